@@ -1,0 +1,124 @@
+"""The whole model: encode a source, step or run the decoder."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from heed.models.attention import Attn, Memory
+from heed.models.decoder import Decoder, State
+from heed.models.encoder import Encoder
+
+
+class Seq2Seq(nn.Module):
+    """Encoder, attention and decoder, wired.
+
+    Training calls the model itself, search calls `encode` and then `step`: the same equations either way.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, Memory]:
+        """The decoder's first state, and what it will attend to. `src_len` counts the real words, EOS among them."""
+        states, summary = self.encoder(src, src_len)
+        mask = torch.arange(src.size(1), device=src.device) < src_len.to(src.device).unsqueeze(1)
+        return self.decoder.start(summary), self.decoder.attention.memory(states, states, mask)
+
+    def step(
+        self, token: Int[Tensor, " batch"], state: State, memory: Memory
+    ) -> tuple[Float[Tensor, "batch vocab"], State, Float[Tensor, "batch src"]]:
+        """Logits of the next word, the state after `token`, and the attention weights that belong to the next word."""
+        return self.decoder.step(token, state, memory)
+
+    def forward(
+        self,
+        src: Int[Tensor, "batch src"],
+        src_len: Int[Tensor, " batch"],
+        tgt_in: Int[Tensor, "batch tgt"],
+        teacher_forcing: float = 1.0,
+    ) -> tuple[Float[Tensor, "batch tgt vocab"], Float[Tensor, "batch tgt src"]]:
+        """Logits and attention weights for the word after each word of `tgt_in`, which starts with BOS."""
+        state, memory = self.encode(src, src_len)
+        readout, weights = self.decoder(tgt_in, state, memory, teacher_forcing)
+        return self.decoder.output(readout), weights
+
+
+def build_seq2seq(
+    src_vocab: int,
+    tgt_vocab: int,
+    pad_id: int = 0,
+    emb_dim: int = 256,
+    enc_dim: int = 512,
+    hid_dim: int = 512,
+    readout_dim: int = 512,
+    attended_dim: int = 512,
+    enc_layers: int = 1,
+    dec_layers: int = 1,
+    bidirectional: bool = True,
+    dropout: float = 0.2,
+    tie: str = "none",
+    score: str = "additive",
+    att_dim: int = 512,
+    positions: int = 64,
+) -> Seq2Seq:
+    """A model from plain numbers and names, the only description of it that a model folder keeps.
+
+    `enc_dim` is the size of an encoder state (both directions), `attended_dim` of what attention hands to the GRU.
+    `tie` shares embeddings: `none`; `decoder`, its input with the output layer; `all`, the encoder's too.
+    ValueError where sizes cannot go together.
+    """
+    sizes = dict(src_vocab=src_vocab, tgt_vocab=tgt_vocab, emb_dim=emb_dim, enc_dim=enc_dim, hid_dim=hid_dim)
+    sizes |= dict(readout_dim=readout_dim, attended_dim=attended_dim, enc_layers=enc_layers, dec_layers=dec_layers)
+    sizes |= dict(att_dim=att_dim, positions=positions)
+    _check(sizes, dropout, tie)
+    src_embedding = nn.Embedding(src_vocab, emb_dim, padding_idx=pad_id)
+    tgt_embedding = src_embedding if tie == "all" else nn.Embedding(tgt_vocab, emb_dim, padding_idx=pad_id)
+    output = nn.Linear(readout_dim, tgt_vocab)
+    if tie != "none":
+        output.weight = tgt_embedding.weight
+    width = positions if score == "article" else att_dim
+    attention = Attn(hid_dim, enc_dim, width, enc_dim, attended_dim, score=score)
+    encoder = Encoder(src_embedding, enc_dim, enc_layers, bidirectional, dropout)
+    decoder = Decoder(tgt_embedding, attention, output, enc_dim, hid_dim, dec_layers, dropout)
+    model = Seq2Seq(encoder, decoder)
+    initialise(model, pad_id)
+    return model
+
+
+def _check(sizes: dict[str, int], dropout: float, tie: str) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, got {size}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+    if tie not in ("none", "decoder", "all"):
+        raise ValueError(f"tie must be none, decoder or all, got '{tie}'")
+    if tie != "none" and sizes["emb_dim"] != sizes["readout_dim"]:
+        raise ValueError(
+            f"tie={tie} needs emb_dim and readout_dim equal, got {sizes['emb_dim']} and {sizes['readout_dim']}"
+        )
+    if tie == "all" and sizes["src_vocab"] != sizes["tgt_vocab"]:
+        raise ValueError(
+            f"tie=all needs one vocabulary, got {sizes['src_vocab']} and {sizes['tgt_vocab']} pieces: "
+            "train the subwords jointly (subwords.joint=true)"
+        )
+
+
+def initialise(model: nn.Module, pad_id: int) -> None:
+    """Embeddings normal with deviation 1/√emb_dim, other matrices Glorot, recurrent ones orthogonal, biases zero.
+
+    Glorot and Bengio 2010 (AISTATS, eq. 16); orthogonal recurrent matrices as in Bahdanau et al. 2015, appendix B.1.
+    """
+    for name, parameter in model.named_parameters():
+        if "embedding" in name:
+            nn.init.normal_(parameter, std=parameter.size(1) ** -0.5)
+            with torch.no_grad():
+                parameter[pad_id] = 0.0
+        elif "weight_hh" in name:
+            for gate in parameter.chunk(3):
+                nn.init.orthogonal_(gate)
+        elif parameter.dim() == 2:
+            nn.init.xavier_uniform_(parameter)
+        else:
+            nn.init.zeros_(parameter)

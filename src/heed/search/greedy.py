@@ -1,0 +1,61 @@
+"""The most probable word at every step."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heed.models.seq2seq import Seq2Seq
+
+
+class Hypothesis(NamedTuple):
+    """A translation, and where the model looked for each of its pieces.
+
+    `ids` holds neither BOS nor EOS. `attention` has a row for each of them in turn, and a last one for EOS where the
+    model wrote it; its columns are the source's pieces and the source's EOS. `score` is a log-probability in nats.
+    """
+
+    ids: list[int]
+    score: float
+    attention: Float[Tensor, "tgt src"]
+
+
+@torch.inference_mode()
+def greedy(
+    model: Seq2Seq,
+    src: Int[Tensor, "batch src"],
+    src_len: Int[Tensor, " batch"],
+    bos_id: int,
+    eos_id: int,
+    max_len: int,
+) -> list[Hypothesis]:
+    """One hypothesis a sentence, of at most `max_len` pieces; sentences leave the batch when they are finished."""
+    batch, width = src.shape
+    state, memory = model.encode(src, src_len)
+    ids = torch.full((batch, max_len), eos_id, device=src.device)
+    attention = torch.zeros(batch, max_len, width, device=src.device)
+    score = torch.zeros(batch, device=src.device)
+    alive = torch.arange(batch, device=src.device)
+    token = torch.full_like(alive, bos_id)
+    for position in range(max_len):
+        logits, state, weights = model.step(token, state, memory)
+        log_probability, token = torch.log_softmax(logits.float(), dim=1).max(dim=1)
+        ids[alive, position], attention[alive, position] = token, weights.float()
+        score[alive] += log_probability
+        going_on = (token != eos_id).nonzero().squeeze(1)
+        if len(going_on) == 0:
+            break
+        if len(going_on) < len(alive):
+            alive, token = alive[going_on], token[going_on]
+            state, memory = state.select(going_on), memory.select(going_on)
+    return [
+        cut(sentence, float(total), weights[:, :length], eos_id)
+        for sentence, total, weights, length in zip(ids.tolist(), score, attention, src_len.tolist(), strict=True)
+    ]
+
+
+def cut(ids: list[int], score: float, attention: Float[Tensor, "steps src"], eos_id: int) -> Hypothesis:
+    """The hypothesis up to its first EOS, whose row of attention is kept."""
+    end = ids.index(eos_id) if eos_id in ids else len(ids)
+    return Hypothesis(ids[:end], score, attention[: end + 1])
