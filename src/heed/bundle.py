@@ -1,0 +1,129 @@
+"""The model folder: everything that translating needs, in formats that hold data and no code.
+
+    config.json           format, heed's version, and the keyword arguments of `build_seq2seq`
+    weights.safetensors   the parameters, float32
+    source.model          SentencePiece model of the source language
+    target.model          SentencePiece model of the target language
+    about.json            what it was trained on and how well it does; for people and for `evaluate`
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ConfigDict, ValidationError, validate_call
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model, save_model
+
+from heed.errors import UserError
+from heed.files import replace_whole, write_whole
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.text.subwords import Subwords
+
+FORMAT = 1
+FILES = ("config.json", "weights.safetensors", "source.model", "target.model", "about.json")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model ready to translate, its two vocabularies, and what its folder says about it."""
+
+    model: Seq2Seq
+    src: Subwords
+    tgt: Subwords
+    architecture: Mapping[str, Any]
+    about: Mapping[str, Any]
+
+
+def save(
+    folder: Path,
+    model: Seq2Seq,
+    architecture: Mapping[str, object],
+    src: Subwords,
+    tgt: Subwords,
+    about: Mapping[str, object],
+) -> None:
+    """Write the folder, each file whole or not at all, the weights last."""
+    config = {"format": FORMAT, "heed": version("heed"), "architecture": dict(architecture)}
+    write_whole(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+    src.save(folder / "source.model")
+    tgt.save(folder / "target.model")
+    replace_whole(folder / "weights.safetensors", lambda path: save_model(model, str(path)))
+
+
+def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
+    """Read a model folder, from anywhere; nothing in it is executed.
+
+    UserError, in one line, for a folder that is not there, is incomplete, of another format or damaged.
+    """
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise UserError(f"{folder} is no model folder: {', '.join(missing)} missing; give runs/<name>/model")
+    architecture = _read_config(folder / "config.json")
+    src, tgt = Subwords.load(folder / "source.model"), Subwords.load(folder / "target.model")
+    for side, subwords in (("src", src), ("tgt", tgt)):
+        if architecture.get(f"{side}_vocab") != len(subwords):
+            raise UserError(
+                f"{folder}: config.json has {side}_vocab={architecture.get(f'{side}_vocab')}, but its subwords have "
+                f"{len(subwords)} pieces; the folder's files are not of one model: copy it again"
+            )
+    model = _read_weights(folder / "weights.safetensors", architecture).to(device).eval()
+    return Bundle(model, src, tgt, architecture, _read_json(folder / "about.json"))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); copy the model folder again") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is damaged (a JSON object was expected); copy the model folder again")
+    return content
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    config = _read_json(path)
+    if config.get("format") != FORMAT:
+        raise UserError(
+            f"{path} has format {config.get('format')!r}, this heed ({version('heed')}) reads {FORMAT}; "
+            f"use the heed that wrote it ({config.get('heed')!r}) or train again"
+        )
+    architecture = config.get("architecture")
+    if not isinstance(architecture, dict):
+        raise UserError(f"{path} has no architecture; copy the model folder again")
+    return architecture
+
+
+def _build(architecture: Mapping[str, Any]) -> Seq2Seq:
+    return validate_call(build_seq2seq, config=ConfigDict(strict=True))(**architecture)
+
+
+def _read_weights(path: Path, architecture: Mapping[str, Any]) -> Seq2Seq:
+    """Build the model and fill it, having compared every shape first: a config that lies cannot claim memory."""
+    try:
+        with torch.device("meta"):
+            expected = {name: tuple(value.shape) for name, value in _build(architecture).state_dict().items()}
+        with safe_open(path, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (ValidationError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).replace("\n", " ")
+        raise UserError(f"{path.parent}/config.json does not describe a model of this heed: {reason}") from error
+    except SafetensorError as error:
+        raise UserError(f"{path} is damaged ({error}); copy the model folder again") from error
+    wrong = [name for name, shape in found.items() if expected.get(name) != shape]
+    if wrong:
+        raise UserError(
+            f"{path} does not fit its config.json: {wrong[0]} is {found[wrong[0]]}, expected {expected.get(wrong[0])}; "
+            "copy the model folder again"
+        )
+    model = _build(architecture)
+    try:
+        load_model(model, path)
+    except RuntimeError as error:
+        raise UserError(f"{path} lacks parameters of its config.json; copy the model folder again") from error
+    return model
