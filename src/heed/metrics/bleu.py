@@ -1,0 +1,67 @@
+"""Scores of translations that can be compared with published ones, by sacreBLEU (Post 2018).
+
+Every function takes plain sentences: cased, detokenised, one string each; sacreBLEU does its own tokenisation and
+writes it into the signature. All arguments are keywords, because BLEU with hypotheses and references swapped
+is a believable number and a wrong one.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+
+from heed.errors import UserError
+
+
+class Scores(NamedTuple):
+    """Corpus scores from 0 to 100 (TER can exceed 100), and the signatures without which they mean little."""
+
+    bleu: float
+    bleu_signature: str
+    chrf: float
+    chrf_signature: str
+    ter: float
+    """Translation edit rate in percent: lower is better, unlike the other two."""
+    ter_signature: str
+
+
+def translation_scores(*, hypotheses: Sequence[str], references: Sequence[str]) -> Scores:
+    """Corpus BLEU, chrF and TER of the hypotheses against one reference each."""
+    _check(hypotheses, references)
+    values: list[float | str] = []
+    for metric in (BLEU(), CHRF(), TER()):
+        values.append(metric.corpus_score(hypotheses, [references]).score)
+        values.append(str(metric.get_signature()))
+    return Scores(*values)  # type: ignore[arg-type]
+
+
+def bleu(*, hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Corpus BLEU from 0 to 100; the same number as in `translation_scores`, for validation during training."""
+    _check(hypotheses, references)
+    return float(BLEU().corpus_score(hypotheses, [references]).score)
+
+
+def chrf(*, hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Corpus chrF from 0 to 100, which still tells models apart where BLEU is near zero."""
+    _check(hypotheses, references)
+    return float(CHRF().corpus_score(hypotheses, [references]).score)
+
+
+def sentence_bleu(*, hypothesis: str, reference: str) -> float:
+    """BLEU of one sentence, to sort sentences by; its mean over a corpus is not corpus BLEU.
+
+    N-gram orders longer than the sentence are left out, otherwise a perfect three-word translation scores low.
+    """
+    return float(BLEU(effective_order=True).sentence_score(hypothesis, [reference]).score)
+
+
+def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+    if len(hypotheses) != len(references):
+        raise UserError(
+            f"{len(hypotheses)} hypotheses against {len(references)} references; "
+            "expected as many of the one as of the other, line for line"
+        )
+    if not hypotheses:
+        raise UserError("no sentences to score; expected at least one hypothesis with its reference")

@@ -1,0 +1,117 @@
+"""Fonts for words of any script, among those that the machine has."""
+
+import logging
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+
+from matplotlib.font_manager import FontEntry, findSystemFonts, fontManager
+from matplotlib.ft2font import FT2Font
+
+log = logging.getLogger(__name__)
+
+BASE = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic, Hebrew, many symbols
+LAST_RESORT = "Last Resort High-Efficiency"  # comes with matplotlib too: boxes for what nothing else shows
+
+EAST_ASIAN = "Chinese, Japanese and Korean"
+EMOJI = "emoji"
+# Debian's and Ubuntu's names. Symbola, because Noto's emoji are bitmaps, which matplotlib cannot draw.
+PACKAGES = {EAST_ASIAN: "fonts-noto-cjk", EMOJI: "fonts-symbola"}
+OTHER_PACKAGE = "fonts-noto-core"
+
+_warned: set[str] = set()  # scripts; once a process, however many pictures
+
+
+def families(words: Iterable[str]) -> list[str]:
+    """Font families that show the words between them, for the `family` of a matplotlib text.
+
+    The first draws what it can and the others fill its gaps. A script that no font of the machine covers is named in
+    the log, once, with a package that holds a font for it; its characters become boxes.
+    """
+    return list(_families(frozenset("".join(words))))
+
+
+@lru_cache(maxsize=1024)
+def _families(chars: frozenset[str]) -> tuple[str, ...]:
+    base = next(entry for entry in fontManager.ttflist if entry.name == BASE)
+    scripts = defaultdict(set)
+    for char in _uncovered(base, chars):
+        scripts[script(char)].add(char)
+    found = [family for name in sorted(scripts) for family in _covering(name, frozenset(scripts[name]))]
+    return (BASE, *found, LAST_RESORT)
+
+
+def script(char: str) -> str:
+    """A name for the character's script that a person would use, such as "Devanagari"."""
+    if unicodedata.category(char) in ("So", "Sk"):
+        return EMOJI
+    if unicodedata.east_asian_width(char) in "WF":
+        return EAST_ASIAN
+    return unicodedata.name(char, f"U+{ord(char):04X}").split()[0].capitalize()
+
+
+def _covering(name: str, chars: frozenset[str]) -> list[str]:
+    found, rest = _search(chars)
+    if rest and _add_new_fonts():
+        found, rest = _search(chars)
+    if rest:
+        _warn(name, "".join(sorted(rest)[:5]))
+    return found
+
+
+def _search(chars: frozenset[str]) -> tuple[list[str], frozenset[str]]:
+    candidates = [entry for entry in fontManager.ttflist if entry.style == "normal" and entry.name != LAST_RESORT]
+    candidates.sort(key=lambda entry: _dislike(entry.name, chars))
+    found: list[str] = []
+    while chars:
+        best = min(candidates, key=lambda entry: len(_uncovered(entry, chars)))
+        rest = _uncovered(best, chars)
+        if rest == chars:
+            break
+        found.append(best.name)
+        chars = rest
+    return found, chars
+
+
+def _uncovered(entry: FontEntry, chars: frozenset[str]) -> frozenset[str]:
+    font = FT2Font(entry.fname, face_index=entry.index)
+    return frozenset(char for char in chars if not (font.get_char_index(ord(char)) or _invisible(char)))
+
+
+def _invisible(char: str) -> bool:
+    # Joiners and variation selectors choose among glyphs and have none of their own.
+    category, name = unicodedata.category(char), unicodedata.name(char, "")
+    return category in ("Cc", "Cf", "Zs", "Zl", "Zp") or name.startswith("VARIATION SELECTOR")
+
+
+def _dislike(family: str, chars: frozenset[str]) -> tuple[bool, bool, bool, str]:
+    """Sort key: Noto's sans-serif families first, and of those the one that draws Han as the language does."""
+    names = {unicodedata.name(char, "").split(" ")[0] for char in chars}
+    region = "JP" if names & {"HIRAGANA", "KATAKANA"} else "KR" if "HANGUL" in names else "SC"
+    return not family.startswith("Noto Sans"), "Mono" in family, not family.endswith(region), family
+
+
+@lru_cache(maxsize=1)
+def _add_new_fonts() -> bool:
+    """Add fonts installed since matplotlib wrote its list of fonts, which it never looks over again by itself."""
+    before = len(fontManager.ttflist)
+    for path in set(findSystemFonts()) - {entry.fname for entry in fontManager.ttflist}:
+        try:
+            fontManager.addfont(path)
+        except (OSError, RuntimeError, NotImplementedError):  # a broken font, or one of bitmaps
+            log.debug("skipped the font %s", path)
+    return len(fontManager.ttflist) > before
+
+
+def _warn(name: str, examples: str) -> None:
+    if name in _warned:
+        return
+    _warned.add(name)
+    log.warning(
+        "no font on this machine shows %s characters such as %s: heatmaps have boxes in their place; "
+        "install a font and start again, on Debian or Ubuntu: apt-get install %s",
+        name,
+        examples,
+        PACKAGES.get(name, OTHER_PACKAGE),
+    )
