@@ -1,10 +1,10 @@
 """The model folder: everything that translating needs, in formats that hold data and no code.
 
-    config.json           format, heed's version, and the keyword arguments of `build_seq2seq`
-    weights.safetensors   the parameters, float32
-    source.model          SentencePiece model of the source language
-    target.model          SentencePiece model of the target language
-    about.json            what it was trained on and how well it does; for people and for `evaluate`
+config.json           format, heed's version, and the keyword arguments of `build_seq2seq`
+weights.safetensors   the parameters, float32
+source.model          SentencePiece model of the source language
+target.model          SentencePiece model of the target language
+about.json            what it was trained on and how well it does; for people and for `evaluate`
 """
 
 import json
@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from heed.errors import UserError
-from heed.files import replace_whole, write_whole
+from heed.files import replace_folder, replace_whole, write_whole
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.text.subwords import Subwords
 
@@ -47,13 +47,17 @@ def save(
     tgt: Subwords,
     about: Mapping[str, object],
 ) -> None:
-    """Write the folder, each file whole or not at all, the weights last."""
+    """Write the folder, whole or not at all; a model folder that stood there stays until this one is complete."""
     config = {"format": FORMAT, "heed": version("heed"), "architecture": dict(architecture)}
-    write_whole(folder / "config.json", json.dumps(config, indent=2) + "\n")
-    write_whole(folder / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
-    src.save(folder / "source.model")
-    tgt.save(folder / "target.model")
-    replace_whole(folder / "weights.safetensors", lambda path: save_model(model, str(path)))
+
+    def write(new: Path) -> None:
+        write_whole(new / "config.json", json.dumps(config, indent=2) + "\n")
+        write_whole(new / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        replace_whole(new / "source.model", src.save)
+        replace_whole(new / "target.model", tgt.save)
+        replace_whole(new / "weights.safetensors", lambda path: save_model(model, str(path)))
+
+    replace_folder(folder, write)
 
 
 def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
@@ -100,7 +104,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _build(architecture: Mapping[str, Any]) -> Seq2Seq:
-    return validate_call(build_seq2seq, config=ConfigDict(strict=True))(**architecture)
+    return validate_call(config=ConfigDict(strict=True))(build_seq2seq)(**architecture)
 
 
 def _read_weights(path: Path, architecture: Mapping[str, Any]) -> Seq2Seq:

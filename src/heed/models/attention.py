@@ -53,7 +53,9 @@ class Article(nn.Linear):
         real = mask.unsqueeze(-1).to(keys.dtype)
         return (keys * real).sum(1, keepdim=True) / real.sum(1, keepdim=True)
 
-    def forward(self, query: Float[Tensor, "batch query"], memory: Memory) -> Float[Tensor, "batch src"]:
+    def forward(  # type: ignore[override]
+        self, query: Float[Tensor, "batch query"], memory: Memory
+    ) -> Float[Tensor, "batch src"]:
         """Energies; positions past the last known one get minus infinity, and a warning says which."""
         energies = super().forward(torch.cat((query, memory.keys[:, 0]), dim=1))
         src, positions = memory.mask.size(1), self.out_features
@@ -131,7 +133,14 @@ class General(Dot):
         return self.key(keys)
 
 
-SCORES = {"article": Article, "additive": Additive, "general": General, "dot": Dot, "scaled_dot": ScaledDot}
+Score = Article | Additive | Dot
+SCORES: dict[str, type[Score]] = {
+    "article": Article,
+    "additive": Additive,
+    "general": General,
+    "dot": Dot,
+    "scaled_dot": ScaledDot,
+}
 
 
 class Attn(nn.Module):
@@ -154,7 +163,7 @@ class Attn(nn.Module):
         super().__init__()
         if score not in SCORES:
             raise ValueError(f"score must be one of {', '.join(SCORES)}, got '{score}'")
-        self.attn = SCORES[score](query_size, key_size, value_size1)
+        self.attn: Score = SCORES[score](query_size, key_size, value_size1)
         self.attn_combine = nn.Linear(query_size + value_size2, output_size)
 
     def memory(
@@ -187,8 +196,6 @@ class Attn(nn.Module):
         return attended.output.unsqueeze(1), attended.weights
 
 
-def normalise(
-    energies: Float[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]
-) -> Float[Tensor, "batch src"]:
+def normalise(energies: Float[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Float[Tensor, "batch src"]:
     """Softmax over the real positions; padding gets exactly zero."""
     return torch.softmax(energies.masked_fill(~mask, -math.inf), dim=1)

@@ -1,11 +1,12 @@
 """The target sentence, written by a GRU that attends at every step."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from heed.models import recurrence
 from heed.models.attention import Attended, Attn, Memory
 
 
@@ -57,7 +58,7 @@ class Decoder(nn.Module):
 
     def start(self, summary: Float[Tensor, "batch enc"]) -> State:
         """The state before the first word: learned from the source sentence."""
-        return State(torch.tanh(self.bridge(summary)).unflatten(1, (len(self.cells), -1)))
+        return State(torch.tanh(self.bridge(summary)).view(len(summary), len(self.cells), -1))
 
     def embed(self, tokens: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape emb"]:
         """Embeddings of the words that were written."""
@@ -101,10 +102,30 @@ class Decoder(nn.Module):
         """
         if teacher_forcing == 1.0:
             emb = self.embed(tokens)
-            top, context, weights = unroll(self, emb, state, memory)
+            top, context, weights = self.unroll(emb, state, memory)
         else:
             emb, top, context, weights = self._sample(tokens, state, memory, teacher_forcing)
         return Decoded(self.read_out(top, context, emb), weights)
+
+    def unroll(
+        self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory
+    ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
+        """Top states, contexts and weights of every step: by the fast loop where it covers this decoder."""
+        if recurrence.covers(self.attention, self.cells):
+            cell = cast(nn.GRUCell, self.cells[0])
+            return recurrence.unroll(self.attention, cell, emb, state.hidden[:, 0], memory)
+        return self.step_through(emb, state, memory)
+
+    def step_through(
+        self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory
+    ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
+        """The same by stepping: the reference that the fast loop is held against."""
+        steps = []
+        for step_emb in emb.unbind(1):
+            state, attended = self.advance(step_emb, state, memory)
+            steps.append((state.hidden[:, -1], attended.context, attended.weights))
+        top, context, weights = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
+        return top, context, weights
 
     def _sample(
         self, tokens: Int[Tensor, "batch tgt"], state: State, memory: Memory, teacher_forcing: float
@@ -122,15 +143,3 @@ class Decoder(nn.Module):
                 token = torch.where(forced, tokens[:, position + 1], written)
         emb, top, context, weights = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
         return emb, top, context, weights
-
-
-def unroll(
-    decoder: Decoder, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory
-) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
-    """Top states, contexts and weights of every step, by stepping."""
-    steps = []
-    for step_emb in emb.unbind(1):
-        state, attended = decoder.advance(step_emb, state, memory)
-        steps.append((state.hidden[:, -1], attended.context, attended.weights))
-    top, context, weights = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
-    return top, context, weights

@@ -123,9 +123,7 @@ def _grow(
     return Growth(score, parent.gather(1, chosen), token.gather(1, chosen), ended)
 
 
-def _record(
-    batch: int, alive: Int[Tensor, " alive"], growth: Growth, weights: Float[Tensor, "rows src"]
-) -> Step:
+def _record(batch: int, alive: Int[Tensor, " alive"], growth: Growth, weights: Float[Tensor, "rows src"]) -> Step:
     alive_count, beam_size = growth.token.shape
     token = growth.token.new_zeros(batch, beam_size).index_copy(0, alive, growth.token)
     parent = growth.parent.new_zeros(batch, beam_size).index_copy(0, alive, growth.parent)
