@@ -1,6 +1,7 @@
 """Files written whole or not at all."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,29 @@ def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def replace_folder(folder: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a new folder beside `folder`, then put it in the place of `folder`, all of whose files go.
+
+    A machine that stops now leaves the old folder or the new one; between the two renames of a replacement, neither
+    under its name but both whole, as `.<name>.old` and `.<name>.new`.
+    """
+    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        write(new)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    _sync_folder(new)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.replace(old)
+    new.replace(folder)
+    _sync_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:
