@@ -1,0 +1,204 @@
+"""What the four doors share: from a command line to a checked config, and from any outcome to an exit code.
+
+Exit codes: 0; 2 for what the user can mend, with one line on stderr; 1 for a fault of ours, with its traceback; 130
+after Ctrl-C; 141 when the reader of the output has gone, as for any program in a pipe.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from heed.errors import UserError
+from heed.settings import dotted_keys, faults, nearest, shown
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
+
+Schema = Callable[..., object]
+
+
+def door(task: Callable[[DictConfig], object], schema: Schema) -> Callable[[], None]:
+    """The `main()` of a door: `task` gets its config composed from configs/<name of task>.yaml, resolved and checked.
+
+    `schema` takes the top-level keys: its signature says which there are and of what type.
+    """
+
+    def main() -> None:
+        # Hydra would print its own errors, several lines of them, and exit with 1.
+        os.environ["HYDRA_FULL_ERROR"] = "1"
+        sys.exit(_enter(task, schema))
+
+    return main
+
+
+def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The config that the door `name` would get with these overrides, not yet checked."""
+    with hydra.initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+        return hydra.compose(name, overrides=list(overrides))
+
+
+def check(cfg: DictConfig, schema: Schema) -> None:
+    """UserError with every fault of the config in one line: keys, missing values, types, in all `_target_` nodes."""
+    found = faults(_plain(cfg), schema)
+    if found:
+        raise UserError("; ".join(found))
+
+
+def build(node: DictConfig, **given: Any) -> Any:
+    """What a `_target_` node describes, built from its keys and from what only the program knows (`given`).
+
+    UserError where the target refuses a value. Lists and dicts arrive as plain ones: OmegaConf's would end up in
+    checkpoints, which then could not be loaded without executing code.
+    """
+    try:
+        return hydra.utils.instantiate(node, _convert_="all", **given)
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, ValueError):
+            raise
+        raise UserError(f"{node._get_full_key(None)}: {error.__cause__}") from error
+
+
+def sweep_name() -> str | None:
+    """The part of a job's folder name that tells it from the other jobs of a `--multirun`; None for a job alone."""
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return None
+    return HydraConfig.get().job.override_dirname.replace("/", "_") or str(HydraConfig.get().job.num)
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+
+
+def _enter(task: Callable[[DictConfig], object], schema: Schema) -> int:
+    codes = [0]
+
+    def job(cfg: DictConfig) -> None:
+        if sweep_name():
+            # Hydra's own record of a sweep; each job's run folder holds its whole config.
+            Path(HydraConfig.get().sweep.dir, "multirun.yaml").unlink(missing_ok=True)
+        codes.append(_exit_code(task.__name__, lambda: task(_ready(cfg, schema))))
+
+    try:
+        return max(_exit_code(task.__name__, lambda: _hydra(task.__name__, job)), *codes)
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as leaving:
+        return 2 if leaving.code == 1 else cast(int, leaving.code or 0)  # Hydra says 1 of a flag it does not like
+
+
+def _ready(cfg: DictConfig, schema: Schema) -> DictConfig:
+    check(cfg, schema)
+    OmegaConf.resolve(cfg)
+    return cfg
+
+
+def _exit_code(name: str, action: Callable[[], object]) -> int:
+    try:
+        action()
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"heed-{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it leaves
+        return 141
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _hydra(name: str, job: Callable[[DictConfig], None]) -> None:
+    """Hydra's own main, with its complaints made UserErrors. Faults inside a job do not come this way."""
+    if not CONFIGS.is_dir():
+        raise UserError(f"no configs at {CONFIGS}; install heed from its repository: pip install -e .")
+    overrides = _overrides()
+    try:
+        hydra.main(config_path=str(CONFIGS), config_name=name, version_base="1.3")(job)()
+    except HYDRA_ERRORS as error:
+        raise UserError(_explained(error, name, overrides)) from error
+
+
+def _overrides() -> list[str]:
+    """The overrides on the command line; UserError for a flag that does not exist."""
+
+    def refuse(message: str) -> None:
+        raise UserError(
+            f"{message}; settings are written key=value, without dashes, and all of them before or after the flags "
+            "(see --help)"
+        )
+
+    parser = get_args_parser()
+    vars(parser)["error"] = refuse  # argparse would print its whole usage
+    return cast(list[str], parser.parse_args().overrides)
+
+
+def _explained(error: Exception, name: str, overrides: Sequence[str]) -> str:
+    """One line for what Hydra refused: the first override at fault, with the nearest that is right."""
+    found = [_reading_fault(line) or _option_fault(_read(line)) for line in overrides]
+    if not any(found):
+        known = _known_keys(name, [line for line in overrides if _read(line).key_or_group in _groups()])
+        found = [_key_fault(_read(line), known) for line in overrides] if known else []
+    return next(filter(None, found), str(error))
+
+
+def _read(line: str) -> Override:
+    return OverridesParser.create().parse_override(line)
+
+
+def _groups() -> dict[str, list[str]]:
+    folders = (folder for folder in CONFIGS.iterdir() if folder.is_dir() and folder.name != "hydra")
+    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
+
+
+def _known_keys(name: str, choices: Sequence[str]) -> set[str]:
+    """Every key and group that the door has with these choices; nothing where they do not go together."""
+    try:
+        with hydra.initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+            cfg = hydra.compose(name, overrides=list(choices), return_hydra_config=True)
+        keys = [key for key in cfg if key != "hydra"]
+        settings = OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys))
+        return {*dotted_keys(cast(dict[str, Any], settings)), *cfg.hydra.runtime.choices}
+    except HYDRA_ERRORS:
+        return set()
+
+
+def _reading_fault(line: str) -> str | None:
+    try:
+        _read(line)
+    except HydraException:
+        return f"{line}: cannot be read; write key=value, with quotes around a value that holds special characters"
+    return None
+
+
+def _option_fault(override: Override) -> str | None:
+    """What is wrong with an override that picks an option that its group does not have."""
+    options = _groups().get(override.key_or_group)
+    if options is None or override.is_delete() or isinstance(override.value(), dict):
+        return None
+    for choice in override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]:
+        if choice not in options:
+            expected = f"{override.key_or_group} is one of {', '.join(options)}{nearest(shown(choice), options)}"
+            return f"{override.input_line}: {expected}"
+    return None
+
+
+def _key_fault(override: Override, known: set[str]) -> str | None:
+    key = override.key_or_group
+    if key in known or key.startswith("hydra") or override.is_add() or override.is_force_add():
+        return None
+    return f"{override.input_line}: there is no key {key}{nearest(key, known)} (--cfg job shows them all)"
