@@ -8,6 +8,8 @@ from heed.models.attention import Attn, Memory
 from heed.models.decoder import Decoder, State
 from heed.models.encoder import Encoder
 
+LAYERS = 64  # far beyond what trains; layers are built one by one, so a slip of the keyboard would never come to an end
+
 
 class Seq2Seq(nn.Module):
     """Encoder, attention and decoder, wired.
@@ -71,7 +73,7 @@ def build_seq2seq(
     sizes = dict(src_vocab=src_vocab, tgt_vocab=tgt_vocab, emb_dim=emb_dim, enc_dim=enc_dim, hid_dim=hid_dim)
     sizes |= dict(readout_dim=readout_dim, attended_dim=attended_dim, enc_layers=enc_layers, dec_layers=dec_layers)
     sizes |= dict(att_dim=att_dim, positions=positions)
-    _check(sizes, dropout, tie)
+    _check(sizes, pad_id, dropout, tie)
     src_embedding = nn.Embedding(src_vocab, emb_dim, padding_idx=pad_id)
     tgt_embedding = src_embedding if tie == "all" else nn.Embedding(tgt_vocab, emb_dim, padding_idx=pad_id)
     output = nn.Linear(readout_dim, tgt_vocab)
@@ -86,10 +88,15 @@ def build_seq2seq(
     return model
 
 
-def _check(sizes: dict[str, int], dropout: float, tie: str) -> None:
+def _check(sizes: dict[str, int], pad_id: int, dropout: float, tie: str) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name} must be at least 1, got {size}")
+        if name.endswith("_layers") and size > LAYERS:
+            raise ValueError(f"{name} must be at most {LAYERS}, got {size}")
+    if not 0 <= pad_id < min(sizes["src_vocab"], sizes["tgt_vocab"]):
+        pieces = f"{sizes['src_vocab']} and {sizes['tgt_vocab']} pieces"
+        raise ValueError(f"pad_id must be in both vocabularies, got {pad_id} for {pieces}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), got {dropout}")
     if tie not in ("none", "decoder", "all"):
