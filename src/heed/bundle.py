@@ -73,7 +73,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
     for side, subwords in (("src", src), ("tgt", tgt)):
         if architecture.get(f"{side}_vocab") != len(subwords):
             raise UserError(
-                f"{folder}: config.json has {side}_vocab={architecture.get(f'{side}_vocab')}, but its subwords have "
+                f"{folder}: config.json has {side}_vocab={architecture.get(f'{side}_vocab')!r}, but its subwords have "
                 f"{len(subwords)} pieces; the folder's files are not of one model: copy it again"
             )
     model = _read_weights(folder / "weights.safetensors", architecture).to(device).eval()
@@ -83,7 +83,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}); copy the model folder again") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged (a JSON object was expected); copy the model folder again")
@@ -103,31 +103,43 @@ def _read_config(path: Path) -> dict[str, Any]:
     return architecture
 
 
-def _build(architecture: Mapping[str, Any]) -> Seq2Seq:
-    return validate_call(config=ConfigDict(strict=True))(build_seq2seq)(**architecture)
+def _build(config: Path, architecture: Mapping[str, Any], device: str) -> Seq2Seq:
+    try:
+        with torch.device(device):
+            return validate_call(config=ConfigDict(strict=True))(build_seq2seq)(**architecture)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        reason = f"{fault['loc'][-1]}={fault['input']!r}: {fault['msg']}"
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+    raise UserError(f"{config} does not describe a model of this heed: {reason}; copy the model folder again")
 
 
 def _read_weights(path: Path, architecture: Mapping[str, Any]) -> Seq2Seq:
-    """Build the model and fill it, having compared every shape first: a config that lies cannot claim memory."""
-    try:
-        with torch.device("meta"):
-            expected = {name: tuple(value.shape) for name, value in _build(architecture).state_dict().items()}
-        with safe_open(path, framework="pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (ValidationError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).replace("\n", " ")
-        raise UserError(f"{path.parent}/config.json does not describe a model of this heed: {reason}") from error
-    except SafetensorError as error:
-        raise UserError(f"{path} is damaged ({error}); copy the model folder again") from error
-    wrong = [name for name, shape in found.items() if expected.get(name) != shape]
-    if wrong:
-        raise UserError(
-            f"{path} does not fit its config.json: {wrong[0]} is {found[wrong[0]]}, expected {expected.get(wrong[0])}; "
-            "copy the model folder again"
-        )
-    model = _build(architecture)
-    try:
-        load_model(model, path)
-    except RuntimeError as error:
-        raise UserError(f"{path} lacks parameters of its config.json; copy the model folder again") from error
+    """Build the model and fill it, having compared every shape first: a folder that lies cannot claim memory."""
+    config = path.parent / "config.json"
+    _compare(path, _shapes(path), _build(config, architecture, "meta"))
+    model = _build(config, architecture, "cpu")
+    load_model(model, path, strict=False)  # of tied parameters the file holds one
     return model
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged ({error}); copy the model folder again") from error
+
+
+def _compare(path: Path, found: Mapping[str, tuple[int, ...]], expected: Seq2Seq) -> None:
+    parameters = dict(expected.named_parameters(remove_duplicate=False))
+    faults = [
+        f"{name} is {shape}, expected {tuple(parameters[name].shape) if name in parameters else 'none'}"
+        for name, shape in found.items()
+        if name not in parameters or shape != parameters[name].shape
+    ]
+    held = {id(parameters.get(name)) for name in found}
+    faults += [f"{name} is missing" for name, parameter in parameters.items() if id(parameter) not in held]
+    if faults:
+        raise UserError(f"{path} does not fit its config.json: {faults[0]}; copy the model folder again")
