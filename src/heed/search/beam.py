@@ -48,12 +48,12 @@ def beam(
     """Up to `beam_size` hypotheses a sentence, best first.
 
     A hypothesis is finished when EOS is among its sentence's `beam_size` best continuations; a sentence leaves the
-    batch when `beam_size` are finished; what is unfinished after `max_len` pieces counts as it stands. The score is the
-    log-probability divided by ((5 + length) / 6) ** length_penalty, length counting EOS (Wu et al. 2016,
-    arXiv 1609.08144, eq. 14).
+    batch when `beam_size` are finished. Where none is after `max_len` words, EOS among them, the unfinished ones are
+    returned: beside finished ones they would win by repeating a probable word. The score is the log-probability divided
+    by ((5 + length) / 6) ** length_penalty, length counting EOS (Wu et al. 2016, arXiv 1609.08144, eq. 14).
     """
-    if beam_size < 1:
-        raise ValueError(f"beam_size must be at least 1, got {beam_size}")
+    if min(beam_size, max_len) < 1:
+        raise ValueError(f"beam_size and max_len must be at least 1, got {beam_size} and {max_len}")
     steps, ends = _search(model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty)
     return [
         [_trace(steps, sentence, end, length) for end in sorted(found, key=lambda end: -end.score)[:beam_size]]
@@ -99,7 +99,9 @@ def _search(
         alive, score, token = alive[going], growth.score[going], growth.token[going].flatten()
     penalty = ((5 + max_len) / 6) ** length_penalty
     for row, name in enumerate(alive.tolist()):
-        ends[name] += [End(total / penalty, max_len, slot) for slot, total in enumerate(score[row].tolist())]
+        if not ends[name]:
+            totals = enumerate(score[row].tolist())
+            ends[name] = [End(total / penalty, max_len, slot) for slot, total in totals if total != -torch.inf]
     return steps, ends
 
 
