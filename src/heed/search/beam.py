@@ -13,8 +13,8 @@ from heed.search.greedy import Hypothesis
 class Step(NamedTuple):
     """One step of every sentence's beams: the words that were written, the beams they grew from, where those looked."""
 
-    token: Int[Tensor, "batch beam"]
-    parent: Int[Tensor, "batch beam"]
+    token: list[list[int]]
+    parent: list[list[int]]
     weights: Float[Tensor, "batch beam src"]
 
 
@@ -130,7 +130,7 @@ def _record(batch: int, alive: Int[Tensor, " alive"], growth: Growth, weights: F
     token = growth.token.new_zeros(batch, beam_size).index_copy(0, alive, growth.token)
     parent = growth.parent.new_zeros(batch, beam_size).index_copy(0, alive, growth.parent)
     looked = weights.new_zeros(batch, beam_size, weights.size(1))
-    return Step(token, parent, looked.index_copy(0, alive, weights.view(alive_count, beam_size, -1)))
+    return Step(token.tolist(), parent.tolist(), looked.index_copy(0, alive, weights.view(alive_count, beam_size, -1)))
 
 
 def _trace(steps: list[Step], sentence: int, end: End, src_len: int) -> Hypothesis:
@@ -139,7 +139,7 @@ def _trace(steps: list[Step], sentence: int, end: End, src_len: int) -> Hypothes
     if end.step < len(steps):
         rows.append(steps[end.step].weights[sentence, slot])
     for step in reversed(steps[: end.step]):
-        ids.append(int(step.token[sentence, slot]))
-        slot = int(step.parent[sentence, slot])
+        ids.append(step.token[sentence][slot])
+        slot = step.parent[sentence][slot]
         rows.append(step.weights[sentence, slot])
     return Hypothesis(ids[::-1], end.score, torch.stack(rows[::-1])[:, :src_len])
