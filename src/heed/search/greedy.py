@@ -31,6 +31,8 @@ def greedy(
     max_len: int,
 ) -> list[Hypothesis]:
     """One hypothesis a sentence, of at most `max_len` pieces; sentences leave the batch when they are finished."""
+    if max_len < 1:
+        raise ValueError(f"max_len must be at least 1, got {max_len}")
     batch, width = src.shape
     state, memory = model.encode(src, src_len)
     ids = torch.full((batch, max_len), eos_id, device=src.device)
