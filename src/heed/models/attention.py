@@ -90,7 +90,7 @@ class Additive(nn.Module):
 
 
 class Dot(nn.Module):
-    """e_j = sᵀ h_j  (Luong et al. 2015, arXiv 1508.04025, eq. 8)."""
+    """e_j = sᵀ h_j  (Luong et al. 2015, arXiv 1508.04025, section 3.1)."""
 
     def __init__(self, query_size: int, key_size: int, _: int) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class ScaledDot(Dot):
 
 
 class General(Dot):
-    """e_j = sᵀ W h_j  (Luong et al. 2015, arXiv 1508.04025, eq. 8)."""
+    """e_j = sᵀ W h_j  (Luong et al. 2015, arXiv 1508.04025, section 3.1)."""
 
     def __init__(self, query_size: int, key_size: int, _: int) -> None:
         super().__init__(query_size, query_size, _)
