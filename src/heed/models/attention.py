@@ -163,6 +163,7 @@ class Attn(nn.Module):
         super().__init__()
         if score not in SCORES:
             raise ValueError(f"score must be one of {', '.join(SCORES)}, got '{score}'")
+        self.query_size, self.key_size, self.value_size = query_size, key_size, value_size2
         self.attn: Score = SCORES[score](query_size, key_size, value_size1)
         self.attn_combine = nn.Linear(query_size + value_size2, output_size)
 
@@ -173,6 +174,13 @@ class Attn(nn.Module):
         mask: Bool[Tensor, "batch src"],
     ) -> Memory:
         """What does not depend on the query, computed once for a sentence. `mask` is true at real words."""
+        check_size("key", keys.size(2), self.key_size)
+        check_size("value", values.size(2), self.value_size)
+        if keys.size(1) != values.size(1) and not (isinstance(self.attn, Article) and keys.size(1) == 1):
+            raise ValueError(
+                f"{keys.size(1)} keys for {values.size(1)} values: give a key for each value, "
+                "or one for all of them with the score 'article'"
+            )
         return Memory(self.attn.project(keys, mask), values, mask)
 
     def attend(self, query: Float[Tensor, "batch query"], memory: Memory) -> Attended:
@@ -192,8 +200,15 @@ class Attn(nn.Module):
         """Output and weights, as the article calls it; without a mask every position is real."""
         if mask is None:
             mask = torch.ones(v.shape[:2], dtype=torch.bool, device=v.device)
+        check_size("query", q.size(2), self.query_size)
         attended = self.attend(q[:, 0], self.memory(k, v, mask))
         return attended.output.unsqueeze(1), attended.weights
+
+
+def check_size(name: str, given: int, expected: int) -> None:
+    """ValueError, with both sizes, where a tensor is not what its attention was built for."""
+    if given != expected:
+        raise ValueError(f"a {name} of size {given} for attention with {name}s of size {expected}: make them equal")
 
 
 def normalise(energies: Float[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Float[Tensor, "batch src"]:

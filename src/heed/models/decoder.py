@@ -57,8 +57,10 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def start(self, summary: Float[Tensor, "batch enc"]) -> State:
-        """The state before the first word: learned from the source sentence."""
-        return State(torch.tanh(self.bridge(summary)).view(len(summary), len(self.cells), -1))
+        """The state before the first word, learned from the source sentence; of full precision under autocast too."""
+        return State(
+            torch.tanh(self.bridge(summary).to(self.bridge.weight.dtype)).view(len(summary), len(self.cells), -1)
+        )
 
     def embed(self, tokens: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape emb"]:
         """Embeddings of the words that were written."""

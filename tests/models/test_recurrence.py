@@ -1,0 +1,105 @@
+"""The fast loop is stepping, only faster: any difference in a value or a gradient is a fault in its derivatives."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from heed.models import recurrence
+from heed.models.attention import Memory
+from heed.models.decoder import Decoder, State
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+
+COVERED = ["additive", "general", "dot", "scaled_dot"]
+SRC_LEN = torch.tensor([5, 4, 1])
+
+
+def small(score: str, dropout: float = 0.0, layers: int = 1) -> Seq2Seq:
+    torch.manual_seed(7)
+    sizes = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7)
+    return build_seq2seq(20, 12, score=score, dropout=dropout, dec_layers=layers, **sizes).double()
+
+
+def sentences() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return torch.randint(4, 20, (3, 5), generator=generator), torch.randint(4, 12, (3, 4), generator=generator)
+
+
+def outcome(model: Seq2Seq, stepping: bool) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Logits and weights, and the gradient of a random projection of both."""
+    src, tgt = sentences()
+    model.zero_grad()
+    torch.manual_seed(11)
+    if stepping:
+        model.decoder.unroll = model.decoder.step_through  # type: ignore[method-assign]
+    outputs = list(model(src, SRC_LEN, tgt))
+    if stepping:
+        del model.decoder.unroll
+    generator = torch.Generator().manual_seed(5)
+    projections = [torch.randn(output.shape, generator=generator, dtype=output.dtype) for output in outputs]
+    torch.autograd.backward(outputs, projections)
+    return outputs, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("score", COVERED)
+def test_outputs_and_every_gradient_equal_stepping(score: str, dropout: float) -> None:
+    """A wrong term, a forgotten mask, or dropout drawn elsewhere would show here; source lengths differ on purpose."""
+    model = small(score, dropout)
+    (logits, weights), gradients = outcome(model, stepping=False)
+    (expected_logits, expected_weights), expected = outcome(model, stepping=True)
+    torch.testing.assert_close(logits, expected_logits, rtol=0, atol=1e-12)
+    torch.testing.assert_close(weights, expected_weights, rtol=0, atol=1e-12)
+    assert gradients.keys() == expected.keys() == dict(model.named_parameters()).keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(gradients[name], gradient, rtol=0, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.parametrize("score", COVERED)
+def test_gradcheck(score: str) -> None:
+    """The derivatives against finite differences, independent of autograd's own."""
+    model = small(score)
+    decoder: Decoder = model.decoder
+    src, tgt = sentences()
+    emb = decoder.embed(tgt).detach().requires_grad_()
+    state, memory = (type(part)(*(field.detach().clone() for field in part)) for part in model.encode(src, SRC_LEN))
+
+    def loop(emb: Tensor, hidden: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, ...]:
+        return decoder.unroll(emb, State(hidden), Memory(keys, values, memory.mask))
+
+    hidden, keys, values = (part.requires_grad_() for part in (state.hidden, memory.keys, memory.values))
+    assert torch.autograd.gradcheck(loop, (emb, hidden, keys, values))
+
+
+@pytest.mark.parametrize("used", [0, 1, 2])
+def test_a_loss_on_one_output_alone(used: int) -> None:
+    """Gradients of unused outputs arrive as None: taking them for tensors would fail or add garbage."""
+    model = small("additive")
+    src, tgt = sentences()
+    gradients = []
+    for unroll in (model.decoder.unroll, model.decoder.step_through):
+        model.zero_grad()
+        state, memory = model.encode(src, SRC_LEN)
+        unroll(model.decoder.embed(tgt), state, memory)[used].square().sum().backward()
+        gradients.append(model.encoder.gru.weight_ih_l0.grad)
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
+
+
+def test_covers_what_it_computes_and_no_more() -> None:
+    """The article's score and deeper decoders must take the loop that steps."""
+    for score in COVERED:
+        assert recurrence.covers(small(score).decoder.attention, small(score).decoder.cells)
+    assert not recurrence.covers(small("article").decoder.attention, small("article").decoder.cells)
+    assert not recurrence.covers(small("additive").decoder.attention, small("additive", layers=2).decoder.cells)
+
+
+@pytest.mark.parametrize("score", ["additive", "dot"])
+def test_bfloat16_loses_no_more_than_stepping_does(score: str) -> None:
+    """Under autocast the products lose digits either way; a state or a sum kept in bfloat16 would lose far more."""
+    model = small(score).float()
+    _, exact = outcome(model, stepping=False)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (_, weights), fast = outcome(model, stepping=False)
+        _, stepped = outcome(model, stepping=True)
+    assert weights.dtype == torch.float32
+    error, allowed = (sum(float((g[n] - exact[n]).norm()) for n in exact) for g in (fast, stepped))
+    assert 0 < error < 1.5 * allowed
