@@ -170,7 +170,7 @@ def _known_keys(name: str, choices: Sequence[str]) -> set[str]:
     try:
         with hydra.initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
             cfg = hydra.compose(name, overrides=list(choices), return_hydra_config=True)
-        keys = [key for key in cfg if key != "hydra"]
+        keys = [str(key) for key in cfg if key != "hydra"]
         settings = OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys))
         return {*dotted_keys(cast(dict[str, Any], settings)), *cfg.hydra.runtime.choices}
     except HYDRA_ERRORS:
