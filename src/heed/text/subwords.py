@@ -1,0 +1,240 @@
+"""Text to pieces to ids and back, by SentencePiece."""
+
+import io
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import sentencepiece
+
+from heed.errors import UserError
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+SPECIALS = 4
+SPACE = "▁"  # SentencePiece's own mark for the space before a word
+
+Kind = Literal["unigram", "bpe", "char", "word"]
+
+# The expectations of unigram training are summed thread by thread, so the count of threads is part of the result.
+THREADS = 8
+
+# Unigram training took 2.8 s over one word of 10,000 letters, and minutes over a line of a million characters.
+MAX_LINE_BYTES = 4192
+
+log = logging.getLogger(__name__)
+
+
+class Subwords:
+    """One trained SentencePiece model: a vocabulary, and the way into it and out of it.
+
+    Text is normalised on the way in (SentencePiece's `nmt_nfkc`, white space made single spaces), so `decode` gives
+    back `normalise(text)`, not the text as it was typed.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except RuntimeError:
+            raise UserError("not a SentencePiece model: the bytes cannot be parsed; train the subwords again") from None
+        self.model = model
+        self._check_specials()
+        ids = range(len(self))
+        self._pieces: list[str] = self._processor.id_to_piece(list(ids))
+        normal = [piece for i, piece in enumerate(self._pieces) if not self._is_special(i)]
+        # In a word model every piece is a whole word, hence <unk> too, though it does not carry the mark.
+        whole_words = bool(normal) and all(piece.startswith(SPACE) for piece in normal)
+        self._opens = [piece.startswith(SPACE) or (whole_words and i == UNK) for i, piece in enumerate(self._pieces)]
+        self._shows = [i not in (PAD, BOS, EOS) and bool(piece.strip(SPACE)) for i, piece in enumerate(self._pieces)]
+
+    @classmethod
+    def train(
+        cls,
+        lines: Sequence[str],
+        kind: Kind = "unigram",
+        vocab_size: int = 8000,
+        byte_fallback: bool = False,
+        character_coverage: float = 1.0,
+    ) -> Self:
+        """The vocabulary of `lines`; the same lines and settings give the same bytes.
+
+        A `vocab_size` beyond what the text supports is lowered to that, and logged.
+        """
+        _check_settings(kind, vocab_size, byte_fallback, character_coverage)
+        settings = {
+            "model_type": kind,
+            "byte_fallback": byte_fallback,
+            "character_coverage": character_coverage,
+            "unk_surface": " ⁇ " if kind == "word" else "⁇",
+        }
+        subwords = cls(_fit(_short(lines), vocab_size, settings))
+        if len(subwords) < vocab_size:
+            log.info("vocabulary lowered from %d to %d: the text supports no more", vocab_size, len(subwords))
+        return subwords
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The model that `save` wrote; a file that is missing or no such model is a UserError."""
+        try:
+            return cls(path.read_bytes())
+        except OSError as error:
+            raise UserError(
+                f"subwords {path} cannot be read: {error.strerror}; expected a SentencePiece model"
+            ) from None
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+
+    def save(self, path: Path) -> None:
+        """Write SentencePiece's own file, readable by its command line tools as well."""
+        path.write_bytes(self.model)
+
+    def __len__(self) -> int:
+        return self._processor.get_piece_size()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Subwords) and self.model == other.model
+
+    def __hash__(self) -> int:
+        return hash(self.model)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
+        return type(self), (self.model,)
+
+    def normalise(self, text: str) -> str:
+        """The text as the model sees it: what `decode(encode(text))` gives when every character is known."""
+        normalised: str = self._processor.normalize(_clean(text))
+        return normalised.replace(SPACE, " ").strip()
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of the text's pieces, without BOS and EOS."""
+        ids: list[int] = self._processor.encode(_clean(text))
+        return ids
+
+    def encode_lines(self, lines: Sequence[str]) -> list[list[int]]:
+        """`encode` of every line, on all processors."""
+        ids: list[list[int]] = self._processor.encode([_clean(line) for line in lines])
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """One line of text; PAD, BOS and EOS are ignored, an unknown piece reads `⁇`."""
+        return " ".join(word for word in self.words(ids) if word)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The pieces as SentencePiece writes them, with `▁` where a word begins."""
+        return [self._pieces[i] for i in ids]
+
+    def words(self, ids: Sequence[int]) -> list[str]:
+        """The white-space words that the pieces make up, one for each index in `word_index(ids)`."""
+        index = self.word_index(ids)
+        groups: list[list[int]] = [[] for _ in range(max(index, default=-1) + 1)]
+        for word, piece_id in zip(index, ids, strict=True):
+            groups[word].append(int(piece_id))
+        return ["".join(text.split()) for text in self._processor.decode(groups)]
+
+    def word_index(self, ids: Sequence[int]) -> list[int]:
+        """For each piece the index of its word; a piece that shows nothing belongs to the word beside it."""
+        index: list[int] = []
+        word, shown = 0, False
+        for i in ids:
+            if shown and self._opens[i]:
+                word, shown = word + 1, False
+            shown = shown or self._shows[i]
+            index.append(word)
+        last = word if shown else max(word - 1, 0)
+        return [min(word, last) for word in index]
+
+    def _is_special(self, i: int) -> bool:
+        return self._processor.is_control(i) or self._processor.is_unknown(i) or self._processor.is_byte(i)
+
+    def _check_specials(self) -> None:
+        processor = self._processor
+        found = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        if found != (PAD, UNK, BOS, EOS):
+            raise UserError(
+                f"the SentencePiece model has pad, unk, bos, eos at {found}, expected {(PAD, UNK, BOS, EOS)}; "
+                "train the subwords with heed"
+            )
+
+
+def train_pair(
+    src_lines: Sequence[str],
+    tgt_lines: Sequence[str],
+    kind: Kind = "unigram",
+    vocab_size: int = 8000,
+    joint: bool = False,
+    byte_fallback: bool = False,
+    character_coverage: float = 1.0,
+) -> tuple[Subwords, Subwords]:
+    """The vocabularies of both sides, `vocab_size` pieces each; with `joint`, one that both share."""
+
+    def train(lines: Sequence[str]) -> Subwords:
+        return Subwords.train(lines, kind, vocab_size, byte_fallback, character_coverage)
+
+    if joint:
+        shared = train([*src_lines, *tgt_lines])
+        return shared, shared
+    return train(src_lines), train(tgt_lines)
+
+
+def _clean(text: str) -> str:
+    # The mark is a space to SentencePiece's decoder but not to its normaliser; some white space only to Python.
+    return " ".join(text.replace(SPACE, " ").split())
+
+
+def _short(lines: Sequence[str]) -> list[str]:
+    cleaned = [_clean(line) for line in lines]
+    kept = [line for line in cleaned if len(line.encode()) <= MAX_LINE_BYTES]
+    if len(kept) < len(cleaned):
+        left_out = len(cleaned) - len(kept)
+        log.warning("%d lines over %d bytes left out of the subword training", left_out, MAX_LINE_BYTES)
+    return kept
+
+
+def _check_settings(kind: str, vocab_size: int, byte_fallback: bool, character_coverage: float) -> None:
+    if kind not in get_args(Kind):
+        raise UserError(f"subwords kind={kind!r} is unknown; expected one of {', '.join(get_args(Kind))}")
+    if vocab_size <= SPECIALS:
+        raise UserError(f"vocab_size={vocab_size} leaves no room beside the {SPECIALS} special pieces; raise it")
+    if byte_fallback and kind == "word":
+        raise UserError("byte_fallback=true has no meaning for kind=word; use unigram, bpe or char with it")
+    if not 0.9 <= character_coverage <= 1.0:
+        raise UserError(f"character_coverage={character_coverage}, expected a share between 0.9 and 1.0")
+
+
+def _fit(lines: Sequence[str], vocab_size: int, settings: dict[str, Any]) -> bytes:
+    """Train, asking again for as much as SentencePiece says that the text supports."""
+    try:
+        return _fit_once(lines, vocab_size, settings)
+    except RuntimeError as error:
+        message = str(error)
+    if high := re.search(r"Vocabulary size too high .* <= (\d+)", message):
+        return _fit(lines, int(high[1]), settings)
+    if low := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+        raise UserError(
+            f"vocab_size={vocab_size} is too small: the characters of this text alone need {low[1]}; "
+            "raise it, or lower character_coverage"
+        )
+    if "char_model_trainer" in message:
+        raise UserError(f"vocab_size={vocab_size} is too small for byte_fallback, which takes 256 pieces; raise it")
+    if "sentences_.empty" in message or "all_chars_count" in message:
+        raise UserError("no text to train subwords on: every line is empty or too long; check the training files")
+    raise RuntimeError(message)
+
+
+def _fit_once(lines: Iterable[str], vocab_size: int, settings: dict[str, Any]) -> bytes:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        model_writer=model,
+        vocab_size=vocab_size,
+        pad_id=PAD,
+        unk_id=UNK,
+        bos_id=BOS,
+        eos_id=EOS,
+        num_threads=THREADS,
+        max_sentence_length=MAX_LINE_BYTES,
+        minloglevel=2,
+        **settings,
+    )
+    return model.getvalue()
