@@ -1,0 +1,247 @@
+"""Noun phrases: determiners, adjectives on either side of the noun, possessors and pronouns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from .lexicon import ADJECTIVES, NAMES, STACKING, Adjective, Noun, adjectives
+from .surface import English, French, Phrase, en, fr, starts_with_vowel
+from .verbs import FIRST, FIRST_PLURAL, THIRD, THIRD_PLURAL
+
+NUMERALS = {"two": "deux", "three": "trois", "four": "quatre", "five": "cinq", "six": "six", "ten": "dix"}
+# English possessive: masculine, feminine, plural
+_POSSESSIVES = {
+    "my": ("mon", "ma", "mes"),
+    "his": ("son", "sa", "ses"),
+    "her": ("son", "sa", "ses"),
+    "our": ("notre", "notre", "nos"),
+    "their": ("leur", "leur", "leurs"),
+}
+
+
+@dataclass
+class NounPhrase(Phrase):
+    """A phrase that agrees: its person, its gender, and what an English pronoun for it must know."""
+
+    person: int = THIRD
+    feminine: bool = False
+    noun: Noun | None = None
+    pronoun: str = ""
+
+    @property
+    def plural(self) -> bool:
+        """Whether verbs and adjectives take the plural."""
+        return self.person in (FIRST_PLURAL, THIRD_PLURAL)
+
+    @property
+    def animate(self) -> bool:
+        """Whether English calls it he or she rather than it; only people are."""
+        return self.noun is not None and "person" in self.noun.tags
+
+    @property
+    def possessive(self) -> str:
+        """The English possessive that refers to this phrase, empty if none does naturally."""
+        if self.pronoun:
+            return {"I": "my", "he": "his", "she": "her", "we": "our", "they": "their"}[self.pronoun]
+        if not self.animate:
+            return ""
+        return "their" if self.plural else "her" if self.feminine else "his"
+
+
+def pronoun(english: str) -> NounPhrase:
+    """A subject pronoun; `they` is masculine unless a phrase before it says otherwise (see `pronoun_for`)."""
+    french, person = {
+        "I": ("je", FIRST),
+        "he": ("il", THIRD),
+        "she": ("elle", THIRD),
+        "we": ("nous", FIRST_PLURAL),
+        "they": ("ils", THIRD_PLURAL),
+    }[english]
+    source = en(english)
+    return NounPhrase(source, [fr(french, source)], person=person, feminine=english == "she", pronoun=english)
+
+
+def pronoun_for(antecedent: NounPhrase) -> NounPhrase:
+    """The subject pronoun that takes up a phrase: gender and number are known, so `they` may be elles."""
+    if antecedent.pronoun:
+        return pronoun(antecedent.pronoun)
+    gender = "she" if antecedent.feminine else "he"
+    english = "they" if antecedent.plural else gender if antecedent.animate else "it"
+    french = ("elle" if antecedent.feminine else "il") + ("s" if antecedent.plural else "")
+    source = en(english)
+    person, feminine = antecedent.person, antecedent.feminine
+    return NounPhrase(source, [fr(french, source)], person=person, feminine=feminine, noun=antecedent.noun)
+
+
+def name(rng: Random) -> NounPhrase:
+    """A name, the same in both languages."""
+    noun = NAMES[rng.choice(list(NAMES))]
+    source = en(noun.singular)
+    return NounPhrase(source, [fr(noun.french, source)], feminine=noun.feminine, noun=noun)
+
+
+def two_names(rng: Random) -> NounPhrase:
+    """Paul and Marie: masculine as soon as one of them is."""
+    first, second = (NAMES[each] for each in rng.sample(list(NAMES), 2))
+    source = en(f"{first.singular} and {second.singular}")
+    forms = (first.french, "et", second.french)
+    target = [fr(form, [word]) for form, word in zip(forms, source, strict=True)]
+    feminine = first.feminine and second.feminine
+    return NounPhrase(source, target, person=THIRD_PLURAL, feminine=feminine, noun=first)
+
+
+def adjective_form(adjective: Adjective, feminine: bool, plural: bool, before_vowel: bool = False) -> str:
+    """The French form: beau, bel, belle, beaux, belles."""
+    if feminine:
+        return adjective.feminine + ("s" if plural else "")
+    if not plural:
+        return adjective.vowel if before_vowel else adjective.masculine
+    form = adjective.masculine
+    return form if form.endswith(("s", "x")) else form + ("x" if form.endswith("eau") else "s")
+
+
+def _choose_adjectives(rng: Random, noun: Noun, often: float) -> list[Adjective]:
+    allowed = [each for each in adjectives(noun) if each.english not in ("tired", "sick") or rng.random() < 0.3]
+    if not allowed or rng.random() > often:
+        return []
+    first = rng.choice(allowed)
+    stacked = [each for each in allowed if each.english in STACKING]
+    if first.before and stacked and rng.random() < 0.35:
+        return [first, rng.choice(stacked)]
+    return [first]
+
+
+def _choose_number(rng: Random, noun: Noun) -> bool:
+    return not noun.tags & {"mass", "unique"} and rng.random() < 0.3
+
+
+def _choose_determiner(rng: Random, noun: Noun, plural: bool, subject: bool, owners: tuple[str, ...]) -> str:
+    if "mass" in noun.tags:
+        choices = {"the": 3} if subject else {"the": 3, "": 4, "some": 2}
+    elif "kin" in noun.tags:
+        return rng.choice(owners) if owners and rng.random() < 0.8 else "the"
+    elif plural:
+        choices = {"the": 6, "these": 2, "number": 2, "the number": 1, "many": 1, "some": 1}
+        choices.update({} if subject else {"": 4, "some": 2})
+    else:
+        choices = {"the": 8, "a": 2 if subject else 7, "this": 2}
+    if owners and "mass" not in noun.tags:
+        choices[rng.choice(owners)] = 3
+        choices["owner number"] = 1 if plural else 0
+    determiner = rng.choices(list(choices), list(choices.values()))[0]
+    if "number" not in determiner:
+        return determiner
+    number = rng.choice(list(NUMERALS))
+    return determiner.replace("number", number).replace("owner", rng.choice(owners) if owners else "the")
+
+
+def _determiner(text: str, noun: Noun, plural: bool, following: str, preposed: bool, negated: bool) -> Phrase:
+    """The determiner alone; words that French adds (des, du, de) are left without a link for the noun to claim."""
+    source = en(text)
+    first = source[:1]
+    article = "les" if plural else "la" if noun.feminine else "le"
+    vowel = starts_with_vowel(following)
+    masculine = not noun.feminine
+    rest = [fr(NUMERALS[word.form], [word]) for word in source[1:]]
+    if text == "many":
+        return Phrase(source, [fr("beaucoup", first), fr("de", possible=first)])
+    if text in ("a", "some", "any", "") and negated:
+        return Phrase(source, [fr("de", first)])
+    if text in ("", "some") and not plural:
+        return Phrase(source, [fr("de", first), fr(article, possible=first, article=True)])
+    if text in ("", "some"):
+        return Phrase(source, [fr("de" if preposed else "des", first)])
+    if text == "a":
+        return Phrase(source, [fr("un" if masculine else "une", first)])
+    if text in ("this", "these"):
+        form = "ces" if plural else "cette" if noun.feminine else "cet" if vowel else "ce"
+        return Phrase(source, [fr(form, first), *rest])
+    if text in NUMERALS:
+        return Phrase(source, [fr(NUMERALS[text], first)])
+    if source[0].form in _POSSESSIVES:
+        forms = _POSSESSIVES[source[0].form]
+        return Phrase(source, [fr(forms[2] if plural else forms[0 if masculine or vowel else 1], first), *rest])
+    return Phrase(source, [fr(article, first, article=True), *rest])
+
+
+def _claim(target: list[French], by: English) -> None:
+    for word in target:
+        if not word.sure and not word.possible:
+            word.possible.append(by)
+
+
+def noun_phrase(
+    rng: Random,
+    noun: Noun,
+    *,
+    subject: bool = False,
+    negated: bool = False,
+    owners: tuple[str, ...] = (),
+    determiner: str | None = None,
+    plural: bool | None = None,
+    adjective: float = 0.35,
+    possessor: NounPhrase | None = None,
+) -> NounPhrase:
+    """Build a phrase around a noun.
+
+    `negated` is for a direct object: "a" and the bare plural become "de". `owners` are the possessives that make
+    sense here. A `possessor` gives "the neighbour's dog", of which French says "le chien du voisin".
+    """
+    plural = _choose_number(rng, noun) if plural is None else plural
+    if determiner is None:
+        determiner = _choose_determiner(rng, noun, plural, subject, owners)
+    if negated and determiner in ("many", "some"):
+        determiner = "any"
+    return build(noun, determiner, plural, _choose_adjectives(rng, noun, adjective), negated, possessor)
+
+
+def build(
+    noun: Noun,
+    determiner: str,
+    plural: bool = False,
+    chosen: list[Adjective] | None = None,
+    negated: bool = False,
+    possessor: NounPhrase | None = None,
+) -> NounPhrase:
+    """The phrase with everything decided; see `noun_phrase`."""
+    chosen = chosen or []
+    form = noun.french_plural if plural else noun.french
+    before = [each for each in chosen if each.before]
+    source = en(" ".join(each.english for each in chosen))
+    head = English(noun.plural if plural else noun.singular)
+    forms = [adjective_form(each, noun.feminine, plural, starts_with_vowel(form)) for each in chosen]
+    qualities = [fr(each, [word]) for each, word in zip(forms, source, strict=True)]
+    preposed, postposed = qualities[: len(before)], qualities[len(before) :]
+    if possessor:
+        front = Phrase(possessor.en, [fr("les" if plural else "la" if noun.feminine else "le", article=True)])
+        possessor.en[-1].form += "'s"
+    else:
+        front = _determiner(determiner, noun, plural, (forms[0] if before else form), bool(before), negated)
+    _claim(front.fr, head)
+    target = [*front.fr, *preposed, fr(form, [head]), *postposed]
+    if possessor:
+        target += [fr("de", possible=possessor.en[-1:]), *possessor.fr]
+    return NounPhrase(
+        [*front.en, *source, head],
+        target,
+        [("adjective-noun", each.english, noun.singular) for each in chosen]
+        + (possessor.relations if possessor else []),
+        person=THIRD_PLURAL if plural else THIRD,
+        feminine=noun.feminine,
+        noun=noun,
+    )
+
+
+def predicate_adjective(adjective: Adjective, subject: NounPhrase) -> Phrase:
+    """An adjective said of a subject: it agrees, and counts as a combination with the subject's noun."""
+    source = en(adjective.english)
+    relations = [("adjective-noun", adjective.english, subject.noun.singular)] if subject.noun else []
+    return Phrase(source, [fr(adjective_form(adjective, subject.feminine, subject.plural), source)], relations)
+
+
+def adjectives_of(subject: NounPhrase) -> list[Adjective]:
+    """What may be said of a subject: by its noun, or of any person for a pronoun or a name."""
+    if subject.noun and "name" not in subject.noun.tags:
+        return adjectives(subject.noun)
+    return [ADJECTIVES[each] for each in ("tired", "sick", "happy", "sad", "kind", "rich", "famous", "intelligent")]
