@@ -1,17 +1,20 @@
 """Word alignments: reading them, taking them from attention, and scoring them against gold ones."""
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from heed.errors import UserError
 
-Links = frozenset[tuple[int, int]]
-"""Pairs (source word, target word), both counted from 0."""
+Link = tuple[int, int]
+"""A source word and a target word, both counted from 0."""
+Links = frozenset[Link]
 
 _LINK = re.compile(r"(\d+)([-?p])(\d+)", re.ASCII)
 
@@ -37,9 +40,26 @@ def read_pharaoh(line: str) -> Gold:
     return Gold(frozenset(sure), frozenset(possible))
 
 
+def check_within(links: Links, src_len: int, tgt_len: int) -> None:
+    """Raise UserError on a link to a word that the sentence pair does not have, as when words are counted from 1."""
+    outside = sorted(link for link in links if link[0] >= src_len or link[1] >= tgt_len)
+    if outside:
+        raise UserError(
+            f"alignment link {outside[0][0]}-{outside[0][1]} in a pair of {src_len} source and {tgt_len} target words; "
+            "expected word numbers from 0, source first"
+        )
+
+
 def write_pharaoh(links: Links) -> str:
     """One line of sorted `source-target` links; empty for no links."""
     return " ".join(f"{src}-{tgt}" for src, tgt in sorted(links))
+
+
+def write_weights(path: Path, sentences: Iterable[Float[Tensor, "_ _"]]) -> None:
+    """Write soft alignments as one compressed .npz: array "0" is that of the first line, a row for a target word."""
+    arrays: dict[str, Any] = {str(line): weights.float().cpu().numpy() for line, weights in enumerate(sentences)}
+    with path.open("wb") as file:  # numpy changes a name that does not end in .npz, but not a file
+        np.savez_compressed(file, **arrays)
 
 
 def merge_words(
@@ -48,12 +68,12 @@ def merge_words(
     """Attention between pieces as attention between words; the arguments give the word of every piece.
 
     Columns of one source word are summed and rows of one target word averaged, so that a row's sum stays what it was
-    (Zenkel et al. 2019 merge so). The row and column of </s> belong to no word: the caller drops them first.
+    (as Koehn & Knowles 2017 do). The caller drops the row and column of </s>, or gives </s> a word of its own.
     """
     if weights.shape != (len(tgt_words), len(src_words)):
         raise ValueError(
             f"weights of shape {tuple(weights.shape)} for {len(tgt_words)} target and {len(src_words)} source pieces; "
-            "expected one row and one column a piece, without those of </s>"
+            "expected a word for every row and every column, or the row and column of </s> dropped"
         )
     rows, columns = _membership(tgt_words).to(weights), _membership(src_words).to(weights)
     return (rows / rows.sum(dim=1, keepdim=True)) @ weights @ columns.T
@@ -73,6 +93,13 @@ def argmax_links(weights: Float[Tensor, "tgt src"]) -> Links:
     return frozenset((src, tgt) for tgt, src in enumerate(weights.argmax(dim=1).tolist()))
 
 
+def threshold_links(weights: Float[Tensor, "tgt src"], threshold: float) -> Links:
+    """Every pair of words whose weight is at least the threshold: none, one or several for a target word."""
+    if not 0.0 < threshold <= 1.0:
+        raise UserError(f"threshold of {threshold} for links; expected 0 < threshold <= 1, such as 0.3")
+    return frozenset((src, tgt) for tgt, src in (weights >= threshold).nonzero().tolist())
+
+
 class AlignmentScores(NamedTuple):
     """Fractions from 0 to 1; the alignment error rate is the one where lower is better."""
 
@@ -83,10 +110,11 @@ class AlignmentScores(NamedTuple):
 
 
 def alignment_scores(links: Sequence[Links], gold: Sequence[Gold]) -> AlignmentScores:
-    """Precision against possible links, recall of sure ones, and AER over a corpus (Och & Ney 2003, section 6).
+    """Precision against possible links, recall of sure ones, their harmonic mean, and AER (Och & Ney 2003).
 
-    Counts are summed over the sentences and divided once. A share of nothing counts as perfect: no link proposed is
-    precision 1, no sure link to find is recall 1.
+    AER is 1 - (|links in sure| + |links in possible|) / (|links| + |sure|); it equals 1 - F1 only where every gold
+    link is sure. Counts are summed over the sentences and divided once. A share of nothing counts as perfect: no link
+    proposed is precision 1, no sure link to find is recall 1.
     """
     if len(links) != len(gold):
         raise UserError(f"{len(links)} alignments against {len(gold)} gold ones; expected one a sentence in both")

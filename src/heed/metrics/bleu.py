@@ -5,6 +5,7 @@ writes it into the signature. All arguments are keywords, because BLEU with hypo
 is a believable number and a wrong one.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,12 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from heed.errors import UserError
+
+SPACELESS = {"zh": "zh", "ja": "char", "th": "char", "lo": "char", "km": "char", "my": "char"}
+"""sacreBLEU's tokenisation for languages in which a sentence is one unspaced string, that is, one word to its default.
+
+Japanese by characters, because sacreBLEU's own choice for it needs MeCab; the signature says so.
+"""
 
 
 class Scores(NamedTuple):
@@ -27,20 +34,24 @@ class Scores(NamedTuple):
     ter_signature: str
 
 
-def translation_scores(*, hypotheses: Sequence[str], references: Sequence[str]) -> Scores:
-    """Corpus BLEU, chrF and TER of the hypotheses against one reference each."""
+def translation_scores(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str = "") -> Scores:
+    """Corpus BLEU, chrF and TER of the hypotheses against one reference each.
+
+    The target language is needed only where words are not set apart by spaces (see SPACELESS).
+    """
     _check(hypotheses, references)
+    ter = TER(normalized=True, asian_support=True) if _base(tgt_lang) in ("zh", "ja") else TER()
     values: list[float | str] = []
-    for metric in (BLEU(), CHRF(), TER()):
+    for metric in (_bleu(tgt_lang), CHRF(), ter):
         values.append(metric.corpus_score(hypotheses, [references]).score)
         values.append(str(metric.get_signature()))
     return Scores(*values)  # type: ignore[arg-type]
 
 
-def bleu(*, hypotheses: Sequence[str], references: Sequence[str]) -> float:
+def bleu(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str = "") -> float:
     """Corpus BLEU from 0 to 100; the same number as in `translation_scores`, for validation during training."""
     _check(hypotheses, references)
-    return float(BLEU().corpus_score(hypotheses, [references]).score)
+    return float(_bleu(tgt_lang).corpus_score(hypotheses, [references]).score)
 
 
 def chrf(*, hypotheses: Sequence[str], references: Sequence[str]) -> float:
@@ -49,12 +60,20 @@ def chrf(*, hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return float(CHRF().corpus_score(hypotheses, [references]).score)
 
 
-def sentence_bleu(*, hypothesis: str, reference: str) -> float:
+def sentence_bleu(*, hypothesis: str, reference: str, tgt_lang: str = "") -> float:
     """BLEU of one sentence, to sort sentences by; its mean over a corpus is not corpus BLEU.
 
     N-gram orders longer than the sentence are left out, otherwise a perfect three-word translation scores low.
     """
-    return float(BLEU(effective_order=True).sentence_score(hypothesis, [reference]).score)
+    return float(_bleu(tgt_lang, effective_order=True).sentence_score(hypothesis, [reference]).score)
+
+
+def _bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
+    return BLEU(tokenize=SPACELESS.get(_base(tgt_lang)), effective_order=effective_order)
+
+
+def _base(tgt_lang: str) -> str:
+    return re.split("[-_]", tgt_lang.lower())[0]
 
 
 def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 from jaxtyping import Float
@@ -43,7 +44,7 @@ def heatmap(
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), label="attention")
     _draw_cells(axes, weights)
-    _label(axes, src_words, tgt_words, title)
+    _label(axes, list(map(_printable, src_words)), list(map(_printable, tgt_words)), _printable(title))
     bar = figure.add_axes((0.0, 0.0, 1.0, 1.0), label="colour bar")
     figure.colorbar(axes.images[0], cax=bar, label="attention weight", ticks=[0.0, 0.5, 1.0])
     _fit(figure, axes, bar)
@@ -81,6 +82,11 @@ def _label(axes: Axes, src_words: Sequence[str], tgt_words: Sequence[str], title
     axes.tick_params(axis="x", labelrotation=45, labelrotation_mode="xtick")
     axes.set_yticks(range(len(tgt_words)), [_shorten(word) for word in tgt_words], **text)
     axes.set_title(title, loc="left", **text)
+
+
+def _printable(text: str) -> str:
+    # Control characters and lone surrogates make invalid SVG.
+    return "".join("\N{REPLACEMENT CHARACTER}" if category(char) in ("Cc", "Cs") else char for char in text)
 
 
 def _shorten(word: str) -> str:
