@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,15 +62,25 @@ def check(cfg: DictConfig, schema: Schema) -> None:
 def build(node: DictConfig, **given: Any) -> Any:
     """What a `_target_` node describes, built from its keys and from what only the program knows (`given`).
 
+    A `_partial_` node is built at once where something is given, else it is a function that waits for the rest.
     UserError where the target refuses a value. Lists and dicts arrive as plain ones: OmegaConf's would end up in
     checkpoints, which then could not be loaded without executing code.
     """
+    waits = bool(node.get("_partial_")) and not given
     try:
-        return hydra.utils.instantiate(node, _convert_="all", **given)
+        made = hydra.utils.instantiate(node, _convert_="all", _partial_=waits, **given)
     except InstantiationException as error:
         if not isinstance(error.__cause__, ValueError):
             raise
         raise UserError(f"{node._get_full_key(None)}: {error.__cause__}") from error
+    return partial(_completed, made, node._get_full_key(None)) if waits else made
+
+
+def _completed(made: Callable[..., Any], key: str, *arguments: Any, **keywords: Any) -> Any:
+    try:
+        return made(*arguments, **keywords)
+    except ValueError as error:
+        raise UserError(f"{key}: {error}") from error
 
 
 def sweep_name() -> str | None:

@@ -91,8 +91,11 @@ def _parameters(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
 def _value_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
     if value == MISSING:
         yield f"{path}: has no value; give {path}=…"
-    elif isinstance(value, Mapping) and is_dataclass(annotation) and isinstance(annotation, type):
-        yield from _node_faults(f"{path}.", value, annotation)
+    elif is_dataclass(annotation) and isinstance(annotation, type):
+        if isinstance(value, Mapping):
+            yield from _node_faults(f"{path}.", value, annotation)
+        else:
+            yield f"{path}={shown(value)}: should hold keys ({', '.join(_parameters(annotation))})"
     elif _holds_target(value):
         yield from _built_faults(path, value)
     else:
@@ -133,6 +136,6 @@ def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
     try:
         adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        expected = [fault["msg"].removeprefix("Input should be ") for fault in error.errors()]
-        plain = [text for text in expected if "instance of" not in text] or expected
-        yield f"{path}={shown(value)}: should be {' or '.join(dict.fromkeys(plain))}"
+        plain = [fault["msg"] for fault in error.errors() if fault["type"] != "needs_python_object"]
+        expected = dict.fromkeys(message.removeprefix("Input should be ") for message in plain)
+        yield f"{path}={shown(value)}: should be {' or '.join(expected) or 'built by a _target_ of its own'}"
