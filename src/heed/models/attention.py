@@ -178,8 +178,8 @@ class Attn(nn.Module):
         check_size("value", values.size(2), self.value_size)
         if keys.size(1) != values.size(1) and not (isinstance(self.attn, Article) and keys.size(1) == 1):
             raise ValueError(
-                f"{keys.size(1)} keys for {values.size(1)} values: give a key for each value, "
-                "or one for all of them with the score 'article'"
+                f"{values.size(1)} values need as many keys, got {keys.size(1)}: "
+                "only the score 'article' takes one key for all of them"
             )
         return Memory(self.attn.project(keys, mask), values, mask)
 
