@@ -1,0 +1,41 @@
+"""A small model and a few sentences of different lengths, for whoever tests the whole from outside."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+
+KINDS = ("article", "additive", "general", "dot", "scaled_dot")
+PAD, BOS, EOS = 0, 2, 3
+SIZES: dict[str, Any] = dict(
+    src_vocab=20, tgt_vocab=12, emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7, positions=9
+)
+
+
+def small_model(seed: int = 7, sharp: float = 1.0, **changes: Any) -> Seq2Seq:
+    """A model as it is built, not in training. Larger weights (`sharp`) make it surer of its words."""
+    torch.manual_seed(seed)
+    model = build_seq2seq(**(SIZES | changes)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(sharp)
+    return model
+
+
+def sentences(lengths: list[int], width: int | None = None, seed: int = 3, vocab: int = 20) -> tuple[Tensor, Tensor]:
+    """Random sources that end in EOS, padded to `width`, and their lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    src = torch.full((len(lengths), width or max(lengths)), PAD)
+    for row, length in zip(src, lengths, strict=True):
+        row[: length - 1] = torch.randint(4, vocab, (length - 1,), generator=generator)
+        row[length - 1] = EOS
+    return src, torch.tensor(lengths)
+
+
+def targets(rows: int, length: int, seed: int = 5, vocab: int = 12) -> Tensor:
+    """Random decoder inputs that begin with BOS."""
+    words = torch.randint(4, vocab, (rows, length), generator=torch.Generator().manual_seed(seed))
+    words[:, 0] = BOS
+    return words
