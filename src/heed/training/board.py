@@ -1,0 +1,118 @@
+"""What TensorBoard shows of a run. The horizontal axis is the number of updates, everywhere."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from heed.training.clock import Clock
+from heed.training.module import Translation
+from heed.training.validation import Picture, Scores
+from heed.viz.heatmap import heatmap
+
+FOLDER = "tensorboard"
+
+
+class Board(Callback):
+    """Curves, attention maps, translations and hyperparameters; one event file for each start of the run.
+
+    A checkpoint is written only when everything drawn before it has reached the file, and a run that is continued
+    declares void what its file holds beyond the checkpoint: so no kill leaves a step out or shows one twice.
+    """
+
+    def __init__(self, clock: Clock, settings: Mapping[str, object], every_steps: int = 50) -> None:
+        self.clock, self.settings, self.every_steps = clock, settings, every_steps
+        self.sums = torch.zeros(3, dtype=torch.float64)
+        """Since the last point of the curves: loss, negative log-likelihood, tokens."""
+        self._last = (0.0, 0.0)
+        self._writer: SummaryWriter | None = None
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Bring the file up to date first; keep what the next point is made of."""
+        if self._writer:
+            self._writer.flush()
+        checkpoint["board"] = self.sums
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.sums = checkpoint["board"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Void what an earlier start drew beyond the checkpoint; speed is measured from here."""
+        self._open(trainer)
+        self._last = (float(self.clock.tokens), self.clock.training)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Add to the sums; draw a point of every curve when it is time."""
+        self.sums = self.sums + outputs["sums"]
+        step = trainer.global_step
+        if step % self.every_steps == 0:
+            point = self._point(cast(Translation, pl_module), step)
+            self._curves(trainer, {f"train/{name}": value for name, value in point.items()})
+            self.sums = torch.zeros_like(self.sums)
+
+    def _point(self, task: Translation, step: int) -> dict[str, float]:
+        loss, nll, count = self.sums.tolist()
+        tokens, seconds = float(self.clock.tokens), self.clock.training
+        read, passed = tokens - self._last[0], seconds - self._last[1]
+        self._last = (tokens, seconds)
+        return {
+            "loss": loss / count,
+            "perplexity": math.exp(min(nll / count, 700.0)),
+            # Of the update just done: the scheduler has already moved on.
+            "learning_rate": task.peak_learning_rate * task.learning_rate(step - 1),
+            "teacher_forcing": task.teacher_forcing(step - 1),
+            "gradient_norm": float(task.gradient_norm),
+            "tokens_per_second": read / passed,
+            "hours": (seconds + self.clock.validation) / 3600,
+        }
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the scores, and the fixed sentences: where the model looked, and what it wrote."""
+        task = cast(Translation, pl_module)
+        self._curves(trainer, {f"valid/{name}": value for name, value in task.scores.known().items()})
+        writer = self._open(trainer)
+        if writer:
+            for number, picture in enumerate(task.validation.pictures(), start=1):
+                self._show(writer, number, picture, trainer.global_step)
+
+    def _show(self, writer: SummaryWriter, number: int, picture: Picture, step: int) -> None:
+        if picture.weights.numel():  # an untrained model may write nothing
+            figure = heatmap(picture.weights, picture.src_words, picture.tgt_words)
+            writer.add_figure(f"attention/{number}", figure, step, close=False)
+        lines = (("source", picture.source), ("reference", picture.reference), ("hypothesis", picture.hypothesis))
+        # Indented by four, Markdown leaves every sign as it is.
+        writer.add_text(f"sentence/{number}", "\n".join(f"    {name:10} {text}" for name, text in lines), step)
+
+    def finish(self, trainer: Trainer, step: int, best: Scores) -> None:
+        """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters."""
+        writer = self._open(trainer)
+        if writer:
+            final = {f"final/{name}": value for name, value in best.known().items()}
+            for summary in hparams({key: _plain(value) for key, value in self.settings.items()}, final):
+                writer._get_file_writer().add_summary(summary)
+            self._curves(trainer, final)
+            writer.close()
+
+    def _curves(self, trainer: Trainer, values: Mapping[str, float]) -> None:
+        writer = self._open(trainer)
+        if writer:
+            for tag, value in values.items():
+                writer.add_scalar(tag, value, trainer.global_step)
+
+    def _open(self, trainer: Trainer) -> SummaryWriter | None:
+        if self._writer is None and trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir) / FOLDER
+            self._writer = SummaryWriter(folder, purge_step=trainer.global_step + 1)
+        return self._writer
+
+
+def _plain(value: object) -> bool | int | float | str:
+    return value if isinstance(value, bool | int | float | str) else str(value)

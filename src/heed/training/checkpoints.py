@@ -1,0 +1,90 @@
+"""What is kept of a run, when, and so that no kill can leave half a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from heed.files import replace_whole
+from heed.training.module import Translation
+
+LAST, BEST = "checkpoints/last.ckpt", "checkpoints/best.ckpt"
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all, also when the machine loses power.
+
+    Lightning's own writer renames too, but without fsync: a crash of the machine can leave a name without its bytes.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+        """Write beside `path`, force the bytes to the disk, then rename."""
+        replace_whole(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+
+
+class EarlyStop(EarlyStopping):
+    """Stop when validation BLEU has not risen for `patience` validations, and stay stopped.
+
+    Lightning's own forgets on resume that it had stopped: a run killed between its last validation and its report
+    would go on training.
+    """
+
+    def __init__(self, patience: int, min_delta: float = 0.0) -> None:
+        super().__init__("valid/bleu", min_delta=min_delta, patience=patience, mode="max")
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask for no further step where the checkpoint was written after the patience had ended."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
+class Checkpoints(Checkpoint):
+    """The last checkpoint after every validation and every `every_steps` updates, the best by validation BLEU.
+
+    A step that a validation follows is saved after it, never before: Lightning takes such a checkpoint for one whose
+    validation is done, so that a kill in between would lose a point of every validation curve.
+    """
+
+    def __init__(self, every_steps: int = 500) -> None:
+        self.every_steps = every_steps
+        self.history: list[dict[str, float]] = []
+        self.on_best: Callable[[dict[str, float]], None] = lambda scores: None
+        """Called with a validation's scores when it is the best so far, before the checkpoints are written."""
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The scores of the best validation; the earliest of equals."""
+        return max(self.history, key=lambda scores: scores["bleu"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The validation history: it decides what is best, and a report shows all of it."""
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the history of the run that is resumed."""
+        self.history = state_dict["history"]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save in the middle between validations; ask for a validation after the last step."""
+        step = trainer.global_step
+        if step == trainer.max_steps:
+            trainer.should_stop = True  # Lightning validates where a run stops early, not where it ends
+        elif step % int(trainer.val_check_interval) and step % self.every_steps == 0:
+            trainer.save_checkpoint(_path(trainer, LAST), weights_only=False)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record the scores, keep the best, save the last."""
+        self.history.append({"step": trainer.global_step} | cast(Translation, pl_module).scores.known())
+        if self.best is self.history[-1]:
+            self.on_best(self.best)
+            trainer.save_checkpoint(_path(trainer, BEST), weights_only=False)
+        trainer.save_checkpoint(_path(trainer, LAST), weights_only=False)
+
+
+def _path(trainer: Trainer, name: str) -> Path:
+    return Path(trainer.default_root_dir) / name

@@ -1,0 +1,62 @@
+"""How long a run has taken and how much text it has read, all starts of it together."""
+
+import time
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+
+class Clock(Callback):
+    """Counts seconds and tokens; put it before the callbacks that read it.
+
+    What passes between a checkpoint and a kill is not counted, and neither are its tokens: both belong to steps that
+    will be done again.
+    """
+
+    def __init__(self) -> None:
+        self.training = 0.0
+        """Seconds spent on updates, with the loading of batches and whatever callbacks do at them."""
+        self.validation = 0.0
+        """Seconds spent on validation, with the checkpoints written after it."""
+        self.tokens = torch.zeros((), dtype=torch.float64)
+        """Target tokens read (labels, padding not counted), all ranks together."""
+        self._since = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counts."""
+        return {"training": self.training, "validation": self.validation, "tokens": self.tokens}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting from there."""
+        vars(self).update(state_dict)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start."""
+        self._since = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count an update."""
+        # Not in place: the count may have come from a checkpoint and lie on another device.
+        self.tokens = self.tokens + outputs["sums"][2]
+        self.training += self._lap()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What other callbacks did after the update still belongs to training."""
+        self.training += self._lap()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count a validation."""
+        self.validation += self._lap()
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Over all updates so far; validation is left out."""
+        return float(self.tokens) / self.training if self.training else 0.0
+
+    def _lap(self) -> float:
+        now = time.monotonic()
+        passed, self._since = now - self._since, now
+        return passed

@@ -1,0 +1,92 @@
+"""Lightning's Trainer, told what it must not do by itself."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch.utils import deterministic
+
+from heed.errors import UserError
+from heed.training.checkpoints import WholeFiles
+
+Precision = Literal["auto", "32-true", "bf16-mixed"]
+
+
+def build_trainer(
+    folder: Path,
+    callbacks: Sequence[Callback],
+    batches_per_epoch: int,
+    max_epochs: int | float | None = None,
+    max_steps: int | None = None,
+    validate_epochs: int | float = 1.0,
+    validate_steps: int | None = None,
+    accelerator: Literal["cpu", "gpu"] = "cpu",
+    devices: int = 1,
+    num_nodes: int = 1,
+    strategy: Literal["auto", "ddp"] = "auto",
+    precision: Precision = "auto",
+    matmul_precision: Literal["highest", "high", "medium"] = "high",
+) -> Trainer:
+    """A Trainer for a run of `max_epochs` or `max_steps`, whichever is less, that validates every so many.
+
+    Lengths are counted in steps from here on, and Lightning is shown the whole run as one epoch: what it does where an
+    epoch begins or ends (its counters, its loaders, what it believes on resume) then has no part in a run.
+    """
+    quieten()
+    torch.set_float32_matmul_precision(matmul_precision)
+    # Its other half fills every new tensor with NaN, which finds bugs and costs time.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    steps = run_steps(batches_per_epoch, max_epochs, max_steps)
+    every = validate_steps or max(1, round(validate_epochs * batches_per_epoch))
+    return Trainer(
+        default_root_dir=folder,
+        callbacks=list(callbacks),
+        plugins=[WholeFiles()],
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=num_nodes,
+        strategy=strategy,
+        precision=resolve_precision(precision, accelerator),
+        max_steps=steps,
+        val_check_interval=min(every, steps),
+        check_val_every_n_epoch=None,
+        deterministic=True,
+        logger=False,
+        enable_checkpointing=True,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:
+    """Updates of the whole run. UserError where there would be none, or no end."""
+    limits = [round(max_epochs * batches_per_epoch)] if max_epochs is not None else []
+    limits += [max_steps] if max_steps is not None else []
+    if not limits or min(limits) < 1:
+        raise UserError(
+            f"trainer.max_epochs={max_epochs} and trainer.max_steps={max_steps} give no run; set one to at least 1"
+        )
+    return min(limits)
+
+
+def resolve_precision(precision: Precision, accelerator: str) -> Literal["32-true", "bf16-mixed"]:
+    """`auto` is bfloat16 where the processor multiplies it, else float32: emulated, it is slower and no better."""
+    if precision != "auto":
+        return precision
+    if accelerator == "gpu":
+        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return "bf16-mixed" if fast else "32-true"
+
+
+def quieten() -> None:
+    """Take away what Lightning says about itself; warnings that mean something to a person stay."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")

@@ -1,0 +1,145 @@
+"""What a validation finds out: losses on the references, translations, alignments, and a few sentences to look at."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from heed.data.batches import Batch
+from heed.data.corpus import Pairs
+from heed.metrics.alignment import Links, alignment_scores, argmax_links, merge_words, read_pharaoh
+from heed.metrics.bleu import bleu, chrf
+from heed.metrics.loss import cross_entropy
+from heed.models.seq2seq import Seq2Seq
+from heed.search.greedy import greedy
+from heed.text.subwords import BOS, EOS, PAD, Subwords
+
+
+class Scores(NamedTuple):
+    """Of one validation: nats a token, its exponential, sacreBLEU scores (0 to 100), alignment error (0 to 1)."""
+
+    loss: float
+    perplexity: float
+    bleu: float
+    chrf: float
+    aer: float | None
+    """Of the attention on the references, by words; None where the corpus has no gold alignments."""
+
+    def known(self) -> dict[str, float]:
+        """The scores by name, without those that this corpus has not."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+class Sentence(NamedTuple):
+    """One validation sentence, translated; `links` are of its reference, `attention` of its hypothesis."""
+
+    number: int
+    hypothesis: list[int]
+    links: Links | None
+    attention: Tensor | None
+
+
+class Picture(NamedTuple):
+    """A sentence to look at: attention of the produced words over the source words, and the texts."""
+
+    weights: Tensor
+    src_words: list[str]
+    tgt_words: list[str]
+    source: str
+    reference: str
+    hypothesis: str
+
+
+class Validation:
+    """Collects one pass over the validation split.
+
+    The loss is that of the reference words, each predicted from the reference words before it: perplexity is defined
+    so, and it is no teacher forcing of training, which the translations here never see.
+    """
+
+    def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, sentences: int = 4) -> None:
+        self.pairs, self.src, self.tgt = pairs, src, tgt
+        self.pictured = sentences
+        self.src_ids = src.encode_lines(pairs.src[:sentences])
+        self.gold = None if pairs.gold is None else [read_pharaoh(line) for line in pairs.gold]
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything that was added."""
+        self.nll, self.tokens = 0.0, 0
+        self.sentences: list[Sentence] = []
+
+    @torch.no_grad()
+    def add(self, model: Seq2Seq, batch: Batch) -> None:
+        """Score and translate one batch."""
+        logits, weights = model(batch.src, batch.src_len, batch.tgt[:, :-1])
+        loss = cross_entropy(logits, batch.tgt[:, 1:], PAD)
+        self.nll += float(loss.nll)
+        self.tokens += int(loss.count)
+        # Twice the source and ten covers any pair of languages in use; an untrained model rarely writes EOS at all.
+        max_len = 2 * batch.src.size(1) + 10
+        hypotheses = greedy(model, batch.src, batch.src_len, BOS, EOS, max_len)
+        links = self._links(batch, weights) if self.gold else [None] * len(hypotheses)
+        for number, hypothesis, found in zip(batch.index.tolist(), hypotheses, links, strict=True):
+            if number < 0:  # a stand-in, for a rank that was left without a sentence
+                continue
+            attention = hypothesis.attention.float().cpu() if number < self.pictured else None
+            self.sentences.append(Sentence(number, hypothesis.ids, found, attention))
+
+    def _links(self, batch: Batch, weights: Tensor) -> list[Links]:
+        rows = zip(batch.src.tolist(), batch.src_len.tolist(), batch.tgt.tolist(), batch.tgt_len.tolist(), strict=True)
+        merged = []
+        for row, (src, src_len, tgt, tgt_len) in zip(weights.float().cpu(), rows, strict=True):
+            pieces = row[: tgt_len - 1, : src_len - 1]
+            src_words, tgt_words = self.src.word_index(src[: src_len - 1]), self.tgt.word_index(tgt[1:tgt_len])
+            merged.append(argmax_links(merge_words(pieces, src_words, tgt_words)))
+        return merged
+
+    def gather(self) -> None:
+        """Put together what every rank has seen; nothing to do for a process alone."""
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return
+        parts: list[tuple[float, int, list[Sentence]]] = [(0.0, 0, [])] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(parts, (self.nll, self.tokens, self.sentences))
+        self.nll, self.tokens = math.fsum(part[0] for part in parts), sum(part[1] for part in parts)
+        self.sentences = [sentence for part in parts for sentence in part[2]]
+
+    def scores(self) -> Scores:
+        """The scores of the whole split, which every rank gets alike."""
+        self.gather()
+        self.sentences.sort(key=lambda sentence: sentence.number)
+        hypotheses = [self.tgt.decode(sentence.hypothesis) for sentence in self.sentences]
+        references = [self.pairs.tgt[sentence.number] for sentence in self.sentences]
+        loss = self.nll / self.tokens
+        return Scores(
+            loss=loss,
+            perplexity=math.exp(min(loss, 700.0)),  # beyond 709 a float cannot hold it
+            bleu=bleu(hypotheses=hypotheses, references=references),
+            chrf=chrf(hypotheses=hypotheses, references=references),
+            aer=self._aer(),
+        )
+
+    def _aer(self) -> float | None:
+        if self.gold is None:
+            return None
+        links = [sentence.links or frozenset() for sentence in self.sentences]
+        return alignment_scores(links, [self.gold[sentence.number] for sentence in self.sentences]).aer
+
+    def pictures(self) -> list[Picture]:
+        """The fixed sentences: the first of the split, in its order."""
+        shown = [sentence for sentence in self.sentences if sentence.attention is not None]
+        return [self._picture(sentence) for sentence in shown]
+
+    def _picture(self, sentence: Sentence) -> Picture:
+        assert sentence.attention is not None
+        src, tgt = self.src_ids[sentence.number], sentence.hypothesis
+        pieces = sentence.attention[: len(tgt), : len(src)]
+        return Picture(
+            weights=merge_words(pieces, self.src.word_index(src), self.tgt.word_index(tgt)),
+            src_words=self.src.words(src),
+            tgt_words=self.tgt.words(tgt),
+            source=self.pairs.src[sentence.number],
+            reference=self.pairs.tgt[sentence.number],
+            hypothesis=self.tgt.decode(tgt),
+        )

@@ -1,0 +1,47 @@
+"""Lengths of runs and precision, as the Trainer gets them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from heed.errors import UserError
+from heed.training.trainer import build_trainer, resolve_precision, run_steps
+
+
+def test_the_nearer_of_two_limits_ends_a_run() -> None:
+    """Catches max_steps overruled by max_epochs, or the other way round."""
+    assert run_steps(100, max_epochs=3, max_steps=None) == 300
+    assert run_steps(100, max_epochs=None, max_steps=40) == 40
+    assert run_steps(100, max_epochs=0.5, max_steps=40) == 40
+    assert run_steps(100, max_epochs=0.25, max_steps=40) == 25
+
+
+@pytest.mark.parametrize("limits", [(None, None), (0, None), (None, 0), (2, -1)])
+def test_a_run_of_no_steps_is_refused(limits: tuple[float | None, int | None]) -> None:
+    """Catches a run that ends, or never ends, without a word."""
+    with pytest.raises(UserError, match="give no run"):
+        run_steps(10, *limits)
+
+
+def test_auto_is_bfloat16_only_where_the_processor_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches emulated bfloat16, which is slower than float32 and less exact."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "avx2": True})
+    assert resolve_precision("auto", "cpu") == "32-true"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert resolve_precision("auto", "cpu") == "bf16-mixed"
+    assert resolve_precision("32-true", "cpu") == "32-true"
+
+
+def test_validation_comes_at_least_once(tmp_path: Path) -> None:
+    """Catches an interval longer than the run: nothing would be scored and no best model kept."""
+    trainer = build_trainer(tmp_path, [], batches_per_epoch=10, max_steps=7, validate_steps=100)
+    assert trainer.val_check_interval == 7
+    assert trainer.max_steps == 7
+
+
+def test_epochs_are_counted_in_steps(tmp_path: Path) -> None:
+    """Catches a validation each half epoch that rounds to none."""
+    trainer = build_trainer(tmp_path, [], batches_per_epoch=11, max_epochs=2, validate_epochs=0.5)
+    assert trainer.max_steps == 22
+    assert trainer.val_check_interval == 6
