@@ -1,0 +1,190 @@
+"""Batches of pairs of similar length, by torchtext's Field, Dataset and BucketIterator.
+
+torchtext 0.6.0 cuts the batches and pads them; the order of an epoch, its length, its shards and the position in it
+are decided here, because the iterator's own are wrong or missing (docs/decisions/0003-torchtext.md).
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torchtext.data as torchtext
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heed.data.encoded import Encoded
+from heed.errors import UserError
+from heed.text.subwords import BOS, EOS, PAD
+
+
+class Batch(NamedTuple):
+    """Sentence pairs, padded to the longest of each side.
+
+    Where a batch has fewer pairs than there are ranks, a rank that is left without one gets a stand-in: one row with
+    `index` -1 and `tgt_len` 0, whose target is PAD throughout, so that it adds nothing to a loss or to its count.
+    """
+
+    src: Int[Tensor, "batch src"]  # pieces, EOS, PAD
+    src_len: Int[Tensor, "batch"]  # counts EOS
+    tgt: Int[Tensor, "batch tgt1"]  # BOS, pieces, EOS, PAD: decoder input is tgt[:, :-1], labels are tgt[:, 1:]
+    tgt_len: Int[Tensor, "batch"]  # labels: pieces and EOS
+    index: Int[Tensor, "batch"]  # type: ignore[assignment]  # position of each pair in the split; hides tuple.index
+
+
+class _Cells(int):
+    """A number of cells that remembers the widths it came from, so that the count needs no state elsewhere."""
+
+    src: int
+    tgt: int
+
+    def __new__(cls, rows: int, src: int, tgt: int) -> "_Cells":
+        cells = super().__new__(cls, rows * (src + tgt))
+        cells.src, cells.tgt = src, tgt
+        return cells
+
+
+class SortedBatches:
+    """Every pair once, from short to long, the same at every iteration; `index` restores the order of the split.
+
+    A batch holds at most `sentences` pairs, or at most `tokens` cells: its rows times the sum of its two widths,
+    EOS and padding included. One of the two is set. Both are budgets of all ranks together, each of which gets its
+    share of every batch: `world` ranks see between them the very batches that one process sees.
+    """
+
+    def __init__(
+        self, encoded: Encoded, sentences: int | None = None, tokens: int | None = None, rank: int = 0, world: int = 1
+    ) -> None:
+        _check_budget(encoded, sentences, tokens)
+        self.encoded, self.sentences, self.tokens, self.rank, self.world = encoded, sentences, tokens, rank, world
+        self._src_len, self._tgt_len = encoded.src_len + 1, encoded.tgt_len + 1
+        self._dataset = torchtext.Dataset(range(len(encoded)), _fields())
+        self._len = len(self._plan(np.zeros(len(encoded))))
+
+    def __len__(self) -> int:
+        """Batches in an epoch: the same for all ranks and, the lengths being what cuts them, for all epochs."""
+        return self._len
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self._build, self._plan(np.zeros(len(self.encoded))))
+
+    def _plan(self, noise: Float[np.ndarray, "pairs"]) -> list[list[int]]:
+        """The pairs of each batch, sorted by both lengths and, among equals, by `noise`.
+
+        The target lengths run up and down in turn, so that the step from one source length to the next costs nothing.
+        """
+        turned = np.where(self._src_len % 2, self._tgt_len, -self._tgt_len)
+        place = np.empty(len(self.encoded), np.int64)
+        place[np.lexsort((noise, turned, self._src_len))] = np.arange(len(self.encoded))
+        bucket = torchtext.BucketIterator(
+            self._dataset,
+            batch_size=self.sentences or self.tokens,
+            batch_size_fn=None if self.sentences else self._cells,
+            sort_key=place.tolist().__getitem__,
+            sort=True,
+            shuffle=False,
+        )
+        bucket.create_batches()
+        return list(bucket.batches)
+
+    def _cells(self, new: int, count: int, so_far: int) -> _Cells:
+        """What torchtext calls `batch_size_fn`: the cells of a batch once pair `new` is the last of its `count`."""
+        src, tgt = int(self._src_len[new]), int(self._tgt_len[new])
+        if isinstance(so_far, _Cells) and count > 1:
+            src, tgt = max(src, so_far.src), max(tgt, so_far.tgt)
+        return _Cells(count, src, tgt)
+
+    def _build(self, pairs: list[int]) -> Batch:
+        """This rank's share of the batch, as tensors."""
+        share = pairs[self.rank :: self.world]
+        batch = self._tensors(share or pairs[:1])
+        if share:
+            return batch
+        return batch._replace(tgt=batch.tgt.fill_(PAD), tgt_len=batch.tgt_len.fill_(0), index=batch.index.fill_(-1))
+
+    def _tensors(self, pairs: list[int]) -> Batch:
+        fields = self._dataset.fields.items()
+        examples = [
+            torchtext.Example.fromlist([self.encoded.src(i).tolist(), self.encoded.tgt(i).tolist(), i], fields)
+            for i in pairs
+        ]
+        batch = torchtext.Batch(examples, self._dataset)
+        (src, src_len), (tgt, tgt_len) = batch.src, batch.tgt
+        return Batch(src, src_len, tgt, tgt_len - 1, batch.index)
+
+
+class Batches(SortedBatches):
+    """The batches of training, shuffled anew every epoch: the order is a function of (seed, epoch).
+
+    Iterating goes on from the position, which is the epoch and the number of batches yielded in it; at an epoch's end
+    the next iteration begins the next epoch. So two integers resume a run exactly.
+    """
+
+    def __init__(
+        self,
+        encoded: Encoded,
+        sentences: int | None = None,
+        tokens: int | None = None,
+        seed: int = 1,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        super().__init__(encoded, sentences, tokens, rank, world)
+        self.seed = seed
+        self._epoch = self._batch = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        # Here and not after the last yield: a loop that counts batches, as Lightning's, never comes back for the end.
+        if self._batch == len(self):
+            self._epoch, self._batch = self._epoch + 1, 0
+        for pairs in self._epoch_plan()[self._batch :]:
+            self._batch += 1
+            yield self._build(pairs)
+
+    def state_dict(self) -> dict[str, int]:
+        """The position: `epoch`, and `batch`, the number of its batches that were yielded."""
+        return {"epoch": self._epoch, "batch": self._batch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a position that `state_dict` gave over the same corpus and budget."""
+        epoch, batch = int(state_dict["epoch"]), int(state_dict["batch"])
+        if epoch < 0 or not 0 <= batch <= len(self):
+            raise UserError(
+                f"the position to resume from is batch {batch} of epoch {epoch}, but an epoch has {len(self)} batches; "
+                "resume with the corpus and the batch size of the run, or start over"
+            )
+        self._epoch, self._batch = epoch, batch
+
+    def _epoch_plan(self) -> list[list[int]]:
+        random_state = np.random.default_rng([self.seed, self._epoch])
+        plan = self._plan(random_state.random(len(self.encoded)))
+        return [plan[i] for i in random_state.permutation(len(plan))]
+
+
+def _fields() -> dict[str, Any]:
+    pieces = {"use_vocab": False, "include_lengths": True, "batch_first": True, "pad_token": PAD, "eos_token": EOS}
+    return {
+        "src": torchtext.Field(**pieces),
+        "tgt": torchtext.Field(init_token=BOS, **pieces),
+        "index": torchtext.Field(sequential=False, use_vocab=False),
+    }
+
+
+def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None) -> None:
+    if (sentences is None) == (tokens is None):
+        raise UserError(f"batches: sentences={sentences} and tokens={tokens}; set one of them, the other to null")
+    if (budget := sentences if tokens is None else tokens) is None or budget < 1:
+        raise UserError(f"batches: a budget of {budget}; expected 1 or more")
+    if not len(encoded):
+        raise UserError("batches: the split has no pairs; check its files and what cleaning dropped")
+    if tokens is not None:
+        _check_longest(encoded, tokens)
+
+
+def _check_longest(encoded: Encoded, tokens: int) -> None:
+    cells = encoded.src_len + encoded.tgt_len + 2
+    if cells.max() > tokens:
+        i = int(cells.argmax())
+        raise UserError(
+            f"batches: sentence {i + 1} has {encoded.src_len[i]} + {encoded.tgt_len[i]} pieces, with EOS {cells[i]} "
+            f"cells, over tokens={tokens}; raise tokens, or drop long sentences in cleaning"
+        )
