@@ -1,0 +1,190 @@
+import pytest
+import torch
+from torch import Tensor
+
+from heed.models.attention import Memory
+from heed.models.decoder import State
+from heed.models.seq2seq import Seq2Seq
+from heed.search.greedy import greedy
+from tests.models.examples import BOS, EOS, KINDS, sentences, small_model, targets
+
+DEPTHS = pytest.mark.parametrize("layers", [1, 2])
+LENGTHS = [5, 3, 1]
+
+
+def start(model: Seq2Seq) -> tuple[State, Memory]:
+    with torch.no_grad():
+        return model.encode(*sentences(LENGTHS))
+
+
+@DEPTHS
+@pytest.mark.parametrize("kind", KINDS)
+def test_stepping_equals_the_whole_sentence(kind: str, layers: int) -> None:
+    """Search steps and training does not: any difference is a model that is not used as it was trained."""
+    model = small_model(score=kind, dec_layers=layers).double()
+    src, src_len = sentences(LENGTHS)
+    tgt = targets(3, 6)
+    logits, weights = model(src, src_len, tgt)
+    state, memory = model.encode(src, src_len)
+    for position in range(6):
+        step_logits, state, step_weights = model.step(tgt[:, position], state, memory)
+        torch.testing.assert_close(logits[:, position], step_logits, rtol=0, atol=1e-10)
+        torch.testing.assert_close(weights[:, position], step_weights, rtol=0, atol=1e-10)
+
+
+@DEPTHS
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_query_is_the_state_before_the_word(kind: str, layers: int) -> None:
+    """Weights that follow from the word just read belong to the next one: every heatmap would be shifted by one."""
+    model = small_model(score=kind, dec_layers=layers, sharp=3.0).double()
+    src, src_len = sentences([5])
+    tgt = targets(1, 6)
+    changed = tgt.clone()
+    changed[0, 3] = 4 + (tgt[0, 3] - 3) % 8
+    weights, changed_weights = model(src, src_len, tgt)[1][0], model(src, src_len, changed)[1][0]
+    moved = (weights - changed_weights).abs().amax(dim=1) > 1e-9
+    assert moved.tolist() == [False] * 4 + [True] * 2
+
+
+def test_the_query_is_the_top_layer() -> None:
+    """Of two layers the upper one attends: another query is another model than the equations say."""
+    model = small_model(dec_layers=2)
+    state, memory = start(model)
+    emb = model.decoder.embed(torch.full((3,), BOS))
+    expected = model.decoder.attention.attend(state.hidden[:, 1], memory).weights
+    torch.testing.assert_close(model.decoder.advance(emb, state, memory)[1].weights, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_attention_found_enters_the_state(kind: str) -> None:
+    """Attention computed and then not used is a plain sequence model that looks attentive in the log."""
+    model = small_model(score=kind)
+    state, memory = start(model)
+    other = memory._replace(values=memory.values + 1)
+    token = torch.full((3,), BOS)
+    _, after, _ = model.step(token, state, memory)
+    _, otherwise, _ = model.step(token, state, other)
+    assert ((after.hidden - otherwise.hidden).abs().amax(dim=(1, 2)) > 1e-4).all()
+    with torch.no_grad():
+        model.decoder.attention.attn_combine.weight[:, 8:] = 0  # the context's columns: its only way into the state
+    _, after, _ = model.step(token, state, memory)
+    _, otherwise, _ = model.step(token, state, other)
+    torch.testing.assert_close(after.hidden, otherwise.hidden, rtol=0, atol=0)
+
+
+def test_logits_see_state_context_and_word() -> None:
+    """The deep output reads all three; without the context a word can only be copied through the state."""
+    model = small_model()
+    top, context, emb = torch.randn(3, 8), torch.randn(3, 8), torch.randn(3, 6)
+    before = model.decoder.read_out(top, context, emb)
+    for changed in ((top + 1, context, emb), (top, context + 1, emb), (top, context, emb + 1)):
+        assert ((model.decoder.read_out(*changed) - before).abs() > 1e-6).any(dim=1).all()
+
+
+def test_a_word_changes_nothing_before_it() -> None:
+    """A logit that has seen the word it predicts gives a loss of nothing and translations of nothing."""
+    model = small_model().double()
+    src, src_len = sentences(LENGTHS)
+    tgt = targets(3, 6)
+    changed = tgt.clone()
+    changed[:, 4:] = 4 + (tgt[:, 4:] - 3) % 8
+    before, after = model(src, src_len, tgt)[0], model(src, src_len, changed)[0]
+    torch.testing.assert_close(before[:, :4], after[:, :4], rtol=0, atol=0)
+    assert (before[:, 4:] != after[:, 4:]).any(dim=2).all()
+
+
+class TestBridge:
+    def test_every_layer_starts_from_the_source(self) -> None:
+        """Zeros, or one state for all layers, would be a decoder that begins knowing nothing."""
+        model = small_model(dec_layers=2)
+        hidden = start(model)[0].hidden
+        assert hidden.shape == (3, 2, 8)
+        assert (hidden[0] != hidden[1]).any(dim=1).all()
+        assert (hidden[:, 0] != hidden[:, 1]).any(dim=1).all()
+        assert (hidden.abs() < 1).all()
+
+    def test_it_learns(self) -> None:
+        model = small_model()
+        model(*sentences(LENGTHS), targets(3, 4))[0].square().sum().backward()
+        gradient = model.decoder.bridge.weight.grad
+        assert gradient is not None
+        assert gradient.abs().amax(dim=1).gt(0).all()
+
+
+class Reading:
+    """The words that a decoder reads, step by step, noted where it looks up their embeddings."""
+
+    def __init__(self, model: Seq2Seq) -> None:
+        self.words: list[Tensor] = []
+        model.decoder.embedding.register_forward_hook(lambda _module, inputs, _output: self.words.append(inputs[0]))
+
+    def taken(self) -> Tensor:
+        words = torch.stack(self.words, dim=1)
+        self.words.clear()
+        return words
+
+
+@DEPTHS
+class TestScheduledSampling:
+    def test_none_of_the_reference_is_greedy_search(self, layers: int) -> None:
+        """Its own words, not the reference's: what it reads are the words that greedy search writes."""
+        model = small_model(sharp=3.0, dec_layers=layers)
+        reading = Reading(model)
+        src, src_len = sentences([6, 4, 2, 5])
+        with torch.no_grad():
+            model(src, src_len, targets(4, 8), teacher_forcing=0.0)
+        read = reading.taken()
+        hypotheses = greedy(model, src, src_len, BOS, EOS, max_len=7)
+        assert len({tuple(h.ids) for h in hypotheses}) > 1
+        for row, hypothesis in zip(read.tolist(), hypotheses, strict=True):
+            written = hypothesis.ids + [EOS] * (len(hypothesis.attention) - len(hypothesis.ids))
+            assert row[: len(written) + 1] == [BOS, *written]
+
+    def test_none_of_the_reference_is_not_looked_at(self, layers: int) -> None:
+        model = small_model(sharp=3.0, dec_layers=layers)
+        src, src_len = sentences(LENGTHS)
+        with torch.no_grad():
+            one, other = (model(src, src_len, targets(3, 6, seed), teacher_forcing=0.0)[0] for seed in (1, 2))
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+    def test_all_of_the_reference_is_teacher_forcing(self, layers: int) -> None:
+        """The loop that samples must compute what the loop that does not computes."""
+        model = small_model(dec_layers=layers).double()
+        src, src_len = sentences(LENGTHS)
+        tgt = targets(3, 6)
+        state, memory = model.encode(src, src_len)
+        forced = model.decoder(tgt, state, memory)
+        sampled = model.decoder(tgt, state, memory, teacher_forcing=1.0 - 1e-12)
+        torch.testing.assert_close(sampled, forced, rtol=0, atol=1e-10)
+
+    def test_a_share_of_the_reference(self, layers: int) -> None:
+        """Drawn for every word, at the ratio that was asked for: 0.3 of 1,200 words, within five deviations."""
+        model = small_model(dec_layers=layers)
+        with torch.no_grad():
+            model.decoder.output.bias[5] = -100.0  # never written, so that a 5 that is read is the reference's
+        reading = Reading(model)
+        src, src_len = sentences([4] * 40)
+        tgt = torch.full((40, 31), 5)
+        torch.manual_seed(0)
+        with torch.no_grad():
+            model(src, src_len, tgt, teacher_forcing=0.3)
+        forced = reading.taken()[:, 1:] == 5
+        assert abs(forced.sum() - 0.3 * 1200) < 5 * (1200 * 0.3 * 0.7) ** 0.5
+        assert 0 < forced.float().mean(dim=1).amin() < forced.float().mean(dim=1).amax() < 1
+
+    def test_a_seed_decides(self, layers: int) -> None:
+        """A resumed run draws what the straight run drew."""
+        model = small_model(sharp=3.0, dec_layers=layers)
+        src, src_len = sentences(LENGTHS)
+        outcomes = []
+        for seed in (1, 1, 2):
+            torch.manual_seed(seed)
+            outcomes.append(model(src, src_len, targets(3, 8), teacher_forcing=0.5)[0])
+        assert torch.equal(outcomes[0], outcomes[1])
+        assert not torch.equal(outcomes[0], outcomes[2])
+
+    def test_it_trains(self, layers: int) -> None:
+        """The choice of a word has no gradient; everything else must keep its own."""
+        model = small_model(dec_layers=layers)
+        model(*sentences(LENGTHS), targets(3, 6), teacher_forcing=0.5)[0].square().sum().backward()
+        assert all(parameter.grad is not None for parameter in model.parameters())

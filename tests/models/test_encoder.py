@@ -1,0 +1,77 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from heed.models.encoder import Encoded, Encoder
+from tests.models.examples import sentences
+
+DEPTHS = pytest.mark.parametrize("layers", [1, 2])
+DIRECTIONS = pytest.mark.parametrize("bidirectional", [True, False])
+LENGTHS = [3, 6, 1, 4]  # neither ascending nor descending
+
+
+def encoder(layers: int, bidirectional: bool) -> Encoder:
+    torch.manual_seed(1)
+    return Encoder(nn.Embedding(20, 5), 8, layers, bidirectional).double().eval()
+
+
+def encode(module: Encoder, src: Tensor, src_len: Tensor) -> Encoded:
+    found: Encoded = module(src, src_len)
+    return found
+
+
+@DIRECTIONS
+@DEPTHS
+class TestEncoder:
+    def test_the_summary_is_of_the_last_real_word(self, layers: int, bidirectional: bool) -> None:
+        """Read at the last column it would be a state of padding; of two layers, it could be the lower one's."""
+        src, src_len = sentences(LENGTHS, width=7)
+        states, summary = encode(encoder(layers, bidirectional), src, src_len)
+        forwards = states[torch.arange(len(src)), src_len - 1]
+        expected = torch.cat((forwards[:, :4], states[:, 0, 4:]), dim=1) if bidirectional else forwards
+        torch.testing.assert_close(summary, expected, rtol=0, atol=0)
+
+    def test_padding_changes_nothing(self, layers: int, bidirectional: bool) -> None:
+        """Words in the padding, or more of it, must reach no state: the backward direction would read them first."""
+        module = encoder(layers, bidirectional)
+        src, src_len = sentences(LENGTHS)
+        states, summary = encode(module, src, src_len)
+        wider = torch.randint(4, 20, (len(src), 9))
+        wider[:, :6] = torch.where(torch.arange(6) < src_len.unsqueeze(1), src, wider[:, :6])
+        wider_states, wider_summary = encode(module, wider, src_len)
+        torch.testing.assert_close(wider_summary, summary, rtol=0, atol=0)
+        torch.testing.assert_close(wider_states[:, :6], states, rtol=0, atol=0)
+        assert wider_states.shape == (4, 9, 8)
+        assert (wider_states[:, 6:] == 0).all()
+
+    def test_a_batch_is_its_sentences_in_their_order(self, layers: int, bidirectional: bool) -> None:
+        """Packing sorts by length: an order that is not undone gives each sentence another's states."""
+        module = encoder(layers, bidirectional)
+        src, src_len = sentences(LENGTHS)
+        states, summary = encode(module, src, src_len)
+        for i, length in enumerate(LENGTHS):
+            alone = encode(module, src[i : i + 1, :length], src_len[i : i + 1])
+            torch.testing.assert_close(states[i : i + 1, :length], alone.states, rtol=0, atol=1e-12)
+            torch.testing.assert_close(summary[i : i + 1], alone.summary, rtol=0, atol=1e-12)
+
+    def test_what_a_state_has_read(self, layers: int, bidirectional: bool) -> None:
+        """One direction knows the words so far, two know the whole sentence."""
+        module = encoder(layers, bidirectional)
+        src, src_len = sentences([5])
+        changed = src.clone()
+        changed[0, 3] = 4 + (src[0, 3] - 3) % 16
+        before, after = encode(module, src, src_len).states[0], encode(module, changed, src_len).states[0]
+        moved = (before != after).any(dim=1).tolist()
+        assert moved == ([True] * 5 if bidirectional else [False, False, False, True, True])
+
+
+def test_an_odd_size_for_two_directions_is_refused() -> None:
+    with pytest.raises(ValueError, match="enc_dim must be even for two directions, got 7"):
+        Encoder(nn.Embedding(20, 5), 7)
+
+
+def test_lengths_may_stay_on_the_processor() -> None:
+    """Packing wants lengths on the CPU wherever the words are; whole numbers of any width."""
+    module = encoder(1, True)
+    src, src_len = sentences(LENGTHS)
+    torch.testing.assert_close(module(src, src_len.int()), module(src, src_len), rtol=0, atol=0)

@@ -1,0 +1,231 @@
+import re
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from heed.models.seq2seq import build_seq2seq
+from tests.models.examples import KINDS, PAD, SIZES, sentences, small_model, targets
+
+LENGTHS = [5, 3, 1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sentences_never_affect_each_other(kind: str) -> None:
+    """The score of a sentence that depends on its neighbours depends on the batch size: padding, order, company."""
+    model = small_model(score=kind).double()
+    src, src_len = sentences(LENGTHS, width=7)
+    tgt = targets(3, 4)
+    logits, weights = model(src, src_len, tgt)
+    for i, length in enumerate(LENGTHS):
+        alone, looked = model(src[i : i + 1, :length], src_len[i : i + 1], tgt[i : i + 1])
+        torch.testing.assert_close(logits[i : i + 1], alone, rtol=0, atol=1e-10)
+        torch.testing.assert_close(weights[i : i + 1, :, :length], looked, rtol=0, atol=1e-10)
+        assert (weights[i, :, length:] == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_translating_reads_the_source(kind: str) -> None:
+    """Every word of the source must matter to the first word that is written, under every score."""
+    model = small_model(score=kind, sharp=2.0).double()
+    src, src_len = sentences([5])
+    state, memory = model.encode(src, src_len)
+    logits, _, _ = model.step(torch.tensor([2]), state, memory)
+    for position in range(5):
+        changed = src.clone()
+        changed[0, position] = 4 + (src[0, position] - 3) % 16
+        state, memory = model.encode(changed, src_len)
+        assert ((model.step(torch.tensor([2]), state, memory)[0] - logits).abs() > 1e-9).any()
+
+
+def test_an_article_model_translates_longer_sources() -> None:
+    """More words than positions: an answer without weight on the last, not a failure."""
+    model = small_model(score="article", positions=4)
+    src, src_len = sentences([7, 3])
+    with pytest.warns(UserWarning, match="source of 7 positions, attention with 4: positions 5 to 7 cannot"):
+        logits, weights = model(src, src_len, targets(2, 3))
+    assert logits.isfinite().all()
+    assert (weights[:, :, 4:] == 0).all()
+    torch.testing.assert_close(weights.sum(2), torch.ones(2, 3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"tie": "decoder"},
+        {"tie": "all", "src_vocab": 12},
+        {"enc_layers": 2, "dec_layers": 2, "bidirectional": False},
+    ],
+    ids=["plain", "decoder", "all", "deep"],
+)
+def test_every_parameter_learns(kind: str, changes: dict[str, Any]) -> None:
+    """A part that is built and not used, or cut off by a detach, has no gradient or one of zeros."""
+    model = small_model(score=kind, **changes).train()
+    src, src_len = sentences(LENGTHS, vocab=12)
+    model(src, src_len, targets(3, 5))[0].square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+class TestTies:
+    @pytest.mark.parametrize("tie", ["none", "decoder", "all"])
+    def test_tied_matrices_are_one(self, tie: str) -> None:
+        """A copy would be equal at first and part in training."""
+        model = small_model(src_vocab=12, tie=tie)
+        source, target = model.encoder.embedding.weight, model.decoder.embedding.weight
+        assert (target is model.decoder.output.weight) == (tie != "none")
+        assert (source is target) == (tie == "all")
+        shared = {"none": 0, "decoder": 1, "all": 2}[tie]
+        assert (
+            sum(p.numel() for p in model.parameters())
+            == sum(p.numel() for p in small_model(src_vocab=12).parameters()) - shared * 12 * 6
+        )
+
+    def test_gradients_come_from_every_use(self) -> None:
+        """Only the encoder reads word 4, only the decoder 5, neither 6; the output layer scores them all."""
+        src, tgt = torch.tensor([[4, 4, 4]]), torch.tensor([[5, 5]])
+        found = {}
+        for tie in ("all", "none"):
+            model = small_model(src_vocab=12, tie=tie)
+            with torch.no_grad():  # the same numbers, tied or not
+                for parameter in model.parameters():
+                    parameter.copy_(torch.sin(torch.arange(parameter.numel()).view_as(parameter)))
+            model(src, torch.tensor([3]), tgt)[0].square().sum().backward()
+            found[tie] = [
+                part.weight.grad for part in (model.encoder.embedding, model.decoder.embedding, model.decoder.output)
+            ]
+        assert all(gradient is not None for gradients in found.values() for gradient in gradients)
+        total = torch.stack([gradient for gradient in found["none"] if gradient is not None]).sum(0)
+        assert found["all"][0] is not None
+        torch.testing.assert_close(found["all"][0], total)
+        assert (total[[4, 5, 6]].abs().amax(dim=1) > 0).all()
+
+    def test_sizes_that_cannot_be_shared_are_named(self) -> None:
+        with pytest.raises(ValueError, match="tie=decoder needs emb_dim and readout_dim equal, got 6 and 7"):
+            small_model(tie="decoder", readout_dim=7)
+        with pytest.raises(ValueError, match="tie=all needs one vocabulary, got 20 and 12 pieces"):
+            small_model(tie="all")
+        with pytest.raises(ValueError, match="tie must be none, decoder or all, got 'both'"):
+            small_model(tie="both")
+
+
+SIZE_NAMES = [name for name in SIZES if name not in ("src_vocab", "tgt_vocab")]
+
+
+class TestSizes:
+    @settings(deadline=None, max_examples=40)
+    @given(name=st.sampled_from(["src_vocab", "tgt_vocab", *SIZE_NAMES]), size=st.integers(max_value=0))
+    def test_nothing_is_smaller_than_one(self, name: str, size: int) -> None:
+        """Torch builds a layer of size zero without a word, and it learns nothing."""
+        with pytest.raises(ValueError, match=f"^{name} must be at least 1, got {size}$"):
+            build_seq2seq(**(SIZES | {name: size}))
+
+    @settings(deadline=None, max_examples=40)
+    @given(dropout=st.floats(allow_nan=True).filter(lambda x: not 0 <= x < 1))
+    def test_dropout_is_a_share(self, dropout: float) -> None:
+        """1 would drop everything, NaN compares false with both ends."""
+        with pytest.raises(ValueError, match=re.escape(f"dropout must be in [0, 1), got {dropout}")):
+            build_seq2seq(**SIZES, dropout=dropout)
+
+    @settings(deadline=None, max_examples=40)
+    @given(pad_id=st.integers().filter(lambda i: not 0 <= i < 12))
+    def test_padding_is_a_word_of_both_vocabularies(self, pad_id: int) -> None:
+        """Beyond them torch fails an assertion, below zero it takes a word from the end."""
+        with pytest.raises(ValueError, match=f"pad_id must be in both vocabularies, got {pad_id} for 20 and 12"):
+            build_seq2seq(**SIZES, pad_id=pad_id)
+
+    @pytest.mark.parametrize("name", ["enc_layers", "dec_layers"])
+    def test_absurd_depth_is_refused_before_it_is_built(self, name: str) -> None:
+        """A billion layers are built one by one: the machine would run out of memory first."""
+        with pytest.raises(ValueError, match=f"{name} must be at most 64, got 1000000000"):
+            build_seq2seq(**SIZES, **dict[str, Any]({name: 10**9}))
+
+    @settings(deadline=None, max_examples=25)
+    @given(
+        sizes=st.fixed_dictionaries({name: st.integers(1, 5) for name in SIZE_NAMES}),
+        kind=st.sampled_from(KINDS),
+        depths=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+        bidirectional=st.booleans(),
+    )
+    def test_sizes_that_go_together_build_and_others_say_why(
+        self, sizes: dict[str, int], kind: str, depths: tuple[int, int], bidirectional: bool
+    ) -> None:
+        """A size that stands where another should only fails when all of them differ."""
+        odd = bidirectional and sizes["enc_dim"] % 2 == 1
+        unequal = kind in ("dot", "scaled_dot") and sizes["enc_dim"] != sizes["hid_dim"]
+        arguments = SIZES | sizes | dict(zip(("enc_layers", "dec_layers"), depths, strict=True))
+        if odd or unequal:
+            with pytest.raises(ValueError, match=r"enc_dim must be even|query and key of one size"):
+                build_seq2seq(**arguments, score=kind, bidirectional=bidirectional)
+            return
+        model = build_seq2seq(**arguments, score=kind, bidirectional=bidirectional)
+        src, src_len = sentences([1, 1]) if kind == "article" else sentences(LENGTHS)
+        logits, weights = model(src, src_len, targets(len(src), 2))
+        assert logits.shape == (len(src), 2, 12)
+        assert weights.shape == (len(src), 2, src.size(1))
+
+
+class TestBeginning:
+    def test_recurrent_matrices_are_orthogonal_and_biases_zero(self) -> None:
+        """Initialised gate by gate: one orthogonal matrix over three gates is another distribution."""
+        model = small_model(dec_layers=2)
+        found = 0
+        for name, parameter in model.named_parameters():
+            if "weight_hh" in name:
+                for gate in parameter.chunk(3):
+                    torch.testing.assert_close(gate @ gate.T, torch.eye(len(gate)), rtol=0, atol=1e-5)
+                    found += 1
+            elif "bias" in name:
+                assert (parameter == 0).all(), name
+        assert found == 12
+
+    @pytest.mark.parametrize("tie", ["none", "decoder", "all"])
+    def test_embeddings_have_their_deviation_and_padding_none(self, tie: str) -> None:
+        """A tied matrix is embedding and output at once: initialised as an output it would drown the words."""
+        sizes = SIZES | dict(src_vocab=2000, tgt_vocab=2000, emb_dim=16, readout_dim=16, tie=tie)
+        model = build_seq2seq(**sizes)
+        for embedding in (model.encoder.embedding, model.decoder.embedding):
+            assert (embedding.weight[PAD] == 0).all()
+            assert float(embedding.weight.detach().std()) == pytest.approx(16**-0.5, rel=0.03)
+
+    def test_a_seed_decides(self) -> None:
+        one, same, other = (small_model(seed) for seed in (1, 1, 2))
+        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
+        assert not torch.equal(one.decoder.output.weight, other.decoder.output.weight)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_stays_near_and_masks_exactly(kind: str) -> None:
+    """Under autocast: types that do not go together, or a mask that leaves crumbs in eight bits of mantissa."""
+    model = small_model(score=kind, sharp=2.0)
+    src, src_len = sentences(LENGTHS)
+    tgt = targets(3, 5)
+    logits, weights = model(src, src_len, tgt)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low_logits, low_weights = model(src, src_len, tgt)
+        sampled_logits, _ = model(src, src_len, tgt, teacher_forcing=1.0 - 1e-12)
+    torch.testing.assert_close(low_logits.float(), logits, rtol=0, atol=0.05)
+    torch.testing.assert_close(sampled_logits.float(), logits, rtol=0, atol=0.05)
+    torch.testing.assert_close(low_weights.float(), weights, rtol=0, atol=0.02)
+    assert (low_weights[1, :, 3:] == 0).all()
+    low_logits.float().square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_dropout_ends_with_training() -> None:
+    """Drawn in training, by every part that has it; not drawn at all afterwards."""
+    model = small_model(dropout=0.5, enc_layers=2, dec_layers=2)
+    src, src_len = sentences(LENGTHS)
+    tgt = targets(3, 5)
+    assert torch.equal(model(src, src_len, tgt)[0], model(src, src_len, tgt)[0])
+    model.train()
+    assert not torch.equal(model(src, src_len, tgt)[0], model(src, src_len, tgt)[0])
+    assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == {0.5}
+    assert model.encoder.gru.dropout == 0.5
