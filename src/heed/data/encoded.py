@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Int32, Int64
@@ -57,13 +58,13 @@ def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
 
 
 def _flat(lines: Sequence[str], subwords: Subwords) -> tuple[Int32[np.ndarray, "pieces"], Int64[np.ndarray, "lines1"]]:
-    ids: list[Int32[np.ndarray, "pieces"]] = []
-    lengths: list[int] = [0]
+    ids = [np.zeros(0, np.int32)]
+    lengths = [0]
     for start in range(0, len(lines), LINES_AT_ONCE):
         encoded = subwords.encode_lines(lines[start : start + LINES_AT_ONCE])
-        lengths.extend(len(line) for line in encoded)
-        ids.append(np.array([i for line in encoded for i in line], dtype=np.int32))
-    return np.concatenate(ids) if ids else np.zeros(0, np.int32), np.cumsum(lengths, dtype=np.int64)
+        lengths.extend(map(len, encoded))
+        ids.append(np.fromiter(chain.from_iterable(encoded), np.int32))
+    return np.concatenate(ids), np.cumsum(lengths, dtype=np.int64)
 
 
 def _share(ids: Int32[np.ndarray, "pieces"]) -> float:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from heed.data.batches import Batch, Batches
+from lightning.pytorch import LightningDataModule
+
+from heed.data.batches import Batch, Batches, SortedBatches
+from heed.data.encoded import Encoded
 
 
 class Stream:
@@ -23,7 +26,7 @@ class Stream:
         while True:
             yield from self.batches
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, int]:
         """The position: epoch, and batch in it."""
         return self.batches.state_dict()
 
@@ -34,5 +37,35 @@ class Stream:
     @property
     def epochs_done(self) -> float:
         """Epochs that the position stands for, such as 1.5."""
-        state = self.batches.state_dict()
-        return float(state["epoch"] + state["batch"] / len(self.batches))
+        position = self.batches.state_dict()
+        return position["epoch"] + position["batch"] / len(self.batches)
+
+
+class Bitext(LightningDataModule):
+    """The training split in batches shuffled by `seed`, and the validation split in sorted ones.
+
+    `sentences` or `tokens` is the budget of a batch, of all ranks together.
+    """
+
+    def __init__(
+        self,
+        train: Encoded,
+        valid: Encoded,
+        sentences: int | None = None,
+        tokens: int | None = None,
+        seed: int = 1,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        super().__init__()
+        self.train = Batches(train, sentences, tokens, seed, rank, world)
+        self.valid = SortedBatches(valid, sentences, tokens, rank, world)
+
+    def train_dataloader(self) -> Stream:
+        """As many batches as the run has steps."""
+        assert self.trainer is not None
+        return Stream(self.train, self.trainer.max_steps)
+
+    def val_dataloader(self) -> SortedBatches:
+        """Every validation pair once."""
+        return self.valid
