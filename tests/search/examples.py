@@ -1,0 +1,58 @@
+"""Models whose best translations are known, or that tell what search asked of them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from heed.models.attention import Memory
+from heed.models.decoder import State
+from heed.models.seq2seq import Seq2Seq
+from heed.search.greedy import Hypothesis
+from tests.models.examples import BOS, EOS, small_model
+
+A, B, C, D = 4, 5, 6, 7
+
+
+class Counting(Seq2Seq):
+    """A model that notes how many rows each step was given."""
+
+    def __init__(self, model: Seq2Seq) -> None:
+        super().__init__(model.encoder, model.decoder)
+        self.rows: list[int] = []
+
+    def step(self, token: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
+        self.rows.append(len(token))
+        return super().step(token, state, memory)
+
+
+class Table(Seq2Seq):
+    """The next word depends on the last alone, with the given probabilities; others are impossible after that word."""
+
+    def __init__(self, probabilities: Mapping[int, Mapping[int, float]]) -> None:
+        model = small_model()
+        super().__init__(model.encoder, model.decoder)
+        self.log_probability = torch.zeros(12, 12)
+        for last, following in probabilities.items():
+            self.log_probability[last] = -torch.inf
+            for word, probability in following.items():
+                self.log_probability[last, word] = torch.tensor(probability).log()
+
+    def step(self, token: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
+        _, state, weights = super().step(token, state, memory)
+        return self.log_probability[token], state, weights
+
+
+def talker(seed: int = 7, **changes: int | str) -> Seq2Seq:
+    """A model that is sure enough of its words for translations of many lengths."""
+    return small_model(seed, sharp=3.0, **changes)
+
+
+def rescored(model: Seq2Seq, src: Tensor, src_len: Tensor, hypothesis: Hypothesis) -> tuple[float, Tensor]:
+    """Log-probability and attention of a hypothesis by the model's whole-sentence pass, one sentence at a time."""
+    finished = len(hypothesis.attention) > len(hypothesis.ids)
+    words = hypothesis.ids + [EOS] * finished
+    with torch.no_grad():
+        logits, weights = model(src, src_len, torch.tensor([[BOS, *words[:-1]]]))
+    chosen = torch.log_softmax(logits[0], dim=1)[range(len(words)), words]
+    return float(chosen.sum()), weights[0]

@@ -1,0 +1,166 @@
+import itertools
+
+import pytest
+import torch
+
+from heed.models.seq2seq import Seq2Seq
+from heed.search.beam import beam
+from heed.search.greedy import Hypothesis, greedy
+from tests.models.examples import BOS, EOS, sentences, small_model
+from tests.search.examples import A, B, C, Counting, D, Table, rescored, talker
+
+LENGTHS = [6, 1, 4, 2, 5, 3]
+
+
+def search(model: Seq2Seq, beam_size: int, length_penalty: float = 1.0, max_len: int = 12) -> list[list[Hypothesis]]:
+    return beam(model, *sentences(LENGTHS), BOS, EOS, max_len, beam_size, length_penalty)
+
+
+def same(one: Hypothesis, other: Hypothesis) -> bool:
+    return (
+        one.ids == other.ids
+        and one.score == pytest.approx(other.score, abs=1e-4)
+        and torch.allclose(one.attention, other.attention, rtol=0, atol=1e-5)
+    )
+
+
+def log(*probabilities: float) -> float:
+    return float(torch.tensor(probabilities, dtype=torch.float64).log().sum())
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("max_len", [1, 4, 12])
+def test_a_beam_of_one_is_greedy(seed: int, max_len: int) -> None:
+    """Two searches that differ here are two readings of the model: words, score and attention are one."""
+    model = talker(seed)
+    expected = greedy(model, *sentences(LENGTHS), BOS, EOS, max_len)
+    found = search(model, 1, length_penalty=0.0, max_len=max_len)
+    for (hypothesis,), greedily in zip(found, expected, strict=True):
+        assert same(hypothesis, greedily)
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+def test_a_beam_as_wide_as_everything_finds_everything_in_order(length_penalty: float) -> None:
+    """All 85 sentences of at most four words, EOS among them, over five words: the true best, and all that follow."""
+    model = small_model(sharp=2.5, tgt_vocab=5, emb_dim=6)
+    src, src_len = sentences([5])
+    (found,) = beam(model, src, src_len, BOS, EOS, max_len=4, beam_size=320, length_penalty=length_penalty)
+    words = [word for word in range(5) if word != EOS]
+    every = [list(ids) for length in range(4) for ids in itertools.product(words, repeat=length)]
+    scores = {}
+    for ids in every:
+        total, _ = rescored(model, src, src_len, Hypothesis(ids, 0.0, torch.zeros(len(ids) + 1, 5)))
+        scores[tuple(ids)] = total / ((6 + len(ids)) / 6) ** length_penalty
+    assert len(found) == len(every) == 85
+    assert {tuple(hypothesis.ids): pytest.approx(hypothesis.score, abs=1e-4) for hypothesis in found} == scores
+    assert tuple(found[0].ids) == max(scores, key=scores.__getitem__)
+
+
+def test_it_finds_what_greedy_misses() -> None:
+    """The garden path: the best first word leads to a worse sentence."""
+    model = Table({BOS: {A: 0.6, B: 0.4}, A: {A: 0.4, B: 0.3, EOS: 0.3}, B: {EOS: 0.9, A: 0.1}})
+    (greedily,) = greedy(model, *sentences([4]), BOS, EOS, max_len=6)
+    ((best, *_),) = beam(model, *sentences([4]), BOS, EOS, max_len=6, beam_size=3, length_penalty=0.0)
+    assert greedily.ids[0] == A
+    assert best.ids == [B]
+    assert best.score == pytest.approx(log(0.4, 0.9), abs=1e-5)
+
+
+@pytest.mark.parametrize(("length_penalty", "expected"), [(0.0, [A]), (1.0, [B, C, D])])
+def test_the_length_penalty_favours_length(length_penalty: float, expected: list[int]) -> None:
+    """With the exponent's sign turned, every translation shrinks to its first words."""
+    model = Table({BOS: {A: 0.5, B: 0.5}, A: {EOS: 0.5, A: 0.5}, B: {C: 1.0}, C: {D: 1.0}, D: {EOS: 0.45, A: 0.55}})
+    (found,) = beam(model, *sentences([4]), BOS, EOS, 5, beam_size=4, length_penalty=length_penalty)
+    scores = {tuple(hypothesis.ids): hypothesis.score for hypothesis in found}
+    assert found[0].ids == expected
+    assert scores[A,] == pytest.approx(log(0.5, 0.5) / (7 / 6) ** length_penalty, abs=1e-5)
+    assert scores[B, C, D] == pytest.approx(log(0.5, 0.45) / (9 / 6) ** length_penalty, abs=1e-5)
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("kind", ["article", "additive", "general"])
+def test_scores_and_attention_are_the_models_own(kind: str, length_penalty: float) -> None:
+    """Every hypothesis of the n-best against the whole-sentence pass: a slot mixed up on the way back would show."""
+    model = talker(score=kind)
+    src, src_len = sentences(LENGTHS)
+    finished = set()
+    for i, hypotheses in enumerate(search(model, 4, length_penalty)):
+        for hypothesis in hypotheses:
+            total, attention = rescored(model, src[i : i + 1, : LENGTHS[i]], src_len[i : i + 1], hypothesis)
+            assert hypothesis.score == pytest.approx(total / ((5 + len(attention)) / 6) ** length_penalty, abs=1e-4)
+            torch.testing.assert_close(hypothesis.attention, attention, rtol=0, atol=1e-5)
+            finished.add(len(hypothesis.attention) > len(hypothesis.ids))
+    assert True in finished
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hypotheses_are_sorted_and_distinct(seed: int) -> None:
+    """The same words twice mean that two beams of a sentence grew from one."""
+    for hypotheses in search(talker(seed), 5):
+        scores = [hypothesis.score for hypothesis in hypotheses]
+        assert scores == sorted(scores, reverse=True)
+        assert len({tuple(hypothesis.ids) for hypothesis in hypotheses}) == len(hypotheses) <= 5
+
+
+def test_company_and_order_change_nothing() -> None:
+    """Rows are sentence times beam: one index wrong and a sentence continues its neighbour's words."""
+    model = talker()
+    src, src_len = sentences(LENGTHS)
+    together = search(model, 3)
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    shuffled = beam(model, src[order], src_len[order], BOS, EOS, 12, beam_size=3)
+    for i, hypotheses in enumerate(together):
+        (alone,) = beam(model, src[i : i + 1, : LENGTHS[i]], src_len[i : i + 1], BOS, EOS, 12, beam_size=3)
+        for others in (alone, shuffled[order.tolist().index(i)]):
+            assert len(others) == len(hypotheses)
+            assert all(same(one, other) for one, other in zip(hypotheses, others, strict=True))
+
+
+def test_finished_sentences_are_not_stepped() -> None:
+    """A sentence leaves when its beam is full of finished hypotheses, and takes all of its rows along."""
+    model = Counting(talker())
+    search(model, 3, max_len=20)
+    together = model.rows.copy()
+    alone = []
+    for i, length in enumerate(LENGTHS):
+        model.rows.clear()
+        src, src_len = sentences(LENGTHS)
+        beam(model, src[i : i + 1, :length], src_len[i : i + 1], BOS, EOS, 20, beam_size=3)
+        alone.append(len(model.rows))
+    assert together == [3 * sum(count > position for count in alone) for position in range(max(alone))]
+    assert min(alone) < max(alone)
+
+
+class TestEndings:
+    LOOP = Table({BOS: {A: 0.5, B: 0.5}, A: {A: 0.99, EOS: 0.01}, B: {EOS: 0.9, A: 0.1}})
+
+    def test_a_loop_does_not_beat_what_is_finished(self) -> None:
+        """Repeating a probable word for ever has a good score a word: it must not be the translation."""
+        (found,) = beam(self.LOOP, *sentences([4]), BOS, EOS, max_len=30, beam_size=3)
+        assert found[0].ids == [B]
+        assert all(len(hypothesis.attention) == len(hypothesis.ids) + 1 for hypothesis in found)
+
+    def test_where_nothing_ends_the_words_so_far_are_given(self) -> None:
+        """An empty list would be an empty line, or an index error, for the reader."""
+        model = Table({BOS: {A: 0.6, B: 0.4}, A: {A: 1.0}, B: {B: 1.0}})
+        (found,) = beam(model, *sentences([4]), BOS, EOS, max_len=3, beam_size=2)
+        assert [hypothesis.ids for hypothesis in found] == [[A] * 3, [B] * 3]
+        assert found[0].score == pytest.approx(log(0.6) / (8 / 6), abs=1e-5)
+        assert all(hypothesis.attention.shape == (3, 4) for hypothesis in found)
+
+    def test_a_beam_wider_than_what_is_possible_invents_nothing(self) -> None:
+        """Beams that could not grow have a score of minus infinity and somebody else's words."""
+        model = Table({BOS: {A: 1.0}, A: {B: 0.6, C: 0.4}, B: {C: 1.0}, C: {B: 1.0}})
+        (found,) = beam(model, *sentences([4]), BOS, EOS, max_len=3, beam_size=6)
+        assert [hypothesis.ids for hypothesis in found] == [[A, B, C], [A, C, B]]
+
+    def test_an_empty_translation_is_one(self) -> None:
+        """EOS as the first word: no words, and the one row of attention that led there."""
+        ((best, *_),) = beam(Table({BOS: {EOS: 0.9, A: 0.1}, A: {EOS: 1.0}}), *sentences([4]), BOS, EOS, 5, 2)
+        assert best.ids == []
+        assert best.attention.shape == (1, 4)
+
+    @pytest.mark.parametrize(("beam_size", "max_len"), [(0, 5), (3, 0), (-1, 5)])
+    def test_nothing_is_no_size(self, beam_size: int, max_len: int) -> None:
+        with pytest.raises(ValueError, match=f"at least 1, got {beam_size} and {max_len}"):
+            beam(self.LOOP, *sentences([4]), BOS, EOS, max_len, beam_size)

@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from heed.search.greedy import greedy
+from tests.models.examples import BOS, EOS, sentences
+from tests.search.examples import A, B, Counting, Table, rescored, talker
+
+LENGTHS = [6, 1, 4, 2, 5, 3]
+
+
+def test_it_writes_the_most_probable_word_and_stops_at_the_end() -> None:
+    """EOS in the translation, or words behind it, would be printed."""
+    model = Table({BOS: {A: 0.6, B: 0.4}, A: {B: 0.7, EOS: 0.3}, B: {EOS: 0.8, A: 0.2}})
+    (found,) = greedy(model, *sentences([4]), BOS, EOS, max_len=10)
+    assert found.ids == [A, B]
+    assert found.score == pytest.approx(torch.tensor(0.6 * 0.7 * 0.8).log().item())
+    assert found.attention.shape == (3, 4)
+
+
+def test_max_len_is_the_end() -> None:
+    """A model that never ends must; what it has written then is the translation, without a row for an EOS."""
+    model = Table({BOS: {A: 1.0}, A: {A: 0.9, EOS: 0.1}})
+    (found,) = greedy(model, *sentences([4]), BOS, EOS, max_len=5)
+    assert found.ids == [A] * 5
+    assert found.attention.shape == (5, 4)
+    with pytest.raises(ValueError, match="max_len must be at least 1, got 0"):
+        greedy(model, *sentences([4]), BOS, EOS, max_len=0)
+
+
+@pytest.mark.parametrize("kind", ["article", "additive", "dot"])
+def test_scores_and_attention_are_the_models_own(kind: str) -> None:
+    """A score that forgets a word, a row of attention beside its word, or columns of padding."""
+    model = talker(score=kind)
+    src, src_len = sentences(LENGTHS)
+    found = greedy(model, src, src_len, BOS, EOS, max_len=12)
+    assert len({len(hypothesis.ids) for hypothesis in found}) > 2
+    for i, hypothesis in enumerate(found):
+        score, attention = rescored(model, src[i : i + 1, : LENGTHS[i]], src_len[i : i + 1], hypothesis)
+        assert hypothesis.score == pytest.approx(score, abs=1e-4)
+        torch.testing.assert_close(hypothesis.attention, attention, rtol=0, atol=1e-5)
+
+
+def test_company_and_order_change_nothing() -> None:
+    """Sentences leave the batch at different steps: one that takes another's place would answer for it."""
+    model = talker()
+    src, src_len = sentences(LENGTHS)
+    together = greedy(model, src, src_len, BOS, EOS, max_len=12)
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    shuffled = greedy(model, src[order], src_len[order], BOS, EOS, max_len=12)
+    for i, hypothesis in enumerate(together):
+        (alone,) = greedy(model, src[i : i + 1, : LENGTHS[i]], src_len[i : i + 1], BOS, EOS, max_len=12)
+        for other in (alone, shuffled[order.tolist().index(i)]):
+            assert other.ids == hypothesis.ids
+            assert other.score == pytest.approx(hypothesis.score, abs=1e-4)
+            torch.testing.assert_close(other.attention, hypothesis.attention, rtol=0, atol=1e-5)
+
+
+def test_finished_sentences_are_not_stepped() -> None:
+    """A batch that steps until its last sentence ends pays for the longest with every row."""
+    model = Counting(talker())
+    src, src_len = sentences(LENGTHS)
+    found = greedy(model, src, src_len, BOS, EOS, max_len=12)
+    steps = [len(hypothesis.attention) for hypothesis in found]
+    assert model.rows == [sum(count > position for count in steps) for position in range(max(steps))]
+    assert min(steps) < max(steps)
+
+
+def test_searching_leaves_no_graph() -> None:
+    """A graph kept for each step is memory that grows with every sentence translated."""
+    (found,) = greedy(talker(), *sentences([4]), BOS, EOS, max_len=5)
+    assert not found.attention.requires_grad
