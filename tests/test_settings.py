@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from heed.settings import dotted_keys, faults, nearest
+from heed.settings import dotted, faults, nearest
 
 
 def target(
@@ -188,4 +188,4 @@ def test_every_key_an_override_can_name() -> None:
     """Catches keys of Hydra's own, such as `_target_`, proposed to a person."""
     settings = {"model": {"_target_": "x", "hid_dim": 1, "deep": {"er": 2}}, "seed": 1}
 
-    assert list(dotted_keys(settings)) == ["model", "model.hid_dim", "model.deep", "model.deep.er", "seed"]
+    assert list(dotted(settings)) == ["model", "model.hid_dim", "model.deep", "model.deep.er", "seed"]

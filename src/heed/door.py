@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from heed.errors import UserError
-from heed.settings import dotted_keys, faults, nearest, shown
+from heed.settings import MISSING, dotted, faults, nearest, shown, without_value
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -91,7 +91,16 @@ def sweep_name() -> str | None:
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:
-    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    try:
+        return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    except OmegaConfBaseException as error:
+        # another key's value may be made of one that is missing: then that is the one to give
+        missing = [without_value(key) for key, value in _dotted(cfg).items() if value == MISSING]
+        raise UserError("; ".join(missing) or f"{error.full_key}: {str(error).splitlines()[0]}") from error
+
+
+def _dotted(cfg: DictConfig) -> dict[str, Any]:
+    return dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
 
 
 def _enter(task: Callable[[DictConfig], object], schema: Schema) -> int:
@@ -162,7 +171,7 @@ def _explained(error: Exception, name: str, overrides: Sequence[str]) -> str:
     """One line for what Hydra refused: the first override at fault, with the nearest that is right."""
     found = [_reading_fault(line) or _option_fault(_read(line)) for line in overrides]
     if not any(found):
-        known = _known_keys(name, [line for line in overrides if _read(line).key_or_group in _groups()])
+        known = _known_keys(name, [_read(line) for line in overrides])
         found = [_key_fault(_read(line), known) for line in overrides] if known else []
     return next(filter(None, found), str(error))
 
@@ -176,16 +185,19 @@ def _groups() -> dict[str, list[str]]:
     return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
 
 
-def _known_keys(name: str, choices: Sequence[str]) -> set[str]:
-    """Every key and group that the door has with these choices; nothing where they do not go together."""
+def _known_keys(name: str, overrides: Sequence[Override]) -> set[str]:
+    """Every key and group that the door has, with the options that were chosen; nothing where they do not compose."""
     try:
-        with hydra.initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
-            cfg = hydra.compose(name, overrides=list(choices), return_hydra_config=True)
-        keys = [str(key) for key in cfg if key != "hydra"]
-        settings = OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys))
-        return {*dotted_keys(cast(dict[str, Any], settings)), *cfg.hydra.runtime.choices}
+        groups = _with_hydra(name, []).hydra.runtime.choices
+        cfg = _with_hydra(name, [str(chosen.input_line) for chosen in overrides if chosen.key_or_group in groups])
     except HYDRA_ERRORS:
         return set()
+    return {*_dotted(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])), *groups}
+
+
+def _with_hydra(name: str, overrides: list[str]) -> DictConfig:
+    with hydra.initialize_config_dir(config_dir=str(CONFIGS), version_base="1.3"):
+        return hydra.compose(name, overrides=overrides, return_hydra_config=True)
 
 
 def _reading_fault(line: str) -> str | None:

@@ -36,13 +36,20 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
     return f"; did you mean {ranked[0][1]}?" if ranked and ranked[0][0] > 0.6 else ""
 
 
-def dotted_keys(settings: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Every key that an override can name, from the top: `model`, `model.hid_dim` and so on."""
+def dotted(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The value of every key that an override can name, from the top: `model`, `model.hid_dim` and so on."""
+    values: dict[str, Any] = {}
     for key, value in settings.items():
         if not str(key).startswith("_"):
-            yield above + str(key)
+            values[f"{above}{key}"] = value
             if isinstance(value, Mapping):
-                yield from dotted_keys(value, f"{above}{key}.")
+                values |= dotted(value, f"{above}{key}.")
+    return values
+
+
+def without_value(key: str) -> str:
+    """What to say of a key that has no value yet."""
+    return f"{key}: has no value; give {key}=…"
 
 
 def shown(value: object) -> str:
@@ -70,7 +77,7 @@ def _node_faults(path: str, node: Mapping[str, Any], schema: Callable[..., objec
     for name, parameter in parameters.items():
         required = parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
         if required and name not in node and not node.get("_partial_"):
-            yield f"{path}{name}: has no value; give {path}{name}=…"
+            yield without_value(path + name)
 
 
 def _parameters(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
@@ -90,7 +97,7 @@ def _parameters(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
 
 def _value_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
     if value == MISSING:
-        yield f"{path}: has no value; give {path}=…"
+        yield without_value(path)
     elif is_dataclass(annotation) and isinstance(annotation, type):
         if isinstance(value, Mapping):
             yield from _node_faults(f"{path}.", value, annotation)
