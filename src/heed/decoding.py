@@ -1,0 +1,130 @@
+"""Lines of text through a model, either way: free, where it writes a translation, and forced, where it is given one."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from heed.errors import UserError
+from heed.metrics.alignment import Links, argmax_links, merge_words
+from heed.metrics.loss import cross_entropy
+from heed.models.seq2seq import Seq2Seq
+from heed.search.greedy import Hypothesis
+from heed.text.subwords import BOS, EOS, PAD, Subwords
+
+LONGEST = 1024
+"""Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
+
+log = logging.getLogger(__name__)
+
+Search = Callable[..., Sequence[Hypothesis | list[Hypothesis]]]
+"""`greedy` or `beam` of heed.search, with its own settings bound."""
+
+
+class Translation(NamedTuple):
+    """The best translation of a line, and where the model looked for each of its pieces."""
+
+    text: str
+    src_ids: list[int]
+    hypothesis: Hypothesis
+
+
+class Forced(NamedTuple):
+    """What the model makes of a translation that it is given: how likely each piece was, and where it looked.
+
+    `nll` is in nats, summed over the target's pieces and its EOS. `weights` has their rows, a column for each piece of
+    the source and one for its EOS; row i belongs to the prediction of piece i, whatever the kind of attention.
+    """
+
+    src_ids: list[int]
+    tgt_ids: list[int]
+    nll: float
+    weights: Float[Tensor, "tgt src"]
+
+
+def device_of(name: str) -> torch.device:
+    """The device called `name`; `auto` is a GPU where there is one. UserError for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device={name}: {reason}; use device=auto, cpu, or cuda on a machine with a GPU") from error
+    return device
+
+
+def translate(
+    model: Seq2Seq, src: Subwords, tgt: Subwords, lines: Sequence[str], search: Search, sentences: int = 64
+) -> list[Translation]:
+    """A translation for each line, in order, up to `sentences` lines at once; an empty line stays empty."""
+    encoded = _encode(src, lines, "source")
+    translations = [Translation("", [], Hypothesis([], 0.0, torch.zeros(0, 0)))] * len(lines)
+    for chosen in _by_length([len(ids) for ids in encoded], sentences):
+        batch, lengths = _padded([[*encoded[index], EOS] for index in chosen], model)
+        for index, found in zip(chosen, search(model, batch, lengths, BOS, EOS), strict=True):
+            translations[index] = _translation(found, encoded[index], tgt)
+    return translations
+
+
+def _translation(found: Hypothesis | list[Hypothesis], src_ids: list[int], tgt: Subwords) -> Translation:
+    best = found[0] if isinstance(found, list) else found
+    return Translation(tgt.decode(best.ids), src_ids, best._replace(attention=best.attention.float().cpu()))
+
+
+@torch.inference_mode()
+def force(
+    model: Seq2Seq, src: Subwords, tgt: Subwords, sources: Sequence[str], targets: Sequence[str], sentences: int = 64
+) -> list[Forced]:
+    """What the model, in the mode it is in, makes of each target as the translation of its source, in order."""
+    src_ids, tgt_ids = _encode(src, sources, "source"), _encode(tgt, targets, "target")
+    forced: dict[int, Forced] = {}
+    for chosen in _by_length([len(ids) + 1 for ids in tgt_ids], sentences):
+        source, lengths = _padded([[*src_ids[index], EOS] for index in chosen], model)
+        target, _ = _padded([[BOS, *tgt_ids[index], EOS] for index in chosen], model)
+        logits, weights = model(source, lengths, target[:, :-1])
+        for row, index in enumerate(chosen):
+            loss = cross_entropy(logits[row : row + 1], target[row : row + 1, 1:], PAD)
+            looked = weights[row, : len(tgt_ids[index]) + 1, : len(src_ids[index]) + 1].float().cpu()
+            forced[index] = Forced(src_ids[index], tgt_ids[index], float(loss.nll), looked)
+    return [forced[index] for index in range(len(src_ids))]
+
+
+def word_weights(
+    weights: Float[Tensor, "rows columns"], src_ids: Sequence[int], tgt_ids: Sequence[int], src: Subwords, tgt: Subwords
+) -> Float[Tensor, "tgt_words src_words"]:
+    """Attention between words, from that between pieces; what fell on the source's EOS is left out."""
+    pieces = weights[: len(tgt_ids), : len(src_ids)]
+    return merge_words(pieces, src.word_index(src_ids), tgt.word_index(tgt_ids))
+
+
+def links_of(forced: Sequence[Forced], src: Subwords, tgt: Subwords) -> list[Links]:
+    """For each target word the source word that the model looks at most when it is made to produce it."""
+    weights = (word_weights(found.weights, found.src_ids, found.tgt_ids, src, tgt) for found in forced)
+    return [argmax_links(words) for words in weights]
+
+
+def _encode(subwords: Subwords, lines: Sequence[str], side: str) -> list[list[int]]:
+    encoded = subwords.encode_lines(lines)
+    for number, ids in enumerate(encoded, start=1):
+        if len(ids) > LONGEST:
+            log.warning("%s line %d has %d pieces: only the first %d are read", side, number, len(ids), LONGEST)
+    return [ids[:LONGEST] for ids in encoded]
+
+
+def _by_length(lengths: Sequence[int], sentences: int) -> Iterator[list[int]]:
+    """Positions of all that is not empty, the like in length together: padding costs as much as words."""
+    order = sorted((index for index, length in enumerate(lengths) if length), key=lambda index: -lengths[index])
+    for start in range(0, len(order), sentences):
+        yield order[start : start + sentences]
+
+
+def _padded(ids: Sequence[list[int]], model: Seq2Seq) -> tuple[Int[Tensor, "batch longest"], Int[Tensor, " batch"]]:
+    device = next(model.parameters()).device
+    rows = pad_sequence([torch.tensor(row) for row in ids], batch_first=True, padding_value=PAD)
+    return rows.to(device), torch.tensor([len(row) for row in ids], device=device)

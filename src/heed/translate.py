@@ -1,0 +1,100 @@
+"""The door to translating: a line in, a line out."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from omegaconf import DictConfig
+from pydantic import Field
+
+from heed import bundle, decoding
+from heed.door import build, door
+from heed.errors import UserError
+
+CHUNK = 1 << 16
+"""Bytes asked for at once: a pipe's capacity on Linux, and some thousand lines, enough to sort by length."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of configs/translate.yaml."""
+
+    model: str
+    search: dict[str, Any]
+    sentences: Annotated[int, Field(ge=1)]
+    device: str
+
+
+def translate(cfg: DictConfig) -> int:
+    """Translate standard input to standard output; the number of lines."""
+    loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
+    run = partial(
+        decoding.translate, loaded.model, loaded.src, loaded.tgt, search=build(cfg.search), sentences=cfg.sentences
+    )
+    terminal = sys.stdin.isatty()
+    if terminal:
+        print(f"{_greeting(cfg.model, loaded.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
+    return translate_stream(lambda lines: [found.text for found in run(lines)], terminal)
+
+
+def translate_stream(translated: Callable[[list[str]], list[str]], terminal: bool) -> int:
+    """Translate whatever lines have come, as they come; a line that is not UTF-8 is told of when all is done."""
+    count, wrong, first_wrong = 0, 0, 0
+    for block in _blocks(sys.stdin.fileno(), terminal):
+        lines = [line.decode(errors="replace").removesuffix("\r") for line in block]
+        sys.stdout.buffer.writelines(f"{text}\n".encode() for text in translated(lines))
+        sys.stdout.buffer.flush()
+        for number, line in enumerate(block, start=count + 1):
+            if not _is_utf8(line):
+                first_wrong, wrong = first_wrong or number, wrong + 1
+        count += len(block)
+    if wrong:
+        others = f" and {wrong - 1} more are" if wrong > 1 else " is"
+        raise UserError(
+            f"line {first_wrong}{others} not UTF-8: what could not be read was taken as an unknown character; "
+            "convert the input first, as with: iconv -f latin1 -t utf-8"
+        )
+    return count
+
+
+def _blocks(descriptor: int, terminal: bool) -> Iterator[list[bytes]]:
+    """Lines without their ends, as many at a time as there are; a last one may lack its newline."""
+    rest: list[bytes] = []
+    while True:
+        if terminal:
+            print("> ", end="", file=sys.stderr, flush=True)
+        chunk = os.read(descriptor, CHUNK)
+        if not chunk:
+            break
+        *lines, last = chunk.split(b"\n")
+        if lines:
+            yield [b"".join([*rest, lines[0]]), *lines[1:]]
+            rest = []
+        rest.append(last)
+    if terminal:
+        print(file=sys.stderr)
+    if any(rest):
+        yield [b"".join(rest)]
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _greeting(folder: str, about: Any) -> str:
+    languages = [about.get("src_lang"), about.get("tgt_lang")]
+    return f"{folder}: from {languages[0]} to {languages[1]}." if all(languages) else f"{folder} is ready."
+
+
+main = door(translate, Settings)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""From a command line to a checked config, and from any outcome to an exit code."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from heed.door import build, check, compose, door, sweep_name
+from heed.errors import UserError
+from heed.translate import Settings
+
+Enter = Callable[..., int]
+
+
+class Recorder:
+    """A door's task: notes what it was called with, and then fails as it is told to."""
+
+    __name__ = "translate"
+
+    def __init__(self) -> None:
+        self.configs: list[DictConfig] = []
+        self.sweeps: list[str | None] = []
+        self.fails: dict[str, BaseException] = {}
+
+    def __call__(self, cfg: DictConfig) -> None:
+        self.configs.append(cfg)
+        self.sweeps.append(sweep_name())
+        if cfg.model in self.fails:
+            raise self.fails[cfg.model]
+
+
+@pytest.fixture
+def task() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def enter(task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Enter]:
+    """Go through the door as from a command line in an empty folder; the exit code."""
+    root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the door sets it: put back what was
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["heed-translate", *arguments])
+        with pytest.raises(SystemExit) as leaving:
+            door(task, Settings)()
+        assert isinstance(leaving.value.code, int)
+        return leaving.value.code
+
+    yield run
+    root.handlers[:] = handlers
+
+
+def test_a_config_arrives_composed_and_resolved(enter: Enter, task: Recorder) -> None:
+    """Catches overrides that are lost, and settings of Hydra's own handed on to the task."""
+    assert enter("model=somewhere", "search=beam", "search.beam_size=3") == 0
+    (cfg,) = task.configs
+    assert cfg.model == "somewhere"
+    assert cfg.search.beam_size == 3
+    assert "hydra" not in cfg
+
+
+def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
+    """Catches Hydra's outputs/, .hydra/ and log files in whatever folder a command is typed in."""
+    assert enter("model=somewhere") == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["modle=x"], "modle=x: there is no key modle; did you mean model?"),
+        (["model=x", "serch=beam"], "serch=beam: there is no key serch; did you mean search?"),
+        (["model=x", "search=bem"], "search=bem: search is one of beam, greedy; did you mean beam?"),
+        (["model=x", "search=3"], "search=3: search is one of beam, greedy"),
+        (["model=x", "search=beam", "search.beam_siz=3"], "did you mean search.beam_size?"),
+        (["model=x", "search.beam_size=3"], "search.beam_size=3: there is no key search.beam_size"),
+        (["model=x", "sentences=many"], "sentences=many: should be a valid integer"),
+        (["model=x", "sentences=0"], "sentences=0: should be greater than or equal to 1"),
+        (["model=x", "+sentence=3"], "sentence=3: there is no such key; did you mean sentences?"),
+        (["model=x", "optim=adam"], "optim=adam: there is no key optim"),
+        (["model=x", "~search"], "search: has no value"),
+        (["model=x", "search.max_len=null"], "search.max_len=null: should be a valid integer"),
+        ([], "model: has no value; give model=…"),
+        (["translate"], "translate: cannot be read; write key=value"),
+        (["model=x=["], "model=x=[: cannot be read"),
+        (["model=x", "search=greedy,beam"], "add --multirun"),
+        (["model=x", "sentences=${nowhere}"], "nowhere"),
+        (["--sentences", "3", "model=x"], "settings are written key=value, without dashes"),
+        (["--cfg", "everything"], "invalid choice: 'everything'"),
+        (["model=x", "--config-dir", "nowhere"], "nowhere' not found"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(
+    enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str], arguments: list[str], expected: str
+) -> None:
+    """Catches Hydra's own words, many lines and exit code 1, and a job that runs with what was not meant."""
+    assert enter(*arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("heed-translate: ")
+    assert err.count("\n") == 1
+    assert expected in err
+    assert task.configs == []
+
+
+def test_what_the_user_can_mend_is_one_line(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
+    """Catches a traceback for a missing file, and a message of two lines."""
+    task.fails["x"] = UserError("data/x is missing;\n  give another")
+
+    assert enter("model=x") == 2
+    assert capfd.readouterr().err == "heed-translate: data/x is missing; give another\n"
+
+
+def test_a_fault_of_ours_keeps_its_traceback(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
+    """Catches a bug that is shown as a mistake of the user's: ValueError too, which UserError is one of."""
+    task.fails["x"] = ValueError("a bug")
+
+    assert enter("model=x") == 1
+    err = capfd.readouterr().err
+    assert err.startswith("Traceback")
+    assert "raise self.fails[cfg.model]" in err
+    assert err.endswith("ValueError: a bug\n")
+
+
+@pytest.mark.parametrize(("fault", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_ways_to_leave_keep_their_codes(enter: Enter, task: Recorder, fault: BaseException, code: int) -> None:
+    """Catches Ctrl-C and a handled SIGTERM that end like success, or with a traceback."""
+    task.fails["x"] = fault
+
+    assert enter("model=x") == code
+
+
+def test_help_is_for_a_newcomer(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
+    """Catches Hydra's template: a dump of the config under "powered by Hydra"."""
+    assert enter("--help") == 0
+    out = capfd.readouterr().out
+    assert out.count("python -m heed.translate") >= 3
+    assert "model=DIR" in out
+    assert task.configs == []
+
+
+def test_the_config_can_be_shown(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
+    """Catches a check that stands before --cfg job: with it a person looks for what is missing."""
+    assert enter("--cfg", "job", "search=beam") == 0
+    shown = OmegaConf.create(capfd.readouterr().out)
+    assert isinstance(shown, DictConfig)
+    assert shown.search.beam_size == 5
+    assert OmegaConf.is_missing(shown, "model")
+    assert task.configs == []
+
+
+def test_a_package_that_is_not_there_is_the_user_s_to_mend(enter: Enter) -> None:
+    """Catches exit code 1, which Hydra gives to its own complaints."""
+    assert enter("--cfg", "job", "--package", "nowhere") == 2
+
+
+def test_a_sweep_runs_every_job_and_tells_them_apart(
+    enter: Enter, task: Recorder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Catches jobs that write over one another, a failed one that ends the others, and files beside the run folders."""
+    task.fails["b"] = UserError("no model here")
+
+    assert enter("--multirun", "model=a,b,c", "search=beam,greedy") == 2
+    assert len(task.configs) == 6
+    assert len(set(task.sweeps)) == 6
+    assert "model=a,search=beam" in task.sweeps
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert capfd.readouterr().err.count("heed-translate: no model here") == 2
+
+
+def test_a_folder_s_name_holds_no_slash(enter: Enter, task: Recorder) -> None:
+    """Catches model=a/b taken for a folder in a folder, and model=../x for a way out."""
+    assert enter("--multirun", "model=../a/b,c") == 0
+    assert task.sweeps == ["model=.._a_b", "model=c"]
+
+
+def test_a_job_alone_has_no_sweep_name(enter: Enter, task: Recorder) -> None:
+    """Catches run folders of single runs that carry their overrides, so that the same command does not find them."""
+    assert enter("model=x") == 0
+    assert task.sweeps == [None]
+
+
+def test_build_names_the_node_that_refuses_its_value() -> None:
+    """Catches a constructor's ValueError shown as a fault of ours, or without the key to mend."""
+    cfg = OmegaConf.create({"ramp": {"_target_": "heed.training.schedules.constant", "ratio": 2.0}})
+
+    with pytest.raises(UserError, match=r"^ramp: .*ratio is 2\.0"):
+        build(cfg.ramp)
+
+
+def test_build_keeps_the_node_s_name_for_what_waits() -> None:
+    """Catches a refusal that comes only when the rest is given, and then has lost its key."""
+    cfg = OmegaConf.create({"optim": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": -1.0}})
+
+    with pytest.raises(UserError, match=r"^optim: Invalid learning rate"):
+        build(cfg.optim)([])
+    with pytest.raises(UserError, match=r"^optim: Invalid learning rate"):
+        build(cfg.optim, params=[])
+
+
+def test_built_objects_hold_plain_lists() -> None:
+    """Catches OmegaConf's lists in an optimizer's state, which weights_only=True refuses to load."""
+    cfg = OmegaConf.create({"optim": {"_target_": "builtins.dict", "betas": [0.9, 0.98], "deep": {"er": [1]}}})
+
+    built = build(cfg.optim)
+
+    assert type(built["betas"]) is list
+    assert type(built["deep"]["er"]) is list
+
+
+def test_check_tells_every_fault() -> None:
+    """Catches a person sent round once for each mistake."""
+    cfg = compose("translate", ["search=beam", "search.beam_size=x", "sentences=0"])
+
+    with pytest.raises(UserError, match=r"beam_size=x.*; .*model: has no value.*; sentences=0"):
+        check(cfg, Settings)
+
+
+COMMANDS = [
+    (
+        ["modle=x"],
+        2,
+        "heed-translate: modle=x: there is no key modle; did you mean model? (--cfg job shows them all)\n",
+    ),
+    (["model=nowhere"], 2, None),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "err"), COMMANDS)
+def test_a_real_process_leaves_with_the_code(arguments: list[str], code: int, err: str | None, tmp_path: Path) -> None:
+    """Catches what only a process of its own shows: messages at exit, files, environment."""
+    command = [sys.executable, "-m", "heed.translate", *arguments]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+
+    assert found.returncode == code
+    assert found.stdout == ""
+    assert found.stderr.count("\n") == 1
+    assert err is None or found.stderr == err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_has_gone_ends_it_quietly(tmp_path: Path) -> None:
+    """Catches a traceback, or the interpreter's complaint about stdout, after `… | head`."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "heed.translate", "--cfg", "job"]
+    with os.fdopen(write_end, "w") as out:
+        found = subprocess.run(command, cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (found.returncode, found.stderr) == (141, "")
