@@ -34,7 +34,7 @@ def families(words: Iterable[str]) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def _families(chars: frozenset[str]) -> tuple[str, ...]:
-    base = next(entry for entry in fontManager.ttflist if entry.name == BASE)
+    base = next(entry for entry in fontManager.ttflist if entry.name == BASE and _regular(entry))
     scripts = defaultdict(set)
     for char in _uncovered(base, chars):
         scripts[script(char)].add(char)
@@ -48,7 +48,8 @@ def script(char: str) -> str:
         return EMOJI
     if unicodedata.east_asian_width(char) in "WF":
         return EAST_ASIAN
-    return unicodedata.name(char, f"U+{ord(char):04X}").split()[0].capitalize()
+    name = unicodedata.name(char, "")
+    return name.split()[0].capitalize() if name else f"U+{ord(char):04X}"
 
 
 def _covering(name: str, chars: frozenset[str]) -> list[str]:
@@ -61,7 +62,7 @@ def _covering(name: str, chars: frozenset[str]) -> list[str]:
 
 
 def _search(chars: frozenset[str]) -> tuple[list[str], frozenset[str]]:
-    candidates = [entry for entry in fontManager.ttflist if entry.style == "normal" and entry.name != LAST_RESORT]
+    candidates = [entry for entry in fontManager.ttflist if entry.name != LAST_RESORT and _regular(entry)]
     candidates.sort(key=lambda entry: _dislike(entry.name, chars))
     found: list[str] = []
     while chars:
@@ -74,8 +75,16 @@ def _search(chars: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     return found, chars
 
 
+def _regular(entry: FontEntry) -> bool:
+    # The face of a family that is drawn; its bold and italic ones may cover other characters.
+    return entry.style == "normal" and entry.weight in (400, 500)
+
+
 def _uncovered(entry: FontEntry, chars: frozenset[str]) -> frozenset[str]:
-    font = FT2Font(entry.fname, face_index=entry.index)
+    try:
+        font = FT2Font(entry.fname, face_index=entry.index)
+    except (OSError, RuntimeError):  # removed since matplotlib listed it
+        return chars
     return frozenset(char for char in chars if not (font.get_char_index(ord(char)) or _invisible(char)))
 
 

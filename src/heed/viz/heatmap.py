@@ -55,8 +55,7 @@ def save(figure: Figure, path: Path) -> None:
     """Write the figure as PNG or SVG, whichever the name ends in; SVG holds the words as outlines and needs no font."""
     if path.suffix.lower() not in (".png", ".svg"):
         raise UserError(f"picture {path} ends in {path.suffix!r}; expected .png or .svg")
-    metadata = {"Date": None} if path.suffix.lower() == ".svg" else None
-    figure.savefig(path, metadata=metadata, dpi=2 * DPI)  # twice as fine as on TensorBoard's page
+    figure.savefig(path, dpi=2 * DPI)  # twice as fine as on TensorBoard's page
 
 
 def _draw_cells(axes: Axes, weights: Float[Tensor, "tgt src"]) -> None:
