@@ -35,13 +35,14 @@ class Subwords:
 
     def __init__(self, model: bytes) -> None:
         try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError:
-            raise UserError("not a SentencePiece model: the bytes cannot be parsed; train the subwords again") from None
+            self._processor = sentencepiece.SentencePieceProcessor()
+            self._processor.LoadFromSerializedProto(model)
+            self._pieces = [self._processor.id_to_piece(i) for i in range(len(self))]
+            self._processor.decode([UNK])
+        except (RuntimeError, IndexError, UnicodeDecodeError):
+            raise UserError("not a whole SentencePiece model; copy the file again, or train anew") from None
         self.model = model
         self._check_specials()
-        ids = range(len(self))
-        self._pieces: list[str] = self._processor.id_to_piece(list(ids))
         normal = [piece for i, piece in enumerate(self._pieces) if not self._is_special(i)]
         # In a word model every piece is a whole word, hence <unk> too, though it does not carry the mark.
         whole_words = bool(normal) and all(piece.startswith(SPACE) for piece in normal)
