@@ -12,7 +12,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from heed.training.clock import Clock
 from heed.training.module import Translation
-from heed.training.validation import Picture, Scores
+from heed.training.validation import Picture
 from heed.viz.heatmap import heatmap
 
 FOLDER = "tensorboard"
@@ -91,11 +91,11 @@ class Board(Callback):
         # Indented by four, Markdown leaves every sign as it is.
         writer.add_text(f"sentence/{number}", "\n".join(f"    {name:10} {text}" for name, text in lines), step)
 
-    def finish(self, trainer: Trainer, step: int, best: Scores) -> None:
+    def finish(self, trainer: Trainer, best: Mapping[str, float]) -> None:
         """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters."""
         writer = self._open(trainer)
         if writer:
-            final = {f"final/{name}": value for name, value in best.known().items()}
+            final = {f"final/{name}": value for name, value in best.items()}
             for summary in hparams({key: _plain(value) for key, value in self.settings.items()}, final):
                 writer._get_file_writer().add_summary(summary)
             self._curves(trainer, final)

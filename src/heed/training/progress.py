@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from heed.data.module import Stream
 from heed.training.checkpoints import Checkpoints
@@ -53,8 +54,10 @@ class Lines(ProgressBar):
         self.console.quiet = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the head of the table."""
-        self.console.print(HEADER, style="bold")
+        """Show the head of the table, and from where a run is continued."""
+        if trainer.global_step:
+            self.console.print(f"goes on after step {trainer.global_step:,}\n")
+        self.console.print(Text(HEADER, style="bold"))
         self._task = self._bar.add_task("", total=trainer.max_steps, completed=trainer.global_step)
         self._start = (time.monotonic(), trainer.global_step)
         self._bar.start()
@@ -85,7 +88,7 @@ class Lines(ProgressBar):
         seconds = self.clock.training + self.clock.validation
         epoch = cast(Stream, trainer.train_dataloader).epochs_done
         line = _line(trainer.global_step, epoch, loss, scores, seconds)
-        self.console.print(line + ("  best" if best else ""), style="bold" if best else None)
+        self.console.print(Text(line + "  best" if best else line, style="bold" if best else ""))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the bar away."""
@@ -109,6 +112,6 @@ def duration(seconds: float) -> str:
 def _line(step: int, epoch: float, loss: float, scores: Scores, seconds: float) -> str:
     aer = "     -" if scores.aer is None else f"{scores.aer:6.3f}"
     return (
-        f"{step:8,}  {epoch:5.1f}  {loss:10.3f}  {scores.loss:10.3f}  {scores.perplexity:10.5g}"
+        f"{step:8,}  {epoch:5.1f}  {loss:10.3f}  {scores.loss:10.3f}  {scores.perplexity:10,.2f}"
         f"  {scores.bleu:6.2f}  {scores.chrf:6.2f}  {aer}  {duration(seconds):>8}"
     )

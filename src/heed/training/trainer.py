@@ -1,17 +1,20 @@
 """Lightning's Trainer, told what it must not do by itself."""
 
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch.utils import deterministic
 
+from heed.data.module import Bitext
 from heed.errors import UserError
-from heed.training.checkpoints import WholeFiles
+from heed.training.checkpoints import LAST, WholeFiles
+from heed.training.module import Translation
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 
@@ -25,9 +28,7 @@ def build_trainer(
     validate_epochs: int | float = 1.0,
     validate_steps: int | None = None,
     accelerator: Literal["cpu", "gpu"] = "cpu",
-    devices: int = 1,
-    num_nodes: int = 1,
-    strategy: Literal["auto", "ddp"] = "auto",
+    distributed: bool = False,
     precision: Precision = "auto",
     matmul_precision: Literal["highest", "high", "medium"] = "high",
 ) -> Trainer:
@@ -37,6 +38,7 @@ def build_trainer(
     epoch begins or ends (its counters, its loaders, what it believes on resume) then has no part in a run.
     """
     quieten()
+    processes = started_processes(distributed)
     torch.set_float32_matmul_precision(matmul_precision)
     # Its other half fills every new tensor with NaN, which finds bugs and costs time.
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -47,9 +49,9 @@ def build_trainer(
         callbacks=list(callbacks),
         plugins=[WholeFiles()],
         accelerator=accelerator,
-        devices=devices,
-        num_nodes=num_nodes,
-        strategy=strategy,
+        devices=processes.here,
+        num_nodes=processes.world // processes.here,
+        strategy="ddp" if distributed else "auto",
         precision=resolve_precision(precision, accelerator),
         max_steps=steps,
         val_check_interval=min(every, steps),
@@ -61,6 +63,36 @@ def build_trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
+    """Train to the end, from the last checkpoint in the run folder where there is one."""
+    last = Path(trainer.default_root_dir) / LAST
+    try:
+        trainer.fit(task, datamodule=bitext, ckpt_path=last if last.exists() else None, weights_only=True)
+    except SystemExit as leaving:
+        if trainer.received_sigterm:
+            raise
+        raise KeyboardInterrupt from leaving  # which Lightning makes an exit with code 1
+
+
+class Processes(NamedTuple):
+    """Which of how many processes this is, on all machines and on this one, as torchrun says."""
+
+    rank: int = 0
+    world: int = 1
+    here: int = 1
+
+
+def started_processes(distributed: bool) -> Processes:
+    """What torchrun started. UserError where it and the config do not agree."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+    found = Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
+    if distributed and found is None:
+        raise UserError("trainer=ddp is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.train …")
+    if found and found.world > 1 and not distributed:
+        raise UserError(f"torchrun started {found.world} processes, which needs trainer=ddp")
+    return found or Processes()
 
 
 def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:

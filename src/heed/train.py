@@ -1,0 +1,207 @@
+"""The door to training: a config in, a run folder out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
+
+from heed import bundle
+from heed.data.cleaning import table
+from heed.data.corpus import Corpus, Pairs
+from heed.data.encoded import encode
+from heed.data.module import Bitext
+from heed.door import build, door, sweep_name
+from heed.files import write_whole
+from heed.models.seq2seq import Seq2Seq
+from heed.run_folder import REPORT, WITHOUT_EFFECT, begin, finish, held, run_path
+from heed.settings import dotted
+from heed.text.subwords import Subwords
+from heed.training.clock import Clock
+from heed.training.module import Translation
+from heed.training.progress import Lines, duration
+from heed.training.trainer import fit, started_processes
+from heed.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of configs/train.yaml."""
+
+    corpus: dict[str, Any]
+    cleaning: dict[str, Any]
+    subwords: dict[str, Any]
+    batches: dict[str, Any]
+    model: dict[str, Any]
+    optim: dict[str, Any]
+    learning_rate: dict[str, Any]
+    teacher_forcing: dict[str, Any]
+    trainer: dict[str, Any]
+    callbacks: dict[str, Any]
+    run: str
+    runs: str
+    overwrite: bool
+    seed: Annotated[int, Field(ge=0)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    clip_norm: Annotated[float, Field(gt=0)] | None
+    pictures: Annotated[int, Field(ge=0)]
+    progress_bar: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, and what its report.json says."""
+
+    folder: Path
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from and is validated on, in words and in the pieces of its two vocabularies."""
+
+    corpus: Corpus
+    src: Subwords
+    tgt: Subwords
+    valid: Pairs
+    bitext: Bitext
+    table: str
+
+
+def train(cfg: DictConfig) -> Run:
+    """Train, or go on with what an earlier start left, to the end; nothing where the run is finished."""
+    folder = run_path(cfg.runs, cfg.run) / (sweep_name() or "")
+    with held(folder):
+        if begin(folder, _plain(cfg), cfg.overwrite) == "finished":
+            print(f"{folder} is finished; overwrite=true starts over")
+        else:
+            finish(folder, _train(cfg, folder))
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        print(_summary(folder, report))
+        return Run(folder, report)
+
+
+def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
+    """One run to its end; the report."""
+    data = _data(cfg, folder)
+    print(data.table)
+    torch.manual_seed(cfg.seed)
+    model, architecture = _model(cfg, data)
+    clock, checkpoints = Clock(), build(cfg.callbacks.checkpoints)
+    board = build(cfg.callbacks.board, clock=clock, settings=_hyperparameters(cfg))
+    lines = Lines(clock, checkpoints, cfg.progress_bar)
+    others = [build(node) for name, node in cfg.callbacks.items() if node and name not in ("board", "checkpoints")]
+    callbacks = [clock, board, lines, *others, checkpoints]
+    trainer = build(cfg.trainer, folder=folder, callbacks=callbacks, batches_per_epoch=len(data.bitext.train))
+    checkpoints.on_best = lambda scores: bundle.save(
+        folder / "model", model, architecture, data.src, data.tgt, _about(cfg, data, scores)
+    )
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    print(_outline(cfg, data, parameters, trainer), flush=True)
+    fit(trainer, _task(cfg, model, data), data.bitext)
+    board.finish(trainer, checkpoints.best)
+    return {
+        "corpus": data.corpus.name,
+        "best": checkpoints.best,
+        "steps": trainer.global_step,
+        "parameters": parameters,
+        "precision": str(trainer.precision),
+        "seconds": clock.training + clock.validation,
+        "tokens_per_second": clock.tokens_per_second,
+        "history": checkpoints.history,
+    }
+
+
+def _data(cfg: DictConfig, folder: Path) -> Data:
+    corpus: Corpus = build(cfg.corpus)
+    splits = {name: corpus.read(name) for name in ("train", "valid", *({"test"} & corpus.splits.keys()))}
+    splits["train"], cleaned = build(cfg.cleaning)(splits["train"])
+    src, tgt = _subwords(cfg, splits["train"], folder / "subwords")
+    encoded = {name: encode(splits[name], src, tgt) for name in ("train", "valid")}
+    processes = started_processes(cfg.trainer.distributed)
+    order = {"seed": cfg.seed, "rank": processes.rank, "world": processes.world}
+    bitext = Bitext(encoded["train"], encoded["valid"], **cfg.batches, **order)
+    return Data(corpus, src, tgt, splits["valid"], bitext, table(cleaned, splits, encoded))
+
+
+def _subwords(cfg: DictConfig, train: Pairs, folder: Path) -> tuple[Subwords, Subwords]:
+    """The vocabularies of this run: trained once, read ever after."""
+    paths = folder / "source.model", folder / "target.model"
+    if not all(path.exists() for path in paths):
+        for path, subwords in zip(paths, build(cfg.subwords)(train.src, train.tgt), strict=True):
+            write_whole(path, subwords.model)
+    return Subwords.load(paths[0]), Subwords.load(paths[1])
+
+
+def _model(cfg: DictConfig, data: Data) -> tuple[Seq2Seq, dict[str, Any]]:
+    sizes = {"src_vocab": len(data.src), "tgt_vocab": len(data.tgt)}
+    settings = {str(key): value for key, value in cfg.model.items() if not str(key).startswith("_")}
+    return build(cfg.model, **sizes), sizes | settings
+
+
+def _task(cfg: DictConfig, model: Seq2Seq, data: Data) -> Translation:
+    return Translation(
+        model,
+        optimizer=build(cfg.optim),
+        learning_rate=build(cfg.learning_rate),
+        teacher_forcing=build(cfg.teacher_forcing),
+        label_smoothing=cfg.label_smoothing,
+        clip_norm=cfg.clip_norm,
+        validation=Validation(data.valid, data.src, data.tgt, cfg.pictures),
+        seed=cfg.seed,
+    )
+
+
+def _about(cfg: DictConfig, data: Data, scores: Mapping[str, float]) -> dict[str, Any]:
+    """What a model folder says of itself; its corpus by the name of the reader, which `evaluate` looks up."""
+    settings = {key: value for key, value in _plain(cfg.corpus).items() if not key.startswith("_")}
+    reader = str(cfg.corpus._target_).rpartition(".")[2]
+    return {
+        "corpus": {"reader": reader} | settings,
+        "src_lang": data.corpus.src_lang,
+        "tgt_lang": data.corpus.tgt_lang,
+        "run": cfg.run,
+        "valid": dict(scores),
+    }
+
+
+def _hyperparameters(cfg: DictConfig) -> dict[str, Any]:
+    settings = {key: value for key, value in dotted(_plain(cfg)).items() if not isinstance(value, Mapping)}
+    return {key: value for key, value in settings.items() if value is not None and key not in WITHOUT_EFFECT}
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+
+
+def _outline(cfg: DictConfig, data: Data, parameters: int, trainer: Any) -> str:
+    """What is about to happen."""
+    return (
+        f"\nmodel      {parameters:,} parameters; {len(data.src):,} source and {len(data.tgt):,} target pieces"
+        f"\ntraining   {trainer.max_steps:,} steps, {len(data.bitext.train):,} an epoch, validation every "
+        f"{trainer.val_check_interval:,}\nmachine    {cfg.trainer.accelerator}, {trainer.precision}, "
+        f"{torch.get_num_threads()} threads\n"
+    )
+
+
+def _summary(folder: Path, report: Mapping[str, Any]) -> str:
+    """What came out of it, and what to do next."""
+    best = report["best"]
+    aer = f", AER {best['aer']:.3f}" if "aer" in best else ""
+    return (
+        f"\nbest       BLEU {best['bleu']:.2f}, chrF {best['chrf']:.2f}{aer} on the validation split, at step "
+        f"{best['step']:,} of {report['steps']:,}"
+        f"\ntime       {duration(report['seconds'])}, {report['tokens_per_second']:,.0f} target tokens/s"
+        f"\nmodel      {folder}/model"
+        f"\nnext       make evaluate RUN={folder}, make translate RUN={folder}, make board"
+    )
+
+
+main = door(train, Settings)
+
+if __name__ == "__main__":
+    main()
