@@ -61,7 +61,9 @@ def differences(folder: Path, expected: dict[str, bytes]) -> list[str]:
 def main() -> int:
     """Write the corpus, or check what is there."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=ROOT / "data" / "tiny", help="folder to write (default: data/tiny)")
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "data" / "tiny", help="folder to write (default: data/tiny)"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the folder's files differ")
     options = parser.parse_args()
     corpus = make(SEED)

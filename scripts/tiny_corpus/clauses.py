@@ -114,6 +114,8 @@ def predicate(
         agreement = (clitic.feminine, clitic.plural)
     indirect = "to" in verb.flags and not clitic
     finite, rest = _french_verb(verb, tense, subject, core, helpers, particle, agreement, indirect)
+    if "besoin" in verb.flags:
+        finite[0].sure, finite[0].possible = [], core + helpers
 
     pronouns = [fr(_REFLEXIVE[subject.person], possible=core)] if verb.reflexive else []
     pronouns += clitic.french if clitic else []
@@ -130,7 +132,9 @@ def predicate(
 
 
 def _preposition(verb: Verb, core: list[English], particle: list[English], indirect: bool) -> list[French]:
-    """The à of parler à, répondre à and the de of jouer de."""
+    """What stands before the object: the à of parler à, the de of jouer de, the besoin de of avoir besoin de."""
+    if "besoin" in verb.flags:
+        return [fr("besoin", core), fr("de", possible=core)]
     if indirect:
         return [fr("à", particle, [] if particle else core)]
     return [fr("de", possible=core)] if "de" in verb.flags else []

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from .lexicon import ADJECTIVES, NAMES, STACKING, Adjective, Noun, adjectives
+from .lexicon import ADJECTIVES, NAMES, STACKING, Adjective, Noun
 from .surface import English, French, Phrase, en, fr, starts_with_vowel
+from .usage import adjectives
 from .verbs import FIRST, FIRST_PLURAL, THIRD, THIRD_PLURAL
 
 NUMERALS = {"two": "deux", "three": "trois", "four": "quatre", "five": "cinq", "six": "six", "ten": "dix"}
@@ -102,38 +103,51 @@ def adjective_form(adjective: Adjective, feminine: bool, plural: bool, before_vo
 
 
 def _choose_adjectives(rng: Random, noun: Noun, often: float) -> list[Adjective]:
-    allowed = [each for each in adjectives(noun) if each.english not in ("tired", "sick") or rng.random() < 0.3]
+    """One adjective, or one before the noun and a colour or nation after it: "the small black cat"."""
+    family = noun.tags & {"kin", "known"}
+    rare = rng.random() < 0.6
+    allowed = [
+        each
+        for each in adjectives(noun)
+        if not (family and not each.before) and not (rare and each.english in ("tired", "sick", "happy", "sad"))
+    ]
     if not allowed or rng.random() > often:
         return []
     first = rng.choice(allowed)
     stacked = [each for each in allowed if each.english in STACKING]
-    if first.before and stacked and rng.random() < 0.35:
-        return [first, rng.choice(stacked)]
-    return [first]
+    return [first, rng.choice(stacked)] if first.before and stacked and rng.random() < 0.35 else [first]
 
 
-def _choose_number(rng: Random, noun: Noun) -> bool:
-    return not noun.tags & {"mass", "unique"} and rng.random() < 0.3
+def choose_number(rng: Random, noun: Noun) -> bool:
+    """Whether to use the plural."""
+    return not noun.tags & {"mass", "unique"} and rng.random() < (0.15 if noun.tags & {"building", "inside"} else 0.3)
 
 
-def _choose_determiner(rng: Random, noun: Noun, plural: bool, subject: bool, owners: tuple[str, ...]) -> str:
+_DETERMINERS: dict[tuple[str, bool], dict[str, float]] = {
+    ("subject", False): {"the": 8, "a": 1, "this": 2},
+    ("subject", True): {"the": 6, "these": 2, "NUMBER": 2, "the NUMBER": 1, "these NUMBER": 1, "many": 1},
+    ("object", False): {"the": 7, "a": 6, "this": 2},
+    ("object", True): {"the": 5, "": 4, "some": 2, "these": 2, "NUMBER": 2, "the NUMBER": 1, "many": 1.5},
+    ("definite", False): {"the": 8, "this": 2},
+    ("definite", True): {"the": 6, "these": 2, "the NUMBER": 1},
+    ("receiver", False): {"the": 8, "a": 2, "this": 1},
+    ("receiver", True): {"the": 6, "these": 1, "NUMBER": 1},
+}
+
+
+def choose_determiner(rng: Random, noun: Noun, plural: bool, role: str, owners: tuple[str, ...]) -> str:
+    """A determiner for the role; `owners` are the possessives that make sense, used where the noun can be owned."""
     if "mass" in noun.tags:
-        choices = {"the": 3} if subject else {"the": 3, "": 4, "some": 2}
-    elif "kin" in noun.tags:
-        return rng.choice(owners) if owners and rng.random() < 0.8 else "the"
-    elif plural:
-        choices = {"the": 6, "these": 2, "number": 2, "the number": 1, "many": 1, "some": 1}
-        choices.update({} if subject else {"": 4, "some": 2})
-    else:
-        choices = {"the": 8, "a": 2 if subject else 7, "this": 2}
-    if owners and "mass" not in noun.tags:
-        choices[rng.choice(owners)] = 3
-        choices["owner number"] = 1 if plural else 0
-    determiner = rng.choices(list(choices), list(choices.values()))[0]
-    if "number" not in determiner:
-        return determiner
-    number = rng.choice(list(NUMERALS))
-    return determiner.replace("number", number).replace("owner", rng.choice(owners) if owners else "the")
+        return rng.choice(["the", "the", "the", "", "", "", "some", "some"]) if role == "object" else "the"
+    if noun.tags & {"kin", "known"} and owners:
+        return rng.choice(owners)
+    choices = dict(_DETERMINERS[role, plural])
+    if owners and "owned" in noun.tags:
+        choices["OWNER"] = 4
+        choices["OWNER FEW"] = 0.7 if plural else 0
+    pattern = rng.choices(list(choices), list(choices.values()))[0]
+    chosen = {"NUMBER": list(NUMERALS), "FEW": ["two", "three", "four"], "OWNER": list(owners)}
+    return " ".join(rng.choice(chosen[part]) if part in chosen else part for part in pattern.split())
 
 
 def _determiner(text: str, noun: Noun, plural: bool, following: str, preposed: bool, negated: bool) -> Phrase:
@@ -144,6 +158,8 @@ def _determiner(text: str, noun: Noun, plural: bool, following: str, preposed: b
     vowel = starts_with_vowel(following)
     masculine = not noun.feminine
     rest = [fr(NUMERALS[word.form], [word]) for word in source[1:]]
+    if text == "bare":
+        return Phrase()
     if text == "many":
         return Phrase(source, [fr("beaucoup", first), fr("de", possible=first)])
     if text in ("a", "some", "any", "") and negated:
@@ -174,8 +190,8 @@ def _claim(target: list[French], by: English) -> None:
 def noun_phrase(
     rng: Random,
     noun: Noun,
+    role: str = "definite",
     *,
-    subject: bool = False,
     negated: bool = False,
     owners: tuple[str, ...] = (),
     determiner: str | None = None,
@@ -185,12 +201,12 @@ def noun_phrase(
 ) -> NounPhrase:
     """Build a phrase around a noun.
 
-    `negated` is for a direct object: "a" and the bare plural become "de". `owners` are the possessives that make
-    sense here. A `possessor` gives "the neighbour's dog", of which French says "le chien du voisin".
+    `role` decides which determiners are natural: subject, object, receiver or definite. `negated` is for a direct
+    object: "a" and the bare plural become "de". A `possessor` gives "the neighbour's dog": "le chien du voisin".
     """
-    plural = _choose_number(rng, noun) if plural is None else plural
+    plural = choose_number(rng, noun) if plural is None else plural
     if determiner is None:
-        determiner = _choose_determiner(rng, noun, plural, subject, owners)
+        determiner = choose_determiner(rng, noun, plural, role, owners)
     if negated and determiner in ("many", "some"):
         determiner = "any"
     return build(noun, determiner, plural, _choose_adjectives(rng, noun, adjective), negated, possessor)

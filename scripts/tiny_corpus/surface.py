@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
-_ELIDING = {"je": "j'", "me": "m'", "se": "s'", "le": "l'", "la": "l'", "ne": "n'", "de": "d'", "que": "qu'"}
+_ELIDING = {form: form[:-1] + "'" for form in ("je", "me", "se", "le", "la", "ne", "de", "que", "ce")}
 _ASPIRATED = {"hibou", "hiboux", "héros"}
 _CONTRACTED = {("de", "le"): "du", ("de", "les"): "des", ("à", "le"): "au", ("à", "les"): "aux"}
 
@@ -76,7 +77,7 @@ def words(english: str, french: str, links: str = "") -> Phrase:
 def starts_with_vowel(form: str) -> bool:
     """Whether the word before this one elides; h counts as a vowel unless it is aspirated (le hibou)."""
     first = form[0].lower()
-    return first in "aeiouéèêâîôœ" or form == "y" or (first == "h" and form.lower() not in _ASPIRATED)
+    return first in "aeiouéèêâîôœ" or form == "y" or (first == "h" and form.lower().rstrip(",") not in _ASPIRATED)
 
 
 def _fuse(first: French, second: French, form: str) -> French:
@@ -87,7 +88,7 @@ def _fuse(first: French, second: French, form: str) -> French:
 
 
 def _contract(first: French, second: French) -> French:
-    """de + le = du: the preposition's links come first, the article's become possible."""
+    """Make du of de and le: the preposition's links come first, the article's become possible."""
     sure = first.sure or second.sure
     possible = first.possible + second.possible + (second.sure if first.sure else [])
     return French(_CONTRACTED[first.form, second.form], sure, possible)
@@ -115,13 +116,13 @@ def spell(french: list[French]) -> list[French]:
 
 
 def _articles(english: list[English]) -> None:
-    for word, following in zip(english, english[1:], strict=False):
+    for word, following in pairwise(english):
         if word.form == "a" and following.form[0].lower() in "aeiou":
             word.form = "an"
 
 
 def finish(phrase: Phrase, mark: str = ".") -> Sentence:
-    """Capital, punctuation and links; the French question mark is a word of its own, linked to the last English word."""
+    """Set capital, punctuation and links; the French question mark is a word of its own, as the last English one asks."""
     french = spell(phrase.fr)
     _articles(phrase.en)
     phrase.en[-1].form += mark

@@ -136,21 +136,22 @@ def _french(infinitive: str) -> French:
 
 # base[_particle] [past participle [gerund]] | infinitive | flags
 # state: the English past is the French imperfect, and there is no progressive; point: no progressive;
-# to: the object follows "à"; de: the object follows "de"; etre: the passé composé takes être.
+# same: present and past look alike; to: the object follows "à"; de: the object follows "de"; besoin: to need is
+# "avoir besoin de"; etre: the passé composé takes être; long: it may be said of a whole week or year.
 _VERBS = """
 be was been | être | state
 have had had | avoir | state
-need | avoir | state
+need | avoir | state besoin
 eat ate eaten | manger |
 drink drank drunk | boire |
-buy bought bought | acheter |
-sell sold sold | vendre |
-read read read | lire | same
-write wrote written | écrire |
+buy bought bought | acheter | long
+sell sold sold | vendre | long
+read read read | lire | same long
+write wrote written | écrire | long
 see saw seen | voir | point
 look_for | chercher |
-find found found | trouver | point
-lose lost lost losing | perdre | point
+find found found | trouver | point long
+lose lost lost losing | perdre | point long
 forget forgot forgotten forgetting | oublier | point
 love | aimer | state
 like | aimer | state
@@ -160,7 +161,7 @@ wait_for | attendre |
 listen_to | écouter |
 watch | regarder |
 help | aider |
-meet met met | rencontrer | point
+meet met met | rencontrer | point long
 invite | inviter | point
 follow | suivre |
 chase | poursuivre |
@@ -170,14 +171,14 @@ wear wore worn | porter | state
 open | ouvrir |
 close | fermer |
 wash | laver |
-paint | peindre |
-repair | réparer |
+paint | peindre | long
+repair | réparer | long
 break broke broken | casser | point
 hide hid hidden | cacher |
 prepare | préparer |
-build built built | construire |
-visit | visiter |
-choose chose chosen | choisir |
+build built built | construire | long
+visit | visiter | long
+choose chose chosen | choisir | long
 draw drew drawn | dessiner |
 sing sang sung | chanter |
 give gave given | donner | point
@@ -199,7 +200,7 @@ walk | marcher |
 laugh | rire |
 cry | pleurer |
 shout | crier |
-travel travelled travelled travelling | voyager |
+travel travelled travelled travelling | voyager | long
 fly flew flown | voler |
 wake_up woke woken | se réveiller | point
 get_up got got getting | se lever | point
@@ -207,11 +208,11 @@ fall_asleep fell fallen | se endormir | point
 rest | se reposer |
 stop stopped stopped stopping | se arrêter | point
 get_dressed got got getting | se habiller | point
-go went gone | aller | etre
-come came come | venir | etre
-arrive | arriver | etre point
-leave left left | partir | etre point
-come_back came come | revenir | etre point
+go went gone | aller | etre long
+come came come | venir | etre long
+arrive | arriver | etre point long
+leave left left | partir | etre point long
+come_back came come | revenir | etre point long
 go_out went gone | sortir | etre point
 stay | rester | etre
 fall fell fallen | tomber | etre point

@@ -1,0 +1,263 @@
+"""Patterns of two clauses, where the second often takes up the first with a pronoun."""
+
+from __future__ import annotations
+
+from random import Random
+
+from .circumstances import comma, preposition
+from .clauses import predicate, statement, taken_up
+from .events import (
+    choose_tense,
+    event,
+    gender_unknown,
+    owners_for,
+    person,
+    subject,
+)
+from .lexicon import Noun
+from .noun_phrases import NounPhrase, noun_phrase, pronoun_for
+from .statements import PERSON, THIRD_PERSONS, be_negation, describable, feeling, quality
+from .surface import Phrase, Sentence, en, finish, fr, words
+from .usage import Frame, frames, human_frames, nouns
+from .verbs import KNOW_THAT, THIRD, VERBS
+
+_PASTIMES = tuple(
+    [
+        "sleep",
+        "work",
+        "sing",
+        "dance",
+        "swim",
+        "run",
+        "walk",
+        "laugh",
+        "travel",
+        "rest",
+        "leave",
+        "shout",
+        "go_out",
+        "get_up",
+        "wake_up",
+    ]
+)
+
+_THEN = {
+    "take": "eat open read wash hide give show repair",
+    "buy": "eat wash open read give lend",
+    "find": "open read wash hide show take",
+    "choose": "buy draw wear read give",
+    "meet": "invite help follow speak_to",
+    "see": "follow draw help",
+    "prepare": "eat bring",
+    "open": "read close",
+    "write": "send show hide",
+    "repair": "sell wash",
+    "paint": "sell show",
+    "wash": "eat hide wear",
+}
+_HANDED_ON = ("give", "show", "lend", "bring", "send")
+
+
+def _sequences() -> list[tuple[Frame, Frame, tuple[Noun, ...]]]:
+    """What people do first and then to the same thing."""
+    found = []
+    for first, seconds in _THEN.items():
+        for frame in human_frames(first):
+            for later in human_frames(*seconds.split()):
+                shared = tuple(noun for noun in nouns(frame.objects) if noun in nouns(later.objects))
+                if len(shared) > 1:
+                    found.append((frame, later, shared))
+    return found
+
+
+_SEQUENCES = _sequences()
+
+
+def take_up(rng: Random) -> Sentence:
+    """Anna takes the apple and eats it: Anna prend la pomme et la mange."""
+    frame, later, shared = rng.choice(_SEQUENCES)
+    first, second = VERBS[frame.verb], VERBS[later.verb]
+    who = subject(rng, PERSON)
+    tense = rng.choice(["present", "past", "past", "future"])
+    if {first.lemma, second.lemma} & {"read"} and who.person != THIRD:
+        tense = "future"
+    noun = rng.choice([each for each in shared if each != who.noun])
+    determiner = "the" if "mass" in noun.tags else None
+    thing = noun_phrase(rng, noun, "receiver", owners=owners_for(who), determiner=determiner, adjective=0.3)
+    clause = (
+        statement(who, predicate(first, tense, who), thing) + words("and", "et") + _and_then(later, tense, who, thing)
+    )
+    clause.relations.append(("verb-object", first.lemma, noun.singular))
+    if who.noun:
+        clause.relations.append(("subject-verb", who.noun.singular, first.lemma))
+    receiver = preposition("to", person(rng, who)) if later.verb in _HANDED_ON and not thing.animate else Phrase()
+    return finish(clause + receiver)
+
+
+def _and_then(frame: Frame, tense: str, who: NounPhrase, thing: NounPhrase) -> Phrase:
+    """The second verb with a pronoun for the thing; English does not repeat will."""
+    reference = taken_up(thing)
+    if "to" in VERBS[frame.verb].flags:
+        reference.direct = False
+        reference.french[0].form = "leur" if thing.plural else "lui"
+    later = predicate(VERBS[frame.verb], tense, who, clitic=reference)
+    if tense == "future":
+        will = later.en.pop(0)
+        for word in later.fr:
+            word.possible = [each for each in word.possible if each is not will]
+    return Phrase(later.en, later.fr)
+
+
+def contrast(rng: Random) -> Sentence:
+    """The boys are singing but their sister is not dancing."""
+    link = rng.choice([words("but", "mais"), words("but", "mais"), words("and", "et")])
+    tense = rng.choice(["present", "progressive", "past", "future"])
+    usable = [
+        each for each in human_frames(*_PASTIMES) if not (tense == "progressive" and "point" in VERBS[each.verb].flags)
+    ]
+    first, second = rng.sample(usable, 2)
+    who = subject(rng, first.subjects, adjective=0.1)
+    other = subject(rng, second.subjects, adjective=0.1, pronouns=("I", "we"))
+    same = who.noun == other.noun and who.pronoun == other.pronoun
+    if same or gender_unknown(VERBS[first.verb], who, tense) or gender_unknown(VERBS[second.verb], other, tense):
+        return contrast(rng)
+    negation = "not" if link.en[0].form == "but" and rng.random() < 0.6 else ""
+    start = event(rng, first, who=who, tense=tense, negation="").statement()
+    return finish(start + link + event(rng, second, who=other, tense=tense, negation=negation).statement())
+
+
+_CAUSES = {
+    "tired": "sleep rest leave fall_asleep",
+    "sick": "sleep rest leave",
+    "happy": "sing dance laugh smile_at",
+    "sad": "cry leave",
+    "hungry": "eat cry prepare",
+    "thirsty": "drink cry",
+    "afraid": "run shout cry leave",
+}
+
+
+def because(rng: Random) -> Sentence:
+    """The baby is crying because he is hungry: it takes up a phrase, so they may be elles."""
+    cause = rng.choice(list(_CAUSES))
+    frame = rng.choice(frames(*_CAUSES[cause].split()))
+    gendered = cause in ("tired", "sick", "happy", "sad")
+    who = subject(
+        rng, frame.subjects, adjective=0.1, pronouns=THIRD_PERSONS if gendered else ("I", *THIRD_PERSONS, "we")
+    )
+    if who.noun and not who.animate and cause in ("happy", "sad"):
+        return because(rng)
+    verb = VERBS[frame.verb]
+    tense = rng.choice(["present", "progressive", "past"])
+    if (tense == "progressive" and verb.flags & {"point", "state"}) or gender_unknown(verb, who, tense):
+        tense = "present"
+    told = event(rng, frame, who=who, tense=tense, negation="")
+    again = pronoun_for(who)
+    reason = statement(again, *feeling(rng, again, cause, "past" if tense == "past" else "present"))
+    return finish(told.statement() + words("because", "parce que", "0-0 0?1") + reason)
+
+
+_WILL = tuple(
+    [
+        "sleep",
+        "rest",
+        "eat",
+        "drink",
+        "sing",
+        "dance",
+        "leave",
+        "stay",
+        "go",
+        "come_back",
+        "buy",
+        "help",
+        "invite",
+        "visit",
+        "wash",
+        "read",
+        "swim",
+        "work",
+    ]
+)
+_IF = tuple(
+    ["come", "leave", "arrive", "sing", "lose", "find", "come_back", "work", "forget", "answer", "help", "buy", "stay"]
+)
+
+
+def if_then(rng: Random) -> Sentence:
+    """If he comes, she will leave: si, and s' before il."""
+    negation = "not" if rng.random() < 0.3 else ""
+    if rng.random() < 0.35:
+        who = subject(rng, PERSON, role="definite", pronouns=THIRD_PERSONS, adjective=0)
+        condition = statement(who, *feeling(rng, who, rng.choice(list(_CAUSES)), "present", negation))
+        other = pronoun_for(who)
+    else:
+        told = event(
+            rng, rng.choice(human_frames(*_IF)), tense="present", negation=negation, role="definite", adjective=0.1
+        )
+        who, condition = told.who, told.statement()
+        other = (
+            pronoun_for(who)
+            if rng.random() < 0.5
+            else subject(rng, PERSON, role="definite", adjective=0, pronouns=("I", "we"))
+        )
+    if other.noun == who.noun and other.en[0].form not in THIRD_PERSONS:
+        other = pronoun_for(who)
+    return finish(words("if", "si") + comma(condition) + _will(rng, other))
+
+
+def _will(rng: Random, who: NounPhrase) -> Phrase:
+    return event(
+        rng, rng.choice(human_frames(*_WILL)), who=who, tense="future", negation="not" if rng.random() < 0.15 else ""
+    ).statement()
+
+
+def when(rng: Random) -> Sentence:
+    """When Luc arrived, Sophie was sleeping; when they are tired, they rest."""
+    start = words("when", "quand")
+    if rng.random() < 0.5:
+        who = subject(rng, PERSON, role="definite", pronouns=THIRD_PERSONS, adjective=0)
+        kind = rng.choice(["tired", "happy", "sad", "hungry", "thirsty", "afraid"])
+        first = statement(who, *feeling(rng, who, kind, "present"))
+        again = pronoun_for(who)
+        frame = rng.choice(human_frames(*[verb for verb in _CAUSES[kind].split() if verb != "fall_asleep"]))
+        return finish(start + comma(first) + event(rng, frame, who=again, tense="present", negation="").statement())
+    first_event = event(
+        rng, rng.choice(human_frames(*_ARRIVALS)), tense="past", negation="", role="definite", pronouns=THIRD_PERSONS
+    )
+    meanwhile = event(
+        rng,
+        rng.choice(human_frames(*_MEANWHILE)),
+        tense="past progressive",
+        negation="",
+        role="definite",
+        pronouns=("I",),
+    )
+    if meanwhile.who.noun == first_event.who.noun:
+        return when(rng)
+    return finish(start + comma(first_event.statement()) + meanwhile.statement())
+
+
+_ARRIVALS = tuple(["arrive", "come_back", "leave", "wake_up", "open", "see", "find", "shout"])
+_MEANWHILE = tuple(
+    ["sleep", "work", "sing", "dance", "laugh", "eat", "read", "write", "play", "watch", "prepare", "wash", "wait_for"]
+)
+
+
+def that_clause(rng: Random) -> Sentence:
+    """She knows that the shop is big: elle sait que; he hopes that Anna will come."""
+    lemma = rng.choice(["think", "say", "know", "hope"])
+    speaker = subject(rng, PERSON, adjective=0.1)
+    negation = "not" if lemma in ("know", "say") and rng.random() < 0.2 else ""
+    verb = predicate(KNOW_THAT if lemma == "know" else VERBS[lemma], "present", speaker, negation=negation)
+    link = en("that")
+    start = statement(speaker, verb) + Phrase(link, [fr("que", link)])
+    if speaker.noun:
+        start.relations.append(("subject-verb", speaker.noun.singular, lemma))
+    if lemma != "hope" and rng.random() < 0.4:
+        who = describable(rng)
+        return finish(start + statement(who, *quality(rng, who, "present", be_negation(rng, 0.15))))
+    frame = rng.choice([each for each in frames() if each.verb not in ("like", "hate")])
+    who = subject(rng, frame.subjects, role="definite", adjective=0.2)
+    tense = "future" if lemma == "hope" else choose_tense(rng, VERBS[frame.verb], who)
+    return finish(start + event(rng, frame, who=who, tense=tense, negation="").statement())

@@ -1,0 +1,319 @@
+"""Events: somebody does something; drawn first, then said as a statement, a question or an infinitive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+from .circumstances import place, preposition
+from .clauses import Clitic, infinitive, object_pronoun, predicate, question, statement
+from .lexicon import Noun
+from .noun_phrases import NounPhrase, build, name, noun_phrase, pronoun, two_names
+from .surface import Phrase, Relation, words
+from .usage import PEOPLE, Frame, nouns
+from .verbs import FIRST, FIRST_PLURAL, THIRD, VERBS, Verb
+
+OWNERS = ("my", "his", "her", "our", "their")
+SUBJECTS = ("I", "he", "she", "we", "they")
+_RECEIVER = ("give", "show", "send", "lend", "bring", "tell")
+_GENERIC = ("like", "hate")
+# Things that "them" may stand for although the sentence has not named them
+_THEM = ("buy", "see", "find", "lose", "forget", "take", "carry", "wash", "hide", "read", "repair", "sell", "choose")
+_ACTIVITIES = ("eat", "read", "write", "draw", "sleep", "sing", "dance", "run", "walk", "laugh", "cry", "rest", "play")
+# verb: how often it has a place, with which prepositions
+_PLACED = {
+    "go": (1, ("to",)),
+    "come": (1, ("to",)),
+    "stay": (1, ("in", "at")),
+    "arrive": (0.6, ("at",)),
+    "come_back": (0.6, ("from",)),
+    "go_out": (0.4, ("of",)),
+    "fall": (0.3, ("in",)),
+    "shout": (0.3, ("in",)),
+    **dict.fromkeys(_ACTIVITIES, (0.25, ("in",))),
+}
+_MANNERS = {
+    "slowly": ("lentement", ("run", "walk", "swim", "work", "fly")),
+    "quickly": ("vite", ("run", "walk", "swim", "work")),
+    "well": ("bien", ("sing", "dance", "swim", "sleep", "work")),
+}
+
+Item = TypeVar("Item")
+
+
+def weighted(rng: Random, choices: Mapping[Item, float]) -> Item:
+    """One key, as often as its weight says."""
+    return rng.choices(list(choices), list(choices.values()))[0]
+
+
+@dataclass
+class Action:
+    """A verb with its objects and places."""
+
+    verb: Verb
+    clitic: Clitic | None = None
+    rest: Phrase = field(default_factory=Phrase)
+    relations: list[Relation] = field(default_factory=list)
+    placed: bool = False
+
+    def infinitive(self, who: NounPhrase, link: str = "") -> Phrase:
+        """To do it; `link` is the French à or de before the infinitive, or bare for English without "to"."""
+        phrase = infinitive(self.verb, who, self.clitic, link) + self.rest
+        phrase.relations += self.relations
+        return phrase
+
+
+@dataclass
+class Event:
+    """A subject, its action and how it is told."""
+
+    who: NounPhrase
+    action: Action
+    tense: str
+    negation: str = ""
+    adverb: str = ""
+
+    def statement(self) -> Phrase:
+        """The queen has already read this letter."""
+        verb = predicate(
+            self.action.verb,
+            self.tense,
+            self.who,
+            negation=self.negation,
+            adverb=self.adverb,
+            clitic=self.action.clitic,
+        )
+        return self._related(statement(self.who, verb, self.action.rest))
+
+    def question(self, word: str = "") -> Phrase:
+        """Has the queen already read this letter?, or after a question word."""
+        verb = predicate(
+            self.action.verb, self.tense, self.who, adverb=self.adverb, question=True, clitic=self.action.clitic
+        )
+        return self._related(question(self.who, verb, self.action.rest, word))
+
+    def _related(self, phrase: Phrase) -> Phrase:
+        phrase.relations += self.action.relations
+        return phrase
+
+
+def event(
+    rng: Random,
+    frame: Frame,
+    *,
+    who: NounPhrase | None = None,
+    tense: str = "",
+    negation: str | None = None,
+    role: str = "subject",
+    adjective: float = 0.3,
+    pronouns: Sequence[str] = SUBJECTS,
+) -> Event:
+    """Draw an event of this frame; what is given is kept."""
+    verb = VERBS[frame.verb]
+    who = who or subject(rng, frame.subjects, role=role, adjective=adjective, pronouns=pronouns)
+    tense = tense or choose_tense(rng, verb, who)
+    negation = choose_negation(rng, verb, tense) if negation is None else negation
+    return Event(who, action(rng, frame, who, tense, negation), tense, negation)
+
+
+def subject(
+    rng: Random,
+    classes: frozenset[str],
+    *,
+    role: str = "subject",
+    adjective: float = 0.3,
+    pronouns: Sequence[str] = SUBJECTS,
+) -> NounPhrase:
+    """A subject of one of these classes; people may be names or pronouns."""
+    human = not PEOPLE.isdisjoint(classes)
+    kind = weighted(rng, {"noun": 58, "name": 14, "two": 4, "pronoun": 22 if pronouns else 0}) if human else "noun"
+    if kind == "name":
+        return name(rng)
+    if kind == "two":
+        return two_names(rng)
+    if kind == "pronoun":
+        return pronoun(rng.choice(pronouns))
+    return described(rng, rng.choice(nouns(classes)), role, OWNERS, adjective=adjective)
+
+
+def described(
+    rng: Random, noun: Noun, role: str, owners: tuple[str, ...], *, negated: bool = False, adjective: float = 0.3
+) -> NounPhrase:
+    """A noun with what surrounds it; one in eight that can be owned is somebody's: "my brother's dog"."""
+    if "owned" in noun.tags and rng.random() < 0.12:
+        return noun_phrase(rng, noun, possessor=possessor(rng, noun), adjective=min(adjective, 0.2))
+    return noun_phrase(rng, noun, role, negated=negated, owners=owners, adjective=adjective)
+
+
+def possessor(rng: Random, owned: Noun) -> NounPhrase:
+    """Whose: a name, a relative or somebody known by what they do."""
+    kind = rng.choice(["name", "name", "kin", "role"])
+    if kind == "name":
+        return name(rng)
+    choices = [each for each in nouns(frozenset({kind, "known"} if kind == "kin" else {kind})) if each != owned]
+    return build(rng.choice(choices), rng.choice(["my", "his", "her", "our"]) if kind == "kin" else "the")
+
+
+def owners_for(owner: NounPhrase) -> tuple[str, ...]:
+    """The possessives natural in the same clause: the subject's own, or the speaker's."""
+    return (owner.possessive, owner.possessive, "my") if owner.possessive else ("my", "our")
+
+
+def choose_tense(rng: Random, verb: Verb, who: NounPhrase) -> str:
+    """A tense in which the English has one translation, whoever the subject is."""
+    weights = {
+        "present": 28,
+        "progressive": 17,
+        "past": 24,
+        "perfect": 9,
+        "future": 13,
+        "near": 9,
+        "past progressive": 3,
+    }
+    refused: set[str] = set()
+    if "state" in verb.flags:
+        refused |= {"progressive", "perfect", "near", "past progressive"}
+    if "point" in verb.flags:
+        refused |= {"progressive", "past progressive"}
+        weights["present"] = 12
+    if "same" in verb.flags and who.person != THIRD:
+        refused |= {"present", "past"}
+    refused |= {tense for tense in weights if gender_unknown(verb, who, tense)}
+    if who.person == FIRST_PLURAL:
+        refused.add("past progressive")
+    return weighted(rng, {tense: weight for tense, weight in weights.items() if tense not in refused})
+
+
+def gender_unknown(verb: Verb, who: NounPhrase, tense: str) -> bool:
+    """Whether French would need to know who speaks: je suis allé or allée."""
+    return who.person in (FIRST, FIRST_PLURAL) and tense in ("past", "perfect") and verb.auxiliary == "être"
+
+
+def choose_negation(rng: Random, verb: Verb, tense: str, how_often: float = 0.27) -> str:
+    """not, never, no longer or nothing, as far as the tense bears it."""
+    if rng.random() > how_often:
+        return ""
+    weights = {"not": 6.0}
+    if tense not in ("progressive", "past progressive") and "state" not in verb.flags:
+        weights["never"] = 3
+    if tense in ("present", "progressive"):
+        weights["no longer"] = 2
+    return weighted(rng, weights)
+
+
+def choose_adverb(rng: Random, verb: Verb, tense: str) -> str:
+    """often, always or already, where they are natural."""
+    if tense == "present" and not verb.flags & {"state", "point"} and rng.random() < 0.2:
+        return rng.choice(["often", "always"])
+    return "already" if tense == "perfect" and rng.random() < 0.3 else ""
+
+
+def action(rng: Random, frame: Frame, who: NounPhrase, tense: str, negation: str = "") -> Action:
+    """What the subject does: the verb of a frame with an object, a receiver and a place where they make sense."""
+    done = Action(VERBS[frame.verb])
+    if who.noun:
+        done.relations.append(("subject-verb", who.noun.singular, frame.verb))
+    if frame.objects:
+        _add_object(rng, done, frame, who, tense, bool(negation))
+    else:
+        done.rest = _where(rng, frame, who, tense)
+        done.placed = bool(done.rest.en)
+    return done
+
+
+def _add_object(rng: Random, done: Action, frame: Frame, who: NounPhrase, tense: str, negated: bool) -> None:
+    pronouns = _pronouns(frame, who, tense)
+    if pronouns and rng.random() < 0.2:
+        done.clitic = object_pronoun(rng.choice(pronouns), direct="to" not in done.verb.flags)
+    else:
+        thing = direct_object(rng, frame, who, negated)
+        done.rest += thing
+        done.relations.append(("verb-object", frame.verb, thing.noun.singular if thing.noun else ""))
+    if frame.verb in _RECEIVER:
+        _add_receiver(rng, done, who)
+    elif frame.verb in ("buy", "prepare", "choose") and not done.clitic and rng.random() < 0.2:
+        done.rest += preposition("for", person(rng, who))
+    elif frame.verb in _ACTIVITIES and rng.random() < 0.2:
+        done.rest += place(rng, rng.choice(["in", "at"]))
+        done.placed = True
+
+
+def _pronouns(frame: Frame, who: NounPhrase, tense: str) -> list[str]:
+    """The object pronouns that fit; of me and us French would have to know the gender in the passé composé."""
+    if PEOPLE.isdisjoint(frame.objects) or frame.verb in _RECEIVER:
+        return ["them"] if frame.verb in _THEM else []
+    speakers = who.person not in (FIRST, FIRST_PLURAL) and (
+        "to" in VERBS[frame.verb].flags or tense not in ("past", "perfect")
+    )
+    return ["him", "her", "them", "them"] + (["me", "us"] if speakers else [])
+
+
+def direct_object(rng: Random, frame: Frame, who: NounPhrase, negated: bool) -> NounPhrase:
+    """An object out of the frame's classes; likes and dislikes are of things in general."""
+    noun = rng.choice([each for each in nouns(frame.objects) if each != who.noun])
+    if frame.verb in _GENERIC:
+        return _generic(noun)
+    if frame.verb == "play":
+        return build(noun, "the")
+    if frame.verb == "have":
+        determiner, plural = rng.choice([("a", False), ("a", False), ("two", True), ("three", True)])
+        return noun_phrase(rng, noun, determiner=determiner, plural=plural, negated=negated, adjective=0.5)
+    if frame.verb == "need":
+        needed = "bare" if "mass" in noun.tags else rng.choice(["a", "a", "the", "this", owners_for(who)[0]])
+        return noun_phrase(rng, noun, determiner=needed, plural=False)
+    if "person" in noun.tags:
+        return person(rng, who, noun)
+    return described(rng, noun, "object", owners_for(who), negated=negated)
+
+
+def _generic(noun: Noun) -> NounPhrase:
+    """Cheese and cats in general: no article in English, the definite one in French."""
+    phrase = build(noun, "the", "mass" not in noun.tags)
+    article = phrase.en.pop(0)
+    for word in phrase.fr:
+        if article in word.sure:
+            word.sure, word.possible = [], [phrase.en[-1]]
+    return phrase
+
+
+def person(rng: Random, who: NounPhrase, noun: Noun | None = None) -> NounPhrase:
+    """Somebody else, as the subject would speak of them."""
+    if rng.random() < 0.2:
+        other = name(rng)
+        return person(rng, who, noun) if other.noun == who.noun else other
+    noun = noun or rng.choice([each for each in nouns(frozenset({"person"})) if each != who.noun])
+    return described(rng, noun, "receiver", owners_for(who), adjective=0.25)
+
+
+def _add_receiver(rng: Random, done: Action, who: NounPhrase) -> None:
+    """Gives the book to Paul; gives him the book / lui donne le livre."""
+    if rng.random() < 0.35:
+        choices = ["him", "her", "them"] + (["me", "us"] if who.person not in (FIRST, FIRST_PLURAL) else [])
+        done.clitic = object_pronoun(rng.choice(choices), direct=False)
+    elif rng.random() < 0.8:
+        done.rest += preposition("to", person(rng, who))
+
+
+def _where(rng: Random, frame: Frame, who: NounPhrase, tense: str) -> Phrase:
+    """The place, the company or the manner that a verb without object needs or likes."""
+    verb = frame.verb
+    if verb == "live":
+        noun = rng.choice(nouns(frozenset({"town", "house", "hotel", "farm"})))
+        return preposition("in", noun_phrase(rng, noun, determiner=rng.choice(["a", "this", "the"]), plural=False))
+    if verb == "stop" and frame.human:
+        return place(rng, rng.choice(["near", "in front of"]))
+    if verb == "work" and rng.random() < 0.4:
+        return place(rng, "at", "workplace")
+    manners = [
+        (english, french)
+        for english, (french, verbs) in _MANNERS.items()
+        if verb in verbs and (english != "well" or tense in ("present", "future"))
+    ]
+    if manners and rng.random() < 0.3:
+        return words(*rng.choice(manners))
+    if verb in ("dance", "sing", "travel", "walk", "laugh") and who.animate and rng.random() < 0.25:
+        return preposition("with", person(rng, who))
+    often, prepositions = _PLACED.get(verb, (0.0, ("in",)))
+    return place(rng, rng.choice(prepositions)) if rng.random() < often else Phrase()
