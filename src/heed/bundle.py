@@ -17,7 +17,9 @@ from typing import Any
 import torch
 from pydantic import ConfigDict, ValidationError, validate_call
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_file, save_model
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from heed.errors import UserError
 from heed.files import replace_folder, replace_whole, write_whole
@@ -103,9 +105,20 @@ def _read_config(path: Path) -> dict[str, Any]:
     return architecture
 
 
-def _build(config: Path, architecture: Mapping[str, Any], device: str) -> Seq2Seq:
+class Unfilled(TorchFunctionMode):
+    """Leaves out normal random numbers: on the meta device they would import torch's compiler, which takes seconds."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        keywords = kwargs or {}
+        if function.__name__ == "normal_":
+            return keywords["tensor"] if "tensor" in keywords else args[0]
+        return function(*args, **keywords)
+
+
+def _describe(config: Path, architecture: Mapping[str, Any]) -> Seq2Seq:
+    """The model without its numbers: names and shapes, no memory."""
     try:
-        with torch.device(device):
+        with torch.device("meta"), Unfilled():
             return validate_call(config=ConfigDict(strict=True))(build_seq2seq)(**architecture)
     except ValidationError as error:
         fault = error.errors()[0]
@@ -116,11 +129,16 @@ def _build(config: Path, architecture: Mapping[str, Any], device: str) -> Seq2Se
 
 
 def _read_weights(path: Path, architecture: Mapping[str, Any]) -> Seq2Seq:
-    """Build the model and fill it, having compared every shape first: a folder that lies cannot claim memory."""
-    config = path.parent / "config.json"
-    _compare(path, _shapes(path), _build(config, architecture, "meta"))
-    model = _build(config, architecture, "cpu")
-    load_model(model, path, strict=False)  # of tied parameters the file holds one
+    """The model, filled when every shape is known to fit: a folder that lies cannot claim memory.
+
+    Of tied parameters the file holds one, under one of their names.
+    """
+    model = _describe(path.parent / "config.json", architecture)
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    _compare(path, _shapes(path), parameters)
+    # copied: the file is mapped into memory, and whoever writes over it would write into the model
+    found = {id(parameters[name]): nn.Parameter(value.float().clone()) for name, value in load_file(path).items()}
+    model.load_state_dict({name: found[id(parameter)] for name, parameter in parameters.items()}, assign=True)
     return model
 
 
@@ -132,8 +150,7 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise UserError(f"{path} is damaged ({error}); copy the model folder again") from error
 
 
-def _compare(path: Path, found: Mapping[str, tuple[int, ...]], expected: Seq2Seq) -> None:
-    parameters = dict(expected.named_parameters(remove_duplicate=False))
+def _compare(path: Path, found: Mapping[str, tuple[int, ...]], parameters: Mapping[str, nn.Parameter]) -> None:
     faults = [
         f"{name} is {shape}, expected {tuple(parameters[name].shape) if name in parameters else 'none'}"
         for name, shape in found.items()
