@@ -1,0 +1,307 @@
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from heed import bundle
+from heed.errors import UserError
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.text.subwords import Subwords
+from tests.models.examples import sentences, targets
+
+SRC = Subwords.train(["a dog", "the old cat"], kind="char", vocab_size=30)
+TGT = Subwords.train(["un chien", "le vieux chat"], kind="char", vocab_size=30)
+JOINT = Subwords.train(["a dog", "un chien"], kind="char", vocab_size=30)
+ABOUT = {"corpus": "tiny", "bleu": 93.5, "sentence": "où ?", "aer": None}
+SIZES: dict[str, Any] = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7, positions=9)
+
+
+def architecture(**changes: Any) -> dict[str, Any]:
+    return SIZES | dict(src_vocab=len(SRC), tgt_vocab=len(TGT)) | changes
+
+
+def write(folder: Path, seed: int = 1, **changes: Any) -> Seq2Seq:
+    """A model folder of small sizes, and the model that it holds."""
+    torch.manual_seed(seed)
+    model = build_seq2seq(**architecture(**changes)).eval()
+    bundle.save(folder, model, architecture(**changes), SRC, TGT, ABOUT)
+    return model
+
+
+def logits(model: Seq2Seq) -> torch.Tensor:
+    with torch.no_grad():
+        found: torch.Tensor = model(*sentences([5, 3, 1], vocab=12), targets(3, 4))[0]
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "model")
+    return tmp_path / "model"
+
+
+Damage = Callable[[Path], object]
+
+
+class TestRoundTrip:
+    @pytest.mark.parametrize("score", ["article", "additive", "general"])
+    def test_a_loaded_model_is_the_saved_one(self, tmp_path: Path, score: str) -> None:
+        """To the last bit: a parameter left as it was initialised would show only in the translations."""
+        model = write(tmp_path, score=score, dropout=0.5, enc_layers=2, dec_layers=2)
+        found = bundle.load(tmp_path)
+        assert torch.equal(logits(found.model), logits(model))
+        assert not found.model.training
+        assert (found.src, found.tgt) == (SRC, TGT)
+        assert found.architecture == architecture(score=score, dropout=0.5, enc_layers=2, dec_layers=2)
+        assert found.about == ABOUT
+
+    @pytest.mark.parametrize("tie", ["decoder", "all"])
+    def test_tied_parameters_come_back_tied(self, tmp_path: Path, tie: str) -> None:
+        """They are stored once; loaded into copies, training on would part them."""
+        changes: dict[str, Any] = dict(src_vocab=len(JOINT), tgt_vocab=len(JOINT), tie=tie)
+        model = build_seq2seq(**architecture(**changes)).eval()
+        bundle.save(tmp_path, model, architecture(**changes), JOINT, JOINT, {})
+        found = bundle.load(tmp_path).model
+        assert torch.equal(logits(found), logits(model))
+        assert found.decoder.output.weight is found.decoder.embedding.weight
+        assert (found.encoder.embedding.weight is found.decoder.embedding.weight) == (tie == "all")
+        assert sum(value.numel() for value in load_file(tmp_path / "weights.safetensors").values()) == sum(
+            parameter.numel() for parameter in model.parameters()
+        )
+
+    def test_saving_does_not_touch_the_model(self, tmp_path: Path) -> None:
+        """It is called in the middle of training."""
+        model = write(tmp_path).train()
+        before = [parameter.clone() for parameter in model.parameters()]
+        bundle.save(tmp_path, model, architecture(), SRC, TGT, ABOUT)
+        assert model.training
+        assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+    def test_the_folder_holds_what_it_says_in_formats_without_code(self, folder: Path) -> None:
+        """A file more is a file that nobody moves along; a pickle runs whatever is in it."""
+        assert {path.name for path in folder.iterdir()} == set(bundle.FILES)
+        config = json.loads((folder / "config.json").read_text())
+        assert set(config) == {"format", "heed", "architecture"}
+        assert "_target_" not in json.dumps(config)
+        assert json.loads((folder / "about.json").read_text(encoding="utf-8")) == ABOUT
+        assert all(value.dtype == torch.float32 for value in load_file(folder / "weights.safetensors").values())
+
+
+READ_ELSEWHERE = """
+import sys
+
+def watch(event, arguments):
+    if event.startswith("pickle.") or event in ("exec", "compile") and b"heed-model" in str(arguments).encode():
+        print("ran code:", event, arguments)
+
+from pathlib import Path
+from heed import bundle
+sys.addaudithook(watch)
+found = bundle.load(Path(sys.argv[1]))
+total = sum(float(parameter.detach().double().sum()) for parameter in found.model.parameters())
+print(found.tgt.decode(found.tgt.encode("le chat")), total, "torch._dynamo" in sys.modules)
+"""
+
+
+def test_it_loads_elsewhere_from_elsewhere_and_runs_nothing(tmp_path: Path) -> None:
+    """Absolute paths, a working directory, or the run that it came from: a folder must need none of them.
+
+    Nor torch's compiler, which takes seconds to import, before every first translation.
+    """
+    model = write(tmp_path / "runs" / "one" / "model")
+    shutil.move(tmp_path / "runs" / "one" / "model", tmp_path / "heed-model")
+    shutil.rmtree(tmp_path / "runs")
+    (tmp_path / "cwd").mkdir()
+    finished = subprocess.run(
+        [sys.executable, "-c", READ_ELSEWHERE, "../heed-model"],
+        cwd=tmp_path / "cwd",
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    total = sum(float(parameter.detach().double().sum()) for parameter in model.parameters())
+    assert finished.stdout == f"le chat {total} False\n"
+
+
+class TestSavingOver:
+    def test_no_file_of_the_old_model_stays(self, tmp_path: Path) -> None:
+        write(tmp_path / "model", seed=1)
+        (tmp_path / "model" / "older.safetensors").write_bytes(b"")
+        model = write(tmp_path / "model", seed=2, hid_dim=4)
+        assert torch.equal(logits(bundle.load(tmp_path / "model").model), logits(model))
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+        assert {path.name for path in (tmp_path / "model").iterdir()} == set(bundle.FILES)
+
+    @pytest.mark.parametrize("end", ["killed", "failed"])
+    def test_a_save_that_is_cut_short_leaves_the_old_model_whole(self, tmp_path: Path, end: str) -> None:
+        """New subwords with old weights of the same sizes would load, and translate nonsense without a word."""
+        model = write(tmp_path / "model", seed=1)
+
+        class Last(Subwords):
+            """Saved after config, about and source subwords are written, and before the weights."""
+
+            def save(self, path: Path) -> None:
+                super().save(path)
+                if end == "killed":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise OSError("No space left on device")
+
+        other = build_seq2seq(**architecture()).eval()
+        if end == "failed":
+            with pytest.raises(OSError, match="No space left"):
+                bundle.save(tmp_path / "model", other, architecture(), TGT, Last(SRC.model), {})
+        elif (child := os.fork()) == 0:
+            try:
+                bundle.save(tmp_path / "model", other, architecture(), TGT, Last(SRC.model), {})
+            finally:
+                os._exit(0)  # not reached by a process that is killed
+        else:
+            assert os.waitpid(child, 0)[1] == signal.SIGKILL
+        found = bundle.load(tmp_path / "model")
+        assert torch.equal(logits(found.model), logits(model))
+        assert (found.src, found.tgt, found.about) == (SRC, TGT, ABOUT)
+        write(tmp_path / "model", seed=2)
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def change_config(change: Callable[[dict[str, Any]], object]) -> Damage:
+    def damage(folder: Path) -> None:
+        path = folder / "config.json"
+        config = json.loads(path.read_text())
+        change(config)
+        path.write_text(json.dumps(config))
+
+    return damage
+
+
+def set_key(**keys: Any) -> Damage:
+    return change_config(lambda config: config["architecture"].update(keys))
+
+
+def cut(name: str, keep: float) -> Damage:
+    def damage(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: int(len(content) * keep)])
+
+    return damage
+
+
+def fill(name: str, content: bytes) -> Damage:
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def lying_header(folder: Path) -> None:
+    """The header promises a matrix far larger than the file."""
+    path = folder / "weights.safetensors"
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["decoder.output.weight"] = {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}
+    lie = json.dumps(header).encode()
+    path.write_bytes(len(lie).to_bytes(8, "little") + lie + content[8 + size :])
+
+
+def about_folder(folder: Path) -> None:
+    (folder / "about.json").unlink()
+    (folder / "about.json").mkdir()
+
+
+def of_another_size(folder: Path) -> None:
+    write(folder.parent / "other", hid_dim=4)
+    shutil.copy(folder.parent / "other" / "weights.safetensors", folder)
+
+
+def without(name: str) -> Damage:
+    def damage(folder: Path) -> None:
+        path = folder / "weights.safetensors"
+        save_file({key: value for key, value in load_file(path).items() if key != name}, path)
+
+    return damage
+
+
+def and_then(*damages: Damage) -> Damage:
+    return lambda folder: [damage(folder) for damage in damages]
+
+
+NESTED = b'{"architecture": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+DAMAGES: dict[str, tuple[Damage, str]] = {
+    "weights cut short": (cut("weights.safetensors", 0.7), r"weights.safetensors is damaged"),
+    "weights cut in the header": (cut("weights.safetensors", 0.01), r"weights.safetensors is damaged"),
+    "weights empty": (cut("weights.safetensors", 0), r"weights.safetensors is damaged"),
+    "weights' header lies": (lying_header, r"weights.safetensors is damaged"),
+    "weights of another size": (of_another_size, r"does not fit its config.json: .* is \(.*\), expected \("),
+    "weights lack a matrix": (without("decoder.bridge.weight"), r"decoder.bridge.weight is missing"),
+    "weights of no model": (fill("weights.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"), r"is missing"),
+    "pickle in the place of weights": (fill("weights.safetensors", b"\x80\x04cos\nsystem\n."), r"is damaged"),
+    "another score": (set_key(score="general"), r"does not fit its config.json: .*additive|attn"),
+    "another score's name": (set_key(score="soft"), r"score must be one of .*, got 'soft'"),
+    "unknown key": (set_key(beam_size=5), r"config.json does not describe a model .*beam_size=5: Unexpected keyword"),
+    "key of code": (set_key(_target_="os.system"), r"config.json does not describe a model .*_target_"),
+    "text for a size": (set_key(hid_dim="8"), r"hid_dim='8': Input should be a valid integer"),
+    "negative size": (set_key(hid_dim=-8), r"hid_dim must be at least 1, got -8"),
+    "padding beyond the words": (set_key(pad_id=999), r"pad_id must be in both vocabularies, got 999"),
+    "huge matrix": (set_key(att_dim=10**12), r"does not fit its config.json: .*expected \((1, )?1000000000000"),
+    "huge matrix, not in the weights": (
+        and_then(set_key(att_dim=10**12), *(without(f"decoder.attention.attn.{n}") for n in (
+            "query.weight", "query.bias", "key.weight", "energy.weight"))),
+        r"decoder.attention.attn.query.weight is missing",
+    ),
+    "huge beyond counting": (set_key(hid_dim=10**30), r"config.json does not describe a model"),
+    "overflow": (set_key(hid_dim=10**10), r"config.json does not describe a model"),
+    "huge depth": (set_key(dec_layers=10**9), r"dec_layers must be at most 64, got 1000000000"),
+    "vocabulary of another model": (set_key(src_vocab=5), r"src_vocab=5, but its subwords have"),
+    "no vocabulary size": (change_config(lambda c: c["architecture"].pop("tgt_vocab")), r"tgt_vocab=None"),
+    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, this heed .* reads 1"),
+    "no format": (change_config(lambda c: c.pop("format")), r"has format None"),
+    "no architecture": (change_config(lambda c: c.pop("architecture")), r"config.json has no architecture"),
+    "config not JSON": (fill("config.json", b"format: 1\n"), r"config.json is damaged \(Expecting value"),
+    "config not text": (fill("config.json", b"\xff\xfe"), r"config.json is damaged \('utf-8' codec"),
+    "config a list": (fill("config.json", b"[1]"), r"config.json is damaged \(a JSON object was expected"),
+    "config nested without end": (fill("config.json", NESTED), r"config.json is damaged \(maximum recursion"),
+    "about not JSON": (cut("about.json", 0.5), r"about.json is damaged"),
+    "subwords garbage": (fill("target.model", b"garbage\n\x00" * 9), r"target.model.*SentencePiece model"),
+    "subwords empty": (cut("source.model", 0), r"source.model"),
+    "subwords cut short": (cut("source.model", 0.5), r"source.model|subwords have"),
+    "a file is a folder": (about_folder, r"is no model folder: about.json missing"),
+} | {
+    f"{name} missing": ((lambda folder, name=name: (folder / name).unlink()), rf"is no model folder: {name} missing")
+    for name in bundle.FILES
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_is_said_in_one_line(folder: Path, damage: str) -> None:
+    """A traceback says nothing to who copied a folder; a folder that lies must not be believed, nor fill memory."""
+    harm, message = DAMAGES[damage]
+    harm(folder)
+    with pytest.raises(UserError) as caught:
+        bundle.load(folder)
+    line = str(caught.value)
+    assert re.search(message, line)
+    assert "\n" not in line
+    assert str(folder) in line
+    assert len(line.replace(str(folder), "")) < 250
+
+
+def test_no_folder_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere is no model folder: .* missing; give runs/<name>/model"):
+        bundle.load(tmp_path / "nowhere")
+
+
+def test_loading_draws_no_random_numbers(folder: Path) -> None:
+    """A model that is loaded in the middle of something must not change what is drawn next."""
+    before = torch.get_rng_state()
+    bundle.load(folder)
+    assert torch.equal(torch.get_rng_state(), before)
