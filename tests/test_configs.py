@@ -1,0 +1,114 @@
+"""Every shipped YAML, composed as its door would, and bound to the signatures that receive it."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from omegaconf import OmegaConf
+
+from heed import align, evaluate, train, translate
+from heed.door import CONFIGS, compose
+from heed.settings import MISSING, dotted, faults, without_value
+
+SCHEMAS: dict[str, Callable[..., object]] = {
+    "train": train.Settings,
+    "evaluate": evaluate.Settings,
+    "translate": translate.Settings,
+    "align": align.Settings,
+}
+
+OWN_MACHINERY = {"hydra"}
+
+
+def options() -> dict[str, list[str]]:
+    folders = [path for path in CONFIGS.iterdir() if path.is_dir() and path.name not in OWN_MACHINERY]
+    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+
+
+def used(name: str) -> list[str]:
+    """The groups that a door's defaults list names."""
+    entries = OmegaConf.to_container(cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).defaults)
+    assert isinstance(entries, list)
+    names = [next(iter(entry)) for entry in entries if isinstance(entry, dict)]
+    return [group for group in names if not str(group).startswith("override")]
+
+
+def choices() -> Iterator[tuple[str, list[str]]]:
+    for name in SCHEMAS:
+        yield name, []
+        for group in used(name):
+            for option in options()[group]:
+                yield name, [f"{group}={option}"]
+
+
+def found_in(name: str, overrides: list[str]) -> list[str]:
+    """Faults of a composed config, but for values that a person must give."""
+    cfg = compose(name, overrides)
+    values = dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
+    asked_for = {key for key, value in values.items() if value == MISSING}
+    for key in asked_for:
+        OmegaConf.update(cfg, key, "given")  # so that what refers to it can be resolved
+    wrong = faults(cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True)), SCHEMAS[name])
+    return [
+        f"{name} {overrides}: {fault}" for fault in wrong if not fault.startswith(tuple(f"{k}=" for k in asked_for))
+    ]
+
+
+def test_every_config_binds_to_its_signatures() -> None:
+    """Catches a key that was renamed in the code alone, in all files at once; a misspelt one would do nothing."""
+    assert [fault for name, overrides in choices() for fault in found_in(name, overrides)] == []
+
+
+def test_every_option_belongs_to_a_door() -> None:
+    """Catches a group that no defaults list names, so that no command reaches its files."""
+    assert {group for name in SCHEMAS for group in used(name)} == set(options())
+
+
+def test_every_file_is_a_door_or_an_option() -> None:
+    """Catches a YAML that is composed by nothing, and so checked by nothing."""
+    files = {path.relative_to(CONFIGS) for path in CONFIGS.rglob("*.yaml")}
+    known = {Path(f"{name}.yaml") for name in SCHEMAS}
+    known |= {Path(group, f"{option}.yaml") for group, names in options().items() for option in names}
+    known |= {Path(f"hydra/{group}/terminal.yaml") for group in ("job_logging", "hydra_logging")}
+    assert files == known
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_help_names_every_group_and_option(name: str) -> None:
+    """Catches a help that was not told of a new option."""
+    shown = cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).hydra.help.template
+    names = {word for group in used(name) for word in [group, *options()[group]]}
+    assert [word for word in names if not re.search(rf"\b{word}\b", shown)] == []
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_no_door_lets_hydra_write(name: str) -> None:
+    """Catches a door whose config lacks the lines that keep Hydra's own files away."""
+    hydra = cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).hydra
+    assert hydra.output_subdir is None
+    assert hydra.run.dir == "."
+    assert "now:" not in OmegaConf.to_yaml(hydra)
+
+
+@pytest.mark.parametrize("group", ["experiment", "debug"])
+def test_a_recipe_opens_with_its_command(group: str) -> None:
+    """Catches a recipe that does not say how it is run."""
+    for path in (CONFIGS / group).glob("*.yaml"):
+        assert f"# python -m heed.train {group}={path.stem}" in path.read_text(encoding="utf-8").splitlines()
+
+
+def test_a_recipe_has_a_run_of_its_own() -> None:
+    """Catches two recipes, or a recipe and a plain run, that take each other's run folder for their own."""
+    recipes = [f"{group}={option}" for group in ("experiment", "debug") for option in options()[group]]
+    names = [compose("train", [recipe]).run for recipe in recipes]
+    assert len({*names, compose("train").run}) == len(names) + 1
+
+
+def test_what_a_person_must_give_is_said() -> None:
+    """Catches a default that stands in for a value nobody can know."""
+    asked_for = ["corpus.name", "corpus.src_lang", "corpus.tgt_lang"]
+    values = dotted(cast(dict[str, Any], OmegaConf.to_container(compose("train", ["corpus=files"]))))
+    assert [key for key, value in values.items() if value == MISSING] == asked_for
+    assert without_value("corpus.name") == "corpus.name: has no value; give corpus.name=…"
