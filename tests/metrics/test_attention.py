@@ -108,6 +108,12 @@ def test_the_mean_of_a_corpus_counts_every_word_alike() -> None:
     assert (found.tgt_len, found.src_len) == (4, 5)
 
 
+def test_monotonicity_is_weighted_by_steps() -> None:
+    """Two steps forward and one step back: catches a weight for words that no other word follows."""
+    forward, back, single = (health(pointing(positions, 4)) for positions in ([0, 1, 2], [1, 0], [2]))
+    assert mean_health([forward, back, single]).monotonicity == pytest.approx((2 * 1.0 + 1 * -1.0) / 3)
+
+
 def test_the_mean_of_one_is_itself_and_of_none_is_nothing() -> None:
     one = health(random_attention(5, 7, seed=1))
     assert mean_health([one]) == pytest.approx(one)
