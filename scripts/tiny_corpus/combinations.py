@@ -6,40 +6,15 @@ from random import Random
 
 from .circumstances import comma, preposition
 from .clauses import predicate, statement, taken_up
-from .events import (
-    choose_tense,
-    event,
-    gender_unknown,
-    owners_for,
-    person,
-    subject,
-)
+from .descriptions import PERSON, THIRD_PERSONS, be_negation, describable, feeling, quality
+from .events import Event, choose_tense, event, gender_unknown, owners_for, person, subject, subject_verb
 from .lexicon import Noun
-from .noun_phrases import NounPhrase, noun_phrase, pronoun_for
-from .statements import PERSON, THIRD_PERSONS, be_negation, describable, feeling, quality
+from .noun_phrases import NounPhrase, name, noun_phrase, pronoun, pronoun_for
 from .surface import Phrase, Sentence, en, finish, fr, words
-from .usage import Frame, frames, human_frames, nouns
+from .usage import Frame, frames, human_frames, listed, nouns
 from .verbs import KNOW_THAT, THIRD, VERBS
 
-_PASTIMES = tuple(
-    [
-        "sleep",
-        "work",
-        "sing",
-        "dance",
-        "swim",
-        "run",
-        "walk",
-        "laugh",
-        "travel",
-        "rest",
-        "leave",
-        "shout",
-        "go_out",
-        "get_up",
-        "wake_up",
-    ]
-)
+_PASTIMES = listed("sleep work sing dance swim run walk laugh travel rest leave shout go_out get_up wake_up")
 
 _THEN = {
     "take": "eat open read wash hide give show repair",
@@ -76,20 +51,16 @@ _SEQUENCES = _sequences()
 def take_up(rng: Random) -> Sentence:
     """Anna takes the apple and eats it: Anna prend la pomme et la mange."""
     frame, later, shared = rng.choice(_SEQUENCES)
-    first, second = VERBS[frame.verb], VERBS[later.verb]
     who = subject(rng, PERSON)
     tense = rng.choice(["present", "past", "past", "future"])
-    if {first.lemma, second.lemma} & {"read"} and who.person != THIRD:
+    if "read" in (frame.verb, later.verb) and who.person != THIRD:
         tense = "future"
     noun = rng.choice([each for each in shared if each != who.noun])
     determiner = "the" if "mass" in noun.tags else None
     thing = noun_phrase(rng, noun, "receiver", owners=owners_for(who), determiner=determiner, adjective=0.3)
-    clause = (
-        statement(who, predicate(first, tense, who), thing) + words("and", "et") + _and_then(later, tense, who, thing)
-    )
-    clause.relations.append(("verb-object", first.lemma, noun.singular))
-    if who.noun:
-        clause.relations.append(("subject-verb", who.noun.singular, first.lemma))
+    start = statement(who, predicate(VERBS[frame.verb], tense, who), thing) + words("and", "et")
+    clause = start + _and_then(later, tense, who, thing)
+    clause.relations += [("verb-object", frame.verb, noun.singular), *subject_verb(who, frame.verb)]
     receiver = preposition("to", person(rng, who)) if later.verb in _HANDED_ON and not thing.animate else Phrase()
     return finish(clause + receiver)
 
@@ -110,20 +81,19 @@ def _and_then(frame: Frame, tense: str, who: NounPhrase, thing: NounPhrase) -> P
 
 def contrast(rng: Random) -> Sentence:
     """The boys are singing but their sister is not dancing."""
-    link = rng.choice([words("but", "mais"), words("but", "mais"), words("and", "et")])
-    tense = rng.choice(["present", "progressive", "past", "future"])
-    usable = [
-        each for each in human_frames(*_PASTIMES) if not (tense == "progressive" and "point" in VERBS[each.verb].flags)
-    ]
+    link, tense = rng.choice(["but", "but", "and"]), rng.choice(["present", "progressive", "past", "future"])
+    refused = {"point"} if tense == "progressive" else set()
+    usable = [each for each in human_frames(*_PASTIMES) if VERBS[each.verb].flags.isdisjoint(refused)]
     first, second = rng.sample(usable, 2)
     who = subject(rng, first.subjects, adjective=0.1)
     other = subject(rng, second.subjects, adjective=0.1, pronouns=("I", "we"))
     same = who.noun == other.noun and who.pronoun == other.pronoun
     if same or gender_unknown(VERBS[first.verb], who, tense) or gender_unknown(VERBS[second.verb], other, tense):
         return contrast(rng)
-    negation = "not" if link.en[0].form == "but" and rng.random() < 0.6 else ""
     start = event(rng, first, who=who, tense=tense, negation="").statement()
-    return finish(start + link + event(rng, second, who=other, tense=tense, negation=negation).statement())
+    negation = "not" if link == "but" and rng.random() < 0.6 else ""
+    end = event(rng, second, who=other, tense=tense, negation=negation).statement()
+    return finish(start + words(link, {"but": "mais", "and": "et"}[link]) + end)
 
 
 _CAUSES = {
@@ -141,47 +111,22 @@ def because(rng: Random) -> Sentence:
     """The baby is crying because he is hungry: it takes up a phrase, so they may be elles."""
     cause = rng.choice(list(_CAUSES))
     frame = rng.choice(frames(*_CAUSES[cause].split()))
-    gendered = cause in ("tired", "sick", "happy", "sad")
-    who = subject(
-        rng, frame.subjects, adjective=0.1, pronouns=THIRD_PERSONS if gendered else ("I", *THIRD_PERSONS, "we")
-    )
+    pronouns = THIRD_PERSONS if cause in ("tired", "sick", "happy", "sad") else ("I", *THIRD_PERSONS, "we")
+    who = subject(rng, frame.subjects, adjective=0.1, pronouns=pronouns)
     if who.noun and not who.animate and cause in ("happy", "sad"):
         return because(rng)
     verb = VERBS[frame.verb]
     tense = rng.choice(["present", "progressive", "past"])
     if (tense == "progressive" and verb.flags & {"point", "state"}) or gender_unknown(verb, who, tense):
         tense = "present"
-    told = event(rng, frame, who=who, tense=tense, negation="")
+    clause = event(rng, frame, who=who, tense=tense, negation="").statement()
     again = pronoun_for(who)
     reason = statement(again, *feeling(rng, again, cause, "past" if tense == "past" else "present"))
-    return finish(told.statement() + words("because", "parce que", "0-0 0?1") + reason)
+    return finish(clause + words("because", "parce que", "0-0 0?1") + reason)
 
 
-_WILL = tuple(
-    [
-        "sleep",
-        "rest",
-        "eat",
-        "drink",
-        "sing",
-        "dance",
-        "leave",
-        "stay",
-        "go",
-        "come_back",
-        "buy",
-        "help",
-        "invite",
-        "visit",
-        "wash",
-        "read",
-        "swim",
-        "work",
-    ]
-)
-_IF = tuple(
-    ["come", "leave", "arrive", "sing", "lose", "find", "come_back", "work", "forget", "answer", "help", "buy", "stay"]
-)
+_WILL = listed("sleep rest eat drink sing dance leave stay go come_back buy help invite visit wash read swim work")
+_IF = listed("come leave arrive sing lose find come_back work forget answer help buy stay")
 
 
 def if_then(rng: Random) -> Sentence:
@@ -190,58 +135,43 @@ def if_then(rng: Random) -> Sentence:
     if rng.random() < 0.35:
         who = subject(rng, PERSON, role="definite", pronouns=THIRD_PERSONS, adjective=0)
         condition = statement(who, *feeling(rng, who, rng.choice(list(_CAUSES)), "present", negation))
-        other = pronoun_for(who)
     else:
-        told = event(
-            rng, rng.choice(human_frames(*_IF)), tense="present", negation=negation, role="definite", adjective=0.1
-        )
+        told = event(rng, rng.choice(human_frames(*_IF)), tense="present", negation=negation, role="definite")
         who, condition = told.who, told.statement()
-        other = (
-            pronoun_for(who)
-            if rng.random() < 0.5
-            else subject(rng, PERSON, role="definite", adjective=0, pronouns=("I", "we"))
-        )
-    if other.noun == who.noun and other.en[0].form not in THIRD_PERSONS:
+    other = rng.choice([pronoun("I"), pronoun("we"), name(rng)])
+    if rng.random() < 0.6 or other.noun == who.noun:
         other = pronoun_for(who)
-    return finish(words("if", "si") + comma(condition) + _will(rng, other))
+    negation = "not" if rng.random() < 0.15 else ""
+    then = event(rng, rng.choice(human_frames(*_WILL)), who=other, tense="future", negation=negation).statement()
+    return finish(words("if", "si") + comma(condition) + then)
 
 
-def _will(rng: Random, who: NounPhrase) -> Phrase:
-    return event(
-        rng, rng.choice(human_frames(*_WILL)), who=who, tense="future", negation="not" if rng.random() < 0.15 else ""
-    ).statement()
+_ARRIVALS = listed("arrive come_back leave wake_up open see find shout")
+_MEANWHILE = listed("sleep work sing dance laugh eat read write play watch prepare wash wait_for")
 
 
-def when(rng: Random) -> Sentence:
-    """When Luc arrived, Sophie was sleeping; when they are tired, they rest."""
-    start = words("when", "quand")
-    if rng.random() < 0.5:
-        who = subject(rng, PERSON, role="definite", pronouns=THIRD_PERSONS, adjective=0)
-        kind = rng.choice(["tired", "happy", "sad", "hungry", "thirsty", "afraid"])
-        first = statement(who, *feeling(rng, who, kind, "present"))
-        again = pronoun_for(who)
-        frame = rng.choice(human_frames(*[verb for verb in _CAUSES[kind].split() if verb != "fall_asleep"]))
-        return finish(start + comma(first) + event(rng, frame, who=again, tense="present", negation="").statement())
-    first_event = event(
-        rng, rng.choice(human_frames(*_ARRIVALS)), tense="past", negation="", role="definite", pronouns=THIRD_PERSONS
-    )
-    meanwhile = event(
-        rng,
-        rng.choice(human_frames(*_MEANWHILE)),
-        tense="past progressive",
-        negation="",
-        role="definite",
-        pronouns=("I",),
-    )
-    if meanwhile.who.noun == first_event.who.noun:
-        return when(rng)
-    return finish(start + comma(first_event.statement()) + meanwhile.statement())
+def while_when(rng: Random) -> Sentence:
+    """When Luc arrived, Sophie was sleeping: the imperfect beside the passé composé."""
+    arrival = _past(rng, _ARRIVALS, "past", THIRD_PERSONS)
+    meanwhile = _past(rng, _MEANWHILE, "past progressive", ("I",))
+    if arrival.who.noun == meanwhile.who.noun:
+        return while_when(rng)
+    return finish(words("when", "quand") + comma(arrival.statement()) + meanwhile.statement())
 
 
-_ARRIVALS = tuple(["arrive", "come_back", "leave", "wake_up", "open", "see", "find", "shout"])
-_MEANWHILE = tuple(
-    ["sleep", "work", "sing", "dance", "laugh", "eat", "read", "write", "play", "watch", "prepare", "wash", "wait_for"]
-)
+def _past(rng: Random, verbs: tuple[str, ...], tense: str, pronouns: tuple[str, ...]) -> Event:
+    frame = rng.choice(human_frames(*verbs))
+    return event(rng, frame, tense=tense, negation="", role="definite", pronouns=pronouns)
+
+
+def whenever(rng: Random) -> Sentence:
+    """When they are tired, they rest."""
+    who = subject(rng, PERSON, role="definite", pronouns=THIRD_PERSONS, adjective=0)
+    kind = rng.choice(["tired", "happy", "sad", "hungry", "thirsty", "afraid"])
+    first = statement(who, *feeling(rng, who, kind, "present"))
+    frame = rng.choice(human_frames(*[verb for verb in _CAUSES[kind].split() if verb != "fall_asleep"]))
+    second = event(rng, frame, who=pronoun_for(who), tense="present", negation="").statement()
+    return finish(words("when", "quand") + comma(first) + second)
 
 
 def that_clause(rng: Random) -> Sentence:
@@ -251,13 +181,12 @@ def that_clause(rng: Random) -> Sentence:
     negation = "not" if lemma in ("know", "say") and rng.random() < 0.2 else ""
     verb = predicate(KNOW_THAT if lemma == "know" else VERBS[lemma], "present", speaker, negation=negation)
     link = en("that")
-    start = statement(speaker, verb) + Phrase(link, [fr("que", link)])
-    if speaker.noun:
-        start.relations.append(("subject-verb", speaker.noun.singular, lemma))
+    start = statement(speaker, verb) + Phrase(link, [fr("que", link)], subject_verb(speaker, lemma))
     if lemma != "hope" and rng.random() < 0.4:
         who = describable(rng)
         return finish(start + statement(who, *quality(rng, who, "present", be_negation(rng, 0.15))))
-    frame = rng.choice([each for each in frames() if each.verb not in ("like", "hate")])
+    refused = {"state", "mishap"} if lemma == "hope" else set()
+    frame = rng.choice([each for each in frames() if VERBS[each.verb].flags.isdisjoint(refused)])
     who = subject(rng, frame.subjects, role="definite", adjective=0.2)
     tense = "future" if lemma == "hope" else choose_tense(rng, VERBS[frame.verb], who)
     return finish(start + event(rng, frame, who=who, tense=tense, negation="").statement())

@@ -12,7 +12,7 @@ from .clauses import Clitic, infinitive, object_pronoun, predicate, question, st
 from .lexicon import Noun
 from .noun_phrases import NounPhrase, build, name, noun_phrase, pronoun, two_names
 from .surface import Phrase, Relation, words
-from .usage import PEOPLE, Frame, nouns
+from .usage import PEOPLE, Frame, listed, nouns
 from .verbs import FIRST, FIRST_PLURAL, THIRD, VERBS, Verb
 
 OWNERS = ("my", "his", "her", "our", "their")
@@ -35,10 +35,15 @@ _PLACED = {
     **dict.fromkeys(_ACTIVITIES, (0.25, ("in",))),
 }
 _MANNERS = {
-    "slowly": ("lentement", ("run", "walk", "swim", "work", "fly")),
+    "slowly": ("lentement", ("walk", "swim", "work", "fly")),
     "quickly": ("vite", ("run", "walk", "swim", "work")),
     "well": ("bien", ("sing", "dance", "swim", "sleep", "work")),
 }
+
+_TENSES = {"present": 28, "progressive": 17, "past": 24, "perfect": 9, "future": 13, "near": 9, "past progressive": 3}
+# Verbs whose object may be new and many: "buys flowers", "some letters"
+_INDEFINITE = listed("eat drink buy sell read write draw see prepare choose find send bring give paint repair carry")
+_OUTDOORS = "garden park forest street"
 
 Item = TypeVar("Item")
 
@@ -158,23 +163,19 @@ def possessor(rng: Random, owned: Noun) -> NounPhrase:
 
 def owners_for(owner: NounPhrase) -> tuple[str, ...]:
     """The possessives natural in the same clause: the subject's own, or the speaker's."""
+    if owner.person in (FIRST, FIRST_PLURAL):
+        return (owner.possessive,)
     return (owner.possessive, owner.possessive, "my") if owner.possessive else ("my", "our")
 
 
 def choose_tense(rng: Random, verb: Verb, who: NounPhrase) -> str:
     """A tense in which the English has one translation, whoever the subject is."""
-    weights = {
-        "present": 28,
-        "progressive": 17,
-        "past": 24,
-        "perfect": 9,
-        "future": 13,
-        "near": 9,
-        "past progressive": 3,
-    }
+    weights = dict(_TENSES)
     refused: set[str] = set()
     if "state" in verb.flags:
         refused |= {"progressive", "perfect", "near", "past progressive"}
+    if "mishap" in verb.flags or ("state" in verb.flags and "lasting" not in verb.flags):
+        refused |= {"future", "near"}
     if "point" in verb.flags:
         refused |= {"progressive", "past progressive"}
         weights["present"] = 12
@@ -212,9 +213,7 @@ def choose_adverb(rng: Random, verb: Verb, tense: str) -> str:
 
 def action(rng: Random, frame: Frame, who: NounPhrase, tense: str, negation: str = "") -> Action:
     """What the subject does: the verb of a frame with an object, a receiver and a place where they make sense."""
-    done = Action(VERBS[frame.verb])
-    if who.noun:
-        done.relations.append(("subject-verb", who.noun.singular, frame.verb))
+    done = Action(VERBS[frame.verb], relations=subject_verb(who, frame.verb))
     if frame.objects:
         _add_object(rng, done, frame, who, tense, bool(negation))
     else:
@@ -223,9 +222,14 @@ def action(rng: Random, frame: Frame, who: NounPhrase, tense: str, negation: str
     return done
 
 
+def subject_verb(who: NounPhrase, verb: str) -> list[Relation]:
+    """The combination of a subject and its verb, if the subject is more than a pronoun."""
+    return [("subject-verb", who.noun.singular, verb)] if who.noun and not who.pronoun else []
+
+
 def _add_object(rng: Random, done: Action, frame: Frame, who: NounPhrase, tense: str, negated: bool) -> None:
     pronouns = _pronouns(frame, who, tense)
-    if pronouns and rng.random() < 0.2:
+    if pronouns and rng.random() < (0.2 if len(pronouns) > 1 else 0.08):
         done.clitic = object_pronoun(rng.choice(pronouns), direct="to" not in done.verb.flags)
     else:
         thing = direct_object(rng, frame, who, negated)
@@ -236,7 +240,7 @@ def _add_object(rng: Random, done: Action, frame: Frame, who: NounPhrase, tense:
     elif frame.verb in ("buy", "prepare", "choose") and not done.clitic and rng.random() < 0.2:
         done.rest += preposition("for", person(rng, who))
     elif frame.verb in _ACTIVITIES and rng.random() < 0.2:
-        done.rest += place(rng, rng.choice(["in", "at"]))
+        done.rest += place(rng, "in", "" if who.animate else _OUTDOORS)
         done.placed = True
 
 
@@ -244,9 +248,8 @@ def _pronouns(frame: Frame, who: NounPhrase, tense: str) -> list[str]:
     """The object pronouns that fit; of me and us French would have to know the gender in the passé composé."""
     if PEOPLE.isdisjoint(frame.objects) or frame.verb in _RECEIVER:
         return ["them"] if frame.verb in _THEM else []
-    speakers = who.person not in (FIRST, FIRST_PLURAL) and (
-        "to" in VERBS[frame.verb].flags or tense not in ("past", "perfect")
-    )
+    hidden = "to" not in VERBS[frame.verb].flags and tense in ("past", "perfect")
+    speakers = who.person not in (FIRST, FIRST_PLURAL) and not hidden
     return ["him", "her", "them", "them"] + (["me", "us"] if speakers else [])
 
 
@@ -258,14 +261,16 @@ def direct_object(rng: Random, frame: Frame, who: NounPhrase, negated: bool) -> 
     if frame.verb == "play":
         return build(noun, "the")
     if frame.verb == "have":
-        determiner, plural = rng.choice([("a", False), ("a", False), ("two", True), ("three", True)])
+        several = [] if negated else [("two", True), ("three", True)]
+        determiner, plural = rng.choice([("a", False), ("a", False), *several])
         return noun_phrase(rng, noun, determiner=determiner, plural=plural, negated=negated, adjective=0.5)
     if frame.verb == "need":
         needed = "bare" if "mass" in noun.tags else rng.choice(["a", "a", "the", "this", owners_for(who)[0]])
         return noun_phrase(rng, noun, determiner=needed, plural=False)
     if "person" in noun.tags:
         return person(rng, who, noun)
-    return described(rng, noun, "object", owners_for(who), negated=negated)
+    role = "object" if frame.verb in _INDEFINITE or "mass" in noun.tags else "receiver"
+    return described(rng, noun, role, owners_for(who), negated=negated)
 
 
 def _generic(noun: Noun) -> NounPhrase:
@@ -300,7 +305,7 @@ def _where(rng: Random, frame: Frame, who: NounPhrase, tense: str) -> Phrase:
     """The place, the company or the manner that a verb without object needs or likes."""
     verb = frame.verb
     if verb == "live":
-        noun = rng.choice(nouns(frozenset({"town", "house", "hotel", "farm"})))
+        noun = rng.choice(nouns(frozenset({"town", "house", "hotel"})))
         return preposition("in", noun_phrase(rng, noun, determiner=rng.choice(["a", "this", "the"]), plural=False))
     if verb == "stop" and frame.human:
         return place(rng, rng.choice(["near", "in front of"]))
@@ -316,4 +321,5 @@ def _where(rng: Random, frame: Frame, who: NounPhrase, tense: str) -> Phrase:
     if verb in ("dance", "sing", "travel", "walk", "laugh") and who.animate and rng.random() < 0.25:
         return preposition("with", person(rng, who))
     often, prepositions = _PLACED.get(verb, (0.0, ("in",)))
-    return place(rng, rng.choice(prepositions)) if rng.random() < often else Phrase()
+    outdoors = prepositions == ("in",) and (verb in ("run", "walk") or not who.animate)
+    return place(rng, rng.choice(prepositions), _OUTDOORS if outdoors else "") if rng.random() < often else Phrase()

@@ -115,7 +115,7 @@ coffee | café | m | mass drink warm tasty
 tea | thé | m | mass drink warm green tasty
 wine | vin | m | mass drink tasty nation white red
 music | musique | f | mass
-book | livre | m | text goods portable heavy new old good interesting nation coloured owned
+book | livre | m | text goods portable heavy new old good interesting nation owned
 letter | lettre | f | text portable long interesting owned
 newspaper | journal/journaux | m | text goods portable old nation interesting owned
 story | histoire | f | tale long sad interesting good lovely owned
@@ -148,22 +148,22 @@ violin | violon | m | instrument goods old new priced owned
 guitar | guitare | f | instrument goods old new priced owned
 door | porte | f | sized coloured old new
 window | fenêtre | f | sized washable
-tree | arbre | m | sized old lovely green
+tree | arbre | m | fixed sized old lovely green
 house | maison | f | building inside sized coloured old new lovely pretty empty priced modern owned
 kitchen | cuisine | f | inside sized new modern owned
 garden | jardin | m | inside outdoors sized lovely pretty quiet owned
 park | parc | m | inside outdoors aim sized lovely quiet new
 street | rue | f | inside long quiet empty owned
 forest | forêt | f | inside outdoors sized lovely quiet
-village | village | m | inside town sized old lovely pretty quiet owned
-city | ville | f | inside town sized old lovely modern interesting owned
+village | village | m | inside town sized old lovely pretty quiet
+city | ville | f | inside town sized old lovely modern interesting
 school | école | f | building aim workplace sized old new modern owned
 market | marché | m | aim sized
-shop | magasin | m | building inside workplace sized new
+shop | magasin | m | fixed building inside workplace sized new
 hospital | hôpital/hôpitaux | m | building aim workplace sized old new modern
 station | gare | f | aim sized old new modern
 beach | plage | f | aim outdoors lovely quiet long
-church | église | f | building inside aim sized old lovely quiet owned
+church | église | f | building inside aim sized old lovely quiet
 museum | musée | m | building aim workplace interesting new modern famous
 library | bibliothèque | f | building inside aim workplace sized old new modern quiet
 hotel | hôtel | m | building inside aim workplace sized old new modern quiet famous priced

@@ -37,8 +37,8 @@ class NounPhrase(Phrase):
 
     @property
     def animate(self) -> bool:
-        """Whether English calls it he or she rather than it; only people are."""
-        return self.noun is not None and "person" in self.noun.tags
+        """Whether English calls it he or she rather than it; only people, babies too, are."""
+        return self.noun is not None and not self.noun.tags.isdisjoint({"person", "infant"})
 
     @property
     def possessive(self) -> str:
@@ -146,39 +146,50 @@ def choose_determiner(rng: Random, noun: Noun, plural: bool, role: str, owners: 
         choices["OWNER"] = 4
         choices["OWNER FEW"] = 0.7 if plural else 0
     pattern = rng.choices(list(choices), list(choices.values()))[0]
-    chosen = {"NUMBER": list(NUMERALS), "FEW": ["two", "three", "four"], "OWNER": list(owners)}
+    numbers = list(NUMERALS)[:4] if "person" in noun.tags else list(NUMERALS)
+    chosen = {"NUMBER": numbers, "FEW": ["two", "three", "four"], "OWNER": list(owners)}
     return " ".join(rng.choice(chosen[part]) if part in chosen else part for part in pattern.split())
 
 
 def _determiner(text: str, noun: Noun, plural: bool, following: str, preposed: bool, negated: bool) -> Phrase:
     """The determiner alone; words that French adds (des, du, de) are left without a link for the noun to claim."""
-    source = en(text)
-    first = source[:1]
-    article = "les" if plural else "la" if noun.feminine else "le"
-    vowel = starts_with_vowel(following)
-    masculine = not noun.feminine
-    rest = [fr(NUMERALS[word.form], [word]) for word in source[1:]]
     if text == "bare":
         return Phrase()
-    if text == "many":
-        return Phrase(source, [fr("beaucoup", first), fr("de", possible=first)])
-    if text in ("a", "some", "any", "") and negated:
-        return Phrase(source, [fr("de", first)])
-    if text in ("", "some") and not plural:
-        return Phrase(source, [fr("de", first), fr(article, possible=first, article=True)])
-    if text in ("", "some"):
-        return Phrase(source, [fr("de" if preposed else "des", first)])
-    if text == "a":
-        return Phrase(source, [fr("un" if masculine else "une", first)])
-    if text in ("this", "these"):
+    source = en(text)
+    if text in ("", "a", "some", "any", "many"):
+        return Phrase(source, _indefinite(text, source, noun, plural, preposed, negated))
+    first, number = source[:1], [fr(NUMERALS[word.form], [word]) for word in source if word.form in NUMERALS]
+    kind = source[0].form
+    vowel = starts_with_vowel(following)
+    masculine = vowel or not noun.feminine
+    if kind in _POSSESSIVES:
+        form = _POSSESSIVES[kind][2 if plural else 0 if masculine else 1]
+    elif kind in ("this", "these"):
         form = "ces" if plural else "cette" if noun.feminine else "cet" if vowel else "ce"
-        return Phrase(source, [fr(form, first), *rest])
-    if text in NUMERALS:
-        return Phrase(source, [fr(NUMERALS[text], first)])
-    if source[0].form in _POSSESSIVES:
-        forms = _POSSESSIVES[source[0].form]
-        return Phrase(source, [fr(forms[2] if plural else forms[0 if masculine or vowel else 1], first), *rest])
-    return Phrase(source, [fr(article, first, article=True), *rest])
+    elif kind in NUMERALS:
+        return Phrase(source, number)
+    else:
+        return Phrase(source, [fr(_article(noun, plural), first, article=True), *number])
+    return Phrase(source, [fr(form, first), *number])
+
+
+def _article(noun: Noun, plural: bool) -> str:
+    return "les" if plural else "la" if noun.feminine else "le"
+
+
+def _indefinite(
+    text: str, source: list[English], noun: Noun, plural: bool, preposed: bool, negated: bool
+) -> list[French]:
+    """un, des, du, beaucoup de; after a negation de alone, and before an adjective de for des."""
+    if text == "many":
+        return [fr("beaucoup", source), fr("de", possible=source)]
+    if negated:
+        return [fr("de", source)]
+    if text == "a":
+        return [fr("une" if noun.feminine else "un", source)]
+    if plural:
+        return [fr("de" if preposed else "des", source)]
+    return [fr("de", source), fr(_article(noun, plural), possible=source, article=True)]
 
 
 def _claim(target: list[French], by: English) -> None:
@@ -230,7 +241,7 @@ def build(
     qualities = [fr(each, [word]) for each, word in zip(forms, source, strict=True)]
     preposed, postposed = qualities[: len(before)], qualities[len(before) :]
     if possessor:
-        front = Phrase(possessor.en, [fr("les" if plural else "la" if noun.feminine else "le", article=True)])
+        front = Phrase(possessor.en, [fr(_article(noun, plural), article=True)])
         possessor.en[-1].form += "'s"
     else:
         front = _determiner(determiner, noun, plural, (forms[0] if before else form), bool(before), negated)
@@ -259,5 +270,5 @@ def predicate_adjective(adjective: Adjective, subject: NounPhrase) -> Phrase:
 def adjectives_of(subject: NounPhrase) -> list[Adjective]:
     """What may be said of a subject: by its noun, or of any person for a pronoun or a name."""
     if subject.noun and "name" not in subject.noun.tags:
-        return adjectives(subject.noun)
+        return [each for each in adjectives(subject.noun) if each.english != "new"]
     return [ADJECTIVES[each] for each in ("tired", "sick", "happy", "sad", "kind", "rich", "famous", "intelligent")]

@@ -6,59 +6,24 @@ from random import Random
 
 from .circumstances import time
 from .clauses import predicate, question
-from .events import choose_adverb, choose_tense, event, subject, weighted
+from .events import choose_adverb, choose_tense, event, subject, subject_verb
 from .noun_phrases import NounPhrase, noun_phrase
-from .statements import BE_TENSES, describable, quality
 from .surface import Phrase, Sentence, en, finish, fr
-from .usage import frames, human_frames, nouns
+from .usage import frames, human_frames, listed, nouns
 from .verbs import VERBS
 
-_ASKED = ("he", "she", "we", "they")
-_WHAT = [
-    "eat",
-    "drink",
-    "buy",
-    "sell",
-    "read",
-    "write",
-    "find",
-    "lose",
-    "choose",
-    "hide",
-    "prepare",
-    "watch",
-    "carry",
-    "wear",
-    "draw",
-    "take",
-    "forget",
-    "build",
-    "open",
-    "repair",
-]
-_WHOM = ["love", "help", "invite", "meet", "wait_for", "look_for", "follow", "see", "watch", "know"]
-_WHERE = ["work", "sleep", "swim", "dance", "live", "buy", "find", "lose", "go", "hide", "meet"]
-_WHEN = ["come", "leave", "arrive", "come_back", "visit", "buy", "sell", "wake_up", "get_up", "build", "repair", "meet"]
-_COUNTED = [
-    "eat",
-    "buy",
-    "sell",
-    "read",
-    "write",
-    "see",
-    "find",
-    "lose",
-    "choose",
-    "draw",
-    "have",
-    "visit",
-    "repair",
-    "invite",
-]
+_ASKED = listed("he she we they")
+_WHAT = listed(
+    "eat drink buy sell read write find lose choose hide prepare watch carry wear draw take forget build open"
+)
+_WHOM = listed("love help invite meet wait_for look_for follow see watch know")
+_WHERE = listed("work sleep swim dance live buy find lose go hide meet")
+_WHEN = listed("come leave arrive come_back visit buy sell wake_up get_up build repair meet")
+_COUNTED = listed("eat buy sell read write see find lose choose draw have visit repair invite")
 
 
 def yes_no(rng: Random) -> Sentence:
-    """Has the queen already read this letter?"""
+    """Ask whether the queen has already read this letter."""
     asked = event(rng, rng.choice(frames()), role="definite", negation="", pronouns=_ASKED)
     verb = asked.action.verb
     asked.adverb = choose_adverb(rng, verb, asked.tense)
@@ -67,16 +32,8 @@ def yes_no(rng: Random) -> Sentence:
     return finish(asked.question() + (when or Phrase()), "?")
 
 
-def is_it(rng: Random) -> Sentence:
-    """Is the museum interesting?"""
-    who = describable(rng)
-    tense = weighted(rng, BE_TENSES)
-    verb, said = quality(rng, who, tense, asks=True)
-    return finish(question(who, verb, said), "?")
-
-
 def where(rng: Random) -> Sentence:
-    """Where does Thomas work?"""
+    """Ask where Thomas works."""
     frame = rng.choice(human_frames(*_WHERE))
     asked = event(rng, frame, role="definite", negation="", pronouns=_ASKED)
     if not frame.objects:
@@ -85,13 +42,14 @@ def where(rng: Random) -> Sentence:
 
 
 def why(rng: Random) -> Sentence:
-    """Why is the baby crying?"""
-    asked = event(rng, rng.choice(frames()), role="definite", negation="", pronouns=_ASKED, adjective=0.2)
+    """Ask why the baby is crying."""
+    frame = rng.choice([each for each in frames() if each.verb not in ("have", "know", "live")])
+    asked = event(rng, frame, role="definite", negation="", pronouns=_ASKED, adjective=0.2)
     return finish(asked.question("why"), "?")
 
 
 def when(rng: Random) -> Sentence:
-    """When will the tourists visit the museum?"""
+    """Ask when the tourists will visit the museum."""
     frame = rng.choice(human_frames(*_WHEN))
     tense = rng.choice(["present", "past", "past", "future", "future", "near"])
     asked = event(rng, frame, role="definite", negation="", pronouns=("he", "she", "they"), tense=tense)
@@ -99,7 +57,7 @@ def when(rng: Random) -> Sentence:
 
 
 def who_does(rng: Random) -> Sentence:
-    """Who has found my umbrella?"""
+    """Ask who has found the umbrella."""
     asked = en("who")
     told = event(
         rng,
@@ -111,7 +69,7 @@ def who_does(rng: Random) -> Sentence:
 
 
 def what(rng: Random) -> Sentence:
-    """What is the boy eating? Who does she love?"""
+    """Ask what the boy is eating, or whom she loves."""
     people = rng.random() < 0.3
     frame = rng.choice(human_frames(*_WHOM) if people else frames(*_WHAT))
     who = subject(rng, frame.subjects, role="definite", pronouns=_ASKED)
@@ -120,13 +78,12 @@ def what(rng: Random) -> Sentence:
     often = 0 if "state" in verb.flags else 0.2
     asked = predicate(verb, tense, who, question=True)
     clause = question(who, asked, time(rng, tense, verb) if rng.random() < often else None, "who" if people else "what")
-    if who.noun:
-        clause.relations.append(("subject-verb", who.noun.singular, frame.verb))
+    clause.relations += subject_verb(who, frame.verb)
     return finish(clause, "?")
 
 
 def how_many(rng: Random) -> Sentence:
-    """How many pears did she buy? The participle agrees: Combien de poires est-ce qu'elle a achetées ?"""
+    """Ask how many pears she bought; the participle agrees: combien de poires est-ce qu'elle a achetées."""
     frame = rng.choice(human_frames(*_COUNTED))
     noun = rng.choice([each for each in nouns(frame.objects) if not each.tags & {"mass", "unique"}])
     who = subject(rng, frame.subjects, role="definite", pronouns=_ASKED)
@@ -136,9 +93,7 @@ def how_many(rng: Random) -> Sentence:
     how = en("how")
     things.fr[0].form, things.fr[0].possible = "combien", how
     opening = Phrase(how) + things
-    opening.relations.append(("verb-object", frame.verb, noun.singular))
-    if who.noun:
-        opening.relations.append(("subject-verb", who.noun.singular, frame.verb))
+    opening.relations += [("verb-object", frame.verb, noun.singular), *subject_verb(who, frame.verb)]
     verb = VERBS[frame.verb]
     asked = predicate(verb, choose_tense(rng, verb, who), who, question=True, agreement=(noun.feminine, True))
     return finish(opening + question(who, asked), "?")

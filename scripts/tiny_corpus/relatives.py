@@ -5,10 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from .clauses import predicate, statement
-from .events import Action, Event, action, choose_tense, subject
+from .events import Action, Event, action, choose_tense, subject, subject_verb
+from .lexicon import Noun
 from .noun_phrases import NounPhrase, noun_phrase
 from .surface import Phrase, Sentence, en, finish, fr
-from .usage import Frame, Noun, done_by, frames, nouns
+from .usage import Frame, done_by, frames, nouns
 from .verbs import VERBS
 
 
@@ -22,11 +23,14 @@ def with_subject_relative(rng: Random, head: NounPhrase) -> NounPhrase:
     """The man who is sleeping: l'homme qui dort."""
     assert head.noun
     frame = rng.choice([each for each in done_by(head.noun) if each.verb not in _NOT_DESCRIBING])
-    tense = choose_tense(rng, VERBS[frame.verb], head)
+    verb = VERBS[frame.verb]
+    tenses = ["past"] if "same" not in verb.flags or not head.plural else []
+    tenses += ["present"] if "state" in verb.flags else [] if "point" in verb.flags else ["progressive", "progressive"]
+    tense = rng.choice([*tenses, "future"] if not verb.flags & {"state", "mishap"} else tenses)
     done = action(rng, frame, head, tense)
     link = en("who" if head.animate else "that")
-    verb = predicate(done.verb, tense, head, clitic=done.clitic)
-    return extend(head, Phrase([*link, *verb.en], [fr("qui", link), *verb.fr], done.relations) + done.rest)
+    made = predicate(verb, tense, head, clitic=done.clitic)
+    return extend(head, Phrase([*link, *made.en], [fr("qui", link), *made.fr], done.relations) + done.rest)
 
 
 _NOT_DESCRIBING = ("like", "hate", "need", "stop", "fall", "get_dressed", "have")
@@ -45,9 +49,7 @@ def with_object_relative(rng: Random, head: NounPhrase, frame: Frame) -> NounPhr
     made = predicate(verb, tense, who, agreement=(head.feminine, head.plural))
     link = en("that")
     clause = Phrase(link, [fr("que", link)]) + statement(who, made)
-    clause.relations.append(("verb-object", frame.verb, head.noun.singular))
-    if who.noun:
-        clause.relations.append(("subject-verb", who.noun.singular, frame.verb))
+    clause.relations += [("verb-object", frame.verb, head.noun.singular), *subject_verb(who, frame.verb)]
     return extend(head, clause)
 
 
@@ -97,9 +99,7 @@ def object_relative(rng: Random) -> Sentence:
     noun = rng.choice([each for each in shared if each != who.noun])
     head = noun_phrase(rng, noun, determiner="the", adjective=0.3)
     head = with_object_relative(rng, head, made)
-    done = Action(VERBS[frame.verb], rest=Phrase(head.en, head.fr, head.relations))
-    done.relations.append(("verb-object", frame.verb, noun.singular))
-    if who.noun:
-        done.relations.append(("subject-verb", who.noun.singular, frame.verb))
+    relations = [("verb-object", frame.verb, noun.singular), *subject_verb(who, frame.verb)]
+    done = Action(VERBS[frame.verb], rest=Phrase(head.en, head.fr, head.relations), relations=relations)
     tense = choose_tense(rng, done.verb, who)
     return finish(Event(who, done, tense, "not" if rng.random() < 0.12 else "").statement())

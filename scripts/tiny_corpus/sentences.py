@@ -5,37 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from . import combinations, questions, relatives, statements
+from . import combinations, descriptions, questions, relatives, statements
 from .events import weighted
 from .surface import Sentence
 
 PATTERNS: dict[Callable[[Random], Sentence], float] = {
-    statements.plain: 30,
+    statements.plain: 26,
     statements.modal: 8,
-    statements.copula: 8,
-    statements.profession: 1.5,
-    statements.there_is: 3,
-    statements.located: 3,
-    statements.idiom: 2,
-    statements.comparison: 3,
-    statements.this_is: 2.5,
-    statements.part_of: 3,
+    descriptions.copula: 6,
+    descriptions.profession: 1.5,
+    descriptions.there_is: 3,
+    descriptions.located: 3,
+    descriptions.idiom: 2,
+    descriptions.comparison: 3,
+    descriptions.this_is: 2.5,
+    statements.part_is: 1.5,
+    statements.doing_to_part: 2,
     statements.the_house_where: 1.5,
-    relatives.object_relative: 5,
+    relatives.object_relative: 7,
     questions.yes_no: 6,
-    questions.is_it: 2,
+    descriptions.is_it: 2,
     questions.where: 1.5,
     questions.why: 1.5,
     questions.when: 1.5,
     questions.who_does: 2.5,
     questions.what: 2.5,
     questions.how_many: 2,
-    combinations.take_up: 4,
-    combinations.contrast: 3,
-    combinations.because: 3.5,
+    combinations.take_up: 5,
+    combinations.contrast: 4,
+    combinations.because: 4,
     combinations.if_then: 3,
-    combinations.when: 3,
-    combinations.that_clause: 4,
+    combinations.while_when: 2,
+    combinations.whenever: 2,
+    combinations.that_clause: 6,
 }
 
 

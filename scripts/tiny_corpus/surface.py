@@ -122,7 +122,7 @@ def _articles(english: list[English]) -> None:
 
 
 def finish(phrase: Phrase, mark: str = ".") -> Sentence:
-    """Set capital, punctuation and links; the French question mark is a word of its own, as the last English one asks."""
+    """Set capital, punctuation and links; the French question mark is a word, linked to the English one's."""
     french = spell(phrase.fr)
     _articles(phrase.en)
     phrase.en[-1].form += mark

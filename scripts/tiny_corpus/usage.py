@@ -31,10 +31,11 @@ eat | horse cow rabbit | apple carrot grass
 eat | mouse bird | bread cheese
 drink | person | water milk tea
 drink | adult role | coffee wine
-drink | pet horse cow | water milk
+drink | dog cat | water milk
+drink | rabbit horse cow mouse bird | water
 buy | person | goods food edible
 sell | adult role | goods fruit cheese bread cake
-read | person | text tale
+read | person | text story
 write | person | letter poem book story
 see | person | person animal vehicle building tree
 see | animal | person animal
@@ -46,11 +47,13 @@ love | person | person pet
 like | person | edible drink fruit pet flower story song film book poem museum music
 hate | person | edible drink fruit mouse music city
 know | person | person town museum story song
-have | person | pet vehicle house garden instrument brother sister uncle aunt umbrella dress
+have | person | pet vehicle house garden instrument brother sister uncle aunt umbrella
 need | person | key umbrella book coat car chair bicycle box bag egg apple doctor friend lamp water bread coffee milk
 wait_for | person | person
-listen_to | person | child role music song story bird
-watch | person | animal film child
+listen_to | person | child role
+listen_to | person | music song story bird
+watch | person | animal child
+watch | person | film
 watch | dog cat | bird mouse rabbit
 help | person | person
 meet | person | person
@@ -58,9 +61,11 @@ invite | person | person
 follow | person | person animal
 follow | dog cat duck wolf | child adult animal
 chase | hunter | prey
+chase | dog bear wolf | animal child
 take | person | portable fruit cake cup
 carry | person | bag box gift chair umbrella table
-wear | person | clothing
+wear | person | hat shirt coat
+wear | woman girl mother sister aunt actress queen nurse | dress skirt
 open | person | door window box bag letter gift
 close | person | door window box bag book
 wash | person | washable
@@ -115,9 +120,14 @@ live | person |
 """
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a list of verbs, adjectives or classes."""
+    return tuple(text.split())
+
+
 def _frame(line: str) -> Frame:
-    verb, subjects, objects = (frozenset(part.split()) for part in line.split("|"))
-    return Frame(*verb, subjects, objects)
+    verb, subjects, objects = (part.strip() for part in line.split("|"))
+    return Frame(verb, frozenset(subjects.split()), frozenset(objects.split()))
 
 
 FRAMES = tuple(_frame(line) for line in _FRAMES.strip().splitlines())

@@ -137,11 +137,12 @@ def _french(infinitive: str) -> French:
 # base[_particle] [past participle [gerund]] | infinitive | flags
 # state: the English past is the French imperfect, and there is no progressive; point: no progressive;
 # same: present and past look alike; to: the object follows "à"; de: the object follows "de"; besoin: to need is
-# "avoir besoin de"; etre: the passé composé takes être; long: it may be said of a whole week or year.
+# "avoir besoin de"; etre: the passé composé takes être; long: it may be said of a whole week or year; lasting: a state
+# with a future; mishap: nobody plans it, so there is no future.
 _VERBS = """
 be was been | être | state
 have had had | avoir | state
-need | avoir | state besoin
+need | avoir | state lasting besoin
 eat ate eaten | manger |
 drink drank drunk | boire |
 buy bought bought | acheter | long
@@ -151,8 +152,8 @@ write wrote written | écrire | long
 see saw seen | voir | point
 look_for | chercher |
 find found found | trouver | point long
-lose lost lost losing | perdre | point long
-forget forgot forgotten forgetting | oublier | point
+lose lost lost losing | perdre | mishap point long
+forget forgot forgotten forgetting | oublier | mishap point
 love | aimer | state
 like | aimer | state
 hate | détester | state
@@ -167,13 +168,13 @@ follow | suivre |
 chase | poursuivre |
 take took taken | prendre | point
 carry | porter |
-wear wore worn | porter | state
+wear wore worn | porter | state lasting
 open | ouvrir |
 close | fermer |
 wash | laver |
 paint | peindre | long
 repair | réparer | long
-break broke broken | casser | point
+break broke broken | casser | mishap point
 hide hid hidden | cacher |
 prepare | préparer |
 build built built | construire | long
@@ -206,7 +207,7 @@ wake_up woke woken | se réveiller | point
 get_up got got getting | se lever | point
 fall_asleep fell fallen | se endormir | point
 rest | se reposer |
-stop stopped stopped stopping | se arrêter | point
+stop stopped stopped stopping | se arrêter | mishap point
 get_dressed got got getting | se habiller | point
 go went gone | aller | etre long
 come came come | venir | etre long
@@ -215,8 +216,8 @@ leave left left | partir | etre point long
 come_back came come | revenir | etre point long
 go_out went gone | sortir | etre point
 stay | rester | etre
-fall fell fallen | tomber | etre point
-live | habiter | state
+fall fell fallen | tomber | mishap etre point
+live | habiter | state lasting
 want | vouloir | state
 can could | pouvoir | state
 must must | devoir | state
