@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import sentencepiece
 
@@ -22,6 +22,9 @@ THREADS = 8
 
 # Unigram training took 2.8 s over one word of 10,000 letters, and minutes over a line of a million characters.
 MAX_LINE_BYTES = 4192
+
+# SentencePiece searches for ten seconds when asked for 10 ** 9 pieces, and for minutes beyond that.
+MAX_VOCAB_SIZE = 10**6
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +60,7 @@ class Subwords:
         vocab_size: int = 8000,
         byte_fallback: bool = False,
         character_coverage: float = 1.0,
-    ) -> Self:
+    ) -> "Subwords":
         """The vocabulary of `lines`; the same lines and settings give the same bytes.
 
         A `vocab_size` beyond what the text supports is lowered to that, and logged.
@@ -75,7 +78,7 @@ class Subwords:
         return subwords
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Subwords":
         """The model that `save` wrote; a file that is missing or no such model is a UserError."""
         try:
             return cls(path.read_bytes())
@@ -99,7 +102,7 @@ class Subwords:
     def __hash__(self) -> int:
         return hash(self.model)
 
-    def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
+    def __reduce__(self) -> tuple[type["Subwords"], tuple[bytes]]:
         return type(self), (self.model,)
 
     def normalise(self, text: str) -> str:
@@ -188,15 +191,17 @@ def _short(lines: Sequence[str]) -> list[str]:
     kept = [line for line in cleaned if len(line.encode()) <= MAX_LINE_BYTES]
     if len(kept) < len(cleaned):
         left_out = len(cleaned) - len(kept)
-        log.warning("%d lines over %d bytes left out of the subword training", left_out, MAX_LINE_BYTES)
+        log.warning("left out of the subword training: %d lines of more than %d bytes", left_out, MAX_LINE_BYTES)
     return kept
 
 
 def _check_settings(kind: str, vocab_size: int, byte_fallback: bool, character_coverage: float) -> None:
     if kind not in get_args(Kind):
         raise UserError(f"subwords kind={kind!r} is unknown; expected one of {', '.join(get_args(Kind))}")
-    if vocab_size <= SPECIALS:
-        raise UserError(f"vocab_size={vocab_size} leaves no room beside the {SPECIALS} special pieces; raise it")
+    if not SPECIALS < vocab_size <= MAX_VOCAB_SIZE:
+        raise UserError(
+            f"vocab_size={vocab_size}, expected {SPECIALS + 1} ({SPECIALS} pieces are special) to {MAX_VOCAB_SIZE}"
+        )
     if byte_fallback and kind == "word":
         raise UserError("byte_fallback=true has no meaning for kind=word; use unigram, bpe or char with it")
     if not 0.9 <= character_coverage <= 1.0:
