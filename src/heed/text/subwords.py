@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import sentencepiece
 
@@ -47,9 +47,10 @@ class Subwords:
         self.model = model
         self._check_specials()
         normal = [piece for i, piece in enumerate(self._pieces) if not self._is_special(i)]
-        # In a word model every piece is a whole word, hence <unk> too, though it does not carry the mark.
-        whole_words = bool(normal) and all(piece.startswith(SPACE) for piece in normal)
-        self._opens = [piece.startswith(SPACE) or (whole_words and i == UNK) for i, piece in enumerate(self._pieces)]
+        self._whole_words = bool(normal) and all(piece.startswith(SPACE) for piece in normal)
+        # A word model's <unk> is a whole word too, though it does not carry the mark.
+        opening = (SPACE, self._pieces[UNK]) if self._whole_words else SPACE
+        self._opens = [piece.startswith(opening) for piece in self._pieces]
         self._shows = [i not in (PAD, BOS, EOS) and bool(piece.strip(SPACE)) for i, piece in enumerate(self._pieces)]
 
     @classmethod
@@ -112,11 +113,12 @@ class Subwords:
 
     def encode(self, text: str) -> list[int]:
         """The ids of the text's pieces, without BOS and EOS."""
-        ids: list[int] = self._processor.encode(_clean(text))
-        return ids
+        return self.encode_lines([text])[0]
 
     def encode_lines(self, lines: Sequence[str]) -> list[list[int]]:
         """`encode` of every line, on all processors."""
+        if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
+            return [[self._word_id(word) for word in self.normalise(line).split()] for line in lines]
         ids: list[list[int]] = self._processor.encode([_clean(line) for line in lines])
         return ids
 
@@ -147,6 +149,10 @@ class Subwords:
             index.append(word)
         last = word if shown else max(word - 1, 0)
         return [min(word, last) for word in index]
+
+    def _word_id(self, word: str) -> int:
+        piece_id: int = self._processor.piece_to_id(SPACE + word)
+        return piece_id
 
     def _is_special(self, i: int) -> bool:
         return self._processor.is_control(i) or self._processor.is_unknown(i) or self._processor.is_byte(i)
@@ -196,8 +202,6 @@ def _short(lines: Sequence[str]) -> list[str]:
 
 
 def _check_settings(kind: str, vocab_size: int, byte_fallback: bool, character_coverage: float) -> None:
-    if kind not in get_args(Kind):
-        raise UserError(f"subwords kind={kind!r} is unknown; expected one of {', '.join(get_args(Kind))}")
     if not SPECIALS < vocab_size <= MAX_VOCAB_SIZE:
         raise UserError(
             f"vocab_size={vocab_size}, expected {SPECIALS + 1} ({SPECIALS} pieces are special) to {MAX_VOCAB_SIZE}"
