@@ -81,7 +81,7 @@ def place(rng: Random, english: str, classes: str = "") -> Phrase:
     if noun.singular == "school" and english in ("at", "to") and rng.random() < 0.5:
         return words(f"{english} school", "à l'école")
     choices = ["the"] * 7 + ["this"]
-    choices += ["our"] * 2 if noun.tags & {"owned", "town"} and english in ("in", "behind", "near") else []
+    choices += ["our"] * 2 if noun.tags & {"owned", "ours"} and english in ("in", "behind", "near") else []
     return preposition(english, noun_phrase(rng, noun, determiner=rng.choice(choices), plural=False, adjective=0.25))
 
 
@@ -90,7 +90,8 @@ def time(rng: Random, tense: str, verb: Verb | None = None) -> Phrase | None:
     tense = "future" if tense == "near" else tense
     if tense not in _DAYS:
         return None
-    if tense == "present" and verb is not None and "point" in verb.flags and verb.auxiliary == "avoir":
+    once = verb is not None and ("mishap" in verb.flags or ("point" in verb.flags and verb.auxiliary == "avoir"))
+    if tense == "present" and once:
         return None  # nobody finds a key every day
     long = verb is not None and "long" in verb.flags and rng.random() < 0.5
     return words(*rng.choice(_LONG.get(tense, _DAYS[tense]) if long else _DAYS[tense]))

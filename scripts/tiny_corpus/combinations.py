@@ -125,7 +125,7 @@ def because(rng: Random) -> Sentence:
     return finish(clause + words("because", "parce que", "0-0 0?1") + reason)
 
 
-_WILL = listed("sleep rest eat drink sing dance leave stay go come_back buy help invite visit wash read swim work")
+_WILL = listed("sleep rest eat drink sing dance leave go come_back buy help invite visit wash read swim work")
 _IF = listed("come leave arrive sing lose find come_back work forget answer help buy stay")
 
 
@@ -134,15 +134,16 @@ def if_then(rng: Random) -> Sentence:
     negation = "not" if rng.random() < 0.3 else ""
     if rng.random() < 0.35:
         who = subject(rng, PERSON, role="definite", pronouns=THIRD_PERSONS, adjective=0)
-        condition = statement(who, *feeling(rng, who, rng.choice(list(_CAUSES)), "present", negation))
+        condition, verb = statement(who, *feeling(rng, who, rng.choice(list(_CAUSES)), "present", negation)), ""
     else:
         told = event(rng, rng.choice(human_frames(*_IF)), tense="present", negation=negation, role="definite")
-        who, condition = told.who, told.statement()
+        who, condition, verb = told.who, told.statement(), told.action.verb.lemma
     other = rng.choice([pronoun("I"), pronoun("we"), name(rng)])
     if rng.random() < 0.6 or other.noun == who.noun:
         other = pronoun_for(who)
     negation = "not" if rng.random() < 0.15 else ""
-    then = event(rng, rng.choice(human_frames(*_WILL)), who=other, tense="future", negation=negation).statement()
+    frame = rng.choice([each for each in human_frames(*_WILL) if each.verb != verb])
+    then = event(rng, frame, who=other, tense="future", negation=negation).statement()
     return finish(words("if", "si") + comma(condition) + then)
 
 
@@ -178,7 +179,7 @@ def that_clause(rng: Random) -> Sentence:
     """She knows that the shop is big: elle sait que; he hopes that Anna will come."""
     lemma = rng.choice(["think", "say", "know", "hope"])
     speaker = subject(rng, PERSON, adjective=0.1)
-    negation = "not" if lemma in ("know", "say") and rng.random() < 0.2 else ""
+    negation = "not" if lemma == "know" and rng.random() < 0.3 else ""  # after the others French doubts
     verb = predicate(KNOW_THAT if lemma == "know" else VERBS[lemma], "present", speaker, negation=negation)
     link = en("that")
     start = statement(speaker, verb) + Phrase(link, [fr("que", link)], subject_verb(speaker, lemma))

@@ -153,10 +153,10 @@ house | maison | f | building inside sized coloured old new lovely pretty empty 
 kitchen | cuisine | f | inside sized new modern owned
 garden | jardin | m | inside outdoors sized lovely pretty quiet owned
 park | parc | m | inside outdoors aim sized lovely quiet new
-street | rue | f | inside long quiet empty owned
+street | rue | f | inside long quiet empty ours
 forest | forêt | f | inside outdoors sized lovely quiet
-village | village | m | inside town sized old lovely pretty quiet
-city | ville | f | inside town sized old lovely modern interesting
+village | village | m | inside town sized old lovely pretty quiet ours
+city | ville | f | inside town sized old lovely modern interesting ours
 school | école | f | building aim workplace sized old new modern owned
 market | marché | m | aim sized
 shop | magasin | m | fixed building inside workplace sized new

@@ -270,5 +270,6 @@ def predicate_adjective(adjective: Adjective, subject: NounPhrase) -> Phrase:
 def adjectives_of(subject: NounPhrase) -> list[Adjective]:
     """What may be said of a subject: by its noun, or of any person for a pronoun or a name."""
     if subject.noun and "name" not in subject.noun.tags:
-        return [each for each in adjectives(subject.noun) if each.english != "new"]
+        refused = ("new", "good") if subject.animate else ("new",)
+        return [each for each in adjectives(subject.noun) if each.english not in refused]
     return [ADJECTIVES[each] for each in ("tired", "sick", "happy", "sad", "kind", "rich", "famous", "intelligent")]

@@ -15,8 +15,8 @@ from .verbs import VERBS
 
 SIZES = {"train": 10_000, "valid": 500, "test": 1_000}
 SEED = 20_150_903
-POOL = 36_000  # distinct pairs drawn; enough for every split once the held-out combinations are taken away
-HELD_OUT = {"adjective-noun": 70, "verb-object": 60, "subject-verb": 50}
+POOL = 17_000  # distinct pairs drawn; enough for every split once the held-out combinations are taken away
+HELD_OUT = {"adjective-noun": 80, "verb-object": 70, "subject-verb": 60}
 SEEN = 5  # a word form of valid or test stands at least so often in train
 LENGTHS = range(3, 21)
 
@@ -94,16 +94,17 @@ def _lemma_forms(kind: str, lemma: str, second: bool) -> frozenset[str]:
 def choose_held_out(rng: Random, pool: list[Sentence]) -> dict[Relation, Combination]:
     """Some combinations of each kind: those neither rare nor frequent, at most three for a word."""
     counts = Counter(relation for pair in pool for relation in pair.relations)
+    vocabulary = frozenset().union(*(english_forms(pair.english) for pair in pool))
     chosen: dict[Relation, Combination] = dict(STRUCTURES)
     for kind, size in HELD_OUT.items():
-        candidates = sorted(each for each, count in counts.items() if each[0] == kind and 8 <= count <= 60)
+        candidates = sorted(each for each, count in counts.items() if each[0] == kind and 5 <= count <= 30)
         rng.shuffle(candidates)
         uses: Counter[str] = Counter()
         for _, first, second in candidates:
             if sum(each[0] == kind for each in chosen) < size and max(uses[first], uses[second]) < 3:
                 uses.update((first, second))
-                forms = _lemma_forms(kind, first, False), _lemma_forms(kind, second, True)
-                chosen[kind, first, second] = Combination(kind, *forms)
+                forms = (_lemma_forms(kind, first, False), _lemma_forms(kind, second, True))
+                chosen[kind, first, second] = Combination(kind, *(each & vocabulary for each in forms))
     return chosen
 
 

@@ -89,7 +89,7 @@ def part(rng: Random) -> tuple[NounPhrase, Noun, Noun]:
     """The door of the old hotel; with it the nouns of the part and of the whole."""
     name, wholes = rng.choice(_PARTS)
     noun, whole = NOUNS[name], rng.choice(nouns(frozenset(wholes.split())))
-    determiners = ["the", "the", "this", *(["our"] if whole.tags & {"owned", "town"} else [])]
+    determiners = ["the", "the", "this", *(["our"] if whole.tags & {"owned", "ours"} else [])]
     owner = noun_phrase(rng, whole, determiner=rng.choice(determiners), plural=False, adjective=0.2)
     return extend(build(noun, "the", choose_number(rng, noun)), preposition("of", owner)), noun, whole
 
