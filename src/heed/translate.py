@@ -38,13 +38,35 @@ def translate(cfg: DictConfig) -> int:
     terminal = sys.stdin.isatty()
     if terminal:
         print(f"{_greeting(cfg.model, loaded.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
-    return translate_stream(lambda lines: [found.text for found in run(lines)], terminal)
+    waiting = blocks(sys.stdin.fileno(), _prompt if terminal else lambda: None)
+    count = _stream(waiting, lambda lines: [found.text for found in run(lines)])
+    if terminal:
+        print(file=sys.stderr)
+    return count
 
 
-def translate_stream(translated: Callable[[list[str]], list[str]], terminal: bool) -> int:
-    """Translate whatever lines have come, as they come; a line that is not UTF-8 is told of when all is done."""
+def blocks(descriptor: int, before: Callable[[], object]) -> Iterator[list[bytes]]:
+    """Lines without their ends, as many at a time as are there; a last one may lack its newline.
+
+    `before` is called each time before it waits for more.
+    """
+    rest: list[bytes] = []
+    before()
+    while chunk := os.read(descriptor, CHUNK):
+        *lines, last = chunk.split(b"\n")
+        if lines:
+            yield [b"".join([*rest, lines[0]]), *lines[1:]]
+            rest = []
+            before()
+        rest.append(last)
+    if any(rest):
+        yield [b"".join(rest)]
+
+
+def _stream(waiting: Iterator[list[bytes]], translated: Callable[[list[str]], list[str]]) -> int:
+    """Translate blocks of lines as they come; a line that is not UTF-8 is told of when all is done."""
     count, wrong, first_wrong = 0, 0, 0
-    for block in _blocks(sys.stdin.fileno(), terminal):
+    for block in waiting:
         lines = [line.decode(errors="replace").removesuffix("\r") for line in block]
         sys.stdout.buffer.writelines(f"{text}\n".encode() for text in translated(lines))
         sys.stdout.buffer.flush()
@@ -61,24 +83,8 @@ def translate_stream(translated: Callable[[list[str]], list[str]], terminal: boo
     return count
 
 
-def _blocks(descriptor: int, terminal: bool) -> Iterator[list[bytes]]:
-    """Lines without their ends, as many at a time as there are; a last one may lack its newline."""
-    rest: list[bytes] = []
-    while True:
-        if terminal:
-            print("> ", end="", file=sys.stderr, flush=True)
-        chunk = os.read(descriptor, CHUNK)
-        if not chunk:
-            break
-        *lines, last = chunk.split(b"\n")
-        if lines:
-            yield [b"".join([*rest, lines[0]]), *lines[1:]]
-            rest = []
-        rest.append(last)
-    if terminal:
-        print(file=sys.stderr)
-    if any(rest):
-        yield [b"".join(rest)]
+def _prompt() -> None:
+    print("> ", end="", file=sys.stderr, flush=True)
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -1,0 +1,43 @@
+"""A model folder of small sizes, untrained: what it says is nonsense, and the same nonsense every time."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from heed import bundle
+from heed.models.seq2seq import build_seq2seq
+from heed.text.subwords import Subwords
+
+SOURCES = ["a dog barks", "the cat sees a dog", "", "two birds sing in the old tree", "the small house is red", "a cat"]
+TARGETS = [
+    "un chien aboie",
+    "le chat voit un chien",
+    "",
+    "deux oiseaux chantent",
+    "la petite maison est rouge",
+    "un chat",
+]
+
+
+def write(folder: Path, about: Mapping[str, object] | None = None) -> Path:
+    """Make the folder; its vocabularies are of the sentences above."""
+    src = Subwords.train(SOURCES, kind="bpe", vocab_size=40)
+    tgt = Subwords.train(TARGETS, kind="bpe", vocab_size=40)
+    architecture: dict[str, Any] = dict(src_vocab=len(src), tgt_vocab=len(tgt), emb_dim=8, enc_dim=12, hid_dim=12)
+    architecture |= dict(readout_dim=8, attended_dim=8, att_dim=8)
+    torch.manual_seed(3)
+    model = build_seq2seq(**architecture)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)  # far from uniform, so that every sentence is translated otherwise
+    bundle.save(folder, model, architecture, src, tgt, about or {"src_lang": "en", "tgt_lang": "fr"})
+    return folder
+
+
+def write_lines(path: Path, lines: list[str]) -> Path:
+    """A text file, one sentence a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path

@@ -1,0 +1,153 @@
+"""A line in, a line out, through real pipes and a real terminal."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heed import bundle, decoding
+from heed.door import compose
+from heed.search.greedy import greedy
+from heed.translate import blocks, translate
+from tests.model_folder import SOURCES, write
+
+Run = Callable[[bytes], tuple[bytes, str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("run") / "model")
+
+
+def expected(folder: Path, lines: list[str]) -> list[str]:
+    loaded = bundle.load(folder)
+    search = partial(greedy, max_len=12)
+    return [found.text for found in decoding.translate(loaded.model, loaded.src, loaded.tgt, lines, search)]
+
+
+def command(folder: Path, *overrides: str) -> list[str]:
+    return [sys.executable, "-m", "heed.translate", f"model={folder}", "search.max_len=12", *overrides]
+
+
+def read_in(chunks: list[bytes]) -> list[bytes]:
+    """What `blocks` makes of a pipe into which these are written one by one."""
+    found = []
+    read_end, write_end = os.pipe()
+    lines = blocks(read_end, lambda: None)
+    for chunk in filter(None, chunks):
+        os.write(write_end, chunk)
+        if b"\n" in chunk:
+            found += next(lines)
+    os.close(write_end)
+    found += [line for block in lines for line in block]
+    os.close(read_end)
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\xc3", b"\xa9", b" ", b"\0"])).map(b"".join)))
+def test_lines_are_the_same_however_they_come(chunks: list[bytes]) -> None:
+    """Catches a line cut where a chunk ends, and a letter cut in two; each line is there as soon as it is whole."""
+    whole = b"".join(chunks)
+
+    assert read_in(chunks) == (whole.removesuffix(b"\n").split(b"\n") if whole else [])
+
+
+def test_a_line_in_a_line_out_as_they_come(folder: Path) -> None:
+    """Catches output that waits for the end of the input, lines out of order, and anything else on stdout."""
+    process = subprocess.Popen(command(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        answers = []
+        for line in SOURCES:
+            process.stdin.write(f"{line}\n".encode())
+            process.stdin.flush()
+            answers.append(process.stdout.readline().decode().removesuffix("\n"))
+        process.stdin.write(b"a cat\r\nno end of line")
+        process.stdin.close()
+        rest = process.stdout.read().decode().splitlines()
+        assert process.stderr.read() == b""
+
+    assert process.returncode == 0
+    assert answers == expected(folder, SOURCES)
+    assert rest == expected(folder, ["a cat", "no end of line"])
+
+
+def test_what_is_not_utf8_is_translated_as_far_as_it_goes_and_told_of(folder: Path) -> None:
+    """Catches a stream that breaks off, lines that are lost or moved, and a fault that nobody hears of."""
+    given_lines = b"a dog\na \xff dog\n\na caf\xe9\na dog\n"
+    found = subprocess.run(command(folder), input=given_lines, capture_output=True, check=False)
+
+    assert found.returncode == 2
+    assert found.stdout.decode().splitlines() == expected(folder, ["a dog", "a � dog", "", "a caf�", "a dog"])
+    assert found.stderr.decode().count("\n") == 1
+    assert "line 2 and 1 more are not UTF-8" in found.stderr.decode()
+
+
+def test_at_a_terminal_it_greets_prompts_and_ends_with_ctrl_d(folder: Path) -> None:
+    """Catches a silent start, prompts on stdout, and an end with a traceback."""
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(command(folder), stdin=inside, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        assert process.stdout
+        assert process.stderr
+        os.close(inside)
+        shown = read_until(process.stderr.fileno(), b"> ")
+        os.write(terminal, b"a dog\n")
+        answer = process.stdout.readline().decode()
+        shown += read_until(process.stderr.fileno(), b"> ")
+        os.write(terminal, b"\x04")
+        shown += process.stderr.read()
+        assert process.stdout.read() == b""
+    os.close(terminal)
+
+    assert process.returncode == 0
+    assert answer.splitlines() == expected(folder, ["a dog"])
+    assert b"from en to fr" in shown
+    assert b"Ctrl-D" in shown
+    assert shown.endswith(b"> > \n")
+
+
+def read_until(descriptor: int, end: bytes) -> bytes:
+    found = b""
+    while not found.endswith(end):
+        ready, _, _ = select.select([descriptor], [], [], 60)
+        assert ready, f"nothing more came after {found!r}"
+        found += os.read(descriptor, 1000)
+    return found
+
+
+def test_neither_training_nor_drawing_is_loaded(folder: Path) -> None:
+    """Catches an import by which the first line would wait for Lightning, matplotlib or sacreBLEU."""
+    code = f"""
+import sys
+from heed.door import compose
+from heed.translate import translate
+translate(compose("translate", ["model={folder}"]))
+slow = {{"lightning", "matplotlib", "sacrebleu", "torchtext", "tensorboard"}}
+print(slow & set(sys.modules))
+"""
+    found = subprocess.run([sys.executable, "-c", code], input=b"a dog\n", capture_output=True, check=True)
+
+    assert found.stdout.decode().splitlines()[1] == "set()"
+
+
+def test_the_door_returns_the_number_of_lines(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Catches a door that only a process can call."""
+    (tmp_path / "in").write_bytes(b"a dog\n\na cat")
+    with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdin", source)
+        monkeypatch.setattr(sys, "stdout", out)
+        assert translate(compose("translate", [f"model={folder}", "search.max_len=12"])) == 3
+
+    assert (tmp_path / "out").read_text(encoding="utf-8").splitlines() == expected(folder, ["a dog", "", "a cat"])
