@@ -79,7 +79,7 @@ def _and_then(frame: Frame, tense: str, who: NounPhrase, thing: NounPhrase) -> P
     return Phrase(later.en, later.fr)
 
 
-def contrast(rng: Random) -> Sentence:
+def contrast(rng: Random) -> Phrase:
     """The boys are singing but their sister is not dancing."""
     link, tense = rng.choice(["but", "but", "and"]), rng.choice(["present", "progressive", "past", "future"])
     refused = {"point"} if tense == "progressive" else set()
@@ -93,7 +93,7 @@ def contrast(rng: Random) -> Sentence:
     start = event(rng, first, who=who, tense=tense, negation="").statement()
     negation = "not" if link == "but" and rng.random() < 0.6 else ""
     end = event(rng, second, who=other, tense=tense, negation=negation).statement()
-    return finish(start + words(link, {"but": "mais", "and": "et"}[link]) + end)
+    return start + words(link, {"but": "mais", "and": "et"}[link]) + end
 
 
 _CAUSES = {
@@ -107,7 +107,7 @@ _CAUSES = {
 }
 
 
-def because(rng: Random) -> Sentence:
+def because(rng: Random) -> Phrase:
     """The baby is crying because he is hungry: it takes up a phrase, so they may be elles."""
     cause = rng.choice(list(_CAUSES))
     frame = rng.choice(frames(*_CAUSES[cause].split()))
@@ -122,7 +122,12 @@ def because(rng: Random) -> Sentence:
     clause = event(rng, frame, who=who, tense=tense, negation="").statement()
     again = pronoun_for(who)
     reason = statement(again, *feeling(rng, again, cause, "past" if tense == "past" else "present"))
-    return finish(clause + words("because", "parce que", "0-0 0?1") + reason)
+    return clause + words("because", "parce que", "0-0 0?1") + reason
+
+
+def two_clauses(rng: Random) -> Sentence:
+    """A contrast or a cause."""
+    return finish(rng.choice([contrast, because])(rng))
 
 
 _WILL = listed("sleep rest eat drink sing dance leave go come_back buy help invite visit wash read swim work")
@@ -183,6 +188,8 @@ def that_clause(rng: Random) -> Sentence:
     verb = predicate(KNOW_THAT if lemma == "know" else VERBS[lemma], "present", speaker, negation=negation)
     link = en("that")
     start = statement(speaker, verb) + Phrase(link, [fr("que", link)], subject_verb(speaker, lemma))
+    if lemma != "hope" and rng.random() < 0.35:
+        return finish(start + rng.choice([contrast, because])(rng))
     if lemma != "hope" and rng.random() < 0.4:
         who = describable(rng)
         return finish(start + statement(who, *quality(rng, who, "present", be_negation(rng, 0.15))))

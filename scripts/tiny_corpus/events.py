@@ -112,7 +112,7 @@ def event(
     tense: str = "",
     negation: str | None = None,
     role: str = "subject",
-    adjective: float = 0.3,
+    adjective: float = 0.35,
     pronouns: Sequence[str] = SUBJECTS,
 ) -> Event:
     """Draw an event of this frame; what is given is kept."""
@@ -128,7 +128,7 @@ def subject(
     classes: frozenset[str],
     *,
     role: str = "subject",
-    adjective: float = 0.3,
+    adjective: float = 0.35,
     pronouns: Sequence[str] = SUBJECTS,
 ) -> NounPhrase:
     """A subject of one of these classes; people may be names or pronouns."""
@@ -144,7 +144,7 @@ def subject(
 
 
 def described(
-    rng: Random, noun: Noun, role: str, owners: tuple[str, ...], *, negated: bool = False, adjective: float = 0.3
+    rng: Random, noun: Noun, role: str, owners: tuple[str, ...], *, negated: bool = False, adjective: float = 0.4
 ) -> NounPhrase:
     """A noun with what surrounds it; one in eight that can be owned is somebody's: "my brother's dog"."""
     if "owned" in noun.tags and rng.random() < 0.12:

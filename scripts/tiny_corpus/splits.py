@@ -92,12 +92,19 @@ def _lemma_forms(kind: str, lemma: str, second: bool) -> frozenset[str]:
 
 
 def choose_held_out(rng: Random, pool: list[Sentence]) -> dict[Relation, Combination]:
-    """Some combinations of each kind: those neither rare nor frequent, at most three for a word."""
+    """Some combinations of each kind, neither rare nor most of what a word is used for; at most three for a word."""
     counts = Counter(relation for pair in pool for relation in pair.relations)
+    totals: Counter[tuple[str, str]] = Counter()
+    for (kind, first, second), count in counts.items():
+        totals.update({(kind, first): count, (kind, second): count})
     vocabulary = frozenset().union(*(english_forms(pair.english) for pair in pool))
     chosen: dict[Relation, Combination] = dict(STRUCTURES)
     for kind, size in HELD_OUT.items():
-        candidates = sorted(each for each, count in counts.items() if each[0] == kind and 5 <= count <= 30)
+        candidates = sorted(
+            (kind, first, second)
+            for (found, first, second), count in counts.items()
+            if found == kind and 5 <= count <= 0.15 * min(totals[kind, first], totals[kind, second])
+        )
         rng.shuffle(candidates)
         uses: Counter[str] = Counter()
         for _, first, second in candidates:

@@ -26,6 +26,7 @@ PEOPLE = frozenset({"person", "role", "adult"})
 # verb | subjects | objects
 _FRAMES = """
 eat | person | food edible
+eat | person | egg honey rice salad chocolate
 eat | dog cat bear wolf | meat
 eat | horse cow rabbit | apple carrot grass
 eat | mouse bird | bread cheese
@@ -52,6 +53,7 @@ need | person | key umbrella book coat car chair bicycle box bag egg apple docto
 wait_for | person | person
 listen_to | person | child role
 listen_to | person | music song story bird
+listen_to | person | music
 watch | person | animal child
 watch | person | film
 watch | dog cat | bird mouse rabbit
@@ -73,7 +75,7 @@ paint | person | house door chair boat flower tree
 repair | adult role kin known | vehicle clock chair lamp door
 break | person | cup lamp window clock chair
 hide | person | key letter gift cake photo chocolate
-prepare | person | soup cake salad coffee tea sandwich rice
+prepare | person | soup cake salad coffee tea sandwich rice egg
 build | adult role kin known | house boat
 visit | person | town museum church farm
 choose | person | clothing cake flower book film photo gift
