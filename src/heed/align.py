@@ -11,11 +11,10 @@ from pydantic import Field
 
 from heed import bundle, decoding
 from heed.data.corpus import read_lines
-from heed.decoding import links_of
 from heed.door import door
 from heed.errors import UserError
 from heed.files import write_whole
-from heed.metrics.alignment import AlignmentScores, Links, alignment_scores, read_pharaoh, write_pharaoh
+from heed.metrics.alignment import AlignmentScores, Gold, Links, alignment_scores, read_pharaoh, write_pharaoh
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,28 @@ def align(cfg: DictConfig) -> list[Links]:
     loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
     sources, targets = read_lines(Path(cfg.source)), read_lines(Path(cfg.target))
     _same_length(cfg.source, sources, cfg.target, targets)
-    gold = read_lines(Path(cfg.gold)) if cfg.gold else None
-    if gold is not None:
-        _same_length(cfg.source, sources, cfg.gold, gold)
+    gold = _gold(cfg, sources) if cfg.gold else None
     forced = decoding.force(loaded.model, loaded.src, loaded.tgt, sources, targets, cfg.sentences)
-    links = links_of(forced, loaded.src, loaded.tgt)
-    write_whole(Path(cfg.output), "".join(f"{write_pharaoh(found)}\n" for found in links))
+    links = decoding.links_of(forced, loaded.src, loaded.tgt)
+    _write(Path(cfg.output), "".join(f"{write_pharaoh(found)}\n" for found in links))
     if gold is not None:
-        scores = alignment_scores(links, [read_pharaoh(line) for line in gold])
-        write_whole(Path(f"{cfg.output}.report.json"), json.dumps(scores._asdict(), indent=2) + "\n")
+        scores = alignment_scores(links, gold)
+        _write(Path(f"{cfg.output}.report.json"), json.dumps(scores._asdict(), indent=2) + "\n")
         print(_table(scores))
     return links
+
+
+def _gold(cfg: DictConfig, sources: Sequence[str]) -> list[Gold]:
+    lines = read_lines(Path(cfg.gold))
+    _same_length(cfg.source, sources, cfg.gold, lines)
+    return [read_pharaoh(line) for line in lines]
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another with output=FILE") from error
 
 
 def _same_length(path: str, lines: Sequence[str], other_path: str, others: Sequence[str]) -> None:

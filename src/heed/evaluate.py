@@ -3,19 +3,20 @@
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf
-from pydantic import Field
+from omegaconf import DictConfig
+from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from heed import bundle, decoding
 from heed.bundle import Bundle
-from heed.data.corpus import Corpus, Pairs
+from heed.data.corpus import Corpus, Pairs, files, tsv
+from heed.data.reverse import reverse
 from heed.decoding import Forced, Translation, links_of, word_weights
-from heed.door import build, check, door, sweep_name
+from heed.door import build, door, sweep_name
 from heed.errors import UserError
 from heed.files import write_whole
 from heed.metrics.alignment import alignment_scores, read_pharaoh
@@ -38,15 +39,8 @@ class Settings:
     corpus: dict[str, Any] | None = None
 
 
-READERS = {"files": "heed.data.corpus.files", "tsv": "heed.data.corpus.tsv", "reverse": "heed.data.reverse.reverse"}
-"""What a model folder may name to read its corpus. It holds no `_target_`, so that it can call nothing else."""
-
-
-@dataclass(frozen=True)
-class OwnCorpus:
-    """What `own_corpus` checks against."""
-
-    corpus: dict[str, Any]
+READERS: dict[str, Callable[..., Corpus]] = {"files": files, "tsv": tsv, "reverse": reverse}
+"""What a model folder may name to read its corpus."""
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
@@ -68,23 +62,31 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         "sentences_per_second": len(pairs.src) / seconds,
     }
     folder = _folder(cfg, corpus)
-    _draw(folder / "heatmaps", translations[: cfg.heatmaps], loaded)
-    _write(folder, report, [found.text for found in translations], pairs.tgt)
+    try:
+        _draw(folder / "heatmaps", translations[: cfg.heatmaps], loaded)
+        _write(folder, report, [found.text for found in translations], pairs.tgt)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another with output=DIR") from error
     print(f"{_table(report)}\n\nwritten to {folder}")
     return report
 
 
 def own_corpus(about: Mapping[str, Any]) -> Corpus:
-    """The corpus that a model folder names. What it says is checked like a config: the folder may be a stranger's."""
-    settings = dict(about.get("corpus") or {})
-    reader = settings.pop("reader", None)
+    """The corpus that a model folder names. It may be a stranger's folder: nothing in it is resolved or built."""
+    named = about.get("corpus")
+    settings = dict(named) if isinstance(named, dict) else {}
+    reader = str(settings.pop("reader", None))
     if reader not in READERS:
         raise UserError(
             "the model folder names no corpus that can be read; give one, such as corpus=files (see --help)"
         )
-    cfg = OmegaConf.create({"corpus": settings | {"_target_": READERS[reader]}})
-    check(cfg, OwnCorpus)
-    return cast(Corpus, build(cfg.corpus))
+    try:
+        return validate_call(config=ConfigDict(strict=True))(READERS[reader])(**settings)
+    except ValidationError as error:
+        wrong = ", ".join(str(fault["loc"][0]) for fault in error.errors())
+        raise UserError(
+            f"the corpus that the model folder names cannot be read ({wrong}); give one: corpus=…"
+        ) from error
 
 
 def perplexity(forced: Sequence[Forced]) -> float:
@@ -122,12 +124,9 @@ def _folder(cfg: DictConfig, corpus: Corpus) -> Path:
 
 
 def _write(folder: Path, report: Mapping[str, Any], texts: Sequence[str], references: Sequence[str]) -> None:
-    try:
-        write_whole(folder / "hypotheses.txt", "".join(f"{text}\n" for text in texts))
-        write_whole(folder / "references.txt", "".join(f"{text}\n" for text in references))
-        write_whole(folder / "report.json", json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another with output=DIR") from error
+    write_whole(folder / "hypotheses.txt", "".join(f"{text}\n" for text in texts))
+    write_whole(folder / "references.txt", "".join(f"{text}\n" for text in references))
+    write_whole(folder / "report.json", json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n")
 
 
 def _draw(folder: Path, translations: Sequence[Translation], loaded: Bundle) -> None:
