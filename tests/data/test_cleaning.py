@@ -1,0 +1,103 @@
+"""Cleaning: what is dropped is counted by its reason, what stays keeps its partner, and every split is told of."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heed.data.cleaning import clean, empty, leakage, table
+from heed.data.corpus import Pairs
+from heed.data.encoded import encode
+from heed.errors import UserError
+from heed.text.subwords import train_pair
+
+FAULTY = Pairs(
+    src=["a dog", "", "a cat", "a b c d", "x" * 30, "a dog", "a dog", "no"],
+    tgt=["ein Hund", "leer", " \t", "a b", "y" * 30, "ein Hund", "der Hund", "n" * 25],
+    gold=["0", "1", "2", "3", "4", "5", "6", "7"],
+)
+
+
+def test_each_fault_is_counted_and_gold_follows_what_stays() -> None:
+    """Would catch gold alignments that stay behind when their pair goes, after which all are another's."""
+    kept, report = clean(FAULTY, max_len=3, max_ratio=2.5, max_characters=28)
+    assert kept == Pairs(["a dog", "a dog"], ["ein Hund", "der Hund"], ["0", "6"])
+    assert (report.read, report.kept) == (8, 2)
+    assert report.dropped == {
+        "empty": 2,
+        "over 3 words": 1,
+        "over 28 characters": 1,
+        "length ratio over 2.5": 1,
+        "duplicate": 1,
+    }
+
+
+@given(st.lists(st.tuples(st.text("ab ", max_size=30), st.text("ab ", max_size=30))))
+def test_every_pair_is_either_kept_or_counted(rows: list[tuple[str, str]]) -> None:
+    """Would catch a pair that vanishes uncounted, or is counted twice because it has two faults."""
+    pairs = Pairs(["good", *(src for src, _ in rows)], ["gut", *(tgt for _, tgt in rows)])
+    kept, report = clean(pairs, max_len=5, max_ratio=2.0, max_characters=20)
+    assert report.read == len(pairs) == report.kept + sum(report.dropped.values())
+    assert report.kept == len(kept) == len(kept.tgt)
+    assert clean(kept, max_len=5, max_ratio=2.0, max_characters=20)[0] == kept
+    assert empty(kept) == 0
+
+
+def test_a_good_corpus_is_kept_as_it_is() -> None:
+    pairs = Pairs(["Run!", "a dog"], ["Prenez vos jambes à votre cou !", "un chien"])
+    assert clean(pairs)[0] == pairs
+
+
+def test_text_without_spaces_is_held_by_its_characters() -> None:
+    """Would catch a limit in words alone: a Chinese line of any length is one word."""
+    kept, report = clean(Pairs(["狗" * 2000, "狗"], ["犬" * 2000, "犬"]))
+    assert kept.src == ["狗"]
+    assert report.dropped["over 1000 characters"] == 1
+
+
+def test_nothing_left_is_one_line_with_the_reasons() -> None:
+    with pytest.raises(UserError, match=r"dropped all 2 pairs \(empty: 1, over 1 words: 1\); check the training files"):
+        clean(Pairs(["", "a b"], ["x", "a b"]), max_len=1)
+
+
+@pytest.mark.parametrize("wrong", [{"max_len": 0}, {"max_ratio": 0.5}, {"max_characters": -3}])
+def test_a_limit_that_keeps_nothing_is_refused(wrong: dict[str, int]) -> None:
+    ((key, value),) = wrong.items()
+    with pytest.raises(UserError, match=f"{key}={value}.*expected 1 or more"):
+        clean(FAULTY, **wrong)
+
+
+def test_leakage_counts_sources_and_whole_pairs() -> None:
+    train = Pairs(["a", "b", "c"], ["1", "2", "3"])
+    assert leakage(Pairs(["a", "a", "b", "d"], ["1", "9", "9", "1"]), train) == (3, 1)
+    assert leakage(train, train) == (3, 3)
+
+
+def told(train: Pairs, valid: Pairs) -> str:
+    kept, report = clean(train)
+    src, tgt = train_pair(kept.src, kept.tgt, kind="char", vocab_size=100)
+    splits = {"train": kept, "valid": valid}
+    return table(report, splits, {name: encode(pairs, src, tgt) for name, pairs in splits.items()})
+
+
+def test_the_table_tells_of_every_split() -> None:
+    valid = Pairs(["a cat", "", "a dog"], ["une vache", "", "un boeuf"])
+    lines = told(Pairs(["a dog", "a cat", "", "a cat"], ["un chien", "un chat", "", "un chat"]), valid).splitlines()
+    cells = {line[:25].strip(): line[25:].split(maxsplit=1) for line in lines}
+    assert cells["pairs read"] == ["4", "3"]
+    assert cells["empty"] == ["1", "1 kept"]
+    assert cells["duplicate"] == ["1", "–"]
+    assert cells["pairs kept"] == ["2", "3"]
+    assert cells["source in train too"] == ["–", "2"]
+    assert cells["pair in train too"] == ["–", "0"]
+    assert cells["<unk> of source pieces"] == ["0.00%", "0.00%"]
+    assert cells["<unk> of target pieces"][0] == "0.00%"
+    assert float(cells["<unk> of target pieces"][1].rstrip("%")) > 0
+    assert max(map(len, lines)) <= 100 or lines[-1].startswith("valid:")
+
+
+def test_what_should_worry_is_said_below_the_table() -> None:
+    """Would catch the two reasons for scores that nobody can explain: leakage and unknown pieces."""
+    train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
+    assert told(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are in train")
+    assert "of the pieces of one side are <unk>" in told(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]
+    assert "valid:" not in told(train, Pairs(["a tac"], ["un chat"]))
