@@ -3,7 +3,7 @@
 const ROW = 4.25; // rem, the height of a row in the list
 const SPARE = 12; // rows kept above and below the window, so that a quick scroll finds them there
 
-const figure = (value, digits) => (value === null ? "–" : value.toFixed(digits));
+const figure = (value, digits) => (value === null ? "–" : value.toFixed(digits).replace("-", "−"));
 const text = (words) => words.join(" ") || "(no word)";
 const fold = (string) => string.normalize("NFD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
 
@@ -20,6 +20,7 @@ const entries = await unpack();
 let found = entries; // what the search found, in the chosen order
 let current = entries[0];
 let reading; // the text of `current` whose map is shown
+let sign = 1; // of the order: -1 for descending
 
 async function unpack() {
   const packed = new Blob([bytes($("entries").textContent)]).stream();
@@ -41,7 +42,6 @@ let rowHeight = 0; // pixels
 function find() {
   const wanted = fold(search.value.trim());
   const { value } = MEASURES[order.value];
-  const sign = direction.getAttribute("aria-pressed") === "true" ? -1 : 1;
   const missing = (entry) => Number(value(entry) === null);
   found = entries
     .filter((entry) => !wanted || searchable(entry).includes(wanted))
@@ -51,8 +51,11 @@ function find() {
   $("nothing").hidden = found.length > 0;
   rows.clear();
   list.replaceChildren();
+  scrollBy(0, Math.min(0, list.getBoundingClientRect().top - below()));
   drawRows();
 }
+
+const below = () => document.querySelector(".tools").getBoundingClientRect().bottom; // where the list can be seen from
 
 function searchable(entry) {
   entry.folded ??= fold([entry.source, ...readings(entry).map((one) => one.words)].map(text).join("\n"));
@@ -83,7 +86,8 @@ function drawRow(position) {
     element("span", { class: "number" }, `${entry.number}`),
     element("span", { class: "source", dir: "auto" }, text(entry.source)),
     element("span", { class: "target", dir: "auto" }, text(entry.candidates[0].words)),
-    element("span", { class: "measure" }, element("span", {}, `${name} `), show(entry)));
+    element("span", { class: "value" }, show(entry)),
+    element("span", { class: "measure" }, name));
   const row = element("li", { "aria-setsize": found.length, "aria-posinset": position + 1 }, link);
   Object.assign(row.style, { top: `${position * rowHeight}px`, height: `${rowHeight}px` });
   return row;
@@ -106,9 +110,12 @@ function show(entry) {
   $("heading").textContent = `Sentence ${entry.number}`;
   $("scores").replaceChildren(...["bleu", "entropy", "coverage", "length"].map((key) =>
     element("div", {}, element("dt", {}, MEASURES[key].name), element("dd", {}, MEASURES[key].show(entry)))));
-  const texts = [{ name: "Source", words: entry.source }, ...readings(entry)].map(drawText);
-  $("texts").replaceChildren($("texts").firstElementChild, ...texts);
-  read(readings(entry)[1]);
+  const [reference, best, ...others] = readings(entry);
+  const source = { name: "Source", words: entry.source };
+  $("texts").replaceChildren($("texts").firstElementChild, ...[source, reference, best].map(drawText));
+  $("others").replaceChildren($("others").firstElementChild, ...others.map(drawText));
+  $("others").hidden = others.length === 0;
+  read(best);
   mark();
 }
 
@@ -116,11 +123,11 @@ function drawText(one) {
   const name = element("span", { class: "name" }, one.name);
   const score = element("span", { class: "score" }, one.score === undefined ? "" : figure(one.score, 2));
   const line = element("span", { class: "text", dir: "auto" }, text(one.words));
-  if (!one.weights) return element("p", {}, name, score, line);
+  if (one.weights == null) return element("p", {}, name, line);
   const radio = element("input", { type: "radio", name: "reading" });
   radio.addEventListener("change", () => read(one));
   radio.checked = one.name === "Hypothesis 1";
-  return element("label", {}, radio, name, score, line);
+  return element("label", {}, radio, name, line, score);
 }
 
 function read(one) {
@@ -134,7 +141,9 @@ function read(one) {
 function follow() {
   const entry = entries[Number(location.hash.slice(1)) - 1];
   document.body.classList.toggle("reading", entry !== undefined);
-  if (entry && entry !== current) show(entry);
+  if (!entry || entry === current) return;
+  show(entry);
+  reveal();
 }
 
 function move(step) {
@@ -150,8 +159,7 @@ function move(step) {
 
 function reveal() {
   const top = list.getBoundingClientRect().top + found.indexOf(current) * rowHeight;
-  const free = document.querySelector(".tools").getBoundingClientRect().bottom;
-  scrollBy(0, Math.min(top - free, Math.max(0, top + rowHeight - innerHeight)));
+  scrollBy(0, Math.min(top - below(), Math.max(0, top + rowHeight - innerHeight)));
   drawRows();
 }
 
@@ -193,12 +201,16 @@ function choose(event) {
 }
 
 function turn() {
-  direction.setAttribute("aria-pressed", String(direction.getAttribute("aria-pressed") !== "true"));
+  sign = -sign;
+  direction.textContent = sign > 0 ? "↑" : "↓";
+  for (const name of ["title", "aria-label"]) direction.setAttribute(name, sign > 0 ? "Ascending" : "Descending");
   find();
 }
 
-function name() {
-  const dark = getComputedStyle($("theme")).getPropertyValue("--dark") === "1";
+function switchTheme() {
+  const { dataset } = document.documentElement;
+  dataset.theme ??= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  dataset.theme = dataset.theme === "dark" ? "light" : "dark";
 }
 
 for (const [key, { name }] of Object.entries(MEASURES)) order.append(element("option", { value: key }, name));
@@ -206,6 +218,7 @@ search.addEventListener("input", find);
 order.addEventListener("change", find);
 direction.addEventListener("click", turn);
 list.addEventListener("click", choose);
+$("theme").addEventListener("click", switchTheme);
 $("previous").addEventListener("click", () => move(-1));
 $("next").addEventListener("click", () => move(1));
 for (const shape of document.querySelectorAll("[name=shape]")) shape.addEventListener("change", () => read(reading));
@@ -215,6 +228,7 @@ addEventListener("scroll", drawRows, { passive: true });
 addEventListener("resize", drawRows);
 
 $("sentence").hidden = false;
+list.style.setProperty("--digits", String(entries.length).length);
 find();
 show(current);
 follow();

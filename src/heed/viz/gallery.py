@@ -22,7 +22,7 @@ Links = frozenset[tuple[int, int]]
 
 STEPS = 255  # a weight is kept in one byte, so it is off by 1/510 at most: less than a screen can show
 ROUNDING = 1e-3  # how far outside 0 to 1 a weight may lie: sums of softmax outputs in half precision do
-LONGEST_FIGURE = 16  # characters; a longer summary value, such as a signature, is set small below the figures
+LONGEST_FIGURE = 16  # characters; a longer summary value, such as a signature, is set small below
 
 
 class Candidate(NamedTuple):
@@ -55,14 +55,17 @@ def gallery(entries: Sequence[Entry], title: str, summary: Mapping[str, str]) ->
     The texts of the sentences stand in it as packed data alone, and the script shows them as text alone. The page's
     own content security policy lets nothing be loaded and nothing run but that script.
     """
-    style, script = _part("gallery.css"), _part("gallery.js")
+    if not entries:
+        raise ValueError("no sentence to show; expected at least one")
+    style, script = _part("gallery.css"), _part("gallery_map.js") + _part("gallery.js")
     return Template(_part("gallery.html")).substitute(
         title=html.escape(title),
         policy="default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_fingerprint(style)}'; script-src '{_fingerprint(script)}'",
         style=style,
         script=script,
-        summary="\n".join(_figure(name, value) for name, value in summary.items()),
+        figures=_definitions({name: value for name, value in summary.items() if len(value) <= LONGEST_FIGURE}),
+        notes=_definitions({name: value for name, value in summary.items() if len(value) > LONGEST_FIGURE}),
         count=f"{len(entries):,}",
         entries=_pack([_plain(entry, number) for number, entry in enumerate(entries, start=1)]),
     )
@@ -76,13 +79,14 @@ def _fingerprint(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _figure(name: str, value: str) -> str:
-    kind = "figure" if len(value) <= LONGEST_FIGURE else "note"
-    return f'<div class="{kind}"><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>'
+def _definitions(terms: Mapping[str, str]) -> str:
+    return "\n".join(
+        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>" for name, value in terms.items()
+    )
 
 
 def _pack(plain: object) -> str:
-    """JSON, compressed: a third of the size, and base64 has no character that HTML could take for its own."""
+    """JSON, compressed: less than half the size, and base64 has no character that HTML could take for its own."""
     text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
 
