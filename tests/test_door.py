@@ -223,26 +223,13 @@ def test_check_tells_every_fault() -> None:
         check(cfg, Settings)
 
 
-COMMANDS = [
-    (
-        ["modle=x"],
-        2,
-        "heed-translate: modle=x: there is no key modle; did you mean model? (--cfg job shows them all)\n",
-    ),
-    (["model=nowhere"], 2, None),
-]
-
-
-@pytest.mark.parametrize(("arguments", "code", "err"), COMMANDS)
-def test_a_real_process_leaves_with_the_code(arguments: list[str], code: int, err: str | None, tmp_path: Path) -> None:
+def test_a_real_process_leaves_with_the_code(tmp_path: Path) -> None:
     """Catches what only a process of its own shows: messages at exit, files, environment."""
-    command = [sys.executable, "-m", "heed.translate", *arguments]
+    command = [sys.executable, "-m", "heed.translate", "modle=x"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
 
-    assert found.returncode == code
-    assert found.stdout == ""
-    assert found.stderr.count("\n") == 1
-    assert err is None or found.stderr == err
+    expected = "heed-translate: modle=x: there is no key modle; did you mean model? (--cfg job shows them all)\n"
+    assert (found.returncode, found.stdout, found.stderr) == (2, "", expected)
     assert list(tmp_path.iterdir()) == []
 
 
