@@ -188,8 +188,8 @@ def that_clause(rng: Random) -> Sentence:
     verb = predicate(KNOW_THAT if lemma == "know" else VERBS[lemma], "present", speaker, negation=negation)
     link = en("that")
     start = statement(speaker, verb) + Phrase(link, [fr("que", link)], subject_verb(speaker, lemma))
-    if lemma != "hope" and rng.random() < 0.35:
-        return finish(start + rng.choice([contrast, because])(rng))
+    if lemma != "hope" and rng.random() < 0.3:
+        return finish(start + because(rng))
     if lemma != "hope" and rng.random() < 0.4:
         who = describable(rng)
         return finish(start + statement(who, *quality(rng, who, "present", be_negation(rng, 0.15))))
