@@ -1,7 +1,9 @@
 # The front door: every target sets up .venv by itself. `make help` lists them.
 
 RUN ?= runs/tiny
+GIVEN_RUN := $(if $(filter-out file,$(origin RUN)),$(RUN))
 PORT ?= 6006
+TEST_SPLIT := source=data/tiny/test.en target=data/tiny/test.fr gold=data/tiny/test.align
 BIN := .venv/bin
 READY := .venv/.ready
 UNFINISHED := .venv/.unfinished
@@ -16,7 +18,7 @@ PYTHON ?= $(or $(shell for python in python3.11 python3 python; do \
 setup: $(READY) ## create .venv and install the pinned dependencies; every other target does it when needed
 
 train: $(READY) ## train; with nothing else said, on the embedded corpus into runs/tiny
-	$(BIN)/python -m heed.train $(ARGS)
+	$(BIN)/python -m heed.train $(if $(GIVEN_RUN),run=$(GIVEN_RUN:runs/%=%)) $(ARGS)
 
 evaluate: $(READY) ## score the model of RUN on its test split
 	$(BIN)/python -m heed.evaluate model=$(RUN)/model $(ARGS)
@@ -24,13 +26,13 @@ evaluate: $(READY) ## score the model of RUN on its test split
 translate: $(READY) ## translate standard input with the model of RUN
 	@$(BIN)/python -m heed.translate model=$(RUN)/model $(ARGS)
 
-align: $(READY) ## align words with the attention of the model of RUN
-	$(BIN)/python -m heed.align model=$(RUN)/model $(ARGS)
+align: $(READY) ## align words by the attention of the model of RUN; with nothing else said, those of the embedded test split
+	$(BIN)/python -m heed.align model=$(RUN)/model $(or $(ARGS),$(TEST_SPLIT) output=$(RUN)/test.align)
 
-board: $(READY) ## show every run in TensorBoard, at http://127.0.0.1:PORT
+board: $(READY) ## show every run, or RUN alone, in TensorBoard at http://127.0.0.1:PORT
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \
 		{ echo 'port $(PORT) is taken or is no port: choose another, as in `make board PORT=6007`' >&2; exit 2; }
-	$(BIN)/tensorboard --logdir runs --host 127.0.0.1 --port $(PORT)
+	$(BIN)/tensorboard --logdir $(or $(GIVEN_RUN),runs) --host 127.0.0.1 --port $(PORT)
 
 data: $(READY) ## write data/tiny again from its grammar, and check that it came out as committed
 	$(BIN)/python scripts/make_tiny_corpus.py
