@@ -156,7 +156,7 @@ def _task(cfg: DictConfig, model: Seq2Seq, data: Data) -> Translation:
     )
 
 
-def _about(cfg: DictConfig, data: Data, scores: Mapping[str, float]) -> dict[str, Any]:
+def _about(cfg: DictConfig, data: Data, scores: Mapping[str, int | float]) -> dict[str, Any]:
     """What a model folder says of itself; its corpus by the name of the reader, which `evaluate` looks up."""
     settings = {key: value for key, value in _plain(cfg.corpus).items() if not key.startswith("_")}
     reader = str(cfg.corpus._target_).rpartition(".")[2]

@@ -1,15 +1,20 @@
 """What TensorBoard shows of a run. The horizontal axis is the number of updates, everywhere."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from heed.files import replace_whole
 from heed.training.clock import Clock
 from heed.training.module import Translation
 from heed.training.validation import Picture
@@ -21,8 +26,8 @@ FOLDER = "tensorboard"
 class Board(Callback):
     """Curves, attention maps, translations and hyperparameters; one event file for each start of the run.
 
-    A checkpoint is written only when everything drawn before it has reached the file, and a run that is continued
-    declares void what its file holds beyond the checkpoint: so no kill leaves a step out or shows one twice.
+    A checkpoint is written only when everything drawn before it has reached the file, and what the files hold beyond
+    the checkpoint is taken out when a run is continued: so no kill leaves a step out or shows one twice.
     """
 
     def __init__(self, clock: Clock, settings: Mapping[str, object], every_steps: int = 50) -> None:
@@ -43,7 +48,7 @@ class Board(Callback):
         self.sums = checkpoint["board"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Void what an earlier start drew beyond the checkpoint; speed is measured from here."""
+        """Take out what an earlier start drew beyond the checkpoint; speed is measured from here."""
         self._open(trainer)
         self._last = (float(self.clock.tokens), self.clock.training)
 
@@ -91,11 +96,11 @@ class Board(Callback):
         # Indented by four, Markdown leaves every sign as it is.
         writer.add_text(f"sentence/{number}", "\n".join(f"    {name:10} {text}" for name, text in lines), step)
 
-    def finish(self, trainer: Trainer, best: Mapping[str, float]) -> None:
+    def finish(self, trainer: Trainer, best: Mapping[str, int | float]) -> None:
         """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters."""
         writer = self._open(trainer)
         if writer:
-            final = {f"final/{name}": value for name, value in best.items()}
+            final = {f"final/{name}": float(value) for name, value in best.items()}
             for summary in hparams({key: _plain(value) for key, value in self.settings.items()}, final):
                 writer._get_file_writer().add_summary(summary)
             self._curves(trainer, final)
@@ -110,8 +115,27 @@ class Board(Callback):
     def _open(self, trainer: Trainer) -> SummaryWriter | None:
         if self._writer is None and trainer.is_global_zero:
             folder = Path(trainer.default_root_dir) / FOLDER
+            keep_until(folder, trainer.global_step)
+            # The purge is for a TensorBoard that has read those steps already.
             self._writer = SummaryWriter(folder, purge_step=trainer.global_step + 1)
         return self._writer
+
+
+def keep_until(folder: Path, step: int) -> None:
+    """Take later steps out of the event files, and the half record that a killed process may have left.
+
+    TensorBoard's `purge_step` alone is not enough: its reader goes by it for curves and images, but not for text.
+    """
+    for path in folder.glob("events.out.tfevents.*"):
+        records = [record for record in RawEventFileLoader(str(path)).Load() if Event.FromString(record).step <= step]
+        replace_whole(path, partial(_write_records, records))
+
+
+def _write_records(records: Sequence[bytes], path: Path) -> None:
+    with path.open("wb") as file:
+        writer = RecordWriter(file)
+        for record in records:
+            writer.write(record)
 
 
 def _plain(value: object) -> bool | int | float | str:

@@ -12,6 +12,9 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from heed.files import replace_whole
 from heed.training.module import Translation
 
+Record = dict[str, int | float]
+"""A validation: its step, and its scores by name; plain, so that a checkpoint loads without executing anything."""
+
 LAST, BEST = "checkpoints/last.ckpt", "checkpoints/best.ckpt"
 
 
@@ -50,12 +53,12 @@ class Checkpoints(Checkpoint):
 
     def __init__(self, every_steps: int = 500) -> None:
         self.every_steps = every_steps
-        self.history: list[dict[str, float]] = []
-        self.on_best: Callable[[dict[str, float]], None] = lambda scores: None
+        self.history: list[Record] = []
+        self.on_best: Callable[[Record], None] = lambda scores: None
         """Called with a validation's scores when it is the best so far, before the checkpoints are written."""
 
     @property
-    def best(self) -> dict[str, float]:
+    def best(self) -> Record:
         """The scores of the best validation; the earliest of equals."""
         return max(self.history, key=lambda scores: scores["bleu"])
 

@@ -73,6 +73,8 @@ class Validation:
     @torch.no_grad()
     def add(self, model: Seq2Seq, batch: Batch) -> None:
         """Score and translate one batch."""
+        if int(batch.index[0]) < 0:  # a stand-in, for a rank that was left without a sentence
+            return
         logits, weights = model(batch.src, batch.src_len, batch.tgt[:, :-1])
         loss = cross_entropy(logits, batch.tgt[:, 1:], PAD)
         self.nll += float(loss.nll)
@@ -82,8 +84,6 @@ class Validation:
         hypotheses = greedy(model, batch.src, batch.src_len, BOS, EOS, max_len)
         links = self._links(batch, weights) if self.gold else [None] * len(hypotheses)
         for number, hypothesis, found in zip(batch.index.tolist(), hypotheses, links, strict=True):
-            if number < 0:  # a stand-in, for a rank that was left without a sentence
-                continue
             attention = hypothesis.attention.float().cpu() if number < self.pictured else None
             self.sentences.append(Sentence(number, hypothesis.ids, found, attention))
 

@@ -1,0 +1,91 @@
+"""A training run of seconds, through the real door, and how to read what it leaves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from heed.door import check, compose
+from heed.train import Settings
+
+SMALL = [
+    "corpus=reverse",
+    "corpus.train=400",
+    "corpus.valid=24",
+    "corpus.test=16",
+    "corpus.min_len=2",
+    "corpus.max_len=4",
+    "subwords=word",
+    "batches.sentences=32",
+    *(f"model.{name}=16" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")),
+    "optim.lr=0.01",
+    "learning_rate.warmup_steps=10",
+    "teacher_forcing=linear",
+    "teacher_forcing.steps=30",
+    "trainer.max_epochs=null",
+    "trainer.max_steps=24",
+    "trainer.validate_steps=12",
+    "callbacks.board.every_steps=5",
+    "callbacks.checkpoints.every_steps=4",
+    "pictures=2",
+]
+"""13 batches an epoch, so that neither validations nor checkpoints nor curves fall in with its end."""
+
+CLOCKED = ("tokens_per_second", "hours")
+
+
+def overrides(runs: Path, *more: str) -> list[str]:
+    """The command line of a small run."""
+    return [*SMALL, f"runs={runs}", *more]
+
+
+def settings(runs: Path, *more: str) -> DictConfig:
+    """What the door would hand to `train`."""
+    cfg = compose("train", overrides(runs, *more))
+    check(cfg, Settings)
+    OmegaConf.resolve(cfg)
+    return cfg
+
+
+def last_checkpoint(folder: Path) -> dict[str, Any]:
+    """Everything that is resumed from, without what a clock measured."""
+    content: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    for name in ("training", "validation"):
+        del content["callbacks"]["Clock"][name]
+    return content
+
+
+def report(folder: Path) -> dict[str, Any]:
+    """report.json, without what a clock measured."""
+    content: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return {name: value for name, value in content.items() if name not in ("seconds", "tokens_per_second")}
+
+
+def events(folder: Path) -> dict[str, list[Any]]:
+    """Steps and values of every tag, as TensorBoard's own reader gives them; steps alone of what a clock measured."""
+    everything = {"scalars": 0, "images": 0, "tensors": 0}
+    reader = EventAccumulator(str(folder / "tensorboard"), size_guidance=everything)
+    reader.Reload()
+    tags = reader.Tags()
+    found: dict[str, list[Any]] = {
+        tag: [event.step if tag.endswith(CLOCKED) else (event.step, event.value) for event in reader.Scalars(tag)]
+        for tag in tags["scalars"]
+    }
+    found |= {tag: [(event.step, event.encoded_image_string) for event in reader.Images(tag)] for tag in tags["images"]}
+    for tag in tags["tensors"]:
+        found[tag] = [(event.step, event.tensor_proto.string_val[0].decode()) for event in reader.Tensors(tag)]
+    return found
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two nests of dicts, lists and tensors agree in every bit."""
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return isinstance(other, dict) and list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)

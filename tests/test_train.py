@@ -1,0 +1,80 @@
+"""The door to training, whole: run folders, seeds, the finished run."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from heed import bundle, decoding
+from heed.data.reverse import reverse
+from heed.metrics.bleu import bleu
+from heed.search.greedy import greedy
+from heed.train import Run, train
+from tests.small_run import events, last_checkpoint, report, same, settings
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(settings(tmp_path_factory.mktemp("runs"), "trainer.max_steps=60"))
+
+
+def test_a_run_leaves_all_that_its_folder_promises(run: Run) -> None:
+    """Catches a folder from which something that the documents name is missing."""
+    for name in (
+        "config.yaml",
+        "environment.json",
+        "report.json",
+        "checkpoints/last.ckpt",
+        "checkpoints/best.ckpt",
+        "model/weights.safetensors",
+    ):
+        assert (run.folder / name).stat().st_size > 0
+    assert [scores["step"] for scores in run.report["history"]] == [12, 24, 36, 48, 60]
+    assert run.report["best"] in run.report["history"]
+    assert run.report["steps"] == 60
+
+
+def test_the_model_folder_scores_what_the_best_validation_said(run: Run) -> None:
+    """Catches the last weights in the place of the best, dropout left on, and scores that belong to other text."""
+    loaded = bundle.load(run.folder / "model")
+    valid = reverse(train=400, valid=24, test=16, min_len=2, max_len=4).read("valid")
+    found = decoding.translate(loaded.model, loaded.src, loaded.tgt, valid.src, partial(greedy, max_len=100))
+    best = run.report["best"]
+    assert bleu(hypotheses=[one.text for one in found], references=valid.tgt) == pytest.approx(best["bleu"], abs=1e-9)
+    forced = decoding.force(loaded.model, loaded.src, loaded.tgt, valid.src, valid.tgt)
+    tokens = sum(len(one.tgt_ids) + 1 for one in forced)
+    assert sum(one.nll for one in forced) / tokens == pytest.approx(best["loss"], rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:
+    """Catches any use of randomness, order or time that the seed does not decide."""
+    runs = [train(settings(tmp_path, f"run={name}")) for name in "ab"]
+    first, second = (last_checkpoint(run.folder) for run in runs)
+    assert same(first, second)
+    assert report(runs[0].folder) == report(runs[1].folder)
+    assert events(runs[0].folder) == events(runs[1].folder)
+
+
+def test_another_seed_gives_another_run(tmp_path: Path) -> None:
+    """Catches a seed that decides nothing, beside which the test above would be empty."""
+    one, other = (
+        train(settings(tmp_path, f"run=seed-{seed}", f"seed={seed}", "trainer.max_steps=2")) for seed in (1, 2)
+    )
+    assert one.report["history"][0]["loss"] != other.report["history"][0]["loss"]
+
+
+def test_a_finished_run_is_left_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches the same command training again, or rewriting what it finds."""
+    files = [path for path in run.folder.rglob("*") if path.is_file()]
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+    again = train(settings(run.folder.parent, "trainer.max_steps=60"))
+    assert again == run
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
+    assert "is finished" in capsys.readouterr().out
+
+
+def test_patience_ends_a_run_early(tmp_path: Path) -> None:
+    """Catches early stopping that counts steps, or watches a score that is not there."""
+    stuck = train(settings(tmp_path, "optim.lr=1e-9", "callbacks.early_stop.patience=2", "trainer.max_steps=120"))
+    assert [scores["step"] for scores in stuck.report["history"]] == [12, 24, 36]
+    assert stuck.report["best"]["step"] == 12

@@ -1,0 +1,91 @@
+"""Event files, read back by TensorBoard's own reader."""
+
+import io
+import math
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from heed.train import Run, train
+from heed.training.board import keep_until
+from tests.small_run import events, settings
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(settings(tmp_path_factory.mktemp("runs"), "trainer.max_steps=36"))
+
+
+def test_every_curve_has_a_point_where_it_should(run: Run) -> None:
+    """Catches a curve that is missing, or drawn over something else than the number of updates."""
+    found = events(run.folder)
+    names = ["loss", "perplexity", "learning_rate", "teacher_forcing", "gradient_norm"]
+    for name in names:
+        assert [step for step, _ in found[f"train/{name}"]] == [5, 10, 15, 20, 25, 30, 35]
+    assert found["train/tokens_per_second"] == found["train/hours"] == [5, 10, 15, 20, 25, 30, 35]
+    for name in ("loss", "perplexity", "bleu", "chrf", "aer"):
+        assert [step for step, _ in found[f"valid/{name}"]] == [12, 24, 36]
+
+
+def test_curves_show_what_happened(run: Run) -> None:
+    """Catches values of the step after, of one batch for the mean of five, and perplexity of the smoothed loss."""
+    found = events(run.folder)
+    rates = dict(found["train/learning_rate"])
+    assert rates[5] == pytest.approx(0.01 * 5 / 10)  # the fifth update, half way up
+    assert rates[20] == pytest.approx(0.01 * math.sqrt(10 / 20))
+    assert dict(found["train/teacher_forcing"])[15] == pytest.approx(1 - 0.5 * 14 / 30)
+    for step, perplexity in found["train/perplexity"]:
+        assert math.log(perplexity) != pytest.approx(dict(found["train/loss"])[step], rel=1e-4)
+    for scores in run.report["history"]:
+        for name in ("loss", "bleu", "chrf", "aer"):
+            assert dict(found[f"valid/{name}"])[scores["step"]] == pytest.approx(scores[name], abs=1e-4)
+
+
+def test_gradient_norms_are_those_before_clipping(tmp_path: Path) -> None:
+    """Catches a curve that shows the clip value for ever."""
+    clipped = train(settings(tmp_path, "clip_norm=0.001", "trainer.max_steps=5"))
+    ((_, norm),) = events(clipped.folder)["train/gradient_norm"]
+    assert norm > 0.01
+
+
+def test_attention_maps_and_texts_of_the_fixed_sentences_at_every_validation(run: Run) -> None:
+    """Catches maps of other sentences each time, or none for want of a word, and texts that Markdown ate."""
+    found = events(run.folder)
+    sources = set()
+    for number in (1, 2):
+        texts = found[f"sentence/{number}/text_summary"]
+        assert [step for step, _ in texts] == [12, 24, 36]
+        lines = [line.split() for line in texts[-1][1].splitlines()]
+        assert [line[0] for line in lines] == ["source", "reference", "hypothesis"]
+        assert lines[0][1:] == lines[1][:0:-1]  # the reference is the source reversed
+        sources.add(texts[-1][1].splitlines()[0])
+        step, encoded = found[f"attention/{number}"][-1]
+        assert step == 36
+        assert min(Image.open(io.BytesIO(encoded)).size) > 50
+    assert len(sources) == 2
+
+
+def test_settings_stand_beside_the_scores_they_led_to(run: Run) -> None:
+    """Catches a table of hyperparameters without metrics, or with those of the last validation for the best."""
+    reader = EventAccumulator(str(run.folder / "tensorboard"))
+    reader.Reload()
+    content = reader.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    assert b"optim.lr" in content
+    assert b"learning_rate.warmup_steps" in content
+    assert reader.Scalars("final/bleu")[0].value == pytest.approx(run.report["best"]["bleu"], abs=1e-4)
+
+
+def test_later_steps_are_taken_out_of_event_files(run: Run, tmp_path: Path) -> None:
+    """Catches text that TensorBoard's purge leaves standing, and records lost on the way."""
+    before = events(run.folder)
+    folder = tmp_path / "tensorboard"
+    folder.mkdir()
+    for file in (run.folder / "tensorboard").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    keep_until(folder, 24)
+    kept = events(tmp_path)
+    for tag, points in before.items():
+        expected = [point for point in points if (point if isinstance(point, int) else point[0]) <= 24]
+        assert kept.get(tag, []) == expected

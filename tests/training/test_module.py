@@ -1,0 +1,97 @@
+"""What one update does: its loss, its randomness, its gradient."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from lightning.pytorch import Trainer
+
+from heed.data.encoded import encode
+from heed.data.module import Bitext
+from heed.data.reverse import reverse
+from heed.metrics.loss import cross_entropy
+from heed.models.seq2seq import build_seq2seq
+from heed.text.subwords import PAD, Subwords
+from heed.training import schedules
+from heed.training.module import Translation, fold
+from heed.training.validation import Validation
+
+PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
+DIGITS = Subwords.train(PAIRS.src, "word", 100)
+
+
+def translation(dropout: float = 0.0, clip_norm: float | None = None) -> Translation:
+    torch.manual_seed(1)
+    small: dict[str, Any] = {"emb_dim": 16, "enc_dim": 16, "hid_dim": 16, "readout_dim": 16, "attended_dim": 16}
+    return Translation(
+        build_seq2seq(len(DIGITS), len(DIGITS), dropout=dropout, **small),
+        partial(torch.optim.SGD, lr=1.0),
+        schedules.warmup_constant(),
+        schedules.constant(),
+        0.0,
+        clip_norm,
+        Validation(PAIRS, DIGITS, DIGITS),
+        seed=1,
+    )
+
+
+def bitext() -> Bitext:
+    encoded = encode(PAIRS, DIGITS, DIGITS)
+    return Bitext(encoded, encoded, sentences=7)
+
+
+def trained(task: Translation, steps: int = 1) -> Translation:
+    trainer = Trainer(
+        accelerator="cpu", max_steps=steps, limit_val_batches=0, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(task, datamodule=bitext())
+    return task
+
+
+def test_an_update_follows_the_mean_over_tokens() -> None:
+    """Catches a mean over sentences, or over padding, and a loss that is scaled twice."""
+    task = translation()
+    batch = next(iter(bitext().train))
+    loss = cross_entropy(task.model(batch.src, batch.src_len, batch.tgt[:, :-1])[0], batch.tgt[:, 1:], PAD)
+    (loss.total / loss.count).backward()
+    expected = [
+        parameter.detach() - parameter.grad for parameter in task.model.parameters() if parameter.grad is not None
+    ]
+    for parameter, value in zip(trained(translation()).model.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.detach(), value)
+
+
+def test_a_step_decides_its_own_randomness() -> None:
+    """Catches dropout that hangs on what was drawn before, which a resumed run cannot know."""
+    torch.manual_seed(5)
+    one = trained(translation(dropout=0.5))
+    torch.manual_seed(6)
+    torch.rand(100)
+    other = trained(translation(dropout=0.5))
+    for first, second in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(first, second)
+
+
+def test_clipping_limits_the_update_and_keeps_the_norm() -> None:
+    """Catches a norm taken after clipping, and clipping parameter by parameter."""
+    free, clipped = trained(translation()), trained(translation(clip_norm=0.01))
+    assert clipped.gradient_norm == free.gradient_norm > 0.01
+    start = translation()
+    moved = [a.detach() - b.detach() for a, b in zip(clipped.model.parameters(), start.model.parameters(), strict=True)]
+    assert float(torch.nn.utils.get_total_norm(moved)) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_nothing_but_tensors_and_numbers_is_kept() -> None:
+    """Catches hyperparameters saved by Lightning, for which loading a checkpoint would execute code."""
+    assert not translation().hparams
+    assert not bitext().hparams
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 10**7), st.integers(0, 512)), unique=True, min_size=2))
+def test_seeds_of_neighbours_differ(places: list[tuple[int, int, int]]) -> None:
+    """Catches seed + step + rank, which gives rank 1 the dropout of the next step of rank 0."""
+    assert len({fold(*place) for place in places}) == len(places)

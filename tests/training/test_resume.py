@@ -1,0 +1,112 @@
+"""A run that was stopped, however, and is continued by the same command must be the run that never stopped."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from heed.train import train
+from heed.training.checkpoints import WholeFiles
+from tests.small_run import events, last_checkpoint, overrides, report, same, settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """What two run folders do not agree in."""
+    checks = {"checkpoint": last_checkpoint, "report": report, "curves": events}
+    return [name for name, read in checks.items() if not same(read(one), read(other))]
+
+
+@pytest.fixture(scope="module")
+def moments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs: `straight`, and copies of it as it was on the disk just before each checkpoint was replaced.
+
+    To a killed process the disk is all that counts, and just before is the worst moment: everything since the
+    checkpoint is done, drawn and lost.
+    """
+    runs = tmp_path_factory.mktemp("runs")
+    save = WholeFiles.save_checkpoint
+
+    def save_after_a_copy(self: WholeFiles, checkpoint: dict[str, Any], path: Path, **rest: object) -> None:
+        shutil.copytree(runs / "straight", runs / f"{path.stem}-{checkpoint['global_step']}")
+        save(self, checkpoint, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WholeFiles, "save_checkpoint", save_after_a_copy)
+        train(settings(runs, "run=straight"))
+    return runs
+
+
+@pytest.mark.parametrize("killed_before", ["last-8", "last-12", "best-12", "last-16", "last-24"])
+def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, killed_before: str) -> None:
+    """Catches a batch seen twice or never, a validation skipped or repeated, random state, patience or sums lost."""
+    train(settings(moments, f"run={killed_before}"))
+    assert differences(moments / killed_before, moments / "straight") == []
+
+
+def test_curves_survive_an_event_file_that_was_torn(moments: Path) -> None:
+    """Catches a reader that stops for good at the half record of a process that was killed while it wrote."""
+    folder = shutil.copytree(moments / "last-20", moments / "torn")
+    (file,) = (folder / "tensorboard").iterdir()
+    os.truncate(file, file.stat().st_size - 7)
+    train(settings(moments, "run=torn"))
+    assert differences(folder, moments / "straight") == []
+
+
+def test_a_run_stopped_by_patience_stays_stopped(tmp_path: Path) -> None:
+    """Catches Lightning's early stopping, which forgets on resume that it had stopped and trains on."""
+    stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=1", "trainer.max_steps=120"]
+    folder = train(settings(tmp_path, *stuck)).folder
+    before = last_checkpoint(folder)
+    (folder / "report.json").unlink()  # killed between the last validation and the report
+    assert train(settings(tmp_path, *stuck)).report["steps"] == 24
+    assert same(last_checkpoint(folder), before)
+
+
+def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches writing in place: the process may die at any byte."""
+    path = tmp_path / "last.ckpt"
+    WholeFiles().save_checkpoint({"step": torch.tensor(1)}, path)
+
+    def die_halfway(content: object, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", die_halfway)
+    with pytest.raises(KeyboardInterrupt):
+        WholeFiles().save_checkpoint({"step": torch.tensor(2)}, path)
+    assert torch.load(path, weights_only=True) == {"step": torch.tensor(1)}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.slow
+def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> None:
+    """Catches whatever only a real SIGKILL shows: buffers not written, files half replaced, locks that stay."""
+    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "callbacks.checkpoints.every_steps=7"]
+    train(settings(tmp_path, "run=straight", *more))
+    command = [sys.executable, "-m", "heed.train", *overrides(tmp_path, "run=killed", *more)]
+    moment = random.Random(1)
+    for _ in range(4):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        wait_for_a_new_checkpoint(process, tmp_path / "killed" / "checkpoints" / "last.ckpt")
+        time.sleep(moment.uniform(0, 0.5))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert differences(tmp_path / "killed", tmp_path / "straight") == []
+
+
+def wait_for_a_new_checkpoint(process: subprocess.Popen[bytes], path: Path) -> None:
+    """A kill before would only say again what the last one said."""
+    before = path.stat().st_ino if path.exists() else None
+    while process.poll() is None and (not path.exists() or path.stat().st_ino == before):
+        time.sleep(0.01)

@@ -1,0 +1,124 @@
+"""Scores of a validation, held against what they are defined to be."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from heed.data.batches import Batch, SortedBatches
+from heed.data.corpus import Pairs
+from heed.data.encoded import encode
+from heed.data.reverse import reverse
+from heed.metrics.bleu import bleu
+from heed.metrics.loss import cross_entropy
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.search.greedy import greedy
+from heed.text.subwords import BOS, EOS, PAD, Subwords
+from heed.training.validation import Validation
+
+PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
+DIGITS = Subwords.train(PAIRS.src, "word", 100)
+
+
+@pytest.fixture
+def model() -> Seq2Seq:
+    torch.manual_seed(1)
+    small: dict[str, Any] = {"emb_dim": 16, "enc_dim": 16, "hid_dim": 16, "readout_dim": 16, "attended_dim": 16}
+    return build_seq2seq(len(DIGITS), len(DIGITS), **small).eval()
+
+
+def batches(sentences: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+    return iter(SortedBatches(encode(PAIRS, DIGITS, DIGITS), sentences=sentences, rank=rank, world=world))
+
+
+def validated(model: Seq2Seq, sentences: int, pairs: Pairs = PAIRS) -> Validation:
+    validation = Validation(pairs, DIGITS, DIGITS, sentences=2)
+    for batch in batches(sentences):
+        validation.add(model, batch)
+    return validation
+
+
+def test_scores_are_those_of_each_sentence_alone(model: Seq2Seq) -> None:
+    """Catches padding in the loss, means of means, and hypotheses held against another sentence's reference."""
+    nll, tokens, texts = 0.0, 0, []
+    for src, tgt in zip(PAIRS.src, PAIRS.tgt, strict=True):
+        source = torch.tensor([[*DIGITS.encode(src), EOS]])
+        target = torch.tensor([[BOS, *DIGITS.encode(tgt), EOS]])
+        lengths = torch.tensor([source.size(1)])
+        loss = cross_entropy(model(source, lengths, target[:, :-1])[0], target[:, 1:], PAD)
+        nll, tokens = nll + float(loss.nll), tokens + int(loss.count)
+        texts.append(DIGITS.decode(greedy(model, source, lengths, BOS, EOS, 2 * source.size(1) + 10)[0].ids))
+    scores = validated(model, sentences=7).scores()
+    assert scores.loss == pytest.approx(nll / tokens, rel=1e-5)
+    assert scores.perplexity == pytest.approx(math.exp(nll / tokens), rel=1e-5)
+    # One by one, because the limit of length, at which an untrained model stops, is that of its batch.
+    alone = validated(model, sentences=1)
+    assert alone.scores().bleu == bleu(hypotheses=texts, references=PAIRS.tgt)
+    assert [DIGITS.decode(one.hypothesis) for one in alone.sentences] == texts
+
+
+def test_the_size_of_batches_changes_no_score(model: Seq2Seq) -> None:
+    """Catches scores that hang on how sentences were put together."""
+    one, many = validated(model, sentences=2).scores(), validated(model, sentences=30).scores()
+    assert one.loss == pytest.approx(many.loss, rel=1e-5)
+    assert one.aer == many.aer
+
+
+def test_alignment_error_is_that_of_the_attention_on_the_references(model: Seq2Seq) -> None:
+    """Catches links shifted by one row or column, and attention of the hypotheses held against gold of references."""
+    validation = validated(model, sentences=30)
+
+    def exact(src: torch.Tensor, src_len: torch.Tensor, tgt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        weights = torch.zeros(len(src), tgt.size(1), src.size(1))
+        for row, length in enumerate(src_len.tolist()):
+            for i in range(length - 1):
+                weights[row, i, length - 2 - i] = 1.0  # the word read backwards
+        return torch.zeros(len(src), tgt.size(1), len(DIGITS)), weights
+
+    model.forward = exact  # type: ignore[assignment, method-assign]
+    validation.clear()
+    for batch in batches(30):
+        validation.add(model, batch)
+    assert validation.scores().aer == 0.0
+
+
+def test_a_corpus_without_gold_has_no_alignment_error(model: Seq2Seq) -> None:
+    """Catches a made-up score."""
+    scores = validated(model, 30, Pairs(PAIRS.src, PAIRS.tgt)).scores()
+    assert scores.aer is None
+    assert "aer" not in scores.known()
+
+
+def test_ranks_find_between_them_what_one_process_finds(model: Seq2Seq) -> None:
+    """Catches a pair counted twice, and the stand-in of a rank without a pair counted at all."""
+    together = Validation(PAIRS, DIGITS, DIGITS)
+    for rank in range(4):
+        for batch in batches(7, rank, world=4):
+            together.add(model, batch)
+    alone = validated(model, 7)
+    assert together.scores().loss == pytest.approx(alone.scores().loss, rel=1e-6)
+    assert [one.number for one in together.sentences] == list(range(30))
+
+
+def test_pictures_are_of_the_first_sentences_in_whole_words(model: Seq2Seq) -> None:
+    """Catches pictures that follow the order of batches, and a row or column for EOS."""
+    validation = validated(model, sentences=7)
+    validation.scores()
+    pictures = validation.pictures()
+    assert [picture.source for picture in pictures] == PAIRS.src[:2]
+    assert [picture.reference for picture in pictures] == PAIRS.tgt[:2]
+    for picture in pictures:
+        assert picture.src_words == picture.source.split()
+        assert picture.weights.shape == (len(picture.tgt_words), len(picture.src_words))
+        assert " ".join(picture.tgt_words) == picture.hypothesis
+
+
+def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:
+    """Catches the arguments swapped: BLEU with its brevity penalty the wrong way round."""
+    validation = validated(model, sentences=30)
+    validation.sentences = [one._replace(hypothesis=one.hypothesis[:2]) for one in validation.sentences]
+    scores = validation.scores()
+    hypotheses = [DIGITS.decode(one.hypothesis) for one in validation.sentences]
+    assert scores.bleu == bleu(hypotheses=hypotheses, references=PAIRS.tgt)
