@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UNFINISHED := .venv/.unfinished
 TORCH := torch==2.13.0
-RIGHT := import pip, sys; sys.exit(sys.version_info[:2] != (3, 11))
+RIGHT := import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, 11))
 PYTHON ?= $(or $(shell for python in python3.11 python3 python; do \
 	$$python -c '$(RIGHT)' 2>/dev/null && echo $$python && break; done),python3.11)
 
@@ -93,10 +93,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # torch comes alone and before the rest, so that nothing else asks for another build of it.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c '$(RIGHT)' 2>/dev/null || { \
-		echo 'heed needs Python 3.11 with pip, and $(PYTHON) is not that: install it, or say where it is,' \
-		'as in `make PYTHON=/path/to/python3.11`'; exit 2; }
+		echo 'heed needs Python 3.11 with venv, and $(PYTHON) is not that: install it (on Debian: python3.11-venv),' \
+		'or say where it is, as in `make PYTHON=/path/to/python3.11`'; exit 2; }
 	@echo 'Setting up .venv, once: a few minutes, most of them for torch'
-	@test ! -e $(UNFINISHED) && $(BIN)/python -c '$(RIGHT)' 2>/dev/null || rm -rf .venv
+	@test ! -e $(UNFINISHED) && $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv
 	@mkdir -p .venv && touch $(UNFINISHED)
 	@test -e $(BIN)/python || $(PYTHON) -m venv .venv
 	$(INSTALL) setuptools wheel
