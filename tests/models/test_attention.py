@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heed.models.attention import SCORES, Attn, Memory
+from heed.models.attention import SCORES, Attn, Memory, normalise
 from tests.models.examples import KINDS
 
 CONTENT = [kind for kind in KINDS if kind != "article"]
@@ -85,6 +85,7 @@ class TestArticle:
     def test_positions_beyond_its_own_get_nothing_and_a_warning_says_which(self) -> None:
         """A longer source failed in the listing; weight on unknown positions, or silence, would be as bad."""
         attn = Attn(SIZE, SIZE, 4, VALUE, OUTPUT).double()
+        attn.state_dict()["attn.bias"].fill_(-1e12)  # energies below any number that might stand for minus infinity
         q, k, v = inputs()
         with pytest.warns(UserWarning, match="positions 5 to 6 cannot be attended"):
             output, weights = attn(q, k, v, MASK)
@@ -113,7 +114,7 @@ class TestEveryKind:
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
     def test_padding_gets_exactly_zero(self, kind: str, dtype: torch.dtype) -> None:
-        """A large negative number in the place of minus infinity leaves crumbs, or overflows in sixteen bits."""
+        """Crumbs of weight on padding would show in every heatmap, in any precision."""
         _, weights = attention(kind, dtype)(*inputs(dtype), MASK)
         assert (weights[~MASK] == 0).all()
         assert (weights[MASK] > 0).all()
@@ -248,6 +249,12 @@ def test_the_three_steps_by_hand() -> None:
     rows = zip(attn.attn_combine.weight.tolist(), attn.attn_combine.bias.tolist(), strict=True)
     assert weights[0].tolist() == pytest.approx(expected, abs=1e-12)
     assert output[0, 0].tolist() == pytest.approx([dot(w, joined) + b for w, b in rows], abs=1e-12)
+
+
+def test_padding_loses_to_any_real_energy() -> None:
+    """A large negative number in the place of minus infinity wins where real energies are lower still."""
+    weights = normalise(torch.tensor([[-1e30, -1e30, 0.0]]), torch.tensor([[True, True, False]]))
+    assert weights.tolist() == [[0.5, 0.5, 0.0]]
 
 
 def test_one_key_is_enough_for_the_article() -> None:
