@@ -23,10 +23,27 @@ def write(path):
 """
 
 
-def kill_midway(function: str, path: Path) -> None:
-    """A process that is killed, as by a power cut, when half of the new content is written."""
-    finished = subprocess.run([sys.executable, "-c", KILLED.format(function=function), path], check=False)
-    assert finished.returncode == -9
+KILLED_BETWEEN = """
+import os, signal, sys
+from pathlib import Path
+from heed.files import replace_folder
+
+def watch(event, arguments):
+    if event == "os.rename" and str(arguments[0]).endswith(".new"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+replace_folder(Path(sys.argv[1]), lambda folder: (folder / "two").write_text("new"))
+"""
+
+
+def kill(program: str, path: Path) -> None:
+    """A process that is killed, as by a power cut, at the place that the program names."""
+    assert subprocess.run([sys.executable, "-c", program, path], check=False).returncode == -9
+
+
+def names(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in sorted(folder.rglob("*"))]
 
 
 def half(path: Path) -> None:
@@ -61,7 +78,7 @@ class TestFile:
         """Nobody can clean up after kill -9: the old file must not have been opened for writing."""
         path = tmp_path / "file"
         path.write_text("old")
-        kill_midway("replace_whole", path)
+        kill(KILLED.format(function="replace_whole"), path)
         assert path.read_text() == "old"
 
     @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
@@ -91,24 +108,25 @@ class TestFolder:
         replace_folder(tmp_path / "model", self.fill("one"))
         with pytest.raises(OSError, match="No space left"):
             replace_folder(tmp_path / "model", half_folder)
-        assert [str(file.relative_to(tmp_path)) for file in sorted(tmp_path.rglob("*"))] == ["model", "model/one"]
+        assert names(tmp_path) == ["model", "model/one"]
 
     def test_a_killed_writer_leaves_the_old_folder_and_the_next_one_succeeds(self, tmp_path: Path) -> None:
         """What the killed one left must neither be taken for the folder nor stand in the way."""
         folder = tmp_path / "model"
         replace_folder(folder, self.fill("one"))
-        kill_midway("replace_folder", folder)
+        kill(KILLED.format(function="replace_folder"), folder)
         assert [file.name for file in folder.iterdir()] == ["one"]
         replace_folder(folder, self.fill("two"))
-        assert [str(file.relative_to(tmp_path)) for file in sorted(tmp_path.rglob("*"))] == ["model", "model/two"]
+        assert names(tmp_path) == ["model", "model/two"]
 
     def test_a_stop_between_the_renames_loses_neither(self, tmp_path: Path) -> None:
         """The old folder is set aside, not deleted, before the new one has its name; the next call tidies up."""
         folder = tmp_path / "model"
         replace_folder(folder, self.fill("one"))
-        folder.rename(tmp_path / ".model.old")  # where a machine that stops there leaves it
+        kill(KILLED_BETWEEN, folder)
+        assert names(tmp_path) == [".model.new", ".model.new/two", ".model.old", ".model.old/one"]
         with pytest.raises(OSError, match="No space left"):
             replace_folder(folder, half_folder)
-        assert (tmp_path / ".model.old" / "one").read_text() == "new"
+        assert names(tmp_path) == [".model.old", ".model.old/one"]
         replace_folder(folder, self.fill("two"))
-        assert [str(file.relative_to(tmp_path)) for file in sorted(tmp_path.rglob("*"))] == ["model", "model/two"]
+        assert names(tmp_path) == ["model", "model/two"]
