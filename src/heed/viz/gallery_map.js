@@ -102,21 +102,23 @@ function place() {
   map.classList.remove("columns");
   const columns = [...map.querySelectorAll(".words")].some((row) => row.scrollWidth > row.clientWidth);
   map.classList.toggle("columns", columns);
-  const origin = map.firstChild.getBoundingClientRect();
-  const boxes = (buttons) => buttons.map((button) => button.getBoundingClientRect());
-  const [from, to] = [boxes(words.source), boxes(words.target)];
+  const [from, to] = SIDES.map((side) => words[side].map(box));
   for (const link of links) {
-    for (const line of link.elements) line.setAttribute("d", curve(from[link.source], to[link.target], origin, columns));
+    const path = curve(from[link.source], to[link.target], columns);
+    for (const line of link.elements) line.setAttribute("d", path);
   }
 }
 
-function curve(from, to, { left, top }, columns) {
-  if (columns) {
-    const [x1, y1, x2, y2] = [from.right - left, from.y + from.height / 2 - top, to.x - left, to.y + to.height / 2 - top];
-    return `M${x1} ${y1}C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}`;
-  }
-  const [x1, y1, x2, y2] = [from.x + from.width / 2 - left, from.bottom - top, to.x + to.width / 2 - left, to.y - top];
-  return `M${x1} ${y1}C${x1} ${(y1 + y2) / 2} ${x2} ${(y1 + y2) / 2} ${x2} ${y2}`;
+const box = ({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) =>
+  ({ x: offsetLeft, y: offsetTop, width: offsetWidth, height: offsetHeight });
+
+// From the right of one word to the left of the other, or from the foot of one to the head of the other.
+function curve(from, to, columns) {
+  const [x1, y1] = columns
+    ? [from.x + from.width, from.y + from.height / 2] : [from.x + from.width / 2, from.y + from.height];
+  const [x2, y2] = columns ? [to.x, to.y + to.height / 2] : [to.x + to.width / 2, to.y];
+  const bends = columns ? [(x1 + x2) / 2, y1, (x1 + x2) / 2, y2] : [x1, (y1 + y2) / 2, x2, (y1 + y2) / 2];
+  return `M${x1},${y1}C${bends},${x2},${y2}`;
 }
 
 // ---- Lighting a word and what it is linked to ----------------------------------------------------------------------
@@ -124,7 +126,8 @@ function curve(from, to, { left, top }, columns) {
 // What an element stands for: a word as { source } or { target }, a cell of the matrix as both.
 function focusOf(target) {
   const holder = target?.closest?.("[data-source], [data-target]");
-  return holder && Object.fromEntries(Object.entries(holder.dataset).map(([side, position]) => [side, Number(position)]));
+  const positions = Object.entries(holder?.dataset ?? {}).map(([side, position]) => [side, Number(position)]);
+  return holder && Object.fromEntries(positions);
 }
 
 const holds = (focus, link) => SIDES.every((side) => (focus[side] ?? link[side]) === link[side]);
@@ -153,9 +156,11 @@ function describe(focus) {
   const held = links.filter((link) => holds(focus, link));
   if (SIDES.every((side) => side in focus)) {
     const [{ weight, gold }] = held;
-    return [word("target", focus), " heeds ", word("source", focus), ` ${percent(weight)}`, gold ? `, a ${gold} gold link` : ""];
+    const judged = gold ? `, a ${gold} gold link` : "";
+    return [word("target", focus), " heeds ", word("source", focus), ` ${percent(weight)}${judged}`];
   }
-  const [side, other, verb] = "target" in focus ? ["target", "source", " heeds "] : ["source", "target", " is heeded by "];
+  const [side, other] = "target" in focus ? ["target", "source"] : ["source", "target"];
+  const verb = side === "target" ? " heeds " : " is heeded by ";
   const strong = held.filter((link) => link.weight >= VISIBLE).sort((a, b) => b.weight - a.weight);
   const named = strong.flatMap((link, rank) => [rank ? ", " : "", word(other, link), ` ${percent(link.weight)}`]);
   return [word(side, focus), verb, ...(strong.length ? named : [`no word with ${percent(VISIBLE)} or more`])];
