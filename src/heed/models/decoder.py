@@ -28,13 +28,15 @@ class Decoded(NamedTuple):
 
 
 class Decoder(nn.Module):
-    """The decoder of Bahdanau et al. (2015, arXiv 1409.0473, appendix A.2.2), with a GRU of any depth.
+    """A decoder after Bahdanau et al. (2015, arXiv 1409.0473, appendix A.2.2), with a GRU of any depth.
 
     At step t the query is the state before it, s_{t-1}, so the weights belong to the word about to be predicted:
 
         a_t, c_t, o_t = Attn(s_{t-1}, memory)
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_t])
         logits_t      = V tanh(R [s_t; c_t; y_{t-1}])
+
+    Theirs gives the GRU the context c_t as it is, and reads out s_{t-1}, through maxout.
     """
 
     def __init__(
