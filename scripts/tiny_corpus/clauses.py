@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .noun_phrases import NounPhrase
 from .surface import English, French, Phrase, en, fr
@@ -19,6 +20,7 @@ _CLITICS = {
     "them": ("les", "leur"),
 }
 _NEGATIONS = {"not": "pas", "never": "jamais", "no longer": "plus"}
+_ASKED = {"where": "où", "why": "pourquoi", "when": "quand", "who": "qui"}
 ADVERBS = {"often": "souvent", "always": "toujours", "already": "déjà"}
 
 
@@ -58,24 +60,47 @@ def taken_up(antecedent: NounPhrase) -> Clitic:
     return Clitic(source, [fr(form, source)], antecedent.feminine, antecedent.plural)
 
 
-def _auxiliaries(verb: Verb, tense: str, person: int, support: bool) -> tuple[list[str], str]:
+class _Chain(NamedTuple):
+    """The English verb group without negation: auxiliaries, the verb itself, its particle."""
+
+    auxiliaries: list[English]
+    main: list[English]
+    particle: list[English]
+
+    @property
+    def core(self) -> list[English]:
+        """What carries the meaning: the verb, or be, can and must where they stand alone."""
+        return self.main or self.auxiliaries[:1]
+
+    @property
+    def helpers(self) -> list[English]:
+        """What only helps the verb."""
+        return self.auxiliaries if self.main else []
+
+
+def _chain(verb: Verb, tense: str, person: int, support: bool) -> _Chain:
+    """The English verb group; `support` asks for do where there is no other auxiliary."""
+    auxiliaries, form = _auxiliaries(verb, tense, person)
+    if support and not auxiliaries:
+        auxiliaries, form = "did" if tense == "past" else "does" if person == THIRD else "do", verb.base
+    return _Chain(en(auxiliaries), en(form), en(verb.particle))
+
+
+def _auxiliaries(verb: Verb, tense: str, person: int) -> tuple[str, str]:
     """The English auxiliaries and the form of the verb itself."""
     if verb.lemma in ("can", "must"):
-        return [verb.present(person) if tense == "present" else verb.past], ""
+        return verb.present(person) if tense == "present" else verb.past, ""
     if verb.lemma == "be" and tense in ("present", "past"):
-        return [_BE[tense][person]], ""
-    chains = {
-        "progressive": ([_BE["present"][person]], verb.gerund),
-        "past progressive": ([_BE["past"][person]], verb.gerund),
-        "perfect": (["has" if person == THIRD else "have"], verb.participle),
-        "future": (["will"], verb.base),
-        "near": ([_BE["present"][person], "going", "to"], verb.base),
-    }
-    if tense in chains:
-        return chains[tense]
-    if support:
-        return ["did" if tense == "past" else "does" if person == THIRD else "do"], verb.base
-    return [], verb.past if tense == "past" else verb.present(person)
+        return _BE[tense][person], ""
+    return {
+        "present": ("", verb.present(person)),
+        "past": ("", verb.past),
+        "progressive": (_BE["present"][person], verb.gerund),
+        "past progressive": (_BE["past"][person], verb.gerund),
+        "perfect": ("has" if person == THIRD else "have", verb.participle),
+        "future": ("will", verb.base),
+        "near": (f"{_BE['present'][person]} going to", verb.base),
+    }[tense]
 
 
 def _negate(
@@ -105,30 +130,21 @@ def predicate(
 
     `agreement` is the gender and number of a direct object before the verb, as in "la pomme que Paul a mangée".
     """
-    auxiliaries, form = _auxiliaries(verb, tense, subject.person, negation == "not" or question)
-    aux, main, particle = en(" ".join(auxiliaries)), en(form), en(verb.particle)
+    chain = _chain(verb, tense, subject.person, negation == "not" or question)
     negative, qualifier = en(negation), en(adverb)
-    core = main or aux[:1]
-    helpers = aux if main else []
     if clitic and clitic.direct and (clitic.feminine or clitic.plural):
         agreement = (clitic.feminine, clitic.plural)
     indirect = "to" in verb.flags and not clitic
-    finite, rest = _french_verb(verb, tense, subject, core, helpers, particle, agreement, indirect)
-    if "besoin" in verb.flags:
-        finite[0].sure, finite[0].possible = [], core + helpers
-
-    pronouns = [fr(_REFLEXIVE[subject.person], possible=core)] if verb.reflexive else []
+    finite, rest = _french_verb(verb, tense, subject, chain, agreement, indirect)
+    pronouns = [fr(_REFLEXIVE[subject.person], possible=chain.core)] if verb.reflexive else []
     pronouns += clitic.french if clitic else []
-    before_infinitive = pronouns if tense == "near" else []
-    french = _negate(finite, [] if before_infinitive else pronouns, negative, qualifier) + before_infinitive + rest
-    french += _preposition(verb, core, particle, indirect)
-    if [word.form for word in aux[:1] + negative] == ["can", "not"] and not question:
-        aux[0].form = "cannot"
-        _merge(french, negative[0], aux[0])
-        negative = []
-    front = aux[:1] if question else []
-    english = [*([] if question else aux[:1]), *negative, *qualifier, *aux[1:], *main, *particle]
-    return Predicate(front, english + (clitic.english if clitic else []), french)
+    if tense == "near":
+        rest, pronouns = pronouns + rest, []
+    french = _negate(finite, pronouns, negative, qualifier) + rest
+    french += _preposition(verb, chain.core, chain.particle, indirect)
+    english = [*chain.auxiliaries[:1], *negative, *qualifier, *chain.auxiliaries[1:], *chain.main, *chain.particle]
+    english += clitic.english if clitic else []
+    return Predicate(english[:1], english[1:], french) if question else _cannot(Predicate([], english, french))
 
 
 def _preposition(verb: Verb, core: list[English], particle: list[English], indirect: bool) -> list[French]:
@@ -140,42 +156,49 @@ def _preposition(verb: Verb, core: list[English], particle: list[English], indir
     return [fr("de", possible=core)] if "de" in verb.flags else []
 
 
-def _merge(french: list[French], gone: English, into: English) -> None:
+def _cannot(made: Predicate) -> Predicate:
     """`cannot` is one English word: what was linked to its `not` is linked to it."""
-    for word in french:
-        word.sure = [into if each is gone else each for each in word.sure]
-        word.possible = [into if each is gone else each for each in word.possible]
+    if [word.form for word in made.en[:2]] != ["can", "not"]:
+        return made
+    can, gone = made.en[0], made.en.pop(1)
+    can.form = "cannot"
+    for word in made.fr:
+        word.sure = [can if each is gone else each for each in word.sure]
+        word.possible = [can if each is gone else each for each in word.possible]
+    return made
 
 
 def _french_verb(
-    verb: Verb,
-    tense: str,
-    subject: NounPhrase,
-    core: list[English],
-    helpers: list[English],
-    particle: list[English],
-    agreement: tuple[bool, bool] | None,
-    indirect: bool,
+    verb: Verb, tense: str, subject: NounPhrase, chain: _Chain, agreement: tuple[bool, bool] | None, indirect: bool
 ) -> tuple[list[French], list[French]]:
     """The conjugated French verb, and the infinitive or participle that follows it."""
-    person = subject.person
-    particle = [] if indirect else particle
+    person, core, helpers = subject.person, chain.core, chain.helpers
+    particle = [] if indirect else chain.particle
     if tense == "near":
         # is going to eat / va manger
         going = fr(ALLER.present[person], [helpers[1]], [helpers[0]])
         return [going], [fr(verb.french.infinitive, core, helpers[2:] + particle)]
-    if tense in ("present", "progressive"):
-        return [fr(verb.french.present[person], core, helpers + particle)], []
-    if tense == "future":
-        return [fr(verb.french.future(person), core, helpers + particle)], []
-    if tense == "past progressive" or (tense == "past" and "state" in verb.flags):
-        return [fr(verb.french.imperfect(person), core, helpers + particle)], []
+    form = _simple_form(verb, tense, person)
+    if form and "besoin" in verb.flags:
+        return [fr(form, possible=core + helpers)], []
+    if form:
+        return [fr(form, core, helpers + particle)], []
     auxiliary = (ETRE if verb.auxiliary == "être" else AVOIR).present[person]
     sure = helpers if tense == "perfect" else []
     possible = [] if sure else helpers or core
     feminine, plural = (subject.feminine, subject.plural) if verb.auxiliary == "être" else agreement or (False, False)
     participle = agree(verb.french.participle, feminine, plural)
     return [fr(auxiliary, sure, possible)], [fr(participle, core, particle)]
+
+
+def _simple_form(verb: Verb, tense: str, person: int) -> str:
+    """The French verb where it is one word; empty for the passé composé."""
+    if tense in ("present", "progressive"):
+        return verb.french.present[person]
+    if tense == "future":
+        return verb.french.future(person)
+    imperfect = tense == "past progressive" or (tense == "past" and "state" in verb.flags)
+    return verb.french.imperfect(person) if imperfect else ""
 
 
 def infinitive(verb: Verb, subject: NounPhrase, clitic: Clitic | None = None, link: str = "") -> Phrase:
@@ -199,16 +222,8 @@ def statement(subject: NounPhrase, verb: Predicate, rest: Phrase | None = None) 
 
 def question(subject: NounPhrase, verb: Predicate, rest: Phrase | None = None, word: str = "") -> Phrase:
     """A question with est-ce que: the English auxiliary goes before the subject and is possible with "est-ce que"."""
-    opening = {
-        "": [],
-        "where": ["où"],
-        "why": ["pourquoi"],
-        "when": ["quand"],
-        "who": ["qui"],
-        "what": [],
-    }[word]
     asked = en(word)
-    french = [fr(form, asked) for form in opening]
+    french = [fr(_ASKED[word], asked)] if word in _ASKED else []
     is_it = fr("qu'est-ce", asked, verb.front) if word == "what" else fr("est-ce", possible=verb.front)
     start = Phrase([*asked, *verb.front], [*french, is_it, fr("que", possible=verb.front)])
     return start + statement(subject, verb, rest)

@@ -234,7 +234,7 @@ def _add_object(rng: Random, done: Action, frame: Frame, who: NounPhrase, tense:
     else:
         thing = direct_object(rng, frame, who, negated)
         done.rest += thing
-        done.relations.append(("verb-object", frame.verb, thing.noun.singular if thing.noun else ""))
+        done.relations.append(("verb-object", frame.verb, thing.named.singular))
     if frame.verb in _RECEIVER:
         _add_receiver(rng, done, who)
     elif frame.verb in ("buy", "prepare", "choose") and not done.clitic and rng.random() < 0.2:

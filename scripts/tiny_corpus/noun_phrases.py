@@ -36,6 +36,13 @@ class NounPhrase(Phrase):
         return self.person in (FIRST_PLURAL, THIRD_PLURAL)
 
     @property
+    def named(self) -> Noun:
+        """The noun; ValueError for a pronoun, which has none."""
+        if self.noun is None:
+            raise ValueError(f"{self.pronoun!r} has no noun: build the phrase from one")
+        return self.noun
+
+    @property
     def animate(self) -> bool:
         """Whether English calls it he or she rather than it; only people, babies too, are."""
         return self.noun is not None and not self.noun.tags.isdisjoint({"person", "infant"})

@@ -21,8 +21,7 @@ def extend(head: NounPhrase, more: Phrase) -> NounPhrase:
 
 def with_subject_relative(rng: Random, head: NounPhrase) -> NounPhrase:
     """The man who is sleeping: l'homme qui dort."""
-    assert head.noun
-    frame = rng.choice([each for each in done_by(head.noun) if each.verb not in _NOT_DESCRIBING])
+    frame = rng.choice([each for each in done_by(head.named) if each.verb not in _NOT_DESCRIBING])
     verb = VERBS[frame.verb]
     tenses = ["past"] if "same" not in verb.flags or not head.plural else []
     tenses += ["present"] if "state" in verb.flags else [] if "point" in verb.flags else ["progressive", "progressive"]
@@ -38,7 +37,6 @@ _NOT_DESCRIBING = ("like", "hate", "need", "stop", "fall", "get_dressed", "have"
 
 def with_object_relative(rng: Random, head: NounPhrase, frame: Frame) -> NounPhrase:
     """The apple that Paul ate: la pomme que Paul a mangée."""
-    assert head.noun
     verb = VERBS[frame.verb]
     who = subject(rng, frame.subjects, role="definite", adjective=0)
     if who.noun == head.noun:
@@ -49,7 +47,7 @@ def with_object_relative(rng: Random, head: NounPhrase, frame: Frame) -> NounPhr
     made = predicate(verb, tense, who, agreement=(head.feminine, head.plural))
     link = en("that")
     clause = Phrase(link, [fr("que", link)]) + statement(who, made)
-    clause.relations += [("verb-object", frame.verb, head.noun.singular), *subject_verb(who, frame.verb)]
+    clause.relations += [("verb-object", frame.verb, head.named.singular), *subject_verb(who, frame.verb)]
     return extend(head, clause)
 
 

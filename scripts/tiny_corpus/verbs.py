@@ -32,7 +32,7 @@ class French(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """A verb with its translation; `kind` and `flags` say how it is used."""
+    """A verb with its translation; `flags` say how it is used."""
 
     lemma: str
     base: str
