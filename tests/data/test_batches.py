@@ -128,7 +128,7 @@ def test_a_sentence_over_the_token_budget_is_named() -> None:
 @pytest.mark.parametrize("budget", [{"sentences": 64}, {"tokens": 2000}])
 def test_padding_stays_below_six_per_cent(budget: dict[str, int]) -> None:
     """Hole of torchtext: BucketIterator does not bucket for training unless `sort_within_batch=True`."""
-    assert padding(Batches(encoded(like_text(6400)), **budget)) < 0.06
+    assert padding(Batches(encoded(like_text(20_000)), **budget)) < 0.06
 
 
 def test_batches_of_one_length_differ_between_epochs() -> None:
