@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from heed.models.attention import SCORES, Attn
+from heed.models.attention import Attn
 
 SIZE, POSITIONS, VALUE_SIZE, OUTPUT_SIZE = 32, 32, 64, 64
 BARS = "▁▂▃▄▅▆▇█"
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--score", choices=SCORES, default="article", help="how positions are scored (default: the article's own way)"
+        "--score", choices=KINDS, default="article", help="how positions are scored (default: the article's own way)"
     )
     print(report(parser.parse_args(arguments).score))
 

@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from heed.models.attention import SCORES
 from scripts.three_steps import BARS, KINDS, bars, by_attn, by_plain_operations, example, main, report
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "three_steps.py"
 
 
-@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("score", KINDS)
 def test_both_columns_are_the_same_numbers(score: str) -> None:
     """A page that teaches one thing and a module that does another; checked for every number, not for those shown."""
     attn, q, k, v = example(score)
@@ -29,7 +28,7 @@ def test_the_sizes_are_the_articles() -> None:
     assert re.search(r"o = .* +\(1, 1, 64\)", page)
 
 
-@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("score", KINDS)
 def test_the_page_fits_a_terminal(score: str) -> None:
     """A wrapped table is no table: 80 columns."""
     page = report(score)
