@@ -7,7 +7,7 @@ from torch import Tensor
 
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 
-KINDS = ("article", "additive", "general", "dot", "scaled_dot")
+KINDS = ("article", "additive", "coverage", "general", "dot", "scaled_dot")
 PAD, BOS, EOS = 0, 2, 3
 SIZES: dict[str, Any] = dict(
     src_vocab=20, tgt_vocab=12, emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7, positions=9

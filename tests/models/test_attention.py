@@ -207,7 +207,9 @@ def dot(a: Sequence[float], b: Sequence[float]) -> float:
     return math.fsum(x * y for x, y in zip(a, b, strict=True))
 
 
-def by_hand(kind: str, parameters: Mapping[str, Tensor], s: list[float], h: list[list[float]], j: int) -> float:
+def by_hand(
+    kind: str, parameters: Mapping[str, Tensor], s: list[float], h: list[list[float]], j: int, covered: float
+) -> float:
     """The equation that the score's docstring states, for one position, on plain numbers."""
     p = {name: value.tolist() for name, value in parameters.items()}
     match kind:
@@ -217,6 +219,10 @@ def by_hand(kind: str, parameters: Mapping[str, Tensor], s: list[float], h: list
         case "additive":
             rows = zip(p["query.weight"], p["query.bias"], p["key.weight"], strict=True)
             return dot(p["energy.weight"][0], [math.tanh(dot(w, s) + b + dot(u, h[j])) for w, b, u in rows])
+        case "coverage":
+            parts = zip(p["query.weight"], p["query.bias"], p["key.weight"], p["coverage.weight"], strict=True)
+            tanh = [math.tanh(dot(w, s) + b + dot(u, h[j]) + c[0] * covered) for w, b, u, c in parts]
+            return dot(p["energy.weight"][0], tanh)
         case "general":
             return dot(s, [dot(row, h[j]) for row in p["key.weight"]])
         case "dot":
@@ -230,10 +236,13 @@ def by_hand(kind: str, parameters: Mapping[str, Tensor], s: list[float], h: list
 def test_each_score_is_its_equation(kind: str) -> None:
     """A transposed matrix, a missing scale or bias, a tanh in the wrong place: numbers worked out one at a time."""
     attn, (q, k, v) = attention(kind), inputs()
-    energies = attn.attn(q[:, 0], attn.memory(k, v, torch.ones(BATCH, SRC, dtype=torch.bool)))
+    memory = attn.memory(k, v, torch.ones(BATCH, SRC, dtype=torch.bool))
+    covered = torch.rand(BATCH, SRC, generator=torch.Generator().manual_seed(2), dtype=k.dtype)
+    energies = attn.attn(q[:, 0], memory._replace(covered=covered))
     parameters = dict(attn.attn.named_parameters())
     for i in range(BATCH):
-        expected = [by_hand(kind, parameters, q[i, 0].tolist(), k[i].tolist(), j) for j in range(SRC)]
+        had = covered[i].tolist()
+        expected = [by_hand(kind, parameters, q[i, 0].tolist(), k[i].tolist(), j, had[j]) for j in range(SRC)]
         assert energies[i].tolist() == pytest.approx(expected, abs=1e-12)
 
 
@@ -273,7 +282,7 @@ def test_a_dot_product_of_two_sizes_is_refused() -> None:
 
 
 def test_an_unknown_score_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"article, additive, general, dot, scaled_dot, got 'adittive'"):
+    with pytest.raises(ValueError, match=r"article, additive, coverage, general, dot, scaled_dot, got 'adittive'"):
         Attn(SIZE, SIZE, WIDTH, VALUE, OUTPUT, score="adittive")
 
 

@@ -11,13 +11,13 @@ from heed.models.attention import Memory
 from heed.models.decoder import Decoder, State
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 
-COVERED = ["additive", "general", "dot", "scaled_dot"]
+COVERED = ["additive", "coverage", "general", "dot", "scaled_dot"]
 SRC_LEN = torch.tensor([5, 4, 1])
 
 
-def small(score: str, dropout: float = 0.0, layers: int = 1) -> Seq2Seq:
+def small(score: str, dropout: float = 0.0, layers: int = 1, heads: int = 1) -> Seq2Seq:
     torch.manual_seed(7)
-    sizes: dict[str, Any] = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7)
+    sizes: dict[str, Any] = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=6, heads=heads)
     return build_seq2seq(20, 12, score=score, dropout=dropout, dec_layers=layers, **sizes).double()
 
 
@@ -67,7 +67,7 @@ def test_gradcheck(score: str) -> None:
         state, memory = model.encode(src, SRC_LEN)
 
     def loop(emb: Tensor, hidden: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, ...]:
-        return decoder.unroll(emb, State(hidden), Memory(keys, values, memory.mask))
+        return decoder.unroll(emb, State(hidden, memory.covered), Memory(keys, values, memory.mask, memory.covered))
 
     hidden, keys, values = (part.clone().requires_grad_() for part in (state.hidden, memory.keys, memory.values))
     assert torch.autograd.gradcheck(loop, (emb, hidden, keys, values))
@@ -93,6 +93,7 @@ def test_covers_what_it_computes_and_no_more() -> None:
         assert recurrence.covers(small(score).decoder.attention, small(score).decoder.cells)
     assert not recurrence.covers(small("article").decoder.attention, small("article").decoder.cells)
     assert not recurrence.covers(small("additive").decoder.attention, small("additive", layers=2).decoder.cells)
+    assert not recurrence.covers(small("additive", heads=2).decoder.attention, small("additive").decoder.cells)
 
 
 @pytest.mark.parametrize("score", ["additive", "dot"])

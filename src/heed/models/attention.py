@@ -6,7 +6,7 @@ Every kind of attention here is the one module `Attn`; only its score differs. I
 
 import math
 import warnings
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,11 +14,15 @@ from torch import Tensor, nn
 
 
 class Memory(NamedTuple):
-    """What a decoder attends to: computed once for a source sentence, carried along, never kept on a module."""
+    """What a decoder attends to: computed once for a source sentence, carried along, never kept on a module.
+
+    `covered`, the weights that each position has had so far, is zero here; a decoder puts in its own at every step.
+    """
 
     keys: Float[Tensor, "batch keys key"]
     values: Float[Tensor, "batch src value"]
     mask: Bool[Tensor, "batch src"]
+    covered: Float[Tensor, "batch src"]
 
     def select(self, index: Int[Tensor, " chosen"]) -> "Memory":
         """The memories of the sentences at `index`, in that order; a sentence may be chosen more than once."""
@@ -89,6 +93,22 @@ class Additive(nn.Module):
         return self.energy(torch.tanh(self.query(query).unsqueeze(1) + memory.keys)).squeeze(-1)
 
 
+class Coverage(Additive):
+    """e_j = vᵀ tanh(W s + b + U h_j + w C_j), C_j the weights that j has had so far (Tu et al. 2016, arXiv 1601.04811).
+
+    What was translated is seen to be translated: against words said twice or never. Their linguistic coverage, with
+    every source word worth one target word.
+    """
+
+    def __init__(self, query_size: int, key_size: int, att_dim: int) -> None:
+        super().__init__(query_size, key_size, att_dim)
+        self.coverage = nn.Linear(1, att_dim, bias=False)
+
+    def forward(self, query: Float[Tensor, "batch query"], memory: Memory) -> Float[Tensor, "batch src"]:
+        """Energies of one query for every source position."""
+        return super().forward(query, memory._replace(keys=memory.keys + self.coverage(memory.covered.unsqueeze(2))))
+
+
 class Dot(nn.Module):
     """e_j = sᵀ h_j  (Luong et al. 2015, arXiv 1508.04025, section 3.1)."""
 
@@ -137,6 +157,7 @@ Score = Article | Additive | Dot
 SCORES: dict[str, type[Score]] = {
     "article": Article,
     "additive": Additive,
+    "coverage": Coverage,
     "general": General,
     "dot": Dot,
     "scaled_dot": ScaledDot,
@@ -181,7 +202,7 @@ class Attn(nn.Module):
                 f"{values.size(1)} values need as many keys, got {keys.size(1)}: "
                 "only the score 'article' takes one key for all of them"
             )
-        return Memory(self.attn.project(keys, mask), values, mask)
+        return Memory(self.attn.project(keys, mask), values, mask, values.new_zeros(values.shape[:2]))
 
     def attend(self, query: Float[Tensor, "batch query"], memory: Memory) -> Attended:
         """The three steps for one query."""
@@ -203,6 +224,32 @@ class Attn(nn.Module):
         check_size("query", q.size(2), self.query_size)
         attended = self.attend(q[:, 0], self.memory(k, v, mask))
         return attended.output.unsqueeze(1), attended.weights
+
+
+class MultiHeadAttn(Attn):
+    """Additive attentions side by side, each over its own share of score and values, so that they can look apart.
+
+    Heads as in Vaswani et al. 2017 (arXiv 1706.03762, section 3.2.2), scored as in Bahdanau et al. 2015. The weights
+    that it reports are the mean over heads.
+    """
+
+    def __init__(
+        self, query_size: int, key_size: int, value_size1: int, value_size2: int, output_size: int, heads: int
+    ) -> None:
+        super().__init__(query_size, key_size, value_size1, value_size2, output_size, score="additive")
+        if heads < 1 or value_size1 % heads or value_size2 % heads:
+            raise ValueError(f"{heads} heads cannot share a score of {value_size1} and values of {value_size2} evenly")
+        self.heads = heads
+
+    def attend(self, query: Float[Tensor, "batch query"], memory: Memory) -> Attended:
+        """The three steps for one query, in every head at once."""
+        score = cast(Additive, self.attn)
+        tanh = torch.tanh(score.query(query).unsqueeze(1) + memory.keys)
+        energies = (tanh * score.energy.weight[0]).unflatten(2, (self.heads, -1)).sum(3)
+        weights = torch.softmax(energies.masked_fill(~memory.mask.unsqueeze(2), -math.inf), dim=1)
+        context = torch.einsum("bsh,bshv->bhv", weights, memory.values.unflatten(2, (self.heads, -1))).flatten(1)
+        output = self.attn_combine(torch.cat((query, context), dim=1))
+        return Attended(output, context, weights.mean(2))
 
 
 def check_size(name: str, given: int, expected: int) -> None:

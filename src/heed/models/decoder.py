@@ -11,13 +11,14 @@ from heed.models.attention import Attended, Attn, Memory
 
 
 class State(NamedTuple):
-    """Where a decoder stands after the words so far."""
+    """Where a decoder stands after the words so far; `covered` is the sum of the weights of every step."""
 
     hidden: Float[Tensor, "batch layers hid"]
+    covered: Float[Tensor, "batch src"]
 
     def select(self, index: Int[Tensor, " chosen"]) -> "State":
         """The states of the sentences at `index`, in that order; a sentence may be chosen more than once."""
-        return State(self.hidden[index])
+        return State(*(part[index] for part in self))
 
 
 class Decoded(NamedTuple):
@@ -58,11 +59,10 @@ class Decoder(nn.Module):
         self.readout = nn.Linear(hid_dim + enc_dim + emb_dim, output.in_features)
         self.dropout = nn.Dropout(dropout)
 
-    def start(self, summary: Float[Tensor, "batch enc"]) -> State:
+    def start(self, summary: Float[Tensor, "batch enc"], memory: Memory) -> State:
         """The state before the first word, learned from the source sentence; of full precision under autocast too."""
-        return State(
-            torch.tanh(self.bridge(summary).to(self.bridge.weight.dtype)).view(len(summary), len(self.cells), -1)
-        )
+        hidden = torch.tanh(self.bridge(summary).to(self.bridge.weight.dtype))
+        return State(hidden.view(len(summary), len(self.cells), -1), memory.covered.to(hidden.dtype))
 
     def embed(self, tokens: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape emb"]:
         """Embeddings of the words that were written."""
@@ -71,13 +71,13 @@ class Decoder(nn.Module):
     def advance(self, emb: Float[Tensor, "batch emb"], state: State, memory: Memory) -> tuple[State, Attended]:
         """Attend from the state so far, then let the GRU read the last word and what attention found."""
         below = state.hidden.unbind(1)
-        attended = self.attention.attend(below[-1], memory)
+        attended = self.attention.attend(below[-1], memory._replace(covered=state.covered))
         hidden = self.cells[0](torch.cat((emb, attended.output), dim=1), below[0])
         above = [hidden]
         for cell, previous in zip(self.cells[1:], below[1:], strict=True):
             hidden = cell(self.dropout(hidden), previous)
             above.append(hidden)
-        return State(torch.stack(above, dim=1)), attended
+        return State(torch.stack(above, dim=1), state.covered + attended.weights), attended
 
     def read_out(
         self,

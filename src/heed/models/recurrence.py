@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from heed.models.attention import Additive, Attn, Dot, Memory, ScaledDot
+from heed.models.attention import Additive, Attn, Coverage, Dot, Memory, ScaledDot
 
 
 class Unrolled(NamedTuple):
@@ -29,8 +29,8 @@ class Unrolled(NamedTuple):
 
 
 def covers(attention: Attn, cells: nn.ModuleList) -> bool:
-    """Whether the fast loop computes this decoder: one layer, and any score but the article's."""
-    return len(cells) == 1 and isinstance(attention.attn, Additive | Dot)
+    """Whether the fast loop computes this decoder: one layer, one head, and any score but the article's."""
+    return len(cells) == 1 and type(attention) is Attn and isinstance(attention.attn, Additive | Dot)
 
 
 def unroll(
@@ -51,7 +51,7 @@ def unroll(
         word_gates = nn.functional.linear(emb.to(low), cell.weight_ih[:, :emb_dim].to(low), cell.bias_ih.to(low))
         if isinstance(score, Additive):
             into = torch.cat((score.query.weight, cell.weight_hh)), torch.cat((score.query.bias, cell.bias_hh))
-            energy, scale = score.energy.weight[0], 1.0
+            energy, scale = score.energy.weight[0].to(low), 1.0
         else:
             into = cell.weight_hh, cell.bias_hh
             energy, scale = None, 1 / math.sqrt(hidden.size(1)) if isinstance(score, ScaledDot) else 1.0
@@ -63,7 +63,8 @@ def unroll(
             memory.mask,
             into[0].to(low),
             into[1].to(low),
-            None if energy is None else energy.to(low),
+            energy,
+            score.coverage.weight[:, 0].to(low) if isinstance(score, Coverage) else None,
             attention.attn_combine.weight.to(low),
             attention.attn_combine.bias.to(low),
             cell.weight_ih[:, emb_dim:].to(low),
@@ -94,6 +95,7 @@ class _Recurrence(torch.autograd.Function):
         into: Float[Tensor, "into hid"],
         into_bias: Float[Tensor, " into"],
         energy: Float[Tensor, " att"] | None,
+        coverage: Float[Tensor, " att"] | None,
         combine: Float[Tensor, "output hid+enc"],
         combine_bias: Float[Tensor, " output"],
         gate_input: Float[Tensor, "gates output"],
@@ -109,18 +111,22 @@ class _Recurrence(torch.autograd.Function):
         weights = hidden.new_empty(steps, batch, src)
         reset, update, candidate, recurrent = hidden.new_empty(4, steps, batch, hid)
         tanh = keys.new_empty(steps, *keys.shape) if energy is not None else keys.new_empty(0)
-        padding = ~mask
+        padding, covered = ~mask, torch.zeros_like(weights[0])
         for t in range(steps):
             state = states[t]
             joined[t, :, :hid] = state
             products = torch.addmm(into_bias, joined[t, :, :hid], into.t())
             gates = products[:, -3 * hid :].to(state.dtype)
             if energy is not None:
-                torch.add(keys, products[:, : -3 * hid].unsqueeze(1), out=tanh[t]).tanh_()
+                torch.add(keys, products[:, : -3 * hid].unsqueeze(1), out=tanh[t])
+                if coverage is not None:
+                    tanh[t].addcmul_(covered.to(low).unsqueeze(2), coverage)
+                tanh[t].tanh_()
                 energies = torch.mv(tanh[t].view(batch * src, -1), energy).view(batch, src)
             else:
                 energies = torch.bmm(keys, joined[t, :, :hid].unsqueeze(2)).squeeze(2) * scale
             torch.softmax(energies.to(state.dtype).masked_fill_(padding, -math.inf), dim=1, out=weights[t])
+            covered += weights[t]
             joined[t, :, hid:] = torch.bmm(weights[t].to(low).unsqueeze(1), values).squeeze(1)
             torch.addmm(combine_bias, joined[t], combine.t(), out=attended[t])
             inputs = torch.addmm(word_gates[t], attended[t], gate_input.t()).to(state.dtype)
@@ -131,7 +137,7 @@ class _Recurrence(torch.autograd.Function):
             torch.lerp(candidate[t], state, update[t], out=states[t + 1])
         ctx.save_for_backward(
             states, joined, attended, weights, reset, update, candidate, recurrent, tanh,
-            keys, values, into, energy, combine, gate_input,
+            keys, values, into, energy, coverage, combine, gate_input,
         )  # fmt: skip
         ctx.scale = scale
         ctx.set_materialize_grads(False)
@@ -141,7 +147,7 @@ class _Recurrence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_top: Tensor | None, d_context: Tensor | None, d_weights: Tensor | None) -> Any:
         (states, joined, attended, weights, reset, update, candidate, recurrent, tanh,
-         keys, values, into, energy, combine, gate_input) = ctx.saved_tensors  # fmt: skip
+         keys, values, into, energy, coverage, combine, gate_input) = ctx.saved_tensors  # fmt: skip
         steps, batch, hid = reset.shape
         src, low, full = keys.size(1), keys.dtype, states.dtype
         d_inputs = keys.new_empty(steps, batch, 3 * hid)
@@ -151,15 +157,15 @@ class _Recurrence(torch.autograd.Function):
         d_energies = keys.new_empty(steps, batch, src)
         d_keys = torch.zeros_like(keys, dtype=full)
         d_energy = states.new_zeros(keys.size(2))
+        d_coverage = states.new_zeros(keys.size(2))
         d_state = torch.zeros_like(states[0])
+        # coverage before each step, and the derivative by that after it
+        covered, d_covered = weights.cumsum(0) - weights, torch.zeros_like(weights[0])
         for t in range(steps - 1, -1, -1):
             if d_top is not None:
                 d_state = d_state + d_top[t]
             r, z, n = reset[t], update[t], candidate[t]
-            # s' = n + z (s - n);  n = tanh(i_n + r h_n);  z, r = sigmoid(i + h)
-            d_n = torch.ops.aten.tanh_backward(d_state * (1 - z), n)
-            d_z = torch.ops.aten.sigmoid_backward(d_state * (states[t] - n), z)
-            d_r = torch.ops.aten.sigmoid_backward(d_n * recurrent[t], r)
+            d_r, d_z, d_n = _gate_gradients(d_state, states[t], r, z, n, recurrent[t])
             for into_gates in (d_inputs[t], d_products[t, :, -3 * hid :]):
                 into_gates[:, :hid] = d_r
                 into_gates[:, hid : 2 * hid] = d_z
@@ -171,6 +177,8 @@ class _Recurrence(torch.autograd.Function):
             d_weight = torch.bmm(values, d_contexts[t].unsqueeze(2)).squeeze(2).to(full)
             if d_weights is not None:
                 d_weight = d_weight + d_weights[t]
+            if coverage is not None:
+                d_weight = d_weight + d_covered
             d_energies[t] = torch.ops.aten._softmax_backward_data(d_weight, weights[t], 1, full)
             d_state = d_state * z + d_joined[:, :hid]
             if energy is not None:
@@ -179,6 +187,10 @@ class _Recurrence(torch.autograd.Function):
                 d_keys += d_tanh
                 torch.mul(d_tanh.sum(1), energy, out=d_products[t, :, : -3 * hid])
                 d_energy += torch.mv(tanh[t].view(batch * src, -1).t(), d_energies[t].view(-1))
+                if coverage is not None:
+                    flat = d_tanh.view(batch * src, -1)
+                    d_covered += torch.mv(flat, energy * coverage).view(batch, src)
+                    d_coverage += torch.mv(flat.t(), covered[t].to(low).reshape(-1))
             else:
                 d_state = d_state + torch.bmm(d_energies[t].unsqueeze(1), keys).squeeze(1) * ctx.scale
             d_state = d_state + torch.mm(d_products[t], into)
@@ -198,8 +210,19 @@ class _Recurrence(torch.autograd.Function):
             flat_products.t() @ joined[:, :, :hid].flatten(0, 1),
             flat_products.sum(0),
             None if energy is None else d_energy.to(low),
+            None if coverage is None else (d_coverage * energy).to(low),
             flat_attended.t() @ joined.flatten(0, 1),
             flat_attended.sum(0),
             flat_inputs.t() @ attended.flatten(0, 1),
             None,
         )
+
+
+def _gate_gradients(
+    d_next: Tensor, state: Tensor, r: Tensor, z: Tensor, n: Tensor, recurrent: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients before the activations: s' = n + z (s - n), n = tanh(i_n + r h_n), z and r = sigmoid(i + h)."""
+    d_n = torch.ops.aten.tanh_backward(d_next * (1 - z), n)
+    d_z = torch.ops.aten.sigmoid_backward(d_next * (state - n), z)
+    d_r = torch.ops.aten.sigmoid_backward(d_n * recurrent, r)
+    return d_r, d_z, d_n

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heed.models.attention import Attn, Memory
+from heed.models.attention import Attn, Memory, MultiHeadAttn
 from heed.models.decoder import Decoder, State
 from heed.models.encoder import Encoder
 
@@ -25,7 +25,8 @@ class Seq2Seq(nn.Module):
         """The decoder's first state, and what it will attend to. `src_len` counts the real words, EOS among them."""
         states, summary = self.encoder(src, src_len)
         mask = torch.arange(src.size(1), device=src.device) < src_len.to(src.device).unsqueeze(1)
-        return self.decoder.start(summary), self.decoder.attention.memory(states, states, mask)
+        memory = self.decoder.attention.memory(states, states, mask)
+        return self.decoder.start(summary, memory), memory
 
     def step(
         self, token: Int[Tensor, " batch"], state: State, memory: Memory
@@ -62,25 +63,31 @@ def build_seq2seq(
     tie: str = "none",
     score: str = "additive",
     att_dim: int = 512,
+    heads: int = 1,
     positions: int = 64,
 ) -> Seq2Seq:
     """A model from plain numbers and names, the only description of it that a model folder keeps.
 
     `enc_dim` is the size of an encoder state (both directions), `attended_dim` of what attention hands to the GRU.
     `tie` shares embeddings: `none`; `decoder`, its input with the output layer; `all`, the encoder's too.
-    ValueError where sizes cannot go together.
+    More than one of `heads` is for the score `additive`. ValueError where sizes cannot go together.
     """
     sizes = dict(src_vocab=src_vocab, tgt_vocab=tgt_vocab, emb_dim=emb_dim, enc_dim=enc_dim, hid_dim=hid_dim)
     sizes |= dict(readout_dim=readout_dim, attended_dim=attended_dim, enc_layers=enc_layers, dec_layers=dec_layers)
-    sizes |= dict(att_dim=att_dim, positions=positions)
+    sizes |= dict(att_dim=att_dim, heads=heads, positions=positions)
     _check(sizes, pad_id, dropout, tie)
+    if heads > 1 and score != "additive":
+        raise ValueError(f"heads={heads} needs score=additive, got score={score}")
     src_embedding = nn.Embedding(src_vocab, emb_dim, padding_idx=pad_id)
     tgt_embedding = src_embedding if tie == "all" else nn.Embedding(tgt_vocab, emb_dim, padding_idx=pad_id)
     output = nn.Linear(readout_dim, tgt_vocab)
     if tie != "none":
         output.weight = tgt_embedding.weight
-    width = positions if score == "article" else att_dim
-    attention = Attn(hid_dim, enc_dim, width, enc_dim, attended_dim, score=score)
+    if heads > 1:
+        attention: Attn = MultiHeadAttn(hid_dim, enc_dim, att_dim, enc_dim, attended_dim, heads)
+    else:
+        width = positions if score == "article" else att_dim
+        attention = Attn(hid_dim, enc_dim, width, enc_dim, attended_dim, score=score)
     encoder = Encoder(src_embedding, enc_dim, enc_layers, bidirectional, dropout)
     decoder = Decoder(tgt_embedding, attention, output, enc_dim, hid_dim, dec_layers, dropout)
     model = Seq2Seq(encoder, decoder)

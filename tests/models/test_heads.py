@@ -1,0 +1,77 @@
+"""Several additive heads: each sees its own share, and one head is plain additive attention."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from heed.models.attention import Additive, Attn, MultiHeadAttn
+from tests.models.examples import sentences, small_model, targets
+
+MASK = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+
+
+def inputs() -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(4)
+    shapes = (2, 1, 6), (2, 5, 6), (2, 5, 8)
+    q, k, v = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+    return q, k, v
+
+
+def heads(count: int) -> MultiHeadAttn:
+    torch.manual_seed(1)
+    return MultiHeadAttn(6, 6, 12, 8, 5, heads=count).double()
+
+
+def test_one_head_is_additive_attention() -> None:
+    """A wrong split or sum over the heads' shares."""
+    single, plain = heads(1), Attn(6, 6, 12, 8, 5, score="additive").double()
+    plain.load_state_dict(single.state_dict())
+    for several, one in zip(single(*inputs(), MASK), plain(*inputs(), MASK), strict=True):
+        torch.testing.assert_close(several, one, rtol=0, atol=1e-12)
+
+
+def test_each_head_is_additive_attention_over_its_share() -> None:
+    """Heads that leak into each other: each is rebuilt alone from its share of score and values."""
+    attn, (q, k, v) = heads(2), inputs()
+    memory, additive = attn.memory(k, v, MASK), attn.attn
+    assert isinstance(additive, Additive)
+    attended = attn.attend(q[:, 0], memory)
+    weights = []
+    for head in range(2):
+        score, share = slice(6 * head, 6 * head + 6), slice(4 * head, 4 * head + 4)
+        tanh = torch.tanh(additive.query(q[:, 0]).unsqueeze(1) + memory.keys)[:, :, score]
+        energies = (tanh @ additive.energy.weight[0, score]).masked_fill(~MASK, -torch.inf)
+        weights.append(torch.softmax(energies, dim=1))
+        context = (weights[-1].unsqueeze(2) * v[:, :, share]).sum(1)
+        torch.testing.assert_close(attended.context[:, share], context, rtol=0, atol=1e-12)
+    torch.testing.assert_close(attended.weights, (weights[0] + weights[1]) / 2, rtol=0, atol=1e-12)
+    assert not attended.weights[~MASK].any()
+
+
+def test_gradcheck() -> None:
+    attn = heads(2)
+    q, k, v = (part.requires_grad_() for part in inputs())
+    assert torch.autograd.gradcheck(lambda *given: attn(*given, MASK), (q, k, v))
+
+
+def test_stepping_equals_the_whole_sentence() -> None:
+    """The decoder must take the loop that steps: the fast one knows no heads."""
+    model = small_model(att_dim=12, heads=2)
+    (src, src_len), tgt = sentences([5, 3, 4]), targets(3, 4)
+    whole, weights = model(src, src_len, tgt)
+    state, memory = model.encode(src, src_len)
+    for position in range(tgt.size(1)):
+        logits, state, looked = model.step(tgt[:, position], state, memory)
+        torch.testing.assert_close(logits, whole[:, position])
+        torch.testing.assert_close(looked, weights[:, position])
+
+
+@pytest.mark.parametrize("sizes", [(12, 9), (11, 8)])
+def test_shares_must_be_even(sizes: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=f"2 heads cannot share a score of {sizes[0]} and values of {sizes[1]} evenly"):
+        MultiHeadAttn(6, 6, sizes[0], sizes[1], 5, heads=2)
+
+
+def test_heads_are_for_the_additive_score() -> None:
+    with pytest.raises(ValueError, match="heads=2 needs score=additive, got score=dot"):
+        small_model(heads=2, score="dot")
