@@ -133,7 +133,7 @@ def subject(
 ) -> NounPhrase:
     """A subject of one of these classes; people may be names or pronouns."""
     human = not PEOPLE.isdisjoint(classes)
-    kind = weighted(rng, {"noun": 58, "name": 14, "two": 4, "pronoun": 22 if pronouns else 0}) if human else "noun"
+    kind = weighted(rng, {"noun": 64, "name": 9, "two": 3, "pronoun": 22 if pronouns else 0}) if human else "noun"
     if kind == "name":
         return name(rng)
     if kind == "two":
@@ -285,7 +285,7 @@ def _generic(noun: Noun) -> NounPhrase:
 
 def person(rng: Random, who: NounPhrase, noun: Noun | None = None) -> NounPhrase:
     """Somebody else, as the subject would speak of them."""
-    if rng.random() < 0.2:
+    if rng.random() < 0.12:
         other = name(rng)
         return person(rng, who, noun) if other.noun == who.noun else other
     noun = noun or rng.choice([each for each in nouns(frozenset({"person"})) if each != who.noun])

@@ -109,14 +109,15 @@ def adjective_form(adjective: Adjective, feminine: bool, plural: bool, before_vo
     return form if form.endswith(("s", "x")) else form + ("x" if form.endswith("eau") else "s")
 
 
+_SELDOM = ("tired", "sick", "happy", "sad", "kind")  # they go with everybody
+
+
 def _choose_adjectives(rng: Random, noun: Noun, often: float) -> list[Adjective]:
     """One adjective, or one before the noun and a colour or nation after it: "the small black cat"."""
     family = noun.tags & {"kin", "known"}
     rare = rng.random() < 0.6
     allowed = [
-        each
-        for each in adjectives(noun)
-        if not (family and not each.before) and not (rare and each.english in ("tired", "sick", "happy", "sad"))
+        each for each in adjectives(noun) if not (family and not each.before) and not (rare and each.english in _SELDOM)
     ]
     if not allowed or rng.random() > often:
         return []

@@ -17,7 +17,7 @@ PATTERNS: dict[Callable[[Random], Sentence], float] = {
     descriptions.there_is: 3,
     descriptions.located: 3,
     descriptions.idiom: 2,
-    descriptions.comparison: 3,
+    descriptions.comparison: 5,
     descriptions.this_is: 2.5,
     statements.part_is: 1.5,
     statements.doing_to_part: 2,

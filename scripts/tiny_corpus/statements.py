@@ -19,7 +19,7 @@ from .verbs import VERBS
 def plain(rng: Random) -> Sentence:
     """The neighbour has already sold the old car."""
     told = event(rng, rng.choice(frames()))
-    if [word.form for word in told.who.en[:-1]] == ["the"] and rng.random() < 0.35:
+    if [word.form for word in told.who.en[:-1]] == ["the"] and rng.random() < 0.5:
         told.who = with_subject_relative(rng, told.who)
     told.adverb = "" if told.negation else choose_adverb(rng, told.action.verb, told.tense)
     return finish(_timed(rng, told))

@@ -170,7 +170,7 @@ def test_determiners_agree(nouns: str, wrong: str) -> None:
 
 WITH_ETRE = "allé|venu|parti|arrivé|resté|tombé|sorti|revenu|levé|endormi|réveillé|reposé|arrêté|habillé"
 WENT = r"(?:pas |jamais |déjà )?(?:" + WITH_ETRE + ")"
-THINGS = "voitures|robes|pommes|lettres|clés|fleurs|villes|poires|horloges|photos|chaises|lampes|fermes|églises|vaches"
+THINGS = "voitures|robes|pommes|lettres|clés|fleurs|villes|horloges|photos|chaises|lampes|fermes|vaches|chemises|tables"
 # what comes before the participle, its right ending, wrong ones
 AGREEMENTS = [
     (r"\bil (?:ne |n')?(?:s')?est " + WENT, r"\b", r"e|s"),
@@ -180,7 +180,11 @@ AGREEMENTS = [
     (r"\bla \w+(?: \w+)? qu(?:e |')(?:\w+ ){1,2}(?:a|ont|ai|avons) \w+(?:é|u|ri|rt)", r"e\b", r"\b|s|es"),
     (r"\bles (?:livres|gâteaux|vélos) qu(?:e |')(?:\w+ ){1,2}(?:a|ont|ai|avons) \w+(?:é|u)", r"s\b", r"\b|e|es"),
     (r"\bles (?:lettres|robes|clés|fleurs) qu(?:e |')(?:\w+ ){1,2}(?:a|ont|ai|avons) \w+(?:é|u)", r"es\b", r"\b|e\b|s"),
-    (r"\bCombien de (?:" + THINGS + r") est-ce qu(?:e |')(?:\w+ ){1,3}?(?:a|ont) \w+(?:é|u)", r"es\b", r"\b|e\b|s"),
+    (
+        r"\bCombien de (?:\w+ )?(?:" + THINGS + r")(?: \w+)? est-ce qu(?:e |')(?:\w+ ){1,3}?(?:a|ont) \w+(?:é|u)",
+        r"es\b",
+        r"\b|e\b|s",
+    ),
 ]
 
 
