@@ -170,15 +170,25 @@ def test_a_sweep_runs_every_job_and_tells_them_apart(
     assert enter("--multirun", "model=a,b,c", "search=beam,greedy") == 2
     assert len(task.configs) == 6
     assert len(set(task.sweeps)) == 6
-    assert "model=a,search=beam" in task.sweeps
+    assert "model-a+search-beam" in task.sweeps
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert capfd.readouterr().err.count("heed-translate: no model here") == 2
 
 
-def test_a_folder_s_name_holds_no_slash(enter: Enter, task: Recorder) -> None:
-    """Catches model=a/b taken for a folder in a folder, and model=../x for a way out."""
-    assert enter("--multirun", "model=../a/b,c") == 0
-    assert task.sweeps == ["model=.._a_b", "model=c"]
+def test_a_job_is_named_by_what_is_swept(enter: Enter, task: Recorder) -> None:
+    """Catches names longer than a folder's may be, folders in folders, and model=../x for a way out."""
+    assert enter("--multirun", "model=../a/b,c", "sentences=3", "device=cpu") == 0
+    assert task.sweeps == ["model-.._a_b", "model-c"]
+
+
+def test_a_job_s_name_can_be_given_to_another_door(enter: Enter, task: Recorder) -> None:
+    """Catches signs that Hydra reads as its own: model=runs/seed=1,2 would be two jobs."""
+    assert enter("--multirun", "model=a,b", "sentences=1,2") == 0
+    names = task.sweeps[:]
+    task.configs.clear()
+    for name in names:
+        assert enter(f"model=runs/{name}/model") == 0
+    assert [cfg.model for cfg in task.configs] == [f"runs/{name}/model" for name in names]
 
 
 def test_a_job_alone_has_no_sweep_name(enter: Enter, task: Recorder) -> None:

@@ -5,6 +5,7 @@ after Ctrl-C; 141 when the reader of the output has gone, as for any program in 
 """
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -84,10 +85,16 @@ def _completed(made: Callable[..., Any], key: str, *arguments: Any, **keywords: 
 
 
 def sweep_name() -> str | None:
-    """The part of a job's folder name that tells it from the other jobs of a `--multirun`; None for a job alone."""
+    """What tells a job from the others of its `--multirun`, such as `seed-2+optim.lr-0.1`; None for a job alone.
+
+    It names a folder, and is made of signs that need no quotes when that folder is given to another door.
+    """
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
-    return HydraConfig.get().job.override_dirname.replace("/", "_") or str(HydraConfig.get().job.num)
+    swept = {override.key_or_group for override in map(_read, _overrides()) if override.is_sweep_override()}
+    given = [line.partition("=") for line in HydraConfig.get().overrides.task]
+    name = "+".join(f"{key}-{value}" for key, _, value in given if key in swept)
+    return re.sub(r"[^\w.+-]", "_", name) or str(HydraConfig.get().job.num)
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:
