@@ -42,7 +42,7 @@ STRUCTURES = {
         "these with a numeral": ("these", " ".join(NUMERALS)),
         "comparison in a question": ("than", "?"),
         "pronoun object them with not": ("them", "not cannot"),
-        "pronoun object him after must": ("him", "must"),
+        "pronoun object after must": ("me him us them", "must"),
         "relative clause with who and a future": ("who", "will"),
         "negated condition": ("if", "not cannot"),
     }.items()
