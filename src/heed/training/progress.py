@@ -3,7 +3,6 @@
 import math
 import sys
 import time
-from datetime import timedelta
 from typing import Any, cast
 
 import torch
@@ -19,7 +18,7 @@ from heed.training.clock import Clock
 from heed.training.module import Translation
 from heed.training.validation import Scores
 
-HEADER = "    step  epoch  train loss  valid loss  perplexity    BLEU    chrF    AER      time"
+HEADER = "    step  epoch  train loss  valid loss  perplexity    BLEU    chrF     AER      time"
 REFRESHES = 4  # a second; drawn from the training loop, so that no thread takes time from it
 
 
@@ -106,7 +105,8 @@ class Lines(ProgressBar):
 
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds, as 0:01:05."""
-    return str(timedelta(seconds=round(seconds)))
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _line(step: int, epoch: float, loss: float, scores: Scores, seconds: float) -> str:

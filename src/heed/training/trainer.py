@@ -1,5 +1,6 @@
 """Lightning's Trainer, told what it must not do by itself."""
 
+import json
 import logging
 import os
 import warnings
@@ -38,6 +39,8 @@ def build_trainer(
     epoch begins or ends (its counters, its loaders, what it believes on resume) then has no part in a run.
     """
     quieten()
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise UserError("accelerator=gpu, but torch finds no GPU here; use trainer=cpu")
     processes = started_processes(distributed)
     torch.set_float32_matmul_precision(matmul_precision)
     # Its other half fills every new tensor with NaN, which finds bugs and costs time.
@@ -100,9 +103,8 @@ def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps:
     limits = [round(max_epochs * batches_per_epoch)] if max_epochs is not None else []
     limits += [max_steps] if max_steps is not None else []
     if not limits or min(limits) < 1:
-        raise UserError(
-            f"trainer.max_epochs={max_epochs} and trainer.max_steps={max_steps} give no run; set one to at least 1"
-        )
+        given = f"max_epochs={json.dumps(max_epochs)} and max_steps={json.dumps(max_steps)}"
+        raise UserError(f"{given} give no run; set one of them to at least 1")
     return min(limits)
 
 

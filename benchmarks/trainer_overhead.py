@@ -1,0 +1,127 @@
+"""What an update costs beside the model: Lightning's Trainer with all callbacks, against a bare loop.
+
+    python benchmarks/trainer_overhead.py [--rounds 5]
+
+Processor time of one thread, the least of all rounds; both loops make the same updates on the same batches. Reversed
+digits, batches of 64, a point of the curves every 50 updates, which is the default; no validation, no checkpoint.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from heed.data.encoded import encode
+from heed.data.module import Bitext
+from heed.data.reverse import reverse
+from heed.metrics.loss import cross_entropy
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.text.subwords import PAD, Subwords
+from heed.training import schedules
+from heed.training.board import Board
+from heed.training.checkpoints import Checkpoints, EarlyStop
+from heed.training.clock import Clock
+from heed.training.module import Translation
+from heed.training.progress import Lines
+from heed.training.trainer import build_trainer
+from heed.training.validation import Validation
+
+STEPS = 150
+PAIRS = reverse(train=5000, valid=0, test=0).read("train")
+DIGITS = Subwords.train(PAIRS.src, "word", 100)
+OPTIMIZER = partial(torch.optim.Adam, lr=1e-3, fused=True)
+
+
+class Laps(Callback):
+    """The processor time at the end of each update."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.times.append(time.process_time())
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="of which the fastest counts")
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    print("hidden size   parameters    bare   trainer   (milliseconds an update)")
+    for size in (8, 64, 256):
+        pairs = [(seconds(bare, size), seconds(under_trainer, size)) for _ in range(rounds)]
+        loop, trainer = (min(column) * 1000 for column in zip(*pairs, strict=True))
+        parameters = sum(parameter.numel() for parameter in model(size).parameters())
+        print(f"{size:11} {parameters:12,} {loop:7.2f} {trainer:9.2f}", flush=True)
+
+
+def seconds(loop: Callable[[int], list[float]], size: int) -> float:
+    """An update, without the first, in which everything is built."""
+    times = loop(size)
+    return (times[-1] - times[0]) / (len(times) - 1)
+
+
+def bare(size: int) -> list[float]:
+    """A loop of a few lines."""
+    net, times = model(size), []
+    optimizer = OPTIMIZER(net.parameters())
+    for batch in islice(bitext().train, STEPS):
+        loss = cross_entropy(net(batch.src, batch.src_len, batch.tgt[:, :-1])[0], batch.tgt[:, 1:], PAD, 0.1)
+        (loss.total / loss.count).backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        times.append(time.process_time())
+    return times
+
+
+def under_trainer(size: int) -> list[float]:
+    """The same under the Trainer, as `heed.train` sets it up."""
+    clock, checkpoints, laps = Clock(), Checkpoints(), Laps()
+    board = Board(clock, {})
+    lines = Lines(clock, checkpoints, bar=False)
+    lines.disable()
+    callbacks = [clock, board, lines, EarlyStop(5), laps, checkpoints]
+    task = Translation(
+        model(size),
+        OPTIMIZER,
+        schedules.warmup_constant(),
+        schedules.constant(),
+        label_smoothing=0.1,
+        clip_norm=1.0,
+        validation=Validation(PAIRS, DIGITS, DIGITS),
+        seed=1,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = build_trainer(Path(folder), callbacks, batches_per_epoch=STEPS, max_steps=STEPS)
+        trainer.limit_val_batches = 0
+        trainer.fit(task, datamodule=bitext())
+        board.finish(trainer, {})
+    return laps.times
+
+
+def model(size: int) -> Seq2Seq:
+    """A model of one size throughout."""
+    torch.manual_seed(1)
+    sizes: dict[str, Any] = {"emb_dim": size, "enc_dim": size, "hid_dim": size, "readout_dim": size}
+    return build_seq2seq(len(DIGITS), len(DIGITS), attended_dim=size, att_dim=size, **sizes)
+
+
+def bitext() -> Bitext:
+    """The batches, from the first."""
+    encoded = encode(PAIRS, DIGITS, DIGITS)
+    return Bitext(encoded, encoded, sentences=64)
+
+
+if __name__ == "__main__":
+    main()
