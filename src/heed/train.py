@@ -16,14 +16,17 @@ from heed.data.corpus import Corpus, Pairs
 from heed.data.encoded import encode
 from heed.data.module import Bitext
 from heed.door import build, door, sweep_name
+from heed.errors import UserError
 from heed.files import write_whole
 from heed.models.seq2seq import Seq2Seq
 from heed.run_folder import REPORT, WITHOUT_EFFECT, begin, finish, held, run_path
 from heed.settings import dotted
 from heed.text.subwords import Subwords
 from heed.training.clock import Clock
+from heed.training.guide import Guide
 from heed.training.module import Translation
 from heed.training.progress import Lines, duration
+from heed.training.schedules import Schedule
 from heed.training.trainer import fit, started_processes
 from heed.training.validation import Validation
 
@@ -47,6 +50,7 @@ class Settings:
     overwrite: bool
     seed: Annotated[int, Field(ge=0)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    guided_attention: Annotated[float, Field(ge=0)]
     clip_norm: Annotated[float, Field(gt=0)] | None
     pictures: Annotated[int, Field(ge=0)]
     progress_bar: bool
@@ -67,6 +71,7 @@ class Data:
     corpus: Corpus
     src: Subwords
     tgt: Subwords
+    train: Pairs
     valid: Pairs
     bitext: Bitext
     table: str
@@ -91,6 +96,8 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     print(data.table)
     torch.manual_seed(cfg.seed)
     model, architecture = _model(cfg, data)
+    if not (cfg.callbacks.board and cfg.callbacks.checkpoints):
+        raise UserError("callbacks.board and callbacks.checkpoints keep the run and cannot be null")
     clock, checkpoints = Clock(), build(cfg.callbacks.checkpoints)
     board = build(cfg.callbacks.board, clock=clock, settings=_hyperparameters(cfg))
     lines = Lines(clock, checkpoints, cfg.progress_bar)
@@ -102,7 +109,7 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     print(_outline(cfg, data, parameters, trainer), flush=True)
-    fit(trainer, _task(cfg, model, data), data.bitext)
+    fit(trainer, _task(cfg, model, data, trainer.max_steps), data.bitext)
     board.finish(trainer, checkpoints.best)
     return {
         "corpus": data.corpus.name,
@@ -125,7 +132,7 @@ def _data(cfg: DictConfig, folder: Path) -> Data:
     processes = started_processes(cfg.trainer.distributed)
     order = {"seed": cfg.seed, "rank": processes.rank, "world": processes.world}
     bitext = Bitext(encoded["train"], encoded["valid"], **cfg.batches, **order)
-    return Data(corpus, src, tgt, splits["valid"], bitext, table(cleaned, splits, encoded))
+    return Data(corpus, src, tgt, splits["train"], splits["valid"], bitext, table(cleaned, splits, encoded))
 
 
 def _subwords(cfg: DictConfig, train: Pairs, folder: Path) -> tuple[Subwords, Subwords]:
@@ -143,17 +150,23 @@ def _model(cfg: DictConfig, data: Data) -> tuple[Seq2Seq, dict[str, Any]]:
     return build(cfg.model, **sizes), sizes | settings
 
 
-def _task(cfg: DictConfig, model: Seq2Seq, data: Data) -> Translation:
+def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int) -> Translation:
     return Translation(
         model,
         optimizer=build(cfg.optim),
-        learning_rate=build(cfg.learning_rate),
-        teacher_forcing=build(cfg.teacher_forcing),
+        learning_rate=_schedule(cfg.learning_rate, steps),
+        teacher_forcing=_schedule(cfg.teacher_forcing, steps),
         label_smoothing=cfg.label_smoothing,
         clip_norm=cfg.clip_norm,
         validation=Validation(data.valid, data.src, data.tgt, cfg.pictures),
         seed=cfg.seed,
+        guide=Guide(data.train, data.src, data.tgt, cfg.guided_attention) if cfg.guided_attention else None,
     )
+
+
+def _schedule(node: DictConfig, steps: int) -> Schedule:
+    """A schedule; one whose `steps` is null spans the run."""
+    return cast(Schedule, build(node, steps=steps) if node.get("steps", 0) is None else build(node))
 
 
 def _about(cfg: DictConfig, data: Data, scores: Mapping[str, int | float]) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def test_inverse_sigmoid_is_the_formula_and_does_not_overflow(k: float, step: in
     ("make", "said"),
     [
         (lambda: schedules.warmup_inverse_sqrt(0), "warmup_steps is 0"),
-        (lambda: schedules.warmup_cosine(100, 100), "steps is 100"),
+        (lambda: schedules.warmup_cosine(100, 0), "steps is 0"),
+        (lambda: schedules.warmup_cosine(100, None), "steps is null"),
         (lambda: schedules.constant(1.5), "ratio is 1.5"),
         (lambda: schedules.linear(1.0, -0.1, 10), "end is -0.1"),
         (lambda: schedules.inverse_sigmoid(0.5), "k is 0.5"),

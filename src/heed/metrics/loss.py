@@ -44,3 +44,14 @@ def cross_entropy(
         uniform = -log_probs.mean(dim=-1).masked_fill(padding, 0.0).sum()
         total = (1.0 - smoothing) * nll + smoothing * uniform
     return Loss(total, nll.detach(), (~padding).sum())
+
+
+def guided_attention(
+    weights: Float[Tensor, "batch tgt src"], wanted: Float[Tensor, "batch tgt src"]
+) -> Float[Tensor, ""]:
+    """Cross entropy of attention against the attention wanted, summed over rows, in nats (Chen et al. 2016, section 3).
+
+    Rows of `wanted` sum to 1; those that are zero throughout ask for nothing and count for nothing.
+    """
+    # a weight that has underflowed to zero would make the loss infinite
+    return -(wanted * weights.float().clamp_min(1e-9).log()).sum()

@@ -100,7 +100,7 @@ class Board(Callback):
         """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters."""
         writer = self._open(trainer)
         if writer:
-            final = {f"final/{name}": float(value) for name, value in best.items()}
+            final = {f"final/{name}": float(value) for name, value in best.items() if name != "step"}
             for summary in hparams({key: _plain(value) for key, value in self.settings.items()}, final):
                 writer._get_file_writer().add_summary(summary)
             self._curves(trainer, final)

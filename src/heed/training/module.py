@@ -15,6 +15,7 @@ from heed.data.batches import Batch
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD
+from heed.training.guide import Guide
 from heed.training.schedules import Schedule
 from heed.training.validation import Scores, Validation
 
@@ -36,11 +37,12 @@ class Translation(LightningModule):
         clip_norm: float | None,
         validation: Validation,
         seed: int,
+        guide: Guide | None = None,
     ) -> None:
         super().__init__()
         self.model, self.optimizer, self.learning_rate = model, optimizer, learning_rate
         self.teacher_forcing, self.label_smoothing, self.clip_norm = teacher_forcing, label_smoothing, clip_norm
-        self.validation, self.seed = validation, seed
+        self.validation, self.seed, self.guide = validation, seed, guide
         self.gradient_norm = torch.zeros(())
         """Of the last update, over all parameters, before clipping."""
         self.scores: Scores
@@ -66,15 +68,19 @@ class Translation(LightningModule):
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Mean loss over the tokens of the global batch, and this rank's sums of it for whoever draws curves."""
+        """Mean loss over the tokens of the global batch, and its sums over all ranks for whoever draws curves."""
         ratio = self.teacher_forcing(self.global_step)
-        logits, _ = self.model(batch.src, batch.src_len, batch.tgt[:, :-1], ratio)
+        logits, weights = self.model(batch.src, batch.src_len, batch.tgt[:, :-1], ratio)
         loss = cross_entropy(logits, batch.tgt[:, 1:], PAD, self.label_smoothing)
-        world = self.trainer.world_size
-        count = self.trainer.strategy.reduce(loss.count, reduce_op="sum") if world > 1 else loss.count
+        total = loss.total
+        if self.guide:
+            total = total + self.guide.loss(weights, batch)
         sums = torch.stack([loss.total.detach(), loss.nll, loss.count]).double()
+        world = self.trainer.world_size
+        if world > 1:
+            sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
         # Lightning averages gradients over ranks: times world, that is the sum over ranks of total / global count.
-        return {"loss": loss.total * world / count, "sums": sums}
+        return {"loss": total * world / sums[2].to(total), "sums": sums}
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None

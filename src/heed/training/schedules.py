@@ -28,16 +28,20 @@ def warmup_inverse_sqrt(warmup_steps: int) -> Schedule:
     return lambda step: min(_rise(step, warmup_steps), math.sqrt(warmup_steps / (step + 1)))
 
 
-def warmup_cosine(warmup_steps: int, steps: int, final: Number = 0.0) -> Schedule:
+def warmup_cosine(warmup_steps: int, steps: int | None, final: Number = 0.0) -> Schedule:
     """Factor of the peak learning rate: linear up to 1, then half a cosine down to `final` at update `steps`.
 
-    Loshchilov & Hutter 2017, equation 5, without restarts.
+    Loshchilov & Hutter 2017, equation 5, without restarts. `steps` of None is the length of the run, which whoever
+    builds a run puts in; a run that is shorter than its warm-up only rises.
     """
+    if steps is None:
+        raise UserError("learning_rate.steps is null, and no run is known to take it from; give a number of updates")
     _at_least("warmup_steps", warmup_steps, 0)
-    _at_least("steps", steps, warmup_steps + 1)
+    _at_least("steps", steps, 1)
+    fall_steps = max(steps - warmup_steps, 1)
 
     def factor(step: int) -> float:
-        done = min(max(step - warmup_steps, 0) / (steps - warmup_steps), 1.0)
+        done = min(max(step - warmup_steps, 0) / fall_steps, 1.0)
         fall = final + (1 - final) * (1 + math.cos(math.pi * done)) / 2
         return fall if step >= warmup_steps else _rise(step, warmup_steps)
 

@@ -1,0 +1,63 @@
+"""What guided attention asks for, worked out by hand, and that training on it teaches it."""
+
+import pytest
+import torch
+
+from heed.data.batches import SortedBatches
+from heed.data.corpus import Pairs
+from heed.data.encoded import encode
+from heed.errors import UserError
+from heed.metrics.loss import guided_attention
+from heed.text.subwords import Subwords
+from heed.training.guide import Guide
+
+# "bb" is two characters: with the vocabulary of characters a word has its mark ▁ and its letters as pieces
+PAIRS = Pairs(["a bb", "a"], ["bb a", "a"], ["0-1 1-0", "0?0"])
+
+
+@pytest.fixture(scope="module")
+def characters() -> Subwords:
+    return Subwords.train(["a bb a", "bb"], kind="char", vocab_size=100)
+
+
+def test_words_become_their_pieces_and_eos_looks_at_eos(characters: Subwords) -> None:
+    """Rows and columns swapped, shares that do not sum to one, pieces of a word left out, possible links forgotten."""
+    encoded = encode(PAIRS, characters, characters)
+    (batch,) = list(SortedBatches(encoded, sentences=2))
+    target = Guide(PAIRS, characters, characters).target(batch)
+    pieces = [characters.pieces(encoded.src(pair).tolist()) for pair in batch.index.tolist()]
+    assert pieces == [["▁", "a"], ["▁", "a", "▁", "b", "b"]]
+    half, third = 1 / 2, 1 / 3
+    expected = [
+        # "▁a" from "▁a", by a link that is only possible; then EOS; the rest is padding
+        [[half, half, 0, 0, 0, 0]] * 2 + [[0, 0, 1, 0, 0, 0]] + [[0] * 6] * 3,
+        # "▁bb" from the second word, "▁a" from the first, EOS from EOS
+        [[0, 0, third, third, third, 0]] * 3 + [[half, half, 0, 0, 0, 0]] * 2 + [[0, 0, 0, 0, 0, 1]],
+    ]
+    torch.testing.assert_close(target, torch.tensor(expected, dtype=torch.float32))
+
+
+def test_a_word_without_a_link_asks_for_nothing(characters: Subwords) -> None:
+    """A row of zeros that is taken for a distribution would push attention nowhere, or divide by zero."""
+    pairs = Pairs(["a bb"], ["bb a"], ["0-1"])
+    (batch,) = list(SortedBatches(encode(pairs, characters, characters), sentences=1))
+    target = Guide(pairs, characters, characters).target(batch)
+    assert not target[0, :3].any()
+    weights = torch.softmax(torch.randn(target.shape), dim=-1).requires_grad_()
+    guided_attention(weights, target).backward()
+    assert weights.grad is not None
+    assert not weights.grad[0, :3].any()
+    assert weights.grad[0, 3:].any()
+
+
+def test_the_loss_is_least_where_attention_is_what_is_wanted() -> None:
+    """Cross entropy: equal to the entropy of what is wanted there, and larger anywhere else; never infinite."""
+    wanted = torch.tensor([[[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]])
+    assert guided_attention(wanted, wanted).item() == pytest.approx(torch.tensor(2.0).log().item())
+    assert guided_attention(torch.full_like(wanted, 1 / 3), wanted) > guided_attention(wanted, wanted)
+    assert guided_attention(wanted.flip(2), wanted).isfinite()
+
+
+def test_without_alignments_there_is_one_clear_line(characters: Subwords) -> None:
+    with pytest.raises(UserError, match=r"guided_attention needs word alignments of the training split"):
+        Guide(Pairs(["a"], ["a"], None), characters, characters)
