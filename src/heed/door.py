@@ -111,20 +111,22 @@ def _dotted(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _enter(task: Callable[[DictConfig], object], schema: Schema) -> int:
-    codes = [0]
+    codes: list[int] = []
 
     def job(cfg: DictConfig) -> None:
         if sweep_name():
             # Hydra's own record of a sweep; each job's run folder holds its whole config.
             Path(HydraConfig.get().sweep.dir, "multirun.yaml").unlink(missing_ok=True)
-        codes.append(_exit_code(task.__name__, lambda: task(_ready(cfg, schema))))
+        codes.append(0)
+        codes[-1] = _exit_code(task.__name__, lambda: task(_ready(cfg, schema)))
 
     try:
-        return max(_exit_code(task.__name__, lambda: _hydra(task.__name__, job)), *codes)
+        return max(_exit_code(task.__name__, lambda: _hydra(task.__name__, job)), *codes, 0)
     except KeyboardInterrupt:
         return 130
     except SystemExit as leaving:
-        return 2 if leaving.code == 1 else cast(int, leaving.code or 0)  # Hydra says 1 of a flag it does not like
+        # before any job, 1 is what Hydra says of a flag that it does not like
+        return 2 if leaving.code == 1 and not codes else cast(int, leaving.code or 0)
 
 
 def _ready(cfg: DictConfig, schema: Schema) -> DictConfig:
