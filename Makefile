@@ -3,7 +3,6 @@
 RUN ?= runs/tiny
 GIVEN_RUN := $(if $(filter-out file,$(origin RUN)),$(RUN))
 PORT ?= 6006
-TEST_SPLIT := source=data/tiny/test.en target=data/tiny/test.fr gold=data/tiny/test.align
 BIN := .venv/bin
 READY := .venv/.ready
 UNFINISHED := .venv/.unfinished
@@ -26,8 +25,8 @@ evaluate: $(READY) ## score the model of RUN on its test split
 translate: $(READY) ## translate standard input with the model of RUN
 	@$(BIN)/python -m heed.translate model=$(RUN)/model $(ARGS)
 
-align: $(READY) ## align words by the attention of the model of RUN; with nothing else said, those of the embedded test split
-	$(BIN)/python -m heed.align model=$(RUN)/model $(or $(ARGS),$(TEST_SPLIT) output=$(RUN)/test.align)
+align: $(READY) ## align words by the attention of the model of RUN; with nothing else said, those of its test split
+	$(BIN)/python -m heed.align model=$(RUN)/model $(ARGS)
 
 board: $(READY) ## show every run, or RUN alone, in TensorBoard at http://127.0.0.1:PORT
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \

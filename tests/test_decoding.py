@@ -8,7 +8,7 @@ import torch
 
 from heed import bundle
 from heed.bundle import Bundle
-from heed.decoding import Forced, Search, device_of, force, links_of, translate, word_weights
+from heed.decoding import Forced, Search, device_of, force, forced_maps, translate
 from heed.errors import UserError
 from heed.search.beam import beam
 from heed.search.greedy import greedy
@@ -54,7 +54,7 @@ def test_attention_has_a_row_for_each_piece_and_a_column_for_each_source_piece(l
     for found in translate(loaded.model, loaded.src, loaded.tgt, SOURCES, search):
         rows, columns = found.hypothesis.attention.shape
         assert rows - len(found.hypothesis.ids) in (0, 1)
-        assert columns == (len(found.src_ids) + 1 if found.src_ids else 0)
+        assert columns == len(found.src_ids) + 1
         assert torch.allclose(found.hypothesis.attention.sum(1), torch.ones(rows))
 
 
@@ -116,16 +116,16 @@ def test_links_are_of_words(loaded: Bundle) -> None:
     for row, tgt_word in enumerate(tgt_words):
         weights[row, src_words.index(1 - tgt_word)] = 0.4
 
-    assert links_of([Forced(src_ids, tgt_ids, 0.0, weights)], loaded.src, loaded.tgt) == [frozenset({(1, 0), (0, 1)})]
-    merged = word_weights(weights, src_ids, tgt_ids, loaded.src, loaded.tgt)
-    torch.testing.assert_close(merged, torch.tensor([[0.0, 0.4], [0.4, 0.0]]))
+    (found,) = forced_maps([Forced(src_ids, tgt_ids, 0.0, weights)], loaded.src, loaded.tgt)
+    assert found.links() == {(1, 0), (0, 1)}
+    torch.testing.assert_close(found.between_words, torch.tensor([[0.0, 0.4], [0.4, 0.0]]))
 
 
 def test_a_sentence_without_words_has_no_links(loaded: Bundle) -> None:
     """Catches an argmax over nothing."""
     for source, target in (("", "un chat"), ("a cat", ""), ("", "")):
         forced = force(loaded.model, loaded.src, loaded.tgt, [source], [target])
-        assert links_of(forced, loaded.src, loaded.tgt) == [frozenset()]
+        assert [found.links() for found in forced_maps(forced, loaded.src, loaded.tgt)] == [frozenset()]
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:77", ""])

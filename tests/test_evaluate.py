@@ -12,7 +12,7 @@ from heed import bundle
 from heed.decoding import force
 from heed.door import check, compose
 from heed.errors import UserError
-from heed.evaluate import Settings, evaluate, own_corpus
+from heed.evaluate import Settings, evaluate
 from heed.metrics.bleu import translation_scores
 from tests.model_folder import SOURCES, TARGETS, write, write_lines
 
@@ -136,28 +136,3 @@ def test_a_split_that_is_not_there_is_said_in_one_line(run: Path) -> None:
     """Catches a KeyError."""
     with pytest.raises(UserError, match="no dev split"):
         evaluate(settings("split=dev"))
-
-
-@pytest.mark.parametrize(
-    ("corpus", "message"),
-    [
-        (None, "names no corpus"),
-        ({}, "names no corpus"),
-        ("files", "names no corpus"),
-        ({"reader": "os.system", "command": "true"}, "names no corpus"),
-        ({"reader": ["files"]}, "names no corpus"),
-        ({"reader": "files", "name": "x"}, "src_lang, tgt_lang"),
-        ({"reader": "reverse", "test": "x"}, "test"),
-        ({"reader": "reverse", "_target_": "os.system"}, "_target_"),
-        ({"reader": "reverse", "seed": {"_target_": "os.getcwd"}}, "seed"),
-    ],
-)
-def test_a_model_folder_can_only_name_a_corpus(corpus: object, message: str) -> None:
-    """Catches a folder from a stranger that makes evaluate call what it likes."""
-    with pytest.raises(UserError, match=message):
-        own_corpus({"corpus": corpus})
-
-
-def test_what_a_model_folder_says_is_not_resolved() -> None:
-    """Catches a folder that reads the environment into a report."""
-    assert own_corpus({"corpus": {"reader": "reverse", "name": "${oc.env:HOME}"}}).name == "${oc.env:HOME}"

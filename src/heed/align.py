@@ -1,20 +1,32 @@
 """The door to word alignments: what a model's attention says of two texts that belong together."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
 
 from omegaconf import DictConfig
 from pydantic import Field
 
 from heed import bundle, decoding
+from heed.bundle import Bundle
 from heed.data.corpus import read_lines
+from heed.data.named import own_corpus
 from heed.door import door
 from heed.errors import UserError
-from heed.files import write_whole
-from heed.metrics.alignment import AlignmentScores, Gold, Links, alignment_scores, read_pharaoh, write_pharaoh
+from heed.files import replace_whole, write_whole
+from heed.maps import Level, Map, read_gold
+from heed.metrics.alignment import Gold, Links, alignment_scores, write_pharaoh, write_weights
+from heed.metrics.symmetrisation import grow_diag_final_and, intersection, transpose, union
+
+Symmetrisation = Literal["grow-diag-final-and", "intersection", "union"]
+
+SYMMETRISATIONS: dict[Symmetrisation, Callable[[Links, Links], Links]] = {
+    "grow-diag-final-and": grow_diag_final_and,
+    "intersection": intersection,
+    "union": union,
+}
 
 
 @dataclass(frozen=True)
@@ -22,34 +34,115 @@ class Settings:
     """The keys of configs/align.yaml."""
 
     model: str
-    source: str
-    target: str
-    output: str
+    source: str | None
+    target: str | None
     gold: str | None
+    split: str
+    output: str | None
+    level: Level
+    threshold: Annotated[float, Field(gt=0, le=1)] | None
+    weights: str | None
+    backward: str | None
+    symmetrisation: Symmetrisation
     sentences: Annotated[int, Field(ge=1)]
     device: str
 
 
+class Text(NamedTuple):
+    """What is aligned: lines that belong together, the Pharaoh lines of their gold alignment, and a name for that."""
+
+    sources: Sequence[str]
+    targets: Sequence[str]
+    gold: Sequence[str] | None
+    gold_name: str
+
+
 def align(cfg: DictConfig) -> list[Links]:
     """Write the alignment of each pair of lines; the links."""
-    loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
-    sources, targets = read_lines(Path(cfg.source)), read_lines(Path(cfg.target))
-    _same_length(cfg.source, sources, cfg.target, targets)
-    gold = _gold(cfg, sources) if cfg.gold else None
-    forced = decoding.force(loaded.model, loaded.src, loaded.tgt, sources, targets, cfg.sentences)
-    links = decoding.links_of(forced, loaded.src, loaded.tgt)
-    _write(Path(cfg.output), "".join(f"{write_pharaoh(found)}\n" for found in links))
+    _check(cfg)
+    device = decoding.device_of(cfg.device)
+    loaded = bundle.load(Path(cfg.model), device)
+    text = _given(cfg) if cfg.source else _own(cfg, loaded)
+    output = Path(cfg.output or Path(cfg.model).resolve().parent / "align" / f"{cfg.split}.align")
+    forced = decoding.force(loaded.model, loaded.src, loaded.tgt, text.sources, text.targets, cfg.sentences)
+    maps = decoding.forced_maps(forced, loaded.src, loaded.tgt, cfg.level)
+    gold = None if text.gold is None else read_gold(text.gold, maps, text.gold_name)
+    links = [found.links(cfg.threshold) for found in maps]
+    if cfg.backward:
+        links = _both_ways(cfg, links, maps, text, loaded, bundle.load(Path(cfg.backward), device))
+    _write(output, "".join(f"{write_pharaoh(found)}\n" for found in links))
+    if cfg.weights:
+        _write_weights(Path(cfg.weights), maps)
     if gold is not None:
-        scores = alignment_scores(links, gold)
-        _write(Path(f"{cfg.output}.report.json"), json.dumps(scores._asdict(), indent=2) + "\n")
-        print(_table(scores))
+        _report(Path(f"{output}.report.json"), links, gold)
+    print(f"written to {output}")
     return links
 
 
-def _gold(cfg: DictConfig, sources: Sequence[str]) -> list[Gold]:
-    lines = read_lines(Path(cfg.gold))
-    _same_length(cfg.source, sources, cfg.gold, lines)
-    return [read_pharaoh(line) for line in lines]
+def _check(cfg: DictConfig) -> None:
+    """UserError for keys that do not go together."""
+    files = {name: cfg[name] for name in ("source", "target", "output")}
+    if cfg.source or cfg.target:
+        missing = [f"{name}=FILE" for name, path in files.items() if not path]
+        if missing:
+            raise UserError(
+                f"{' and '.join(missing)} missing; give source, target and output, or none of the first two"
+            )
+    elif cfg.gold:
+        raise UserError(
+            f"gold={cfg.gold}, but the text of its own corpus has its own; give source=FILE and target=FILE"
+        )
+    if cfg.level == "piece" and cfg.gold:
+        raise UserError(f"gold={cfg.gold} counts words and level=piece does not; use level=word")
+
+
+def _given(cfg: DictConfig) -> Text:
+    sources, targets = read_lines(Path(cfg.source)), read_lines(Path(cfg.target))
+    _same_length(cfg.source, sources, cfg.target, targets)
+    gold = read_lines(Path(cfg.gold)) if cfg.gold else None
+    if gold is not None:
+        _same_length(cfg.source, sources, cfg.gold, gold)
+    return Text(sources, targets, gold, str(cfg.gold))
+
+
+def _own(cfg: DictConfig, loaded: Bundle) -> Text:
+    """A split of the corpus that the model was trained on."""
+    corpus = own_corpus(loaded.about)
+    pairs = corpus.read(cfg.split)
+    gold = pairs.gold if cfg.level == "word" else None
+    return Text(pairs.src, pairs.tgt, gold, f"gold alignment of {corpus.name}, {cfg.split}")
+
+
+def _both_ways(
+    cfg: DictConfig, forward: Sequence[Links], maps: Sequence[Map], text: Text, loaded: Bundle, backward: Bundle
+) -> list[Links]:
+    """The links of the model and of one of the other direction, made one alignment."""
+    given = [backward.about.get(name) for name in ("src_lang", "tgt_lang")]
+    expected = [loaded.about.get(name) for name in ("tgt_lang", "src_lang")]
+    if all(given) and all(expected) and given != expected:
+        raise UserError(
+            f"backward={cfg.backward} translates {given[0]} to {given[1]}; "
+            f"expected a model of the other direction, {expected[0]} to {expected[1]}"
+        )
+    forced = decoding.force(backward.model, backward.src, backward.tgt, text.targets, text.sources, cfg.sentences)
+    others = decoding.forced_maps(forced, backward.src, backward.tgt, cfg.level)
+    for number, (one, other) in enumerate(zip(maps, others, strict=True), start=1):
+        sizes, other_sizes = (len(one.src), len(one.tgt)), (len(other.tgt), len(other.src))
+        if sizes != other_sizes:
+            raise UserError(
+                f"line {number}: the two models see {sizes} and {other_sizes} source and target {cfg.level}s in it; "
+                "expected the same: use level=word on text set apart by spaces, or models of one vocabulary"
+            )
+    merge = SYMMETRISATIONS[cfg.symmetrisation]
+    turned = [transpose(found.links(cfg.threshold)) for found in others]
+    return [merge(one, other) for one, other in zip(forward, turned, strict=True)]
+
+
+def _report(path: Path, links: Sequence[Links], gold: Sequence[Gold]) -> None:
+    scores = alignment_scores(links, gold)._asdict()
+    _write(path, json.dumps(scores, indent=2) + "\n")
+    names = {"precision": "precision", "recall": "recall", "f1": "F1", "aer": "AER"}
+    print("\n".join(f"{names[name]:10} {value:.3f}" for name, value in scores.items()))
 
 
 def _write(path: Path, content: str) -> None:
@@ -59,13 +152,16 @@ def _write(path: Path, content: str) -> None:
         raise UserError(f"{path} cannot be written ({error.strerror}); choose another with output=FILE") from error
 
 
+def _write_weights(path: Path, maps: Sequence[Map]) -> None:
+    try:
+        replace_whole(path, lambda new: write_weights(new, (found.between_words for found in maps)))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another with weights=FILE") from error
+
+
 def _same_length(path: str, lines: Sequence[str], other_path: str, others: Sequence[str]) -> None:
     if len(lines) != len(others):
         raise UserError(f"{path} has {len(lines)} lines and {other_path} has {len(others)}; expected as many in both")
-
-
-def _table(scores: AlignmentScores) -> str:
-    return "\n".join(f"{name:10} {value:.3f}" for name, value in scores._asdict().items())
 
 
 main = door(align, Settings)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from heed.errors import UserError
-from heed.metrics.alignment import Links, argmax_links, merge_words
+from heed.maps import Level, Map, attention_map
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import Hypothesis
@@ -26,11 +26,16 @@ Search = Callable[..., Sequence[Hypothesis | list[Hypothesis]]]
 
 
 class Translation(NamedTuple):
-    """The best translation of a line, and where the model looked for each of its pieces."""
+    """The best translation of a line, and what the search found, best first: beam search finds several."""
 
     text: str
     src_ids: list[int]
-    hypothesis: Hypothesis
+    candidates: list[Hypothesis]
+
+    @property
+    def hypothesis(self) -> Hypothesis:
+        """The best one, and where the model looked for each of its pieces."""
+        return self.candidates[0]
 
 
 class Forced(NamedTuple):
@@ -64,7 +69,7 @@ def translate(
 ) -> list[Translation]:
     """A translation for each line, in order, up to `sentences` lines at once; an empty line stays empty."""
     encoded = _encode(src, lines, "source")
-    translations = [Translation("", [], Hypothesis([], 0.0, torch.zeros(0, 0)))] * len(lines)
+    translations = [Translation("", [], [Hypothesis([], 0.0, torch.zeros(0, 1))])] * len(lines)
     for chosen in _by_length([len(ids) for ids in encoded], sentences):
         batch, lengths = _padded([[*encoded[index], EOS] for index in chosen], model)
         for index, found in zip(chosen, search(model, batch, lengths, BOS, EOS), strict=True):
@@ -73,8 +78,9 @@ def translate(
 
 
 def _translation(found: Hypothesis | list[Hypothesis], src_ids: list[int], tgt: Subwords) -> Translation:
-    best = found[0] if isinstance(found, list) else found
-    return Translation(tgt.decode(best.ids), src_ids, best._replace(attention=best.attention.float().cpu()))
+    several = found if isinstance(found, list) else [found]
+    candidates = [one._replace(attention=one.attention.float().cpu()) for one in several]
+    return Translation(tgt.decode(candidates[0].ids), src_ids, candidates)
 
 
 @torch.inference_mode()
@@ -95,18 +101,9 @@ def force(
     return [forced[index] for index in range(len(src_ids))]
 
 
-def word_weights(
-    weights: Float[Tensor, "rows columns"], src_ids: Sequence[int], tgt_ids: Sequence[int], src: Subwords, tgt: Subwords
-) -> Float[Tensor, "tgt_words src_words"]:
-    """Attention between words, from that between pieces; what fell on the source's EOS is left out."""
-    pieces = weights[: len(tgt_ids), : len(src_ids)]
-    return merge_words(pieces, src.word_index(src_ids), tgt.word_index(tgt_ids))
-
-
-def links_of(forced: Sequence[Forced], src: Subwords, tgt: Subwords) -> list[Links]:
-    """For each target word the source word that the model looks at most when it is made to produce it."""
-    weights = (word_weights(found.weights, found.src_ids, found.tgt_ids, src, tgt) for found in forced)
-    return [argmax_links(words) for words in weights]
+def forced_maps(forced: Sequence[Forced], src: Subwords, tgt: Subwords, level: Level = "word") -> list[Map]:
+    """Where the model looked for each word that it was given."""
+    return [attention_map(found.weights, found.src_ids, found.tgt_ids, src, tgt, level) for found in forced]
 
 
 def _encode(subwords: Subwords, lines: Sequence[str], side: str) -> list[list[int]]:

@@ -3,24 +3,27 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 from omegaconf import DictConfig
-from pydantic import ConfigDict, Field, ValidationError, validate_call
+from pydantic import Field
 
 from heed import bundle, decoding
 from heed.bundle import Bundle
-from heed.data.corpus import Corpus, Pairs, files, tsv
-from heed.data.reverse import reverse
-from heed.decoding import Forced, Translation, links_of, word_weights
+from heed.data.corpus import Corpus, Pairs
+from heed.data.named import own_corpus
+from heed.decoding import Forced, Translation, forced_maps
 from heed.door import build, door, sweep_name
 from heed.errors import UserError
 from heed.files import write_whole
-from heed.metrics.alignment import alignment_scores, read_pharaoh
-from heed.metrics.bleu import translation_scores
+from heed.maps import Level, Map, attention_map, read_gold
+from heed.metrics.alignment import Gold, alignment_scores
+from heed.metrics.attention import Health, advice, mean_health
+from heed.metrics.bleu import sentence_bleu, translation_scores
+from heed.viz.gallery import Candidate, Entry, gallery
 from heed.viz.heatmap import heatmap
 from heed.viz.heatmap import save as save_picture
 
@@ -34,59 +37,60 @@ class Settings:
     split: str
     sentences: Annotated[int, Field(ge=1)]
     heatmaps: Annotated[int, Field(ge=0)]
+    format: Literal["png", "svg"]
+    level: Level
+    end: bool
     output: str | None
     device: str
     corpus: dict[str, Any] | None = None
 
 
-READERS: dict[str, Callable[..., Corpus]] = {"files": files, "tsv": tsv, "reverse": reverse}
-"""What a model folder may name to read its corpus."""
+class Findings(NamedTuple):
+    """What the model made of a split, sentence by sentence."""
+
+    pairs: Pairs
+    gold: list[Gold] | None
+    forced: list[Forced]
+    translations: list[Translation]
+    seconds: float
+    """Spent on the translations."""
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Score the model and write what was found; the report."""
     loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
     corpus = build(cfg.corpus) if cfg.get("corpus") else own_corpus(loaded.about)
-    pairs = corpus.read(cfg.split)
-    model = (loaded.model, loaded.src, loaded.tgt)
-    started = time.perf_counter()
-    translations = decoding.translate(*model, pairs.src, build(cfg.search), cfg.sentences)
-    seconds = time.perf_counter() - started
-    forced = decoding.force(*model, pairs.src, pairs.tgt, cfg.sentences)
+    found = _find(cfg, loaded, corpus)
     report = {
         "corpus": corpus.name,
         "split": cfg.split,
-        "sentences": len(pairs.src),
+        "sentences": len(found.pairs),
         "search": _search_name(cfg.search),
-        **_scores(translations, forced, pairs, loaded),
-        "sentences_per_second": len(pairs.src) / seconds,
+        **_scores(found, loaded, corpus.tgt_lang),
+        "sentences_per_second": len(found.pairs) / found.seconds,
     }
     folder = _folder(cfg, corpus)
     try:
-        _draw(folder / "heatmaps", translations[: cfg.heatmaps], loaded)
-        _write(folder, report, [found.text for found in translations], pairs.tgt)
+        _write(folder, report, [one.text for one in found.translations], found.pairs.tgt)
+        _draw(folder / "heatmaps", cfg, found.translations[: cfg.heatmaps], loaded)
+        write_whole(folder / "gallery.html", _page(cfg, report, found, loaded, corpus))
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}); choose another with output=DIR") from error
-    print(f"{_table(report)}\n\nwritten to {folder}")
+    print(f"{_table(report)}\n\nwritten to {folder}\nto look at {folder / 'gallery.html'}")
     return report
 
 
-def own_corpus(about: Mapping[str, Any]) -> Corpus:
-    """The corpus that a model folder names. It may be a stranger's folder: nothing in it is resolved or built."""
-    named = about.get("corpus")
-    settings = dict(named) if isinstance(named, dict) else {}
-    reader = str(settings.pop("reader", None))
-    if reader not in READERS:
-        raise UserError(
-            "the model folder names no corpus that can be read; give one, such as corpus=files (see --help)"
-        )
-    try:
-        return validate_call(config=ConfigDict(strict=True))(READERS[reader])(**settings)
-    except ValidationError as error:
-        wrong = ", ".join(str(fault["loc"][0]) for fault in error.errors())
-        raise UserError(
-            f"the corpus that the model folder names cannot be read ({wrong}); give one: corpus=…"
-        ) from error
+def _find(cfg: DictConfig, loaded: Bundle, corpus: Corpus) -> Findings:
+    pairs = corpus.read(cfg.split)
+    model = (loaded.model, loaded.src, loaded.tgt)
+    forced = decoding.force(*model, pairs.src, pairs.tgt, cfg.sentences)
+    gold = None
+    if pairs.gold is not None:
+        maps = forced_maps(forced, loaded.src, loaded.tgt)
+        gold = read_gold(pairs.gold, maps, f"gold alignment of {corpus.name}, {cfg.split}")
+    started = time.perf_counter()
+    translations = decoding.translate(*model, pairs.src, build(cfg.search), cfg.sentences)
+    return Findings(pairs, gold, forced, translations, time.perf_counter() - started)
 
 
 def perplexity(forced: Sequence[Forced]) -> float:
@@ -95,16 +99,27 @@ def perplexity(forced: Sequence[Forced]) -> float:
     return math.exp(min(mean, 700.0))  # beyond 709 a float cannot hold it
 
 
-def _scores(
-    translations: Sequence[Translation], forced: Sequence[Forced], pairs: Pairs, loaded: Bundle
-) -> dict[str, Any]:
-    texts = [found.text for found in translations]
-    gold = None if pairs.gold is None else [read_pharaoh(line) for line in pairs.gold]
+def _scores(found: Findings, loaded: Bundle, tgt_lang: str) -> dict[str, Any]:
+    texts = [one.text for one in found.translations]
+    maps = forced_maps(found.forced, loaded.src, loaded.tgt)
+    links = [one.links() for one in maps]
+    written = [_maps(one, loaded, "word")[0] for one in found.translations]
     return {
-        **translation_scores(hypotheses=texts, references=pairs.tgt)._asdict(),
-        "perplexity": perplexity(forced),
-        "aer": None if gold is None else alignment_scores(links_of(forced, loaded.src, loaded.tgt), gold).aer,
+        **translation_scores(hypotheses=texts, references=found.pairs.tgt, tgt_lang=tgt_lang)._asdict(),
+        "perplexity": perplexity(found.forced),
+        "aer": None if found.gold is None else alignment_scores(links, found.gold).aer,
+        "attention": {
+            "reference": mean_health([one.health() for one in maps])._asdict(),
+            "hypothesis": mean_health([one.health() for one in written])._asdict(),
+        },
     }
+
+
+def _maps(found: Translation, loaded: Bundle, level: Level) -> list[Map]:
+    """Where the model looked, for every candidate, best first."""
+    return [
+        attention_map(one.attention, found.src_ids, one.ids, loaded.src, loaded.tgt, level) for one in found.candidates
+    ]
 
 
 def _search_name(node: DictConfig) -> str:
@@ -129,30 +144,71 @@ def _write(folder: Path, report: Mapping[str, Any], texts: Sequence[str], refere
     write_whole(folder / "report.json", json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n")
 
 
-def _draw(folder: Path, translations: Sequence[Translation], loaded: Bundle) -> None:
+def _draw(folder: Path, cfg: DictConfig, translations: Sequence[Translation], loaded: Bundle) -> None:
     """Attention of the translations as pictures, numbered like the lines of the split."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
+    for old in (*folder.glob("*.png"), *folder.glob("*.svg")):
         old.unlink()
     for number, found in enumerate(translations, start=1):
-        ids = found.hypothesis.ids
-        weights = word_weights(found.hypothesis.attention, found.src_ids, ids, loaded.src, loaded.tgt)
-        picture = heatmap(weights, loaded.src.words(found.src_ids), loaded.tgt.words(ids))
-        save_picture(picture, folder / f"{number:04}.png")
+        weights, src_words, tgt_words = _shown(_maps(found, loaded, cfg.level)[0], cfg.end)
+        save_picture(heatmap(weights, src_words, tgt_words), folder / f"{number:04}.{cfg.format}")
+
+
+def _shown(found: Map, end: bool) -> Map:
+    """The map with or without </s>, and exactly the weights of its words."""
+    return found.with_end() if end else found._replace(weights=found.between_words)
+
+
+def _page(cfg: DictConfig, report: Mapping[str, Any], found: Findings, loaded: Bundle, corpus: Corpus) -> str:
+    """Every sentence to look at."""
+    summary = {name: value for name, value in _rows(report).items() if name not in ("corpus", "speed")}
+    title = f"{corpus.name}, {cfg.split}: {corpus.src_lang} to {corpus.tgt_lang}"
+    return gallery(list(_entries(cfg, found, loaded, corpus.tgt_lang)), title, summary)
+
+
+def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) -> Iterator[Entry]:
+    maps = forced_maps(found.forced, loaded.src, loaded.tgt, cfg.level)
+    for number, (translation, forced) in enumerate(zip(found.translations, maps, strict=True)):
+        candidates = _maps(translation, loaded, cfg.level)
+        best = candidates[0].health()
+        reference = _shown(forced, cfg.end)
+        yield Entry(
+            source=reference.src,
+            reference=reference.tgt,
+            candidates=[
+                Candidate(shown.tgt, one.score, shown.weights)
+                for one, shown in zip(
+                    translation.candidates, (_shown(each, cfg.end) for each in candidates), strict=True
+                )
+            ],
+            bleu=sentence_bleu(hypothesis=translation.text, reference=found.pairs.tgt[number], tgt_lang=tgt_lang),
+            entropy=best.entropy if best.tgt_len else math.nan,
+            coverage=best.coverage if best.tgt_len else math.nan,
+            forced=reference.weights,
+            gold=None if found.gold is None or cfg.level == "piece" else found.gold[number],
+        )
 
 
 def _table(report: Mapping[str, Any]) -> str:
-    aer = "no gold alignments" if report["aer"] is None else f"{report['aer']:.3f}"
-    rows = {
+    lines = [f"{name:10} {value}" for name, value in _rows(report).items()]
+    unformed = advice(Health(**report["attention"]["reference"]))
+    return "\n".join([*lines, *([f"\n{unformed}"] if unformed else [])])
+
+
+def _rows(report: Mapping[str, Any]) -> dict[str, str]:
+    looked = report["attention"]["reference"]
+    return {
         "corpus": f"{report['corpus']}, {report['split']}, {report['sentences']:,} sentences, {report['search']}",
-        "BLEU": f"{report['bleu']:.2f}   {report['bleu_signature']}",
-        "chrF": f"{report['chrf']:.2f}   {report['chrf_signature']}",
-        "TER": f"{report['ter']:.2f}   {report['ter_signature']}",
+        "BLEU": f"{report['bleu']:.2f}",
+        "chrF": f"{report['chrf']:.2f}",
+        "TER": f"{report['ter']:.2f}",
         "perplexity": f"{report['perplexity']:.4g}",
-        "AER": aer,
+        "AER": "no gold alignments" if report["aer"] is None else f"{report['aer']:.3f}",
+        "attention": f"entropy {looked['entropy']:.2f} nats, {looked['coverage']:.0%} of the source words covered, "
+        f"{looked['eos_share']:.0%} on </s>",
         "speed": f"{report['sentences_per_second']:.1f} sentences/s",
+        "signatures": f"{report['bleu_signature']}; {report['chrf_signature']}; {report['ter_signature']}",
     }
-    return "\n".join(f"{name:10} {value}" for name, value in rows.items())
 
 
 main = door(evaluate, Settings)

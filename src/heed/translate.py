@@ -10,10 +10,15 @@ from typing import Annotated, Any
 
 from omegaconf import DictConfig
 from pydantic import Field
+from rich.console import Console
 
 from heed import bundle, decoding
+from heed.bundle import Bundle
+from heed.decoding import Translation
 from heed.door import build, door
 from heed.errors import UserError
+from heed.maps import attention_map
+from heed.viz.interlinear import interlinear
 
 CHUNK = 1 << 16
 """Bytes asked for at once: a pipe's capacity on Linux, and some thousand lines, enough to sort by length."""
@@ -25,6 +30,7 @@ class Settings:
 
     model: str
     search: dict[str, Any]
+    attention: bool | None
     sentences: Annotated[int, Field(ge=1)]
     device: str
 
@@ -39,7 +45,9 @@ def translate(cfg: DictConfig) -> int:
     if terminal:
         print(f"{_greeting(cfg.model, loaded.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
     waiting = blocks(sys.stdin.fileno(), _prompt if terminal else lambda: None)
-    count = _stream(waiting, lambda lines: [found.text for found in run(lines)])
+    wanted = terminal and sys.stderr.isatty() if cfg.attention is None else cfg.attention
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    count = _stream(waiting, run, (lambda found: _show(console, found, loaded)) if wanted else None)
     if terminal:
         print(file=sys.stderr)
     return count
@@ -63,12 +71,20 @@ def blocks(descriptor: int, before: Callable[[], object]) -> Iterator[list[bytes
         yield [b"".join(rest)]
 
 
-def _stream(waiting: Iterator[list[bytes]], translated: Callable[[list[str]], list[str]]) -> int:
+def _stream(
+    waiting: Iterator[list[bytes]],
+    run: Callable[[list[str]], list[Translation]],
+    show: Callable[[Translation], None] | None,
+) -> int:
     """Translate blocks of lines as they come; a line that is not UTF-8 is told of when all is done."""
     count, wrong, first_wrong = 0, 0, 0
     for block in waiting:
         lines = [line.decode(errors="replace").removesuffix("\r") for line in block]
-        sys.stdout.buffer.writelines(f"{text}\n".encode() for text in translated(lines))
+        for found in run(lines):
+            sys.stdout.buffer.write(f"{found.text}\n".encode())
+            if show:
+                sys.stdout.buffer.flush()  # at a terminal a translation stands above its alignment
+                show(found)
         sys.stdout.buffer.flush()
         for number, line in enumerate(block, start=count + 1):
             if not _is_utf8(line):
@@ -81,6 +97,14 @@ def _stream(waiting: Iterator[list[bytes]], translated: Callable[[list[str]], li
             "convert the input first, as with: iconv -f latin1 -t utf-8"
         )
     return count
+
+
+def _show(console: Console, found: Translation, loaded: Bundle) -> None:
+    """Under each produced word the source word, or </s>, that the model looked at most."""
+    best = found.hypothesis
+    shown = attention_map(best.attention, found.src_ids, best.ids, loaded.src, loaded.tgt)
+    weights = shown.weights[: len(shown.tgt)]
+    console.print(f"{interlinear(weights, shown.with_end().src, shown.tgt, console.width)}\n", style="dim")
 
 
 def _prompt() -> None:

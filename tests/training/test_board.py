@@ -15,7 +15,7 @@ from tests.small_run import events, settings
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(settings(tmp_path_factory.mktemp("runs"), "trainer.max_steps=36"))
+    return train(settings(tmp_path_factory.mktemp("runs"), "learning_rate=inverse_sqrt", "trainer.max_steps=36"))
 
 
 def test_every_curve_has_a_point_where_it_should(run: Run) -> None:
@@ -61,9 +61,10 @@ def test_attention_maps_and_texts_of_the_fixed_sentences_at_every_validation(run
         assert [line[0] for line in lines] == ["source", "reference", "hypothesis"]
         assert lines[0][1:] == lines[1][:0:-1]  # the reference is the source reversed
         sources.add(texts[-1][1].splitlines()[0])
-        step, encoded = found[f"attention/{number}"][-1]
+        step, encoded = found[f"attention/{number}/reference"][-1]
         assert step == 36
         assert min(Image.open(io.BytesIO(encoded)).size) > 50
+        assert [step for step, _ in found[f"attention/{number}/hypothesis"]][-1] == 36
     assert len(sources) == 2
 
 

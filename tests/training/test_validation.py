@@ -110,9 +110,10 @@ def test_pictures_are_of_the_first_sentences_in_whole_words(model: Seq2Seq) -> N
     assert [picture.source for picture in pictures] == PAIRS.src[:2]
     assert [picture.reference for picture in pictures] == PAIRS.tgt[:2]
     for picture in pictures:
-        assert picture.src_words == picture.source.split()
-        assert picture.weights.shape == (len(picture.tgt_words), len(picture.src_words))
-        assert " ".join(picture.tgt_words) == picture.hypothesis
+        for found, text in ((picture.forced, picture.reference), (picture.free, picture.hypothesis)):
+            assert found.src == picture.source.split()
+            assert found.between_words.shape == (len(found.tgt), len(found.src))
+            assert " ".join(found.tgt) == text
 
 
 def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:

@@ -1,5 +1,6 @@
 """What TensorBoard shows of a run. The horizontal axis is the number of updates, everywhere."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,12 +16,18 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from heed.files import replace_whole
+from heed.metrics.attention import Health, advice
 from heed.training.clock import Clock
 from heed.training.module import Translation
 from heed.training.validation import Picture
 from heed.viz.heatmap import heatmap
 
 FOLDER = "tensorboard"
+
+EARLY = 200
+"""Updates before which no run is told that its attention has not formed."""
+
+log = logging.getLogger(__name__)
 
 
 class Board(Callback):
@@ -35,6 +42,8 @@ class Board(Callback):
         self.sums = torch.zeros(3, dtype=torch.float64)
         """Since the last point of the curves: loss, negative log-likelihood, tokens."""
         self._last = (0.0, 0.0)
+        self._advice: str | None = None
+        """What the last validation's attention calls for."""
         self._writer: SummaryWriter | None = None
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -83,15 +92,21 @@ class Board(Callback):
         """Draw the scores, and the fixed sentences: where the model looked, and what it wrote."""
         task = cast(Translation, pl_module)
         self._curves(trainer, {f"valid/{name}": value for name, value in task.scores.known().items()})
+        health = task.validation.health()
+        self._curves(trainer, {f"attention/{name}": value for name, value in _curves_of(health).items()})
         writer = self._open(trainer)
         if writer:
             for number, picture in enumerate(task.validation.pictures(), start=1):
                 self._show(writer, number, picture, trainer.global_step)
+            self._advice = advice(health)
+            if self._advice and _is_time_to_judge(trainer):
+                _warn(writer, self._advice, trainer.global_step)
 
     def _show(self, writer: SummaryWriter, number: int, picture: Picture, step: int) -> None:
-        if picture.weights.numel():  # an untrained model may write nothing
-            figure = heatmap(picture.weights, picture.src_words, picture.tgt_words)
-            writer.add_figure(f"attention/{number}", figure, step, close=False)
+        for name, found in (("reference", picture.forced), ("hypothesis", picture.free)):
+            if found.tgt:  # an untrained model may write nothing
+                figure = heatmap(found.between_words, found.src, found.tgt)
+                writer.add_figure(f"attention/{number}/{name}", figure, step, close=False)
         lines = (("source", picture.source), ("reference", picture.reference), ("hypothesis", picture.hypothesis))
         # Indented by four, Markdown leaves every sign as it is.
         writer.add_text(f"sentence/{number}", "\n".join(f"    {name:10} {text}" for name, text in lines), step)
@@ -104,6 +119,9 @@ class Board(Callback):
             for summary in hparams({key: _plain(value) for key, value in self.settings.items()}, final):
                 writer._get_file_writer().add_summary(summary)
             self._curves(trainer, final)
+            stopped_early = EARLY <= trainer.global_step < trainer.max_steps / 2
+            if self._advice and stopped_early:
+                _warn(writer, self._advice, trainer.global_step)
             writer.close()
 
     def _curves(self, trainer: Trainer, values: Mapping[str, float]) -> None:
@@ -119,6 +137,22 @@ class Board(Callback):
             # The purge is for a TensorBoard that has read those steps already.
             self._writer = SummaryWriter(folder, purge_step=trainer.global_step + 1)
         return self._writer
+
+
+def _curves_of(health: Health) -> dict[str, float]:
+    return {name: value for name, value in health._asdict().items() if not name.endswith("_len")}
+
+
+def _is_time_to_judge(trainer: Trainer) -> bool:
+    """At the first validation in the second half of a run; a function of the step, so that no kill makes it two."""
+    half = trainer.max_steps / 2
+    return max(half, EARLY) <= trainer.global_step < max(half, EARLY) + int(trainer.val_check_interval)
+
+
+def _warn(writer: SummaryWriter, text: str, step: int) -> None:
+    """Say in the log and beside the curves that attention has not formed."""
+    log.warning("%s", text)
+    writer.add_text("attention/warning", text, step)
 
 
 def keep_until(folder: Path, step: int) -> None:

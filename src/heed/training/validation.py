@@ -8,7 +8,9 @@ from torch import Tensor
 
 from heed.data.batches import Batch
 from heed.data.corpus import Pairs
-from heed.metrics.alignment import Links, alignment_scores, argmax_links, merge_words, read_pharaoh
+from heed.maps import Map, attention_map
+from heed.metrics.alignment import Links, alignment_scores, read_pharaoh
+from heed.metrics.attention import Health, mean_health
 from heed.metrics.bleu import bleu, chrf
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
@@ -32,20 +34,23 @@ class Scores(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """One validation sentence, translated; `links` are of its reference, `attention` of its hypothesis."""
+    """One validation sentence, translated; links and health are of the attention on its reference.
+
+    Its two maps, of the reference and of the hypothesis, are kept where it is one to look at.
+    """
 
     number: int
     hypothesis: list[int]
-    links: Links | None
-    attention: Tensor | None
+    links: Links
+    health: Health
+    maps: tuple[Map, Map] | None
 
 
 class Picture(NamedTuple):
-    """A sentence to look at: attention of the produced words over the source words, and the texts."""
+    """A sentence to look at: where the model looked for the reference and for its own words, and the texts."""
 
-    weights: Tensor
-    src_words: list[str]
-    tgt_words: list[str]
+    forced: Map
+    free: Map
     source: str
     reference: str
     hypothesis: str
@@ -61,7 +66,6 @@ class Validation:
     def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, sentences: int = 4) -> None:
         self.pairs, self.src, self.tgt = pairs, src, tgt
         self.pictured = sentences
-        self.src_ids = src.encode_lines(pairs.src[:sentences])
         self.gold = None if pairs.gold is None else [read_pharaoh(line) for line in pairs.gold]
         self.clear()
 
@@ -82,19 +86,21 @@ class Validation:
         # Twice the source and ten covers any pair of languages in use; an untrained model rarely writes EOS at all.
         max_len = 2 * batch.src.size(1) + 10
         hypotheses = greedy(model, batch.src, batch.src_len, BOS, EOS, max_len)
-        links = self._links(batch, weights) if self.gold else [None] * len(hypotheses)
-        for number, hypothesis, found in zip(batch.index.tolist(), hypotheses, links, strict=True):
-            attention = hypothesis.attention.float().cpu() if number < self.pictured else None
-            self.sentences.append(Sentence(number, hypothesis.ids, found, attention))
+        forced = self._forced(batch, weights)
+        for number, hypothesis, on_reference in zip(batch.index.tolist(), hypotheses, forced, strict=True):
+            maps = None
+            if number < self.pictured:
+                src_ids = self.src.encode(self.pairs.src[number])
+                maps = (on_reference, attention_map(hypothesis.attention, src_ids, hypothesis.ids, self.src, self.tgt))
+            found = on_reference.links(), on_reference.health()
+            self.sentences.append(Sentence(number, hypothesis.ids, *found, maps))
 
-    def _links(self, batch: Batch, weights: Tensor) -> list[Links]:
+    def _forced(self, batch: Batch, weights: Tensor) -> list[Map]:
         rows = zip(batch.src.tolist(), batch.src_len.tolist(), batch.tgt.tolist(), batch.tgt_len.tolist(), strict=True)
-        merged = []
-        for row, (src, src_len, tgt, tgt_len) in zip(weights.float().cpu(), rows, strict=True):
-            pieces = row[: tgt_len - 1, : src_len - 1]
-            src_words, tgt_words = self.src.word_index(src[: src_len - 1]), self.tgt.word_index(tgt[1:tgt_len])
-            merged.append(argmax_links(merge_words(pieces, src_words, tgt_words)))
-        return merged
+        return [
+            attention_map(row[:tgt_len, :src_len], src[: src_len - 1], tgt[1:tgt_len], self.src, self.tgt)
+            for row, (src, src_len, tgt, tgt_len) in zip(weights.float().cpu(), rows, strict=True)
+        ]
 
     def gather(self) -> None:
         """Put together what every rank has seen; nothing to do for a process alone."""
@@ -123,23 +129,22 @@ class Validation:
     def _aer(self) -> float | None:
         if self.gold is None:
             return None
-        links = [sentence.links or frozenset() for sentence in self.sentences]
+        links = [sentence.links for sentence in self.sentences]
         return alignment_scores(links, [self.gold[sentence.number] for sentence in self.sentences]).aer
+
+    def health(self) -> Health:
+        """How well formed attention is on the references, over the whole split, once `scores` has put it together."""
+        return mean_health([sentence.health for sentence in self.sentences])
 
     def pictures(self) -> list[Picture]:
         """The fixed sentences: the first of the split, in its order."""
-        shown = [sentence for sentence in self.sentences if sentence.attention is not None]
-        return [self._picture(sentence) for sentence in shown]
-
-    def _picture(self, sentence: Sentence) -> Picture:
-        assert sentence.attention is not None
-        src, tgt = self.src_ids[sentence.number], sentence.hypothesis
-        pieces = sentence.attention[: len(tgt), : len(src)]
-        return Picture(
-            weights=merge_words(pieces, self.src.word_index(src), self.tgt.word_index(tgt)),
-            src_words=self.src.words(src),
-            tgt_words=self.tgt.words(tgt),
-            source=self.pairs.src[sentence.number],
-            reference=self.pairs.tgt[sentence.number],
-            hypothesis=self.tgt.decode(tgt),
-        )
+        return [
+            Picture(
+                *sentence.maps,
+                source=self.pairs.src[sentence.number],
+                reference=self.pairs.tgt[sentence.number],
+                hypothesis=self.tgt.decode(sentence.hypothesis),
+            )
+            for sentence in self.sentences
+            if sentence.maps
+        ]
