@@ -207,7 +207,7 @@ def _rows(report: Mapping[str, Any]) -> dict[str, str]:
         "attention": f"entropy {looked['entropy']:.2f} nats, {looked['coverage']:.0%} of the source words covered, "
         f"{looked['eos_share']:.0%} on </s>",
         "speed": f"{report['sentences_per_second']:.1f} sentences/s",
-        "signatures": f"{report['bleu_signature']}; {report['chrf_signature']}; {report['ter_signature']}",
+        **{f"{name} is": report[f"{name.lower()}_signature"] for name in ("BLEU", "chrF", "TER")},
     }
 
 

@@ -1,6 +1,7 @@
 """The door to translating: a line in, a line out."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Settings:
 
     model: str
     search: dict[str, Any]
-    attention: bool | None
+    alignment: bool | None
     sentences: Annotated[int, Field(ge=1)]
     device: str
 
@@ -45,7 +46,7 @@ def translate(cfg: DictConfig) -> int:
     if terminal:
         print(f"{_greeting(cfg.model, loaded.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
     waiting = blocks(sys.stdin.fileno(), _prompt if terminal else lambda: None)
-    wanted = terminal and sys.stderr.isatty() if cfg.attention is None else cfg.attention
+    wanted = terminal and sys.stderr.isatty() if cfg.alignment is None else cfg.alignment
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     count = _stream(waiting, run, (lambda found: _show(console, found, loaded)) if wanted else None)
     if terminal:
@@ -124,7 +125,11 @@ def _greeting(folder: str, about: Any) -> str:
     return f"{folder}: from {languages[0]} to {languages[1]}." if all(languages) else f"{folder} is ready."
 
 
-main = door(translate, Settings)
+def main() -> None:
+    """The door; `attention=…` is heard as `alignment=…`, because Hydra takes it for the group of training's configs."""
+    sys.argv[1:] = [re.sub("^attention=", "alignment=", given) for given in sys.argv[1:]]
+    door(translate, Settings)()
+
 
 if __name__ == "__main__":
     main()
