@@ -129,7 +129,9 @@ def test_a_fault_of_ours_keeps_its_traceback(enter: Enter, task: Recorder, capfd
     assert err.endswith("ValueError: a bug\n")
 
 
-@pytest.mark.parametrize(("fault", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143), (SystemExit(1), 1)])
+@pytest.mark.parametrize(
+    ("fault", "code"), [(KeyboardInterrupt(), 130), (SystemExit(), 143), (SystemExit(3), 3), (SystemExit(1), 1)]
+)
 def test_ways_to_leave_keep_their_codes(enter: Enter, task: Recorder, fault: BaseException, code: int) -> None:
     """Catches Ctrl-C and a handled SIGTERM that end like success, or with a traceback."""
     task.fails["x"] = fault

@@ -1,7 +1,7 @@
 """What the four doors share: from a command line to a checked config, and from any outcome to an exit code.
 
 Exit codes: 0; 2 for what the user can mend, with one line on stderr; 1 for a fault of ours, with its traceback; 130
-after Ctrl-C; 141 when the reader of the output has gone, as for any program in a pipe.
+after Ctrl-C; 143 after SIGTERM; 141 when the reader of the output has gone, as for any program in a pipe.
 """
 
 import os
@@ -125,8 +125,9 @@ def _enter(task: Callable[[DictConfig], object], schema: Schema) -> int:
     except KeyboardInterrupt:
         return 130
     except SystemExit as leaving:
-        # before any job, 1 is what Hydra says of a flag that it does not like
-        return 2 if leaving.code == 1 and not codes else cast(int, leaving.code or 0)
+        if not codes:  # before any job: 1 is what Hydra says of a flag that it does not like
+            return 2 if leaving.code == 1 else cast(int, leaving.code or 0)
+        return cast(int, 143 if leaving.code is None else leaving.code)  # Lightning names no code after SIGTERM
 
 
 def _ready(cfg: DictConfig, schema: Schema) -> DictConfig:
