@@ -127,6 +127,39 @@ def read_until(descriptor: int, end: bytes) -> bytes:
     return found
 
 
+def test_with_attention_the_alignment_goes_to_standard_error(folder: Path) -> None:
+    """Catches alignments among the translations, a key that Hydra takes for its group, and a word too few."""
+    lines = ["a dog barks", "", "the cat"]
+    given_lines = "\n".join(lines).encode()
+    found = subprocess.run(command(folder, "attention=true"), input=given_lines, capture_output=True, check=True)
+
+    texts = expected(folder, lines)
+    assert found.stdout.decode().split("\n") == [*texts, ""]
+    shown = found.stderr.decode().split("\n")
+    assert shown[0].split() == texts[0].split()
+    assert set(shown[1].split()) <= {"a", "dog", "barks", "</s>"}
+    assert len(shown[2].split()) == len(texts[0].split())
+    assert all(0 < int(weight.removesuffix("%")) <= 100 for weight in shown[2].split())
+
+
+@pytest.mark.parametrize("overrides", [(), ("attention=false",)])
+def test_at_a_terminal_the_alignment_stands_under_the_translation(folder: Path, overrides: tuple[str, ...]) -> None:
+    """Catches an interactive session without it, one that cannot do without, and an order that mixes two sentences."""
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(command(folder, *overrides), stdin=inside, stdout=inside, stderr=inside)
+    os.close(inside)
+    read_until(terminal, b"> ")
+    os.write(terminal, b"a dog\n")
+    shown = read_until(terminal, b"> ").decode().replace("\r", "").split("\n")
+    os.write(terminal, b"\x04")
+    assert process.wait(60) == 0
+    os.close(terminal)
+
+    (text,) = expected(folder, ["a dog"])
+    assert shown[:2] == ["a dog", text]
+    assert any("%" in line for line in shown[2:]) is (not overrides)
+
+
 def test_neither_training_nor_drawing_is_loaded(folder: Path) -> None:
     """Catches an import by which the first line would wait for Lightning, matplotlib or sacreBLEU."""
     code = f"""

@@ -168,7 +168,8 @@ def _page(cfg: DictConfig, report: Mapping[str, Any], found: Findings, loaded: B
 
 def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) -> Iterator[Entry]:
     maps = forced_maps(found.forced, loaded.src, loaded.tgt, cfg.level)
-    for number, (translation, forced) in enumerate(zip(found.translations, maps, strict=True)):
+    sentences = zip(found.pairs.tgt, found.translations, maps, strict=True)
+    for number, (text, translation, forced) in enumerate(sentences):
         candidates = _maps(translation, loaded, cfg.level)
         best = candidates[0].health()
         reference = _shown(forced, cfg.end)
@@ -181,7 +182,7 @@ def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) ->
                     translation.candidates, (_shown(each, cfg.end) for each in candidates), strict=True
                 )
             ],
-            bleu=sentence_bleu(hypothesis=translation.text, reference=found.pairs.tgt[number], tgt_lang=tgt_lang),
+            bleu=sentence_bleu(hypothesis=translation.text, reference=text, tgt_lang=tgt_lang) if text else math.nan,
             entropy=best.entropy if best.tgt_len else math.nan,
             coverage=best.coverage if best.tgt_len else math.nan,
             forced=reference.weights,
@@ -190,7 +191,7 @@ def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) ->
 
 
 def _table(report: Mapping[str, Any]) -> str:
-    lines = [f"{name:10} {value}" for name, value in _rows(report).items()]
+    lines = [f"{name:15} {value}" for name, value in _rows(report).items()]
     unformed = advice(Health(**report["attention"]["reference"]))
     return "\n".join([*lines, *([f"\n{unformed}"] if unformed else [])])
 
@@ -203,11 +204,11 @@ def _rows(report: Mapping[str, Any]) -> dict[str, str]:
         "chrF": f"{report['chrf']:.2f}",
         "TER": f"{report['ter']:.2f}",
         "perplexity": f"{report['perplexity']:.4g}",
-        "AER": "no gold alignments" if report["aer"] is None else f"{report['aer']:.3f}",
+        **({} if report["aer"] is None else {"AER": f"{report['aer']:.3f}"}),
         "attention": f"entropy {looked['entropy']:.2f} nats, {looked['coverage']:.0%} of the source words covered, "
         f"{looked['eos_share']:.0%} on </s>",
         "speed": f"{report['sentences_per_second']:.1f} sentences/s",
-        **{f"{name} is": report[f"{name.lower()}_signature"] for name in ("BLEU", "chrF", "TER")},
+        **{f"{name} signature": report[f"{name.lower()}_signature"] for name in ("BLEU", "chrF", "TER")},
     }
 
 

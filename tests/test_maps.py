@@ -1,0 +1,161 @@
+"""Attention as it is read: the row of a word is where the model looked to write that word, whatever the score."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from heed.data.reverse import reverse
+from heed.decoding import Forced, Search, force, forced_maps, translate
+from heed.errors import UserError
+from heed.maps import END, Map, attention_map, divide, read_gold
+from heed.metrics.alignment import Gold, Links, alignment_scores
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.search.beam import beam
+from heed.search.greedy import greedy
+from heed.text.subwords import BOS, EOS, Subwords
+from tests.models.examples import KINDS
+
+PAIRS = reverse(train=12, valid=0, test=0, min_len=4, max_len=8).read("train")
+DIGITS = Subwords.train(PAIRS.src, "word", 100)
+ATTENTIONS: list[dict[str, Any]] = [*({"score": kind} for kind in KINDS), {"heads": 4}]
+SEARCHES = [partial(greedy, max_len=12), partial(beam, max_len=12, beam_size=3)]
+
+CHINESE = ["我喜欢红色的房子", "他不喜欢小狗", "我们喜欢小猫", "红色的小房子", "他们的狗不小"] * 20
+
+
+def sharp_model(**attention: Any) -> Seq2Seq:
+    torch.manual_seed(2)
+    sizes = dict.fromkeys(("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim"), 16)
+    model = build_seq2seq(len(DIGITS), len(DIGITS), **(sizes | attention)).double().eval()  # chaotic in float32
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4)  # far from uniform, and another place for every word
+        model.decoder.output.bias[:EOS] = -1e4  # <unk> and the like cannot be read back from a text
+    return model
+
+
+def source_of(model: Seq2Seq, src_ids: list[int], tgt_ids: list[int]) -> Links:
+    """For each word the source word whose encoder state had most to do with it, by the derivative of its probability.
+
+    The state before the word is held fixed, so that nothing but the attention of that very step is seen.
+    """
+    links = set()
+    state, memory = model.encode(torch.tensor([[*src_ids, EOS]]), torch.tensor([len(src_ids) + 1]))
+    for position, (given, wanted) in enumerate(zip([BOS, *tgt_ids], tgt_ids, strict=False)):
+        values = memory.values.detach().requires_grad_()
+        state = type(state)(*(part.detach() for part in state))
+        logits, state, _ = model.step(torch.tensor([given]), state, memory._replace(values=values))
+        (slope,) = torch.autograd.grad(torch.log_softmax(logits[0], 0)[wanted], values)
+        links.add((int(slope[0, :-1].norm(dim=1).argmax()), position))
+    return frozenset(links)
+
+
+def error(forced: list[Forced], gold: list[Links], shift: int = 0) -> float:
+    moved = [found._replace(weights=found.weights.roll(shift, 0)) for found in forced]
+    links = [found.links() for found in forced_maps(moved, DIGITS, DIGITS)]
+    return alignment_scores(links, [Gold(one, one) for one in gold]).aer
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
+def test_a_shift_by_one_would_score_worse(attention: dict[str, Any]) -> None:
+    """Catches rows that belong to the word before or after, as where attention is read after the state has moved on."""
+    model = sharp_model(**attention)
+    forced = force(model, DIGITS, DIGITS, PAIRS.src, PAIRS.tgt)
+    gold = [source_of(model, found.src_ids, found.tgt_ids) for found in forced]
+
+    shifted = min(error(forced, gold, 1), error(forced, gold, -1))
+    if "heads" in attention:  # whose map is their mean, which no derivative gives back
+        assert error(forced, gold) < shifted - 0.1
+    else:
+        assert error(forced, gold) == 0.0
+        assert shifted > 0.3
+
+
+@pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam"])
+@pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
+def test_the_map_of_a_translation_is_the_forced_map_of_it(attention: dict[str, Any], search: Search) -> None:
+    """Catches weights of another beam, of another step, or of another sentence of the batch; every candidate counts."""
+    model = sharp_model(**attention)
+    compared = 0
+    for source, found in zip(PAIRS.src, translate(model, DIGITS, DIGITS, PAIRS.src, search), strict=True):
+        for hypothesis in found.candidates:
+            text = DIGITS.decode(hypothesis.ids)
+            if hypothesis.ids and DIGITS.encode(text) == hypothesis.ids:
+                free = attention_map(hypothesis.attention, found.src_ids, hypothesis.ids, DIGITS, DIGITS)
+                (forced,) = forced_maps(force(model, DIGITS, DIGITS, [source], [text]), DIGITS, DIGITS)
+                torch.testing.assert_close(free.between_words, forced.between_words, rtol=1e-3, atol=1e-4)
+                compared += 1
+    assert compared >= 6
+
+
+def pieces_map() -> tuple[Subwords, list[int], list[int], Tensor]:
+    subwords = Subwords.train(["abc abd", "bcd abc"] * 5, "char", 50)
+    src_ids, tgt_ids = subwords.encode("ab c"), subwords.encode("a bc")
+    weights = torch.rand(len(tgt_ids) + 1, len(src_ids) + 1)
+    return subwords, src_ids, tgt_ids, weights / weights.sum(dim=1, keepdim=True)
+
+
+def test_words_are_pieces_put_together_and_the_end_has_a_place_of_its_own() -> None:
+    """Catches </s> counted to the last word, rows that no longer sum to 1, and names that belong elsewhere."""
+    subwords, src_ids, tgt_ids, weights = pieces_map()
+    words = attention_map(weights, src_ids, tgt_ids, subwords, subwords)
+    assert (words.src, words.tgt) == (["ab", "c"], ["a", "bc"])
+    assert words.between_words.shape == (2, 2)
+    torch.testing.assert_close(words.weights.sum(dim=1), torch.ones(3))
+    torch.testing.assert_close(words.weights[-1, -1], weights[-1, -1])
+    shown = words.with_end()
+    assert (shown.src, shown.tgt) == (["ab", "c", END], ["a", "bc", END])
+    assert shown.weights.shape == (3, 3)
+
+
+def test_pieces_stay_as_they_are() -> None:
+    """Catches a level that does nothing."""
+    subwords, src_ids, tgt_ids, weights = pieces_map()
+    pieces = attention_map(weights, src_ids, tgt_ids, subwords, subwords, "piece")
+    assert pieces.src == subwords.pieces(src_ids)
+    torch.testing.assert_close(pieces.weights, weights)
+
+
+def test_a_threshold_links_to_several_words_or_to_none() -> None:
+    """Catches a threshold that is ignored, and source and target swapped."""
+    found = Map(torch.tensor([[0.5, 0.4, 0.1], [0.2, 0.1, 0.7]]), ["a", "b"], ["x", "y"])
+    assert found.links() == {(0, 0), (0, 1)}
+    assert found.links(0.3) == {(0, 0), (1, 0)}
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_a_sentence_written_without_spaces_is_read_by_its_pieces(kind: Any) -> None:
+    """Catches a Chinese sentence as one word, whose map is a single column and whose alignment says nothing."""
+    subwords = Subwords.train(CHINESE, kind, 30)
+    ids = subwords.encode(CHINESE[0])
+    words, index = divide(ids, subwords)
+    assert "".join(words) == CHINESE[0]
+    assert all(words)
+    assert len(words) > 1
+    assert index == sorted(index)
+    assert set(index) == set(range(len(words)))
+
+
+def test_a_sentence_set_apart_by_spaces_keeps_its_words() -> None:
+    """Catches gold alignments of segmented Chinese that count other words than the map, and Latin words divided."""
+    subwords = Subwords.train([*CHINESE, "我 喜欢 猫", "houses"] * 10, "unigram", 60)
+    assert divide(subwords.encode("我 喜欢 猫"), subwords)[0] == ["我", "喜欢", "猫"]
+    assert divide(subwords.encode("houses"), subwords)[0] == ["houses"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["0-0", "1-1 2-2"], "news.gold, line 2: alignment link 2-2 in a pair of 2 source and 2 target words"),
+        (["0-0", "x"], "news.gold, line 2: alignment link 'x'"),
+        (["0-0", "2?0"], "news.gold, line 2: alignment link 2-0"),
+    ],
+)
+def test_gold_that_does_not_belong_here_is_told_by_its_line(lines: list[str], message: str) -> None:
+    """Catches gold counted from 1, which would score near 1 without a word about why."""
+    maps = [Map(torch.zeros(2, 3), ["a", "b"], ["x", "y"])] * 2
+    with pytest.raises(UserError, match=message.replace("?", r"\?")):
+        read_gold(lines, maps, "news.gold")

@@ -1,0 +1,26 @@
+import torch
+from rich.cells import cell_len
+
+from heed.viz.interlinear import interlinear
+
+
+def test_each_word_stands_over_what_it_looked_at() -> None:
+    """Catches source and target swapped, and the weight of another word."""
+    weights = torch.tensor([[0.9, 0.1, 0.0], [0.1, 0.3, 0.6]])
+    assert interlinear(weights, ["the", "house", "</s>"], ["la", "maison"]) == ("la   maison\nthe  </s>\n90%  60%")
+
+
+def test_it_wraps_by_what_a_terminal_shows() -> None:
+    """Catches a line longer than the terminal, columns that part from each other, and Chinese counted by characters."""
+    source = [f"word{i}" for i in range(20)]
+    target = ["喜欢喜欢"] * 20
+    lines = interlinear(torch.eye(20), source, target, width=30).splitlines()
+    assert max(map(cell_len, lines)) <= 30
+    assert " ".join(lines[1::4]).split() == source
+    assert " ".join(lines[0::4]).split() == target
+    assert cell_len(lines[0].rstrip()) == 3 * 8 + 2 * 2  # as many as fit
+
+
+def test_nothing_has_no_lines() -> None:
+    """Catches an argmax over nothing, for an empty line."""
+    assert interlinear(torch.zeros(0, 1), ["</s>"], []) == ""
