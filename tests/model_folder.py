@@ -1,6 +1,6 @@
 """A model folder of small sizes, untrained: what it says is nonsense, and the same nonsense every time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,15 @@ TARGETS = [
 ]
 
 
-def write(folder: Path, about: Mapping[str, object] | None = None) -> Path:
-    """Make the folder; its vocabularies are of the sentences above."""
-    src = Subwords.train(SOURCES, kind="bpe", vocab_size=40)
-    tgt = Subwords.train(TARGETS, kind="bpe", vocab_size=40)
+def write(
+    folder: Path,
+    about: Mapping[str, object] | None = None,
+    sources: Sequence[str] = SOURCES,
+    targets: Sequence[str] = TARGETS,
+) -> Path:
+    """Make the folder; its vocabularies are of the sentences above, or of those given."""
+    src = Subwords.train(sources, kind="bpe", vocab_size=40)
+    tgt = Subwords.train(targets, kind="bpe", vocab_size=40)
     architecture: dict[str, Any] = dict(src_vocab=len(src), tgt_vocab=len(tgt), emb_dim=8, enc_dim=12, hid_dim=12)
     architecture |= dict(readout_dim=8, attended_dim=8, att_dim=8)
     torch.manual_seed(3)

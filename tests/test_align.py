@@ -1,16 +1,19 @@
 """The align door: one line of links for each pair of lines."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from heed import bundle, decoding
 from heed.align import Settings, align
 from heed.door import check, compose
 from heed.errors import UserError
-from heed.metrics.alignment import read_pharaoh
+from heed.metrics.alignment import Links, read_pharaoh
+from heed.metrics.symmetrisation import grow_diag_final_and
 from tests.model_folder import SOURCES, TARGETS, write, write_lines
 
 
@@ -67,6 +70,13 @@ def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture
         (["gold=short"], "a.en has 6 lines and short has 1"),
         (["gold=a.en"], "alignment link"),
         (["output=short/a.align"], "short/a.align cannot be written"),
+        (["weights=short/a.npz"], "short/a.npz cannot be written"),
+        (["gold=one"], "one, line 3: alignment link 1-1 in a pair of 0 source and 0 target words"),
+        (["source=null"], "source=FILE missing"),
+        (["output=null"], "output=FILE missing"),
+        (["level=piece", "gold=one"], "gold=one counts words and level=piece does not"),
+        (["source=null", "target=null", "gold=one"], "gold=one, but the text of its own corpus"),
+        (["backward=model"], "translates en to fr; expected a model of the other direction, fr to en"),
     ],
 )
 def test_files_that_do_not_belong_together_are_told_in_one_line(
@@ -74,7 +84,89 @@ def test_files_that_do_not_belong_together_are_told_in_one_line(
 ) -> None:
     """Catches files of unequal length cut to the shorter one, and output written all the same."""
     write_lines(Path("short"), ["0-0"])
+    write_lines(Path("one"), ["1-1"] * len(SOURCES))
 
     with pytest.raises(UserError, match=message):
         align(settings(*overrides))
-    assert not Path("out/a.align").exists()
+    assert "weights=short/a.npz" in overrides or not Path("out/a.align").exists()
+
+
+def test_the_weights_are_those_that_the_links_come_from(folder: Path) -> None:
+    """Catches arrays turned over, in another order, or with </s> among them."""
+    links = align(settings("weights=out/a.npz"))
+    arrays = np.load("out/a.npz")
+
+    assert sorted(arrays, key=int) == [str(line) for line in range(len(SOURCES))]
+    for line, found in enumerate(links):
+        weights = arrays[str(line)]
+        assert weights.shape == (len(TARGETS[line].split()), len(SOURCES[line].split()))
+        assert found == {(int(row.argmax()), tgt) for tgt, row in enumerate(weights)}
+
+
+def test_a_threshold_links_all_that_reaches_it(folder: Path) -> None:
+    """Catches a threshold that is not asked."""
+    links = align(settings("weights=out/a.npz", "threshold=0.3"))
+    arrays = np.load("out/a.npz")
+
+    assert links != align(settings())
+    for line, found in enumerate(links):
+        rows, columns = np.nonzero(arrays[str(line)] >= 0.3)
+        assert found == set(zip(columns.tolist(), rows.tolist(), strict=True))
+
+
+def test_pieces_are_aligned_as_pieces(folder: Path) -> None:
+    """Catches a level that does nothing."""
+    loaded = bundle.load(folder)
+    links = align(settings("level=piece"))
+
+    assert [len(found) for found in links] == [
+        len(loaded.tgt.encode(target)) if source else 0 for source, target in zip(SOURCES, TARGETS, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "merge"),
+    [("intersection", frozenset.__and__), ("union", frozenset.__or__), ("grow-diag-final-and", grow_diag_final_and)],
+)
+def test_two_directions_make_one_alignment(folder: Path, name: str, merge: Callable[..., Links]) -> None:
+    """Catches links of the second model that are not turned round, and a name that means another merge."""
+    backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS, SOURCES)
+    forward_links = align(settings())
+    backward_links = align(settings(f"model={backward}", "source=a.fr", "target=a.en"))
+
+    merged = align(settings(f"backward={backward}", f"symmetrisation={name}"))
+
+    turned = [frozenset((src, tgt) for tgt, src in links) for links in backward_links]
+    assert turned != forward_links
+    assert merged == [merge(one, other) for one, other in zip(forward_links, turned, strict=True)]
+
+
+def test_pieces_of_two_vocabularies_are_not_merged(folder: Path) -> None:
+    """Catches links whose numbers count other pieces."""
+    backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS[1:2], SOURCES)
+    with pytest.raises(UserError, match="line 1: the two models divide it"):
+        align(settings(f"backward={backward}", "level=piece"))
+
+
+def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a first try that ends with a list of missing keys, and gold that is there and not used."""
+    monkeypatch.chdir(tmp_path)
+    write_lines(Path("own/test.en"), SOURCES)
+    write_lines(Path("own/test.fr"), TARGETS)
+    write_lines(Path("own/test.align"), ["0-0", "0-0", "", "0-0", "0-0", "0-0"])
+    own = {"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"}
+    write(Path("run/model"), {"corpus": own | {"train": None, "valid": None}})
+
+    links = align(compose("align", ["model=run/model"]))
+
+    lines = Path("run/align/test.align").read_text().removesuffix("\n").split("\n")
+    assert [read_pharaoh(line).sure for line in lines] == links
+    assert json.loads(Path("run/align/test.align.report.json").read_text()).keys() == {
+        "precision",
+        "recall",
+        "f1",
+        "aer",
+    }
+    assert "AER" in capsys.readouterr().out

@@ -9,12 +9,15 @@ import pytest
 from PIL import Image
 
 from heed import bundle
-from heed.decoding import force
+from heed.decoding import force, forced_maps
 from heed.door import check, compose
 from heed.errors import UserError
 from heed.evaluate import Settings, evaluate
-from heed.metrics.bleu import translation_scores
+from heed.metrics.alignment import read_pharaoh
+from heed.metrics.attention import mean_health
+from heed.metrics.bleu import sentence_bleu, translation_scores
 from tests.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.viz.test_gallery import Page
 
 KEYS = {
     *("corpus", "split", "sentences", "search", "bleu", "bleu_signature", "chrf", "ter", "perplexity", "aer"),
@@ -92,6 +95,84 @@ def test_pictures_are_of_the_first_sentences(run: Path) -> None:
     for path in pictures.iterdir():
         with Image.open(path) as picture:
             assert picture.format == "PNG"
+
+
+def test_pictures_as_svg_with_the_end_of_the_sentence(run: Path) -> None:
+    """Catches formats left side by side, and keys that do nothing."""
+    pictures = run / "evaluate/test/heatmaps"
+    evaluate(settings())
+    evaluate(settings("format=svg"))
+    assert sorted(path.name for path in pictures.iterdir()) == ["0001.svg", "0002.svg", "0003.svg"]
+    assert "</svg>" in (pictures / "0001.svg").read_text(encoding="utf-8")
+
+
+def shown(folder: Path) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = Page((folder / "gallery.html").read_text(encoding="utf-8")).entries
+    return entries
+
+
+@pytest.mark.parametrize("search", [["search=greedy"], ["search=beam", "search.beam_size=3"]])
+def test_the_gallery_shows_every_sentence(run: Path, search: list[str]) -> None:
+    """Catches sentences in the order of batches, candidates lost but the first, and scores of another sentence."""
+    report = evaluate(settings(*search))
+    entries = shown(run / "evaluate/test")
+    hypotheses = (run / "evaluate/test/hypotheses.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+
+    assert len(entries) == report["sentences"]
+    for entry, source, target, hypothesis, gold in zip(entries, SOURCES, TARGETS, hypotheses, GOLD, strict=True):
+        assert (entry["source"], entry["reference"]) == (source.split(), target.split())
+        assert " ".join(entry["candidates"][0]["words"]) == hypothesis
+        assert len(entry["candidates"]) == (3 if "search=beam" in search and source else 1)
+        scores = [candidate["score"] for candidate in entry["candidates"]]
+        assert scores == sorted(scores, reverse=True)
+        links = read_pharaoh(gold)
+        assert {tuple(link) for link in entry["sure"]} == links.sure
+        assert {tuple(link) for link in entry["possible"]} == links.possible - links.sure
+        if target:
+            assert entry["bleu"] == pytest.approx(sentence_bleu(hypothesis=hypothesis, reference=target), abs=1e-3)
+
+
+def test_the_gallery_can_show_pieces_and_the_end(run: Path) -> None:
+    """Catches gold links, which count words, over pieces, and </s> on one side alone."""
+    evaluate(settings("level=piece", "end=true"))
+    loaded = bundle.load(run / "model")
+
+    for entry, source in zip(shown(run / "evaluate/test"), SOURCES, strict=True):
+        assert entry["source"] == [*loaded.src.pieces(loaded.src.encode(source)), "</s>"]
+        assert entry["reference"][-1] == "</s>"
+        assert entry["sure"] == entry["possible"] == []
+
+
+def test_the_report_says_how_well_attention_has_formed(run: Path) -> None:
+    """Catches health of pieces, of the hypotheses for the references, and an error that changes with what is shown."""
+    report = evaluate(settings())
+    loaded = bundle.load(run / "model")
+    maps = forced_maps(force(loaded.model, loaded.src, loaded.tgt, SOURCES, TARGETS), loaded.src, loaded.tgt)
+
+    expected = mean_health([one.health() for one in maps])._asdict()
+    assert report["attention"]["reference"] == pytest.approx(expected, rel=1e-5)
+    assert report["attention"]["hypothesis"]["src_len"] == report["attention"]["reference"]["src_len"]
+    assert evaluate(settings("level=piece"))["aer"] == report["aer"]
+
+
+def test_gold_counted_from_one_is_said_in_one_line(run: Path) -> None:
+    """Catches an alignment error near 1 without a word about why."""
+    write_lines(Path("own/test.align"), ["1-1 2-2 3-3", *GOLD[1:]])
+
+    with pytest.raises(
+        UserError, match="gold alignment of own, test, line 1: alignment link 3-3 in a pair of 3 source"
+    ):
+        evaluate(settings())
+    assert not (run / "evaluate").exists()
+
+
+def test_the_last_lines_say_what_to_look_at(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a gallery that nobody finds."""
+    evaluate(settings())
+
+    lines = capsys.readouterr().out.splitlines()
+    page = Path(lines[-1].removeprefix("to look at "))
+    assert page.samefile(run / "evaluate/test/gallery.html")
 
 
 def test_each_search_says_its_name_and_settings(run: Path) -> None:

@@ -127,15 +127,21 @@ def _both_ways(
     forced = decoding.force(backward.model, backward.src, backward.tgt, text.targets, text.sources, cfg.sentences)
     others = decoding.forced_maps(forced, backward.src, backward.tgt, cfg.level)
     for number, (one, other) in enumerate(zip(maps, others, strict=True), start=1):
-        sizes, other_sizes = (len(one.src), len(one.tgt)), (len(other.tgt), len(other.src))
-        if sizes != other_sizes:
+        if not _divided_alike(one, other, cfg.level):
             raise UserError(
-                f"line {number}: the two models see {sizes} and {other_sizes} source and target {cfg.level}s in it; "
-                "expected the same: use level=word on text set apart by spaces, or models of one vocabulary"
+                f"line {number}: the two models divide it otherwise, into {len(one.src)} and {len(other.tgt)} source "
+                f"{cfg.level}s and {len(one.tgt)} and {len(other.src)} target {cfg.level}s; "
+                "use level=word on text set apart by spaces, or models of one vocabulary"
             )
     merge = SYMMETRISATIONS[cfg.symmetrisation]
     turned = [transpose(found.links(cfg.threshold)) for found in others]
     return [merge(one, other) for one, other in zip(forward, turned, strict=True)]
+
+
+def _divided_alike(one: Map, other: Map, level: Level) -> bool:
+    if level == "piece":
+        return (one.src, one.tgt) == (other.tgt, other.src)
+    return (len(one.src), len(one.tgt)) == (len(other.tgt), len(other.src))  # an unknown word may read otherwise
 
 
 def _report(path: Path, links: Sequence[Links], gold: Sequence[Gold]) -> None:
