@@ -105,6 +105,25 @@ def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> No
     assert differences(tmp_path / "killed", tmp_path / "straight") == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("asked", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_waited_out_and_the_run_can_go_on(tmp_path: Path, asked: signal.Signals, code: int) -> None:
+    """Catches an update lost, a checkpoint before its validation, and an end that looks like success to a script."""
+    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "callbacks.checkpoints.every_steps=1000"]
+    train(settings(tmp_path, "run=straight", *more))
+    command = [sys.executable, "-m", "heed.train", *overrides(tmp_path, "run=asked", *more)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("best" in line for line in process.stdout)
+        process.send_signal(asked)
+        _, said = process.communicate()
+    step = torch.load(tmp_path / "asked" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert process.returncode == code
+    assert said.splitlines()[-1] == f"stopped after step {step:,}; the same command goes on from there"
+    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert differences(tmp_path / "asked", tmp_path / "straight") == []
+
+
 def wait_for_a_new_checkpoint(process: subprocess.Popen[bytes], path: Path) -> None:
     """A kill before would only say again what the last one said."""
     before = path.stat().st_ino if path.exists() else None

@@ -1,7 +1,9 @@
 """What is kept of a run, when, and so that no kill can leave half a file."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 import torch
@@ -44,8 +46,19 @@ class EarlyStop(EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
+class Stopped(BaseException):
+    """A signal has ended the run between two updates; its last checkpoint is of this moment."""
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(number, step)
+        self.number, self.step = number, step
+
+
 class Checkpoints(Checkpoint):
     """The last checkpoint after every validation and every `every_steps` updates, the best by validation BLEU.
+
+    Ctrl-C and SIGTERM are waited out: the update, and the validation that follows it, is finished and saved first. A
+    second one is not.
 
     A step that a validation follows is saved after it, never before: Lightning takes such a checkpoint for one whose
     validation is done, so that a kill in between would lose a point of every validation curve.
@@ -56,6 +69,7 @@ class Checkpoints(Checkpoint):
         self.history: list[Record] = []
         self.on_best: Callable[[Record], None] = lambda scores: None
         """Called with a validation's scores when it is the best so far, before the checkpoints are written."""
+        self._signal: int | None = None
 
     @property
     def best(self) -> Record:
@@ -70,6 +84,16 @@ class Checkpoints(Checkpoint):
         """Take up the history of the run that is resumed."""
         self.history = state_dict["history"]
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen for signals. Lightning puts back what it found once training is over."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -77,8 +101,8 @@ class Checkpoints(Checkpoint):
         step = trainer.global_step
         if step == trainer.max_steps:
             trainer.should_stop = True  # Lightning validates where a run stops early, not where it ends
-        elif step % int(trainer.val_check_interval) and step % self.every_steps == 0:
-            trainer.save_checkpoint(_path(trainer, LAST), weights_only=False)
+        elif step % int(trainer.val_check_interval) and (step % self.every_steps == 0 or self._asked_to_stop(trainer)):
+            self._save_last(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record the scores, keep the best, save the last."""
@@ -86,7 +110,16 @@ class Checkpoints(Checkpoint):
         if self.best is self.history[-1]:
             self.on_best(self.best)
             trainer.save_checkpoint(_path(trainer, BEST), weights_only=False)
+        self._save_last(trainer)
+
+    def _save_last(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(_path(trainer, LAST), weights_only=False)
+        if self._asked_to_stop(trainer):
+            raise Stopped(self._signal or signal.SIGTERM, trainer.global_step)
+
+    def _asked_to_stop(self, trainer: Trainer) -> bool:
+        """Whether a signal has come, to whichever process."""
+        return trainer.strategy.reduce_boolean_decision(self._signal is not None, all=False)
 
 
 def _path(trainer: Trainer, name: str) -> Path:

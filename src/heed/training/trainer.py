@@ -3,6 +3,8 @@
 import json
 import logging
 import os
+import signal
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +16,7 @@ from torch.utils import deterministic
 
 from heed.data.module import Bitext
 from heed.errors import UserError
-from heed.training.checkpoints import LAST, WholeFiles
+from heed.training.checkpoints import LAST, Stopped, WholeFiles
 from heed.training.module import Translation
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
@@ -69,13 +71,20 @@ def build_trainer(
 
 
 def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
-    """Train to the end, from the last checkpoint in the run folder where there is one."""
+    """Train to the end, from the last checkpoint in the run folder where there is one.
+
+    Ctrl-C and SIGTERM leave with KeyboardInterrupt and SystemExit, the run saved; what has happened is said on stderr.
+    """
     last = Path(trainer.default_root_dir) / LAST
     try:
         trainer.fit(task, datamodule=bitext, ckpt_path=last if last.exists() else None, weights_only=True)
+    except Stopped as stopped:
+        if trainer.is_global_zero:
+            print(f"stopped after step {stopped.step:,}; the same command goes on from there", file=sys.stderr)
+        if stopped.number == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        sys.exit(128 + stopped.number)
     except SystemExit as leaving:
-        if trainer.received_sigterm:
-            raise
         raise KeyboardInterrupt from leaving  # which Lightning makes an exit with code 1
 
 
