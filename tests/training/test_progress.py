@@ -32,6 +32,7 @@ def test_a_line_for_every_validation_and_nothing_else(tmp_path: Path, capsys: py
     assert "\x1b" not in out
 
 
+@pytest.mark.slow
 def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
     """Catches a bar without loss, speed or time left, and one that is left standing among the lines."""
     own, its = pty.openpty()
