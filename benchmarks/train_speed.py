@@ -1,0 +1,192 @@
+"""Training speed of heed beside a tutorial's loop, on the same model and text, in interleaved rounds.
+
+Each measurement is a process of its own, so that none profits from another's caches. Speed counts source and target
+pieces, without padding, BOS and EOS. One line a measurement, then the ratios round by round.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import tutorial
+from benchmarks.reference import Reference
+from heed.data.batches import Batches
+from heed.data.corpus import Pairs, files
+from heed.data.encoded import encode
+from heed.metrics.loss import cross_entropy
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.text.subwords import BOS, EOS, PAD, Subwords, train_pair
+from heed.training.trainer import resolve_precision
+
+VARIANTS = ("tutorial", "stepping", "fp32", "default")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--train", default="data/tiny/train", help="prefix of the training text, such as multi30k/train"
+    )
+    parser.add_argument("--languages", nargs=2, default=["en", "fr"], metavar=("SRC", "TGT"))
+    parser.add_argument(
+        "--vocab-size", type=int, default=8000, help="BPE pieces a side, lowered to what the text holds"
+    )
+    parser.add_argument("--sentences", type=int, default=64, help="in a batch")
+    parser.add_argument("--warmup", type=int, default=10, help="updates before the clock starts")
+    parser.add_argument("--updates", type=int, default=60, help="updates timed")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--subwords", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Rounds of all variants, or in a child process one measurement."""
+    args = arguments()
+    if args.measure:
+        print(json.dumps(measure(args, args.measure)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        args.subwords = Path(folder)
+        pairs = _pairs(args)
+        for side, subwords in zip(
+            args.languages, train_pair(pairs.src, pairs.tgt, "bpe", args.vocab_size), strict=True
+        ):
+            subwords.save(args.subwords / f"{side}.model")
+        rounds = [{name: _in_process(args, name) for name in args.variants} for _ in range(args.rounds)]
+    for name in args.variants[1:]:
+        ratios = [found[name]["tokens_per_second"] / found[args.variants[0]]["tokens_per_second"] for found in rounds]
+        pairs_text = " ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"RATIO {name} / {args.variants[0]}  median {median(ratios):.2f}  rounds {pairs_text}")
+
+
+def _in_process(args: argparse.Namespace, variant: str) -> dict[str, Any]:
+    command = [sys.executable, __file__, *sys.argv[1:], "--measure", variant, "--subwords", str(args.subwords)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    print(
+        "RESULT heed {variant} tokens/s {tokens_per_second:.0f} ms/update {milliseconds:.1f} padding {padding:.1%} "
+        "params {parameters} peakRSS_MiB {peak:.0f} loss first5 {first:.3f} last20 {last:.3f} "
+        "GFLOP/s {rate:.0f} of {limit:.0f} ({fraction:.0%}) precision {precision} threads {threads}".format(**found),
+        flush=True,
+    )
+    return found
+
+
+def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
+    """Train one variant for a while; what it did and how fast."""
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    src, tgt = (Subwords.load(args.subwords / f"{side}.model") for side in args.languages)
+    encoded = encode(_pairs(args), src, tgt)
+    precision = resolve_precision("auto", "cpu") if variant == "default" else "32-true"
+    if variant == "tutorial":
+        model: nn.Module = tutorial.Seq2Seq(len(src), len(tgt), Reference())
+        batches = tutorial.random_batches(encoded, args.sentences, args.seed)
+    else:
+        model = _heed(len(src), len(tgt), stepping=variant == "stepping")
+        batches = _forever(Batches(encoded, sentences=args.sentences, seed=args.seed))
+    optimizer = torch.optim.Adam(model.parameters(), lr=Reference().lr, fused=variant != "tutorial")
+    update = partial(_update, model, optimizer, precision == "bf16-mixed")
+    losses = [update(*next(batches)) for _ in range(args.warmup)]
+    timed = [next(batches) for _ in range(args.updates)]
+    start = time.perf_counter()
+    losses += [update(*batch) for batch in timed]
+    seconds = time.perf_counter() - start
+    with FlopCounterMode(display=False) as counter:
+        update(*timed[-1])
+    flop = counter.get_total_flops() / _cells(*timed[-1]) * sum(_cells(*batch) for batch in timed)
+    limit = _matrix_rate(torch.bfloat16 if precision == "bf16-mixed" else torch.float32)
+    pieces = sum(_pieces(*batch) for batch in timed)
+    return {
+        "variant": variant,
+        "tokens_per_second": pieces / seconds,
+        "milliseconds": 1000 * seconds / args.updates,
+        "padding": 1
+        - sum(int((side != PAD).sum()) for batch in timed for side in batch) / sum(_all(*b) for b in timed),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "first": sum(losses[:5]) / 5,
+        "last": sum(losses[-20:]) / 20,
+        "rate": flop / seconds / 1e9,
+        "limit": limit,
+        "fraction": flop / seconds / 1e9 / limit,
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _pairs(args: argparse.Namespace) -> Pairs:
+    src_lang, tgt_lang = args.languages
+    return files("bench", src_lang, tgt_lang, train=args.train).read("train")
+
+
+def _heed(src_vocab: int, tgt_vocab: int, stepping: bool) -> Seq2Seq:
+    sizes = {name: value for name, value in Reference()._asdict().items() if name not in ("lr", "clip_norm")}
+    model = build_seq2seq(src_vocab, tgt_vocab, **sizes)
+    if stepping:  # the same model without the fast loop
+        model.decoder.unroll = model.decoder.step_through  # type: ignore[method-assign]
+    return model
+
+
+def _forever(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+    while True:
+        for batch in batches:
+            yield batch.src, batch.tgt
+
+
+def _update(model: nn.Module, optimizer: torch.optim.Optimizer, low: bool, src: Tensor, tgt: Tensor) -> float:
+    optimizer.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
+        logits = model(src, (src != PAD).sum(1), tgt[:, :-1])[0] if isinstance(model, Seq2Seq) else model(src, tgt)
+        loss = cross_entropy(logits, tgt[:, 1:], PAD)
+    mean = loss.total / loss.count
+    mean.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), Reference().clip_norm)
+    optimizer.step()
+    return float(mean.detach())
+
+
+def _pieces(src: Tensor, tgt: Tensor) -> int:
+    special = torch.tensor([PAD, BOS, EOS])
+    return sum(int((~torch.isin(side, special)).sum()) for side in (src, tgt))
+
+
+def _all(src: Tensor, tgt: Tensor) -> int:
+    return src.numel() + tgt.numel()
+
+
+def _cells(src: Tensor, tgt: Tensor) -> int:
+    return src.size(0) * (src.size(1) + tgt.size(1))
+
+
+def _matrix_rate(dtype: torch.dtype, size: int = 1024, seconds: float = 1.0) -> float:
+    """What a large matrix product reaches here, in GFLOP/s: the limit that a rate is held against."""
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    rounds, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        a @ b
+        rounds += 1
+    return 2 * size**3 * rounds / (time.perf_counter() - start) / 1e9
+
+
+if __name__ == "__main__":
+    main()
