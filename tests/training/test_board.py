@@ -27,6 +27,8 @@ def test_every_curve_has_a_point_where_it_should(run: Run) -> None:
     assert found["train/tokens_per_second"] == found["train/hours"] == [5, 10, 15, 20, 25, 30, 35]
     for name in ("loss", "perplexity", "bleu", "chrf", "aer"):
         assert [step for step, _ in found[f"valid/{name}"]] == [12, 24, 36]
+    for name in ("entropy", "normalised_entropy", "eos_share", "coverage", "monotonicity", "sharpness"):
+        assert [step for step, _ in found[f"attention_health/{name}"]] == [12, 24, 36]
 
 
 def test_curves_show_what_happened(run: Run) -> None:
@@ -66,6 +68,32 @@ def test_attention_maps_and_texts_of_the_fixed_sentences_at_every_validation(run
         assert min(Image.open(io.BytesIO(encoded)).size) > 50
         assert [step for step, _ in found[f"attention/{number}/hypothesis"]][-1] == 36
     assert len(sources) == 2
+
+
+@pytest.mark.slow
+def test_attention_that_has_not_formed_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches a warning at every validation, one at the start, when nobody can tell yet, and none at all."""
+    stuck = ["optim.lr=1e-9", "callbacks.early_stop=null", "trainer.max_steps=240", "trainer.validate_steps=80"]
+    run = train(settings(tmp_path, *stuck))
+    ((step, text),) = events(run.folder)["attention_health/warning/text_summary"]
+    assert step == 240
+    assert "attention has not formed" in text
+    assert [record.getMessage() for record in caplog.records if record.name == "heed.training.board"] == [text]
+
+
+@pytest.mark.slow
+def test_a_run_that_stops_early_is_told_of_at_its_end(tmp_path: Path) -> None:
+    """Catches the runs that need the warning most left without it."""
+    stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=1", "trainer.max_steps=2000", "trainer.validate_steps=100"]
+    run = train(settings(tmp_path, *stuck))
+    assert run.report["steps"] == 200
+    ((step, _),) = events(run.folder)["attention_health/warning/text_summary"]
+    assert step == 200
+
+
+def test_a_few_updates_are_too_few_to_judge(run: Run) -> None:
+    """Catches a warning after a run of a minute, which makes people pass over it."""
+    assert "attention_health/warning/text_summary" not in events(run.folder)
 
 
 def test_settings_stand_beside_the_scores_they_led_to(run: Run) -> None:

@@ -11,6 +11,7 @@ from heed.data.batches import Batch, SortedBatches
 from heed.data.corpus import Pairs
 from heed.data.encoded import encode
 from heed.data.reverse import reverse
+from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
@@ -114,6 +115,38 @@ def test_pictures_are_of_the_first_sentences_in_whole_words(model: Seq2Seq) -> N
             assert found.src == picture.source.split()
             assert found.between_words.shape == (len(found.tgt), len(found.src))
             assert " ".join(found.tgt) == text
+
+
+def test_health_is_that_of_the_attention_on_the_references(model: Seq2Seq) -> None:
+    """Catches health of the hypotheses, of a batch with its padding, or of the pictured sentences alone."""
+    validation = validated(model, sentences=7)
+    validation.scores()
+    forced = []
+    for src, tgt in zip(PAIRS.src, PAIRS.tgt, strict=True):
+        source, target = torch.tensor([[*DIGITS.encode(src), EOS]]), torch.tensor([[BOS, *DIGITS.encode(tgt)]])
+        with torch.no_grad():
+            _, weights = model(source, torch.tensor([source.size(1)]), target)
+        forced.append(health(weights[0, :-1]))
+    assert validation.health() == pytest.approx(mean_health(forced), rel=1e-4)
+
+
+def test_both_maps_of_a_sentence_agree_where_the_hypothesis_is_the_reference(model: Seq2Seq) -> None:
+    """Catches one of the two shifted by a word, or of another sentence."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)  # far from uniform
+        model.decoder.output.bias[:EOS] = -1e4  # <unk> and the like cannot be read back from a text
+    model.double()
+    written = {one.number: DIGITS.decode(one.hypothesis) for one in validated(model, sentences=30).sentences}
+    pairs = Pairs(PAIRS.src, [written[number] or "0" for number in range(len(PAIRS))])
+    validation = Validation(pairs, DIGITS, DIGITS, sentences=30)
+    for batch in SortedBatches(encode(pairs, DIGITS, DIGITS), sentences=30):
+        validation.add(model, batch)
+    validation.scores()
+    agreeing = [picture for picture in validation.pictures() if picture.hypothesis == picture.reference]
+    assert len(agreeing) > 10
+    for picture in agreeing:
+        torch.testing.assert_close(picture.forced.between_words, picture.free.between_words, rtol=1e-4, atol=1e-5)
 
 
 def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:

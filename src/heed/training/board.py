@@ -93,7 +93,7 @@ class Board(Callback):
         task = cast(Translation, pl_module)
         self._curves(trainer, {f"valid/{name}": value for name, value in task.scores.known().items()})
         health = task.validation.health()
-        self._curves(trainer, {f"attention/{name}": value for name, value in _curves_of(health).items()})
+        self._curves(trainer, {f"attention_health/{name}": value for name, value in _curves_of(health).items()})
         writer = self._open(trainer)
         if writer:
             for number, picture in enumerate(task.validation.pictures(), start=1):
@@ -152,7 +152,7 @@ def _is_time_to_judge(trainer: Trainer) -> bool:
 def _warn(writer: SummaryWriter, text: str, step: int) -> None:
     """Say in the log and beside the curves that attention has not formed."""
     log.warning("%s", text)
-    writer.add_text("attention/warning", text, step)
+    writer.add_text("attention_health/warning", text, step)
 
 
 def keep_until(folder: Path, step: int) -> None:
