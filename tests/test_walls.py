@@ -60,7 +60,7 @@ def test_a_new_room_needs_a_place(copy: Path) -> None:
 
 def test_models_import_torch_and_jaxtyping_alone() -> None:
     """Catches a package in models that no contract names, because nobody used it when the contracts were written."""
-    graph = grimp.build_graph("heed", include_external_packages=True)
+    graph = grimp.build_graph("heed", include_external_packages=True, cache_dir=None)
     rooms = {"heed.models", *graph.find_descendants("heed.models")}
     imported = {module.split(".")[0] for room in rooms for module in graph.find_modules_directly_imported_by(room)}
 
