@@ -23,7 +23,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where TensorBoard shows a run that has just been finished."""
     run = train(settings(tmp_path_factory.mktemp("runs")))
     log = tmp_path_factory.mktemp("log") / "tensorboard"
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", run.folder, "--host", "127.0.0.1", "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        "--logdir",
+        str(run.folder),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
             yield address_in(log, process)
