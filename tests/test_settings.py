@@ -84,6 +84,7 @@ def test_what_yaml_can_say_of_a_type_is_right(settings: dict[str, Any]) -> None:
         ({"size": True}, "size=true: should be a valid integer"),
         ({"size": None}, "size=null: should be a valid integer"),
         ({"size": [3]}, "size=[3]: should be a valid integer"),
+        ({"rate": float("nan")}, "rate=NaN: should be a number"),
         ({"rate": "fast"}, "rate=fast: should be a valid number"),
         ({"kind": "gur"}, "kind=gur: should be 'gru' or 'lstm'"),
         ({"pair": [0.5]}, "pair=[0.5]: should be"),

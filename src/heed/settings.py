@@ -8,6 +8,7 @@ that takes it. Strict JSON mode of pydantic is what YAML needs: a list may be a 
 import difflib
 import inspect
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from pydoc import locate
@@ -134,6 +135,9 @@ def _built_faults(path: str, value: Any) -> Iterator[str]:
 
 
 def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
+    if isinstance(value, float) and math.isnan(value):
+        yield f"{path}=NaN: should be a number"
+        return
     if annotation is inspect.Parameter.empty or isinstance(annotation, str):
         return
     try:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -19,16 +20,25 @@ from heed.door import build, door, sweep_name
 from heed.errors import UserError
 from heed.files import write_whole
 from heed.models.seq2seq import Seq2Seq
-from heed.run_folder import REPORT, WITHOUT_EFFECT, begin, finish, held, run_path
+from heed.run_folder import ENVIRONMENT, REPORT, WITHOUT_EFFECT, Found, begin, finish, held, run_path
 from heed.settings import dotted
 from heed.text.subwords import Subwords
 from heed.training.clock import Clock
 from heed.training.guide import Guide
 from heed.training.module import Translation
+from heed.training.processes import first_says, first_then_others, joined, started_processes
 from heed.training.progress import Lines, duration
 from heed.training.schedules import Schedule
-from heed.training.trainer import fit, started_processes
+from heed.training.trainer import fit
 from heed.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The keys of `batches`: how much of the corpus an update reads, one of the two."""
+
+    sentences: Annotated[int, Field(ge=1)] | None
+    tokens: Annotated[int, Field(ge=1)] | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,7 @@ class Settings:
     corpus: dict[str, Any]
     cleaning: dict[str, Any]
     subwords: dict[str, Any]
-    batches: dict[str, Any]
+    batches: Budget
     model: dict[str, Any]
     optim: dict[str, Any]
     learning_rate: dict[str, Any]
@@ -48,7 +58,7 @@ class Settings:
     run: str
     runs: str
     overwrite: bool
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     guided_attention: Annotated[float, Field(ge=0)]
     clip_norm: Annotated[float, Field(gt=0)] | None
@@ -80,22 +90,39 @@ class Data:
 def train(cfg: DictConfig) -> Run:
     """Train, or go on with what an earlier start left, to the end; nothing where the run is finished."""
     folder = run_path(cfg.runs, cfg.run) / (sweep_name() or "")
-    with held(folder):
-        if begin(folder, _plain(cfg), cfg.overwrite) == "finished":
+    with joined(cfg.trainer.distributed, cfg.trainer.accelerator), ExitStack() as kept:
+        if first_says(lambda: _begin(cfg, folder, kept)) == "finished":
             print(f"{folder} is finished; overwrite=true starts over")
         else:
-            finish(folder, _train(cfg, folder))
+            _check_shared(folder)
+            report = _train(cfg, folder)
+            first_says(lambda: finish(folder, report))
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         print(_summary(folder, report))
         return Run(folder, report)
 
 
+def _begin(cfg: DictConfig, folder: Path, kept: ExitStack) -> Found:
+    """Keep the folder for this run as long as `kept` is open; what it was found to be."""
+    kept.enter_context(held(folder))
+    return begin(folder, _plain(cfg), cfg.overwrite)
+
+
+def _check_shared(folder: Path) -> None:
+    """UserError for a process to which the folder of the run is another one."""
+    begun = first_says((folder / ENVIRONMENT).read_bytes)
+
+    def check() -> None:
+        if not (folder / ENVIRONMENT).exists() or (folder / ENVIRONMENT).read_bytes() != begun:
+            raise UserError(f"{folder} is not one folder for all processes; give runs=… on a disk that they share")
+
+    first_then_others(check)
+
+
 def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     """One run to its end; the report."""
-    data = _data(cfg, folder)
+    data, model, architecture = first_then_others(lambda: _prepare(cfg, folder))
     print(data.table)
-    torch.manual_seed(cfg.seed)
-    model, architecture = _model(cfg, data)
     if not (cfg.callbacks.board and cfg.callbacks.checkpoints):
         raise UserError("callbacks.board and callbacks.checkpoints keep the run and cannot be null")
     clock, checkpoints = Clock(), build(cfg.callbacks.checkpoints)
@@ -123,6 +150,13 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     }
 
 
+def _prepare(cfg: DictConfig, folder: Path) -> tuple[Data, Seq2Seq, dict[str, Any]]:
+    """The text in pieces, and a model of its sizes, the same in all processes."""
+    data = _data(cfg, folder)
+    torch.manual_seed(cfg.seed)
+    return data, *_model(cfg, data)
+
+
 def _data(cfg: DictConfig, folder: Path) -> Data:
     corpus: Corpus = build(cfg.corpus)
     splits = {name: corpus.read(name) for name in ("train", "valid", *({"test"} & corpus.splits.keys()))}
@@ -145,6 +179,8 @@ def _subwords(cfg: DictConfig, train: Pairs, folder: Path) -> tuple[Subwords, Su
 
 
 def _model(cfg: DictConfig, data: Data) -> tuple[Seq2Seq, dict[str, Any]]:
+    if cfg.model.get("tie") == "all" and data.src != data.tgt:
+        raise UserError("model.tie=all, but each side has a vocabulary of its own; give subwords.joint=true too")
     sizes = {"src_vocab": len(data.src), "tgt_vocab": len(data.tgt)}
     settings = {str(key): value for key, value in cfg.model.items() if not str(key).startswith("_")}
     return build(cfg.model, **sizes), sizes | settings

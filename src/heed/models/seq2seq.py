@@ -9,6 +9,7 @@ from heed.models.decoder import Decoder, State
 from heed.models.encoder import Encoder
 
 LAYERS = 64  # far beyond what trains; layers are built one by one, so a slip of the keyboard would never come to an end
+WIDEST = 65536  # the same of a size: a GRU of that width has more numbers than most machines have memory for
 
 
 class Seq2Seq(nn.Module):
@@ -101,6 +102,8 @@ def _check(sizes: dict[str, int], pad_id: int, dropout: float, tie: str) -> None
             raise ValueError(f"{name} must be at least 1, got {size}")
         if name.endswith("_layers") and size > LAYERS:
             raise ValueError(f"{name} must be at most {LAYERS}, got {size}")
+        if size > WIDEST and not name.endswith("_vocab"):
+            raise ValueError(f"{name} must be at most {WIDEST}, got {size}")
     if not 0 <= pad_id < min(sizes["src_vocab"], sizes["tgt_vocab"]):
         pieces = f"{sizes['src_vocab']} and {sizes['tgt_vocab']} pieces"
         raise ValueError(f"pad_id must be in both vocabularies, got {pad_id} for {pieces}")

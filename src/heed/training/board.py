@@ -5,10 +5,11 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from pydantic import Field
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.record_writer import RecordWriter
@@ -37,7 +38,9 @@ class Board(Callback):
     the checkpoint is taken out when a run is continued: so no kill leaves a step out or shows one twice.
     """
 
-    def __init__(self, clock: Clock, settings: Mapping[str, object], every_steps: int = 50) -> None:
+    def __init__(
+        self, clock: Clock, settings: Mapping[str, object], every_steps: Annotated[int, Field(ge=1)] = 50
+    ) -> None:
         self.clock, self.settings, self.every_steps = clock, settings, every_steps
         self.sums = torch.zeros(3, dtype=torch.float64)
         """Since the last point of the curves: loss, negative log-likelihood, tokens."""

@@ -4,12 +4,13 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from pydantic import Field
 
 from heed.files import replace_whole
 from heed.training.module import Translation
@@ -38,7 +39,7 @@ class EarlyStop(EarlyStopping):
     would go on training.
     """
 
-    def __init__(self, patience: int, min_delta: float = 0.0) -> None:
+    def __init__(self, patience: Annotated[int, Field(ge=1)], min_delta: float = 0.0) -> None:
         super().__init__("valid/bleu", min_delta=min_delta, patience=patience, mode="max")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -64,7 +65,7 @@ class Checkpoints(Checkpoint):
     validation is done, so that a kill in between would lose a point of every validation curve.
     """
 
-    def __init__(self, every_steps: int = 500) -> None:
+    def __init__(self, every_steps: Annotated[int, Field(ge=1)] = 500) -> None:
         self.every_steps = every_steps
         self.history: list[Record] = []
         self.on_best: Callable[[Record], None] = lambda scores: None
@@ -108,7 +109,8 @@ class Checkpoints(Checkpoint):
         """Record the scores, keep the best, save the last."""
         self.history.append({"step": trainer.global_step} | cast(Translation, pl_module).scores.known())
         if self.best is self.history[-1]:
-            self.on_best(self.best)
+            if trainer.is_global_zero:
+                self.on_best(self.best)
             trainer.save_checkpoint(_path(trainer, BEST), weights_only=False)
         self._save_last(trainer)
 

@@ -2,22 +2,23 @@
 
 import json
 import logging
-import os
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from pydantic import Field
 from torch.utils import deterministic
 
 from heed.data.module import Bitext
 from heed.errors import UserError
 from heed.training.checkpoints import LAST, Stopped, WholeFiles
 from heed.training.module import Translation
+from heed.training.processes import started_processes
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 
@@ -26,10 +27,10 @@ def build_trainer(
     folder: Path,
     callbacks: Sequence[Callback],
     batches_per_epoch: int,
-    max_epochs: int | float | None = None,
-    max_steps: int | None = None,
-    validate_epochs: int | float = 1.0,
-    validate_steps: int | None = None,
+    max_epochs: Annotated[int | float, Field(gt=0)] | None = None,
+    max_steps: Annotated[int, Field(ge=1)] | None = None,
+    validate_epochs: Annotated[int | float, Field(gt=0)] = 1.0,
+    validate_steps: Annotated[int, Field(ge=1)] | None = None,
     accelerator: Literal["cpu", "gpu"] = "cpu",
     distributed: bool = False,
     precision: Precision = "auto",
@@ -86,25 +87,6 @@ def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
         sys.exit(128 + stopped.number)
     except SystemExit as leaving:
         raise KeyboardInterrupt from leaving  # which Lightning makes an exit with code 1
-
-
-class Processes(NamedTuple):
-    """Which of how many processes this is, on all machines and on this one, as torchrun says."""
-
-    rank: int = 0
-    world: int = 1
-    here: int = 1
-
-
-def started_processes(distributed: bool) -> Processes:
-    """What torchrun started. UserError where it and the config do not agree."""
-    names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-    found = Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
-    if distributed and found is None:
-        raise UserError("trainer=ddp is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.train …")
-    if found and found.world > 1 and not distributed:
-        raise UserError(f"torchrun started {found.world} processes, which needs trainer=ddp")
-    return found or Processes()
 
 
 def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:
