@@ -66,6 +66,8 @@ def test_a_report_finishes_a_run(folder: Path) -> None:
 def test_other_settings_are_refused_with_what_differs_and_nothing_is_touched(folder: Path) -> None:
     """Catches a run that goes on with other settings than its config.yaml says."""
     begin(folder, CONFIG)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints/last.ckpt").touch()
     before = contents(folder)
 
     with pytest.raises(UserError) as refusal:
@@ -77,6 +79,16 @@ def test_other_settings_are_refused_with_what_differs_and_nothing_is_touched(fol
     assert "optim.lr" not in message
     assert "overwrite=true" in message
     assert contents(folder) == before
+
+
+def test_a_run_without_a_checkpoint_gives_way_to_other_settings(folder: Path) -> None:
+    """Catches a misspelt path that, once mended, is refused as another run's settings."""
+    begin(folder, CONFIG)
+    (folder / "subwords").mkdir()
+
+    assert begin(folder, changed(seed=2)) == "new"
+    assert yaml.safe_load((folder / "config.yaml").read_text())["seed"] == 2
+    assert not (folder / "subwords").exists()
 
 
 def test_differences_name_what_came_and_what_went() -> None:

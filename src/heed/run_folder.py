@@ -67,7 +67,8 @@ def begin(folder: Path, config: Mapping[str, Any], overwrite: bool = False) -> F
     """What the folder was found to be, after which it holds `config` and the environment of its beginning.
 
     `config` is plain and resolved. UserError, and nothing touched, where the folder holds a run with other settings or
-    what is no run. `overwrite` empties a run folder first. Call it while the folder is `held`.
+    what is no run. A run that ended before its first checkpoint, as one with a misspelt path does, gives way to other
+    settings. `overwrite` empties a run folder first. Call it while the folder is `held`.
     """
     if overwrite or (folder / EMPTYING).exists():
         _empty(folder)
@@ -77,6 +78,9 @@ def begin(folder: Path, config: Mapping[str, Any], overwrite: bool = False) -> F
         write_whole(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
         return "new"
     different = differences(_kept_config(folder / CONFIG), config)
+    if different and not _holds_work(folder):
+        _empty(folder)
+        return begin(folder, config)
     if different:
         raise UserError(
             f"{folder} holds a run with other settings ({', '.join(different)}); "
@@ -121,6 +125,11 @@ def _contents(folder: Path) -> list[Path]:
     """What stands in a folder, except for hidden files and for runs of their own: the jobs of a sweep."""
     visible = (child for child in folder.iterdir() if not child.name.startswith("."))
     return [child for child in visible if not (child / ENVIRONMENT).is_file()]
+
+
+def _holds_work(folder: Path) -> bool:
+    """Whether anything is there that took longer to make than the vocabularies."""
+    return (folder / REPORT).exists() or any((folder / "checkpoints").glob("*.ckpt"))
 
 
 def _refuse_strangers(folder: Path) -> None:
