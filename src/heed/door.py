@@ -141,7 +141,7 @@ def _exit_code(name: str, action: Callable[[], object]) -> int:
         action()
         sys.stdout.flush()
     except UserError as error:
-        print(f"heed-{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"heed-{name}: {_line(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it leaves
@@ -150,6 +150,11 @@ def _exit_code(name: str, action: Callable[[], object]) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def _line(message: str) -> str:
+    """One line; what a file from a stranger put into it cannot move the cursor or colour the terminal."""
+    return "".join(sign if sign.isprintable() else "�" for sign in " ".join(message.split()))
 
 
 def _hydra(name: str, job: Callable[[DictConfig], None]) -> None:

@@ -122,7 +122,8 @@ def _is_utf8(line: bytes) -> bool:
 
 def _greeting(folder: str, about: Any) -> str:
     languages = [about.get("src_lang"), about.get("tgt_lang")]
-    return f"{folder}: from {languages[0]} to {languages[1]}." if all(languages) else f"{folder} is ready."
+    known = all(isinstance(name, str) and name.isprintable() and name for name in languages)
+    return f"{folder}: from {languages[0]} to {languages[1]}." if known else f"{folder} is ready."
 
 
 def main() -> None:

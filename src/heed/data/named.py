@@ -1,6 +1,8 @@
 """A corpus by the name of its reader, as a model folder names the one that it was trained on."""
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, validate_call
@@ -14,12 +16,16 @@ READERS: dict[str, Callable[..., Corpus]] = {"files": files, "tsv": tsv, "revers
 
 
 def own_corpus(about: Mapping[str, Any]) -> Corpus:
-    """The corpus that a model folder names. It may be a stranger's folder: nothing in it is resolved or built."""
+    """The corpus that a model folder names, below the working directory.
+
+    It may be a stranger's folder: nothing in it is resolved or built, and no file is read that it has no business with.
+    """
     named = about.get("corpus")
     settings = dict(named) if isinstance(named, dict) else {}
     reader = str(settings.pop("reader", None))
     if reader not in READERS:
         raise UserError("the model folder names no corpus that can be read; say which text to read (see --help)")
+    _check_inside(settings)
     try:
         return validate_call(config=ConfigDict(strict=True))(READERS[reader])(**settings)
     except ValidationError as error:
@@ -27,3 +33,17 @@ def own_corpus(about: Mapping[str, Any]) -> Corpus:
         raise UserError(
             f"the corpus that the model folder names cannot be read ({wrong}); say which text to read (see --help)"
         ) from error
+
+
+def _check_inside(settings: Mapping[str, Any]) -> None:
+    for key, value in settings.items():
+        if not isinstance(value, str):
+            continue
+        if not value.isprintable():
+            raise UserError(f"the model folder names a corpus by {key}={value!r}; say which text to read (see --help)")
+        # the languages count too: they end the name of a file
+        if not Path(os.path.abspath(value)).is_relative_to(Path.cwd()):  # noqa: PTH100 - links are the user's own
+            raise UserError(
+                f"the model folder names a corpus outside {Path.cwd()}, {key}={value}, which is not read unasked; "
+                "say yourself which text to read (see --help)"
+            )

@@ -6,6 +6,10 @@ from functools import partial
 from heed.data.corpus import Corpus, Pairs
 from heed.errors import UserError
 
+# A model folder may come from a stranger and name this corpus: reading it must end, in the memory there is.
+MAX_LEN = 100
+MAX_PAIRS = 1_000_000
+
 
 def reverse(
     name: str = "reverse",
@@ -29,17 +33,17 @@ def reverse(
 
 
 def _check(train: int, valid: int, test: int, min_len: int, max_len: int) -> None:
-    if min(train, valid, test) < 0 or not 1 <= min_len <= max_len:
+    if min(train, valid, test) < 0 or not 1 <= min_len <= max_len <= MAX_LEN:
         raise UserError(
             f"reverse: sizes {train}, {valid}, {test} and lengths {min_len} to {max_len}; "
-            "expected sizes of 0 or more and 1 <= min_len <= max_len"
+            f"expected sizes of 0 or more and 1 <= min_len <= max_len <= {MAX_LEN}"
         )
     # Half of the longest sequences: drawing without repetition stays quick.
-    supported = 10**max_len // 2
+    supported = min(10**max_len // 2, MAX_PAIRS)
     if train + valid + test > supported:
         raise UserError(
-            f"reverse: {train + valid + test} pairs of at most {max_len} digits would repeat; "
-            f"ask for {supported} at most, or raise max_len"
+            f"reverse: {train + valid + test} pairs of at most {max_len} digits would repeat or fill memory; "
+            f"ask for {supported} at most"
         )
 
 
