@@ -92,6 +92,10 @@ def _check(cfg: DictConfig) -> None:
         raise UserError(
             f"gold={cfg.gold}, but the text of its own corpus has its own; give source=FILE and target=FILE"
         )
+    given = {Path(cfg[name]).resolve() for name in ("source", "target", "gold") if cfg[name]}
+    for name in ("output", "weights"):
+        if cfg[name] and Path(cfg[name]).resolve() in given:
+            raise UserError(f"{name}={cfg[name]} would be written over what is read; choose another with {name}=FILE")
     if cfg.level == "piece" and cfg.gold:
         raise UserError(f"gold={cfg.gold} counts words and level=piece does not; use level=word")
 

@@ -27,6 +27,11 @@ from heed.viz.gallery import Candidate, Entry, gallery
 from heed.viz.heatmap import heatmap
 from heed.viz.heatmap import save as save_picture
 
+HYPOTHESES = "hypotheses.txt"
+"""Written first."""
+
+WRITTEN = ("report.json", "references.txt", "heatmaps", "gallery.html")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -60,6 +65,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Score the model and write what was found; the report."""
     loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
     corpus = build(cfg.corpus) if cfg.get("corpus") else own_corpus(loaded.about)
+    _check_languages(cfg.model, loaded, corpus)
+    folder = _folder(cfg, corpus)
     found = _find(cfg, loaded, corpus)
     report = {
         "corpus": corpus.name,
@@ -69,7 +76,6 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         **_scores(found, loaded, corpus.tgt_lang),
         "sentences_per_second": len(found.pairs) / found.seconds,
     }
-    folder = _folder(cfg, corpus)
     try:
         _write(folder, report, [one.text for one in found.translations], found.pairs.tgt)
         _draw(folder / "heatmaps", cfg, found.translations[: cfg.heatmaps], loaded)
@@ -78,6 +84,16 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         raise UserError(f"{folder} cannot be written ({error.strerror}); choose another with output=DIR") from error
     print(f"{_table(report)}\n\nwritten to {folder}\nto look at {folder / 'gallery.html'}")
     return report
+
+
+def _check_languages(folder: str, loaded: Bundle, corpus: Corpus) -> None:
+    """UserError where the model is known to be of other languages: its scores would say nothing."""
+    known = [loaded.about.get(name) for name in ("src_lang", "tgt_lang")]
+    if all(known) and known != [corpus.src_lang, corpus.tgt_lang]:
+        raise UserError(
+            f"model={folder} translates {known[0]} to {known[1]}, and corpus {corpus.name} is {corpus.src_lang} to "
+            f"{corpus.tgt_lang}; choose text of its languages, or another model=DIR"
+        )
 
 
 def _find(cfg: DictConfig, loaded: Bundle, corpus: Corpus) -> Findings:
@@ -129,17 +145,26 @@ def _search_name(node: DictConfig) -> str:
 
 
 def _folder(cfg: DictConfig, corpus: Corpus) -> Path:
-    """Beside the model folder, unless it is said; a corpus that is not the model's own has a folder by its name."""
+    """Beside the model folder, unless it is said; a corpus that is not the model's own has a folder by its name.
+
+    UserError where that name leads elsewhere, or what would be written over is no former evaluation.
+    """
     if cfg.output:
         folder = Path(cfg.output)
     else:
+        if cfg.get("corpus") and (corpus.name.startswith(".") or Path(corpus.name).name != corpus.name):
+            raise UserError(f"corpus.name={corpus.name}: expected a name that a folder can have; or give output=DIR")
         run = Path(cfg.model).resolve().parent / "evaluate"
         folder = (run / corpus.name if cfg.get("corpus") else run) / cfg.split
-    return folder / (sweep_name() or "")
+    folder = folder / (sweep_name() or "")
+    strange = [name for name in WRITTEN if (folder / name).exists()]
+    if strange and not (folder / HYPOTHESES).exists():
+        raise UserError(f"{folder} holds {strange[0]}, which no evaluation wrote; choose another place with output=DIR")
+    return folder
 
 
 def _write(folder: Path, report: Mapping[str, Any], texts: Sequence[str], references: Sequence[str]) -> None:
-    write_whole(folder / "hypotheses.txt", "".join(f"{text}\n" for text in texts))
+    write_whole(folder / HYPOTHESES, "".join(f"{text}\n" for text in texts))
     write_whole(folder / "references.txt", "".join(f"{text}\n" for text in references))
     write_whole(folder / "report.json", json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n")
 
