@@ -9,15 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from heed.data.encoded import LONGEST
 from heed.errors import UserError
 from heed.maps import Level, Map, attention_map
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import Hypothesis
 from heed.text.subwords import BOS, EOS, PAD, Subwords
-
-LONGEST = 1024
-"""Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
 
 log = logging.getLogger(__name__)
 

@@ -36,8 +36,7 @@ def clean(pairs: Pairs, max_len: int = 100, max_ratio: float = 3.0, max_characte
     """
     if max_len < 1 or max_characters < 1 or max_ratio < 1:
         raise UserError(
-            f"cleaning: max_len={max_len}, max_characters={max_characters}, max_ratio={max_ratio}; "
-            "expected 1 or more of each"
+            f"max_len={max_len}, max_characters={max_characters}, max_ratio={max_ratio}; expected 1 or more of each"
         )
     reasons = [
         "empty",
@@ -51,7 +50,7 @@ def clean(pairs: Pairs, max_len: int = 100, max_ratio: float = 3.0, max_characte
     kept = _select(pairs, [fault is None for fault in faults])
     report = Report(len(pairs), {reason: counts[place] for place, reason in enumerate(reasons)}, len(kept))
     if not len(kept):
-        raise UserError(f"cleaning dropped all {report.read} pairs ({_listed(report)}); check the training files")
+        raise UserError(f"dropped all {report.read} pairs ({_listed(report)}); check the training files")
     return kept, report
 
 

@@ -34,7 +34,9 @@ class Corpus:
     def read(self, split: str) -> Pairs:
         """Every pair of the split, in order; blank lines stay, so that line numbers do."""
         if split not in self.splits:
-            raise UserError(f"corpus {self.name} has no {split} split; set corpus.{split}=…")
+            known = ("train", "valid", "test")
+            advice = f"set corpus.{split}=…" if split in known else f"a split is one of {', '.join(known)}"
+            raise UserError(f"corpus {self.name} has no {split} split; {advice}")
         return self.splits[split]()
 
 

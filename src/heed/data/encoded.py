@@ -10,6 +10,9 @@ from jaxtyping import Int32, Int64
 from heed.data.corpus import Pairs
 from heed.text.subwords import UNK, Subwords
 
+LONGEST = 1024
+"""Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
+
 LINES_AT_ONCE = 10_000  # Python lists of ids take about ten times the memory of the arrays
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from lightning.pytorch import LightningDataModule
 
 from heed.data.batches import Batch, Batches, SortedBatches
-from heed.data.encoded import Encoded
+from heed.data.encoded import LONGEST, Encoded
+from heed.errors import UserError
 
 
 class Stream:
@@ -58,6 +59,7 @@ class Bitext(LightningDataModule):
         world: int = 1,
     ) -> None:
         super().__init__()
+        _check_longest(valid)
         self.train = Batches(train, sentences, tokens, seed, rank, world)
         self.valid = SortedBatches(valid, sentences, tokens, rank, world)
 
@@ -69,3 +71,14 @@ class Bitext(LightningDataModule):
     def val_dataloader(self) -> SortedBatches:
         """Every validation pair once."""
         return self.valid
+
+
+def _check_longest(valid: Encoded) -> None:
+    """UserError for a validation line that no memory holds; cleaning sees to those of the training split."""
+    for side, lengths in (("source", valid.src_len), ("target", valid.tgt_len)):
+        longest = lengths.max(initial=0)
+        if longest > LONGEST:
+            raise UserError(
+                f"validation {side} line {lengths.argmax() + 1} has {longest} pieces; expected {LONGEST} at most: "
+                "divide the line, or take it out of both files"
+            )
