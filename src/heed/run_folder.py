@@ -7,6 +7,7 @@ report.json        written last: a folder that holds it is finished
 .emptying          the former config of a run that is being removed
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -36,6 +37,8 @@ WITHOUT_EFFECT = ("run", "runs", "overwrite", "progress_bar")
 
 PACKAGES = ("heed", "torch", "lightning", "sentencepiece", "sacrebleu", "numpy", "hydra-core")
 
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
 Found = Literal["new", "unfinished", "finished"]
 
 
@@ -60,7 +63,22 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"another process trains in {folder}; wait for it, or choose another run=…") from None
+        with _disk_faults_told(folder):
+            yield
+
+
+@contextmanager
+def _disk_faults_told(folder: Path) -> Iterator[None]:
+    """UserError for a full disk and the like; everything in a run folder is written whole or not at all."""
+    try:
         yield
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        raise UserError(
+            f"{error.filename or folder}: {error.strerror}; what was saved before is whole, and once this is mended "
+            "the same command goes on from there"
+        ) from error
 
 
 def begin(folder: Path, config: Mapping[str, Any], overwrite: bool = False) -> Found:

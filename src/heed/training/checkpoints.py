@@ -1,6 +1,9 @@
 """What is kept of a run, when, and so that no kill can leave half a file."""
 
+import os
 import signal
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -12,13 +15,14 @@ from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from pydantic import Field
 
+from heed.errors import UserError
 from heed.files import replace_whole
 from heed.training.module import Translation
 
 Record = dict[str, int | float]
 """A validation: its step, and its scores by name; plain, so that a checkpoint loads without executing anything."""
 
-LAST, BEST = "checkpoints/last.ckpt", "checkpoints/best.ckpt"
+LAST, BEST, PREVIOUS = (f"checkpoints/{name}.ckpt" for name in ("last", "best", "previous"))
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -28,8 +32,50 @@ class WholeFiles(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
-        """Write beside `path`, force the bytes to the disk, then rename."""
-        replace_whole(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+        """Write beside `path`, force the bytes to the disk, then rename; what was the last becomes the previous one."""
+
+        def write(temporary: Path) -> None:
+            # Given a path, torch.save would hide what the disk says behind an error of its own.
+            with temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            if Path(path).name == Path(LAST).name and Path(path).exists():
+                Path(path).replace(Path(path).with_name(Path(PREVIOUS).name))
+
+        replace_whole(Path(path), write)
+
+
+def resumable(folder: Path) -> Path | None:
+    """The newest whole checkpoint of a run, None where it has not got to one yet.
+
+    A damaged one is said and put aside, lest it take the place of the whole one at the next rotation. UserError where
+    none is whole.
+    """
+    paths = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
+    whole = next((path for path in paths if is_whole(path)), None)
+    if paths and not whole:
+        names = " and ".join(map(str, paths))
+        raise UserError(f"{names} cannot be read; put back a copy, or start over with overwrite=true")
+    if whole and whole != paths[0]:
+        aside = paths[0].replace(paths[0].with_suffix(".damaged"))
+        print(f"warning: {paths[0]} cannot be read; kept as {aside.name}, going on from {whole.name}", file=sys.stderr)
+    return whole
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint is as it was written, and loads without executing anything.
+
+    torch.load alone notices a missing end, but takes altered weights as they are: it does not look at the checksums
+    that torch.save has put beside them.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sound = archive.testzip() is None
+        content = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+        return sound and "global_step" in content
+    except Exception:  # whatever altered bytes make of a reader
+        return False
 
 
 class EarlyStop(EarlyStopping):

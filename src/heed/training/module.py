@@ -16,6 +16,7 @@ from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD
 from heed.training.guide import Guide
+from heed.training.processes import refuse
 from heed.training.schedules import Schedule
 from heed.training.validation import Scores, Validation
 
@@ -43,8 +44,8 @@ class Translation(LightningModule):
         self.model, self.optimizer, self.learning_rate = model, optimizer, learning_rate
         self.teacher_forcing, self.label_smoothing, self.clip_norm = teacher_forcing, label_smoothing, clip_norm
         self.validation, self.seed, self.guide = validation, seed, guide
-        self.gradient_norm = torch.zeros(())
-        """Of the last update, over all parameters, before clipping."""
+        self.loss = self.gradient_norm = torch.zeros(())
+        """Of the last update: the loss of this rank's share, and the norm over all parameters before clipping."""
         self.scores: Scores
         """Of the last validation."""
 
@@ -80,14 +81,31 @@ class Translation(LightningModule):
         if world > 1:
             sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
         # Lightning averages gradients over ranks: times world, that is the sum over ranks of total / global count.
-        return {"loss": total * world / sums[2].to(total), "sums": sums}
+        mean = total * world / sums[2].to(total)
+        self.loss = mean.detach()
+        return {"loss": mean, "sums": sums}
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Clip the norm over all parameters, and keep what it was, in one pass."""
+        """Clip the norm over all parameters, and keep what it was, in one pass.
+
+        UserError where it is not a number: the update, which would leave no weight that is one, is not made.
+        """
         limit = torch.inf if self.clip_norm is None else self.clip_norm
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+        if not torch.isfinite(self.gradient_norm):  # the same on all ranks, and never finite where a loss is not
+            refuse(self._breakdown(optimizer.param_groups[0]["lr"]))
+
+    def _breakdown(self, learning_rate: float) -> str:
+        """What is known of an update that cannot be made, and what to try."""
+        clip = "clip_norm=1.0" if self.clip_norm is None else f"a clip_norm below {self.clip_norm:g}"
+        precision = ", trainer.precision=32-true" if "16" in str(self.trainer.precision) else ""
+        return (
+            f"training has broken down at step {self.global_step + 1:,}: loss {float(self.loss):.4g}, gradient norm "
+            f"{float(self.gradient_norm):.4g}, learning rate {learning_rate:.4g}; the checkpoints are of steps before. "
+            f"Try an optim.lr below {self.peak_learning_rate:g}, {clip}{precision}, with run=NAME"
+        )
 
     def on_validation_epoch_start(self) -> None:
         """Forget the sentences of the validation before."""

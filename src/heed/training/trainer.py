@@ -5,7 +5,8 @@ import logging
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,9 +17,9 @@ from torch.utils import deterministic
 
 from heed.data.module import Bitext
 from heed.errors import UserError
-from heed.training.checkpoints import LAST, Stopped, WholeFiles
+from heed.training.checkpoints import Stopped, WholeFiles, resumable
 from heed.training.module import Translation
-from heed.training.processes import started_processes
+from heed.training.processes import first_says, started_processes
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 
@@ -76,9 +77,10 @@ def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
 
     Ctrl-C and SIGTERM leave with KeyboardInterrupt and SystemExit, the run saved; what has happened is said on stderr.
     """
-    last = Path(trainer.default_root_dir) / LAST
+    checkpoint = first_says(lambda: resumable(Path(trainer.default_root_dir)))
     try:
-        trainer.fit(task, datamodule=bitext, ckpt_path=last if last.exists() else None, weights_only=True)
+        with enough_memory(bitext):
+            trainer.fit(task, datamodule=bitext, ckpt_path=checkpoint, weights_only=True)
     except Stopped as stopped:
         if trainer.is_global_zero:
             print(f"stopped after step {stopped.step:,}; the same command goes on from there", file=sys.stderr)
@@ -86,7 +88,28 @@ def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
             raise KeyboardInterrupt from None
         sys.exit(128 + stopped.number)
     except SystemExit as leaving:
-        raise KeyboardInterrupt from leaving  # which Lightning makes an exit with code 1
+        if leaving.code == 1:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from leaving
+        raise
+
+
+@contextmanager
+def enough_memory(bitext: Bitext) -> Iterator[None]:
+    """UserError, with the setting to lower, where a batch takes more memory than there is."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        sentences, tokens = bitext.train.sentences, bitext.train.tokens
+        budget = f"batches.sentences, now {sentences:,}" if sentences else f"batches.tokens, now {tokens:,}"
+        raise UserError(f"a batch needs more memory than there is; lower {budget}, and give run=NAME") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was refused; on a processor torch says it in an ordinary RuntimeError."""
+    spoken = ("can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in spoken)
 
 
 def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:
@@ -115,3 +138,4 @@ def quieten() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # validation scores are those of all ranks already
