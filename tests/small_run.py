@@ -80,6 +80,12 @@ def events(folder: Path) -> dict[str, list[Any]]:
     return found
 
 
+def differences(one: Path, other: Path) -> list[str]:
+    """What two run folders do not agree in."""
+    checks = {"checkpoint": last_checkpoint, "report": report, "curves": events}
+    return [name for name, read in checks.items() if not same(read(one), read(other))]
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two nests of dicts, lists and tensors agree in every bit."""
     if isinstance(one, torch.Tensor):

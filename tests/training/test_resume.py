@@ -8,22 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
 
 from heed.train import train
 from heed.training.checkpoints import WholeFiles
-from tests.small_run import events, last_checkpoint, overrides, report, same, settings
+from tests.small_run import differences, last_checkpoint, overrides, same, settings
 
 ROOT = Path(__file__).parents[2]
-
-
-def differences(one: Path, other: Path) -> list[str]:
-    """What two run folders do not agree in."""
-    checks = {"checkpoint": last_checkpoint, "report": report, "curves": events}
-    return [name for name, read in checks.items() if not same(read(one), read(other))]
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +71,8 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: py
     path = tmp_path / "last.ckpt"
     WholeFiles().save_checkpoint({"step": torch.tensor(1)}, path)
 
-    def die_halfway(content: object, target: Path) -> None:
-        target.write_bytes(b"half")
+    def die_halfway(content: object, file: BinaryIO) -> None:
+        file.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", die_halfway)

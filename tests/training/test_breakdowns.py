@@ -1,0 +1,189 @@
+"""What ends a run against its will: nothing saved before is lost, and one line says what it was."""
+
+import os
+import re
+import resource
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from heed.errors import UserError
+from heed.train import train
+from heed.training.checkpoints import WholeFiles, is_whole
+from tests.small_run import differences, settings
+
+WITHOUT_PICTURES = ("pictures=0", "callbacks.checkpoints.every_steps=4")
+NOBODY = 65534
+
+
+class Harm:
+    """Lets anyone who loads it with pickle make a file."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self.trace),))
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two runs: `straight`, and `stopped`, which ended when the checkpoint of step 16 was to be written."""
+    runs = tmp_path_factory.mktemp("runs")
+    save = WholeFiles.save_checkpoint
+
+    def save_until(self: WholeFiles, checkpoint: dict[str, Any], path: Path, **rest: object) -> None:
+        if checkpoint["global_step"] == 16:
+            raise RuntimeError("stopped")
+        save(self, checkpoint, path)
+
+    train(settings(runs, "run=straight", *WITHOUT_PICTURES))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="stopped"):
+        patch.setattr(WholeFiles, "save_checkpoint", save_until)
+        train(settings(runs, "run=stopped", *WITHOUT_PICTURES))
+    return runs
+
+
+@pytest.fixture
+def run(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of the stopped run; its last checkpoint is of step 12, its previous one of step 8."""
+    return shutil.copytree(stopped / "stopped", tmp_path / "stopped")
+
+
+def go_on(run: Path) -> None:
+    train(settings(run.parent, f"run={run.name}", *WITHOUT_PICTURES))
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def alter_a_weight(path: Path) -> None:
+    """One bit of one weight: a file that torch.load takes without a word."""
+    weight = torch.load(path, weights_only=True)["state_dict"]["model.decoder.output.weight"].contiguous()
+    content = path.read_bytes()
+    at = content.index(weight.numpy().tobytes())
+    path.write_bytes(content[: at + 3] + bytes([content[at + 3] ^ 1]) + content[at + 4 :])
+    assert not torch.equal(torch.load(path, weights_only=True)["state_dict"]["model.decoder.output.weight"], weight)
+
+
+def make_hostile(path: Path) -> None:
+    torch.save({"global_step": Harm(path.with_name("harm"))}, path)
+
+
+@pytest.mark.parametrize("harm", [truncate, alter_a_weight, make_hostile])
+def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
+    harm: Any, run: Path, stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a run lost with its last file, altered weights trained on, and code executed that a file brings."""
+    last = run / "checkpoints" / "last.ckpt"
+    harm(last)
+    damaged = last.read_bytes()
+    go_on(run)
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert said == [f"warning: {last} cannot be read; kept as last.damaged, going on from previous.ckpt"]
+    assert last.with_suffix(".damaged").read_bytes() == damaged
+    assert differences(run, stopped / "straight") == []
+    assert not last.with_name("harm").exists()
+
+
+def test_without_a_whole_checkpoint_nothing_is_touched(run: Path) -> None:
+    """Catches a run that silently begins again over what might still be rescued."""
+    for name in ("last.ckpt", "previous.ckpt"):
+        truncate(run / "checkpoints" / name)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"last\.ckpt and .*previous\.ckpt cannot be read; .*overwrite=true"):
+        go_on(run)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_killed_between_two_renames_it_goes_on_from_the_previous(run: Path, stopped: Path) -> None:
+    """Catches a run that looks for one name only, and begins again where that is missing."""
+    (run / "checkpoints" / "last.ckpt").unlink()
+    go_on(run)
+    assert differences(run, stopped / "straight") == []
+
+
+def test_a_full_disk_leaves_what_was_saved_and_is_said(run: Path, stopped: Path) -> None:
+    """Catches half a checkpoint in the place of a whole one, and an error that hides what the disk said."""
+    size = (run / "checkpoints" / "last.ckpt").stat().st_size
+    with limited(resource.RLIMIT_FSIZE, size // 2), pytest.raises(UserError, match="File too large; what was saved"):
+        go_on(run)
+    kept = sorted(path.name for path in (run / "checkpoints").iterdir())
+    assert kept == ["best.ckpt", "last.ckpt", "previous.ckpt"]
+    assert all(is_whole(run / "checkpoints" / name) for name in kept)
+    go_on(run)
+    assert differences(run, stopped / "straight") == []
+
+
+def test_a_read_only_folder_is_said(run: Path) -> None:
+    """Catches a traceback out of the depth of a writer."""
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        folder = shutil.copytree(run, Path(parent) / "stopped")
+        folder.joinpath("checkpoints").chmod(0o555)
+        with anyone(folder), pytest.raises(UserError, match="Permission denied; what was saved"):
+            go_on(folder)
+        assert is_whole(folder / "checkpoints" / "last.ckpt")
+
+
+def test_a_loss_that_is_no_number_stops_before_it_is_saved(run: Path) -> None:
+    """Catches weights of NaN in the last checkpoint, after which nothing can be rescued."""
+    last = run / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    content["state_dict"]["model.decoder.output.weight"].fill_(torch.inf)
+    torch.save(content, last)
+    before = last.read_bytes()
+    with pytest.raises(UserError) as refusal:
+        go_on(run)
+    said = str(refusal.value)
+    assert re.search(r"at step 13: loss nan, gradient norm nan, learning rate 0\.0\d+;", said)
+    assert "Try an optim.lr below 0.01, a clip_norm below 1" in said
+    assert last.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("budget", "setting"),
+    [
+        (("batches.sentences=400",), "batches.sentences, now 400"),
+        (("batches.sentences=null", "batches.tokens=5000"), "batches.tokens, now 5,000"),
+    ],
+)
+def test_a_batch_too_large_names_the_setting_to_lower(budget: tuple[str, ...], setting: str, tmp_path: Path) -> None:
+    """Catches a traceback, and advice about the budget that is not in use."""
+    status = Path("/proc/self/status").read_text()
+    used = int(re.findall(r"VmSize:\s+(\d+) kB", status)[0]) * 1024
+    too_large = settings(tmp_path, *budget, "model.att_dim=40000")
+    with limited(resource.RLIMIT_AS, used + 300 * 2**20), pytest.raises(UserError, match=f"lower {setting}"):
+        train(too_large)
+
+
+@contextmanager
+def limited(what: int, limit: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(what, (soft, hard))
+
+
+@contextmanager
+def anyone(folder: Path) -> Iterator[None]:
+    """To root no folder is read-only, so that for a while it is somebody else, to whom the folder belongs."""
+    if os.geteuid():
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, -1)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
