@@ -1,0 +1,102 @@
+"""Does translating stay as quick, and as small, as it began? Lines through the translate door, by the hundred thousand.
+
+    python benchmarks/long_use.py [--lines 1000000] [--every 10000] [--model runs/tiny/model]
+
+A real process of the door is fed through a pipe, line after line of a corpus over and over. At intervals its resident
+memory (VmRSS of Linux) and the lines that came back since the last interval are shown. Without --model, a small
+untrained model of the embedded corpus: memory and pace do not ask what the words mean. One thread.
+"""
+
+import argparse
+import itertools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from heed import bundle
+from heed.data.corpus import read_lines
+from heed.models.seq2seq import build_seq2seq
+from heed.text.subwords import Subwords
+
+TINY = Path(__file__).resolve().parents[1] / "data" / "tiny"
+
+
+def main() -> None:
+    """Feed, count, and print a line at every interval; what it came to at the end."""
+    options = parse()
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.model or untrained(Path(folder) / "model")
+        print("     lines   lines/s   resident MiB")
+        found = list(measure(model, options.lines, options.every))
+    settled = found[len(found) // 4 :]
+    first, last = settled[0], settled[-1]
+    print(
+        f"\nfrom {first[0]:,} to {last[0]:,} lines: memory {last[2] - first[2]:+.1f} MiB, "
+        f"{min(pace for _, pace, _ in settled):,.0f} to {max(pace for _, pace, _ in settled):,.0f} lines/s"
+    )
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=1_000_000, help="in all")
+    parser.add_argument("--every", type=int, default=10_000, help="lines between two rows")
+    parser.add_argument("--model", type=Path, help="a model folder; an untrained one unless given")
+    return parser.parse_args()
+
+
+def untrained(folder: Path) -> Path:
+    """A small model folder for the embedded corpus."""
+    src, tgt = (Subwords.train(read_lines(TINY / f"valid.{lang}"), "bpe", 300) for lang in ("en", "fr"))
+    sizes: dict[str, Any] = dict(src_vocab=len(src), tgt_vocab=len(tgt), emb_dim=16, enc_dim=32, hid_dim=32)
+    sizes |= dict(readout_dim=16, attended_dim=16, att_dim=16)
+    torch.manual_seed(1)
+    bundle.save(folder, build_seq2seq(**sizes), sizes, src, tgt, {})
+    return folder
+
+
+def measure(model: Path, lines: int, every: int) -> Iterator[tuple[int, float, float]]:
+    """Lines so far, lines a second and resident MiB, at every interval."""
+    command = [sys.executable, "-m", "heed.translate", f"model={model}", "search.max_len=12", "device=cpu"]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=one_thread) as process:
+        assert process.stdin
+        assert process.stdout
+        threading.Thread(target=feed, args=(process.stdin, lines), daemon=True).start()
+        started = time.perf_counter()
+        count = 0
+        for count, _ in enumerate(process.stdout, start=1):
+            if count % every == 0:
+                now = time.perf_counter()
+                row = (count, every / (now - started), resident(process.pid))
+                print(f"{row[0]:10,}{row[1]:10,.0f}{row[2]:15.1f}", flush=True)
+                yield row
+                started = now
+    if count != lines or process.returncode:
+        sys.exit(f"{count} lines came back of {lines}; the door left with {process.returncode}")
+
+
+def feed(pipe: IO[bytes], lines: int) -> None:
+    """The corpus, over and over."""
+    text = [f"{line}\n".encode() for line in read_lines(TINY / "test.en")]
+    with pipe:
+        pipe.writelines(itertools.islice(itertools.cycle(text), lines))
+
+
+def resident(pid: int) -> float:
+    """Memory that a process holds, in MiB."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+if __name__ == "__main__":
+    main()
