@@ -67,7 +67,10 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
 
     UserError, in one line, for a folder that is not there, is incomplete, of another format or damaged.
     """
-    missing = [name for name in FILES if not (folder / name).is_file()]
+    try:
+        missing = [name for name in FILES if not (folder / name).is_file()]
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}); ask its owner for leave to read it") from error
     if missing:
         raise UserError(f"{folder} is no model folder: {', '.join(missing)} missing; give runs/<name>/model")
     architecture = _read_config(folder / "config.json")

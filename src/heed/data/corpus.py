@@ -108,7 +108,7 @@ def _read_files(prefix: str, src_lang: str, tgt_lang: str) -> Pairs:
     src, tgt = read_lines(src_path), read_lines(tgt_path)
     _check_equal(src_path, src, tgt_path, tgt)
     gold_path = _existing(f"{prefix}.align")
-    if not gold_path.exists():
+    if not gold_path.is_file():
         return Pairs(src, tgt)
     gold = read_lines(gold_path)
     _check_equal(src_path, src, gold_path, gold)
@@ -117,7 +117,10 @@ def _read_files(prefix: str, src_lang: str, tgt_lang: str) -> Pairs:
 
 def _existing(path: str) -> Path:
     plain, gzipped = Path(path), Path(f"{path}.gz")
-    return gzipped if gzipped.exists() and not plain.exists() else plain
+    try:
+        return gzipped if gzipped.exists() and not plain.exists() else plain
+    except OSError:  # a folder that may not be looked into: reading from it says why
+        return plain
 
 
 def _check_equal(one_path: Path, one: list[str], other_path: Path, other: list[str]) -> None:
