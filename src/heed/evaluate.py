@@ -157,7 +157,10 @@ def _folder(cfg: DictConfig, corpus: Corpus) -> Path:
         run = Path(cfg.model).resolve().parent / "evaluate"
         folder = (run / corpus.name if cfg.get("corpus") else run) / cfg.split
     folder = folder / (sweep_name() or "")
-    strange = [name for name in WRITTEN if (folder / name).exists()]
+    try:
+        strange = [name for name in WRITTEN if (folder / name).exists()]
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}); choose another place with output=DIR") from error
     if strange and not (folder / HYPOTHESES).exists():
         raise UserError(f"{folder} holds {strange[0]}, which no evaluation wrote; choose another place with output=DIR")
     return folder
