@@ -1,0 +1,58 @@
+"""Through a door as from a command line, in this process or in a fork of it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import heed.training.board  # noqa: F401 - nobody may not be able to read what root has installed
+from heed import align, evaluate, train, translate
+
+DOORS = {"train": train, "evaluate": evaluate, "translate": translate, "align": align}
+
+NOBODY = 65534
+
+
+class Outcome(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The last line of standard error, which says what was wrong."""
+        return self.err.splitlines()[-1] if self.err else ""
+
+
+def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"", as_nobody: bool = False) -> Outcome:
+    """The door in a process of its own, with its streams in files of `folder`; `as_nobody` gives up root's rights."""
+    streams = [folder / f".std{name}" for name in ("in", "out", "err")]
+    streams[0].write_bytes(stdin)
+    child = os.fork()
+    if child == 0:
+        try:
+            for number, path in enumerate(streams):
+                os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
+            if as_nobody and os.geteuid() == 0:
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            os._exit(_code(name, arguments))
+        finally:
+            os._exit(99)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return Outcome(code, *(path.read_text(encoding="utf-8") for path in streams[1:]))
+
+
+def _code(name: str, arguments: tuple[str, ...]) -> int:
+    # pytest's capture has its own idea of these
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
+    sys.argv = [f"heed-{name}", *arguments]
+    try:
+        DOORS[name].main()
+    except SystemExit as leaving:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        return leaving.code if isinstance(leaving.code, int) else 98
+    return 97

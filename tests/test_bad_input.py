@@ -1,0 +1,323 @@
+"""What people hand to the four doors by mistake: one line, what to do next, exit code 2, and nothing lost."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.doors import Outcome, forked
+from tests.model_folder import SOURCES, TARGETS, write, write_lines
+
+ROOT = Path(__file__).resolve().parents[1]
+
+EN = ["a dog barks", "the cat sees a dog", "two birds sing", "the house is red", "the old tree", "a red bird"]
+FR = ["un chien aboie", "le chat voit un chien", "deux oiseaux chantent", "la maison est rouge", "le vieil arbre", "un"]
+
+TRAIN_EN, TRAIN_FR = ("".join(f"{line}\n" for line in lines).encode() for lines in (EN, FR))
+
+TEXT: Mapping[str, bytes | None] = {
+    "train.en": TRAIN_EN,
+    "train.fr": TRAIN_FR,
+    "valid.en": b"a cat\n",
+    "valid.fr": b"un chat\n",
+}
+
+MILLION = b"x" * 10**6 + b"\n"
+
+
+def train(folder: Path, *overrides: str, text: Mapping[str, bytes | None] = {}) -> Outcome:
+    """A training run of one update on a small text, some of whose files are other than they should be."""
+    (folder / "text").mkdir(exist_ok=True)
+    for name, content in {**TEXT, **text}.items():
+        if content is not None:
+            (folder / "text" / name).write_bytes(content)
+    corpus = ["corpus=files", "corpus.name=text", "corpus.src_lang=en", "corpus.tgt_lang=fr"]
+    splits = ["corpus.train=text/train", "corpus.valid=text/valid"]
+    sizes = [f"model.{name}=8" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
+    return forked(folder, "train", *corpus, *splits, *sizes, "trainer.max_steps=1", "pictures=0", *overrides)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def refused(found: Outcome, name: str, message: str) -> None:
+    """One line that names the fault, as a door ends; settings may have been told of before it."""
+    assert found.code == 2, found
+    assert found.line.startswith(f"heed-{name}: ")
+    assert message in found.line
+    assert "Traceback" not in found.err
+    assert found.err.count("heed-") == 1
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+BAD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
+    "missing": ({"train.fr": None}, "text/train.fr does not exist; check the path"),
+    "unequal": ({"train.fr": b"un chien aboie\n"}, "text/train.en has 6 lines and text/train.fr has 1"),
+    "not UTF-8": ({"train.fr": b"un\nd\xe9j\xe0\n"}, "text/train.fr line 2 is not UTF-8; convert the file"),
+    "NUL": ({"train.fr": b"un\nd\0\n"}, "text/train.fr line 2 holds a NUL character; expected plain text, remove it"),
+    "empty file": ({"train.en": b"", "train.fr": b""}, "text/train.en is empty; expected one sentence a line"),
+    "empty validation": ({"valid.en": b"", "valid.fr": b""}, "text/valid.en is empty"),
+    "empty lines": ({"train.en": b" \n\n", "train.fr": b"\n\t\n"}, "dropped all 2 pairs (empty: 2)"),
+    "a million characters alone": ({"train.en": MILLION, "train.fr": MILLION}, "(over 1000 characters: 1)"),
+    "a line of many words to validate on": (
+        {"valid.en": b"a dog " * 2000 + b"\n"},
+        "validation source line 1 has 6000 pieces; expected 1024 at most: divide the line, or take it out",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_TEXT)
+def test_text_that_cannot_be_learned_from_is_told_in_one_line(tmp_path: Path, fault: str) -> None:
+    """Catches a traceback, a corpus cut short in silence, and files that are changed or left half-made."""
+    text, message = BAD_TEXT[fault]
+
+    found = train(tmp_path, text=text)
+
+    refused(found, "train", message)
+    assert contents(tmp_path / "text") == {name: held for name, held in {**TEXT, **text}.items() if held is not None}
+    assert not (tmp_path / "runs/text/model").exists()
+    assert not (tmp_path / "runs/text/checkpoints").exists()
+
+
+ODD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
+    "BOM and CRLF": (
+        {name: b"\xef\xbb\xbf" + (content or b"").replace(b"\n", b"\r\n") for name, content in TEXT.items()},
+        "<unk> of target pieces   0.00%    0.00%",
+    ),
+    "empty lines": (
+        {"train.en": b"\n" + TRAIN_EN, "train.fr": b"un\n" + TRAIN_FR},
+        "empty                      1   0 kept",
+    ),
+    "a million characters": (
+        {"train.en": MILLION + TRAIN_EN, "train.fr": MILLION + TRAIN_FR},
+        "over 1000 characters       1",
+    ),
+    "a million characters to validate on": ({"valid.en": MILLION}, "valid: 50.0% of the pieces of one side are <unk>"),
+    "only punctuation": ({"train.en": b"!\n??\n...\n", "train.fr": b"!!\n?\n..\n"}, "best       BLEU"),
+    "no known character": (
+        {"valid.en": "日本\n".encode(), "valid.fr": "中文\n".encode()},
+        "valid: 50.0% of the pieces of one side are <unk>",
+    ),
+    "duplicates": (
+        {"train.en": b"a dog\n" * 9 + b"a cat\n", "train.fr": b"un chien\n" * 9 + b"un chat\n"},
+        "duplicate                  8",
+    ),
+    "valid in train": (
+        {"valid.en": TRAIN_EN, "valid.fr": TRAIN_FR},
+        "valid: 6 of 6 pairs are in train too; its scores will flatter the model",
+    ),
+}
+
+
+@pytest.mark.parametrize("oddity", ODD_TEXT)
+def test_text_that_is_odd_is_learned_from_and_what_is_odd_is_said(tmp_path: Path, oddity: str) -> None:
+    """Catches a run that dies of one line among many, and one that drops or trusts text without a word."""
+    text, said = ODD_TEXT[oddity]
+
+    found = train(tmp_path, text=text)
+
+    assert found.code == 0, found
+    assert said in found.out
+    assert (tmp_path / "runs/text/report.json").exists()
+
+
+def test_a_test_split_that_leaks_into_train_is_said(tmp_path: Path) -> None:
+    """Catches scores that are reported on text that was learned by heart."""
+    found = train(tmp_path, "corpus.test=text/train")
+
+    assert "test: 6 of 6 pairs are in train too; its scores will flatter the model" in found.out
+
+
+def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
+    """Catches SentencePiece's "Vocabulary size too high" as the end of a first try."""
+    found = train(tmp_path, "subwords.vocab_size=1000000")
+
+    assert found.code == 0
+    assert "vocabulary lowered from 1000000 to" in found.out + found.err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("subwords.vocab_size=3", "subwords: vocab_size=3, expected 5 (4 pieces are special) to 1000000"),
+        ("subwords.vocab_size=5", "vocab_size=5 is too small: the characters of this text alone need"),
+        ("subwords.vocab_size=0", "subwords: vocab_size=0, expected 5"),
+        ("subwords.vocab_size=1000001", "subwords: vocab_size=1000001, expected 5"),
+        ("batches.sentences=0", "batches.sentences=0: should be greater than or equal to 1"),
+        ("batches.sentences=-3", "batches.sentences=-3: should be greater than or equal to 1"),
+        ("model.hid_dim=0", "model: hid_dim must be at least 1, got 0"),
+        ("model.hid_dim=-8", "model: hid_dim must be at least 1, got -8"),
+        ("model.hid_dim=100000000000", "model: hid_dim must be at most 65536, got 100000000000"),
+        ("model.dec_layers=1000", "model: dec_layers must be at most 64, got 1000"),
+        ("model.tie=all", "model.tie=all, but each side has a vocabulary of its own; give subwords.joint=true too"),
+        ("seed=99999999999999999999", "seed=99999999999999999999: should be less than"),
+        ("trainer.max_steps=0", "trainer.max_steps=0: should be greater than or equal to 1"),
+        ("trainer.max_epochs=-1", "trainer.max_epochs=-1: should be greater than 0"),
+        ("trainer.validate_steps=0", "trainer.validate_steps=0: should be greater than or equal to 1"),
+        ("trainer.validate_epochs=-1", "trainer.validate_epochs=-1: should be greater than 0"),
+        ("callbacks.checkpoints.every_steps=0", "callbacks.checkpoints.every_steps=0: should be greater than or equal"),
+        ("callbacks.board.every_steps=0", "callbacks.board.every_steps=0: should be greater than or equal to 1"),
+        ("callbacks.early_stop.patience=0", "callbacks.early_stop.patience=0: should be greater than or equal to 1"),
+        ("cleaning.max_ratio=nan", "cleaning.max_ratio=NaN: should be a number"),
+        ("optim.lr=-1", "optim: Invalid learning rate: -1"),
+        ("optim.lr=fast", "optim.lr=fast: should be a valid number"),
+        ("overwrite=maybe", "overwrite=maybe: should be a valid boolean"),
+        ("model.hiden_dim=8", "model.hiden_dim=8: there is no key model.hiden_dim; did you mean model.hid_dim?"),
+        ("lr=0.1", "lr=0.1: there is no key lr; did you mean optim.lr?"),
+        ("attention=aditive", "did you mean additive?"),
+        ("corpus=wmt14", "corpus=wmt14: corpus is one of files, reverse, tiny, tsv"),
+        ("corpus.src_lang=null", "corpus.src_lang=null: should be a valid string"),
+        ("corpus.src_lang=???", "corpus.src_lang: has no value; give corpus.src_lang=…"),
+        ("corpus.tgt_lang=de", "text/train.de does not exist; check the path"),
+        ("run=../elsewhere", "run=../elsewhere: expected a name for a folder below runs"),
+        ("corpus.name=../elsewhere", "run=../elsewhere: expected a name for a folder below runs"),
+        ("runs=text/train.en", "text/train.en/text cannot be written (Not a directory); choose another place"),
+        (f"run={'x' * 300}", "cannot be written (File name too long)"),
+        ("corpus._target_=os.system", "corpus._target_=os.system: should name a function or class in heed."),
+        ("+callbacks.x={_target_:os.system,command:ls}", "callbacks.x._target_=os.system: should name a function"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides: str, message: str) -> None:
+    """Catches a traceback, a run that silently never validates, and a run folder where nobody asked for one."""
+    found = train(tmp_path, overrides)
+
+    refused(found, "train", message)
+    assert contents(tmp_path / "text") == TEXT
+    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} <= {"text", "runs"}
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_the_mended_command_trains(tmp_path: Path) -> None:
+    """Catches a folder that remembers the mistake, and refuses the right settings as those of another run."""
+    refused(train(tmp_path, "corpus.valid=text/vaild"), "train", "text/vaild.en does not exist")
+
+    assert train(tmp_path).code == 0
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder's model, from English to French, whose corpus is own/test below the working directory."""
+    own = {"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"}
+    folder = tmp_path_factory.mktemp("runs") / "own" / "model"
+    return write(folder, {"src_lang": "en", "tgt_lang": "fr", "corpus": own})
+
+
+@pytest.fixture
+def own(tmp_path: Path, model: Path) -> Path:
+    write_lines(tmp_path / "own/test.en", SOURCES)
+    write_lines(tmp_path / "own/test.fr", TARGETS)
+    shutil.copytree(model, tmp_path / "runs/own/model")
+    return tmp_path
+
+
+OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_lang=fr", "corpus.test=own/test"]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("evaluate model=nowhere", "nowhere is no model folder: config.json, weights.safetensors, source.model"),
+        ("evaluate model=own/test.en", "own/test.en is no model folder"),
+        ("evaluate split=dev", "corpus own has no dev split; a split is one of train, valid, test"),
+        ("evaluate split=valid", "corpus own has no valid split; set corpus.valid=…"),
+        ("evaluate OTHER corpus.tgt_lang=de", "translates en to fr, and corpus other is en to de; choose text of its"),
+        ("evaluate OTHER corpus.name=../../../out", "corpus.name=../../../out: expected a name that a folder can have"),
+        ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that a folder can have"),
+        ("evaluate output=report", "report holds report.json, which no evaluation wrote; choose another place"),
+        ("evaluate output=own/test.en/x", "own/test.en/x cannot be written (Not a directory); choose another"),
+        ("evaluate search.max_len=0", "search: max_len must be at least 1, got 0"),
+        ("evaluate search=beam search.beam_size=0", "beam_size and max_len must be at least 1, got 0 and"),
+        ("evaluate sentences=0", "sentences=0: should be greater than or equal to 1"),
+        ("evaluate heatmaps=-1", "heatmaps=-1: should be greater than or equal to 0"),
+        ("align source=own/test.en target=own/test.fr output=own/test.fr", "output=own/test.fr would be written over"),
+        ("align source=own/test.en target=own/test.fr output=o weights=own/../own/test.en", "would be written over"),
+        ("align source=own/gone target=own/test.fr output=o", "own/gone does not exist; check the path"),
+        ("align threshold=0", "threshold=0: should be greater than 0"),
+        ("align backward=nowhere", "nowhere is no model folder"),
+        ("align output=own", "own cannot be written"),
+        ("translate sentences=-1", "sentences=-1: should be greater than or equal to 1"),
+        ("translate search.beam_size=3", "there is no key search.beam_size"),
+    ],
+)
+def test_what_the_other_doors_cannot_do_is_told_in_one_line(own: Path, command: str, message: str) -> None:
+    """Catches a traceback, and an evaluation or alignment that is written over somebody's file or out of its place."""
+    (own / "report").mkdir()
+    (own / "report/report.json").write_text("of my own")
+    name, *overrides = command.split()
+    overrides = [override for given in overrides for override in (OTHER if given == "OTHER" else [given])]
+    before = contents(own)
+
+    found = forked(own, name, "model=runs/own/model", *overrides)
+
+    refused(found, name, message)
+    assert contents(own) == before
+    assert not (own.parent / "out").exists()
+
+
+def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own: Path) -> None:
+    """Catches memory that runs out, a line that is cut in silence, and output that is short of a line."""
+    found = forked(own, "translate", "model=runs/own/model", "search.max_len=8", stdin=b"a dog " * 166_667 + b"\nok\n")
+
+    assert found.code == 0
+    assert found.out.count("\n") == 2
+    assert found.err.startswith("source line 1 has ")
+    assert found.err.endswith("pieces: only the first 1024 are read\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("train corpus=reverse runs=locked", "locked/reverse cannot be written (Permission denied); choose another"),
+        ("evaluate model=runs/own/model corpus=tsv corpus.name=x corpus.src_lang=en corpus.tgt_lang=fr "
+         "corpus.test=secret/text output=out", "secret/text cannot be read: Permission denied"),
+        ("evaluate model=runs/own/model corpus=files corpus.name=x corpus.src_lang=en corpus.tgt_lang=fr "
+         "corpus.test=secret/text output=out", "secret/text.en cannot be read: Permission denied"),
+        ("evaluate model=runs/own/model output=locked/there heatmaps=0", "locked/there cannot be written (Permission"),
+        ("evaluate model=secret/model", "secret/model cannot be read (Permission denied)"),
+        ("align model=runs/own/model output=locked/o", "locked/o cannot be written (Permission denied)"),
+        ("translate model=secret/model", "secret/model cannot be read (Permission denied)"),
+    ],
+)  # fmt: skip
+def test_what_may_not_be_read_or_written_is_told_in_one_line(own: Path, command: str, message: str) -> None:
+    """Catches PermissionError as a traceback; root, who may do anything, gives up his rights for it."""
+    own.chmod(0o755)
+    for name, mode in {"locked": 0o555, "secret": 0o000}.items():
+        (own / name).mkdir()
+        (own / name).chmod(mode)
+    name, *overrides = command.split()
+
+    found = forked(own, name, *overrides, as_nobody=True)
+
+    (own / "secret").chmod(0o700)
+    refused(found, name, message)
+    assert list((own / "locked").iterdir()) == []
+
+
+@pytest.mark.skipif(not shutil.which("make") or not (ROOT / ".venv/.ready").exists(), reason="set up without make")
+class TestBoard:
+    def test_a_port_that_is_taken_is_told_in_one_line(self) -> None:
+        """Catches TensorBoard's own page of advice, or a second server on the port beside it."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            found = make("board", f"PORT={server.getsockname()[1]}")
+
+        assert found.returncode == 2
+        line = found.stderr.splitlines()[0]
+        assert line.endswith("is taken or is no port: choose another, as in `make board PORT=6007`")
+
+    def test_nobody_outside_this_machine_reaches_it(self) -> None:
+        """Catches a board that listens on every interface."""
+        assert "--host 127.0.0.1 " in make("--dry-run", "board").stdout
+
+
+def make(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = ["make", "--old-file=.venv/.ready", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
