@@ -1,0 +1,223 @@
+"""Files from a stranger: whatever they try, nothing of theirs runs, and nothing else of mine is read."""
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from heed import bundle, decoding
+from heed.search.greedy import greedy
+from tests.doors import forked
+from tests.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.small_run import overrides
+
+
+class Hostile:
+    """A pickle of it makes a folder when it is loaded."""
+
+    def __init__(self, sentinel: Path) -> None:
+        self.sentinel = sentinel
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.mkdir, (str(self.sentinel),)
+
+
+@pytest.fixture
+def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """There once hostile code has run."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "owned"
+
+
+def test_the_pickle_of_these_tests_is_hostile(sentinel: Path) -> None:
+    """Catches tests that would pass whatever is loaded."""
+    pickle.loads(pickle.dumps(Hostile(sentinel)))
+
+    assert sentinel.exists()
+
+
+@pytest.mark.parametrize("name", bundle.FILES)
+@pytest.mark.parametrize("form", ["pickle", "torch"])
+def test_a_pickle_in_a_model_folder_is_refused_unread(sentinel: Path, tmp_path: Path, name: str, form: str) -> None:
+    """Catches torch.load, or any other unpickling, on the way of a file that came with a model."""
+    folder = write(tmp_path / "model")
+    if form == "torch":
+        torch.save({"weights": Hostile(sentinel)}, folder / name)
+    else:
+        (folder / name).write_bytes(pickle.dumps(Hostile(sentinel)))
+
+    found = forked(tmp_path, "translate", "model=model", stdin=b"a dog\n")
+
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert f"model/{name}" in found.err
+    assert not sentinel.exists()
+
+
+@pytest.mark.parametrize("key", ["architecture", "heed", "top"])
+def test_a_target_in_a_model_folder_s_config_is_data(sentinel: Path, tmp_path: Path, key: str) -> None:
+    """Catches a folder's config handed to something that instantiates."""
+    path = write(tmp_path / "model") / "config.json"
+    config = json.loads(path.read_text())
+    call = {"_target_": "os.mkdir", "path": str(sentinel), "_args_": [str(sentinel)]}
+    config |= call if key == "top" else {key: call | (config[key] if key == "architecture" else {})}
+    path.write_text(json.dumps(config))
+
+    found = forked(tmp_path, "translate", "model=model", "search.max_len=4", stdin=b"a dog\n")
+
+    if key == "architecture":
+        assert (found.code, found.err.count("\n")) == (2, 1)
+        assert "_target_" in found.err or "_args_" in found.err
+    assert "Traceback" not in found.err
+    assert not sentinel.exists()
+
+
+def test_a_target_in_a_run_folder_s_config_is_only_compared(sentinel: Path, tmp_path: Path) -> None:
+    """Catches a run folder from a stranger whose config is built, by Hydra or by YAML's own tags."""
+    run = tmp_path / "runs/reverse"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints/last.ckpt").touch()
+    arguments = overrides(Path("runs"))
+    for hostile in (
+        f"model: {{_target_: os.mkdir, path: {sentinel}}}\nrun: reverse\n",
+        f"!!python/object/apply:os.mkdir ['{sentinel}']\n",
+        "run: ${oc.env:HOME}\n",
+    ):
+        (run / "config.yaml").write_text(hostile)
+
+        found = forked(tmp_path, "train", *arguments)
+
+        assert (found.code, found.err.count("\n")) == (2, 1)
+        assert "other settings" in found.err or "is damaged" in found.err
+        assert str(Path.home()) not in found.err.replace(str(tmp_path), "")
+    assert not sentinel.exists()
+
+
+@pytest.mark.parametrize("form", ["pickle", "torch"])
+def test_a_hostile_checkpoint_is_not_executed(sentinel: Path, tmp_path: Path, form: str) -> None:
+    """Catches a resumed run that unpickles whatever its folder holds."""
+    arguments = overrides(Path("runs"), "trainer.max_steps=4", "trainer.validate_steps=2", "pictures=0")
+    assert forked(tmp_path, "train", *arguments).code == 0
+    (tmp_path / "runs/reverse/report.json").unlink()
+    for name in ("last", "best"):
+        path = tmp_path / f"runs/reverse/checkpoints/{name}.ckpt"
+        content = torch.load(path, weights_only=True) | {"callbacks": Hostile(sentinel)}
+        if form == "torch":
+            torch.save(content, path)
+        else:
+            path.write_bytes(pickle.dumps(content))
+
+    found = forked(tmp_path, "train", *arguments)
+
+    assert not sentinel.exists()
+    assert found.code != 0 or "checkpoint" in found.err + found.out
+
+
+OUTSIDE = ["/etc", "../other", "own/../../other", "own/../../../etc/passwd"]
+
+
+@pytest.mark.parametrize("door", ["evaluate", "align"])
+@pytest.mark.parametrize("reader", ["files", "tsv"])
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_model_folder_cannot_have_other_files_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str, reader: str, path: str
+) -> None:
+    """Catches a folder whose "corpus" is somebody's mail: it would be copied into the gallery beside the model."""
+    here = tmp_path / "here"
+    for name in ("other.en", "other.fr", "other"):
+        (tmp_path / name).write_text("private\tprivate\n")
+    own = {"reader": reader, "name": "own", "src_lang": "en", "tgt_lang": "fr", "test": path}
+    write(here / "model", {"src_lang": "en", "tgt_lang": "fr", "corpus": own})
+    monkeypatch.chdir(here)
+
+    found = forked(here, door, "model=model")
+
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert "names a corpus outside" in found.err
+    assert not any("private" in file.read_text() for file in here.rglob("*.txt"))
+
+
+@pytest.mark.parametrize("lang", ["/../../../etc/passwd", "x/../../../other"])
+def test_a_language_cannot_lead_out_either(sentinel: Path, tmp_path: Path, lang: str) -> None:
+    """Catches the last part of a file's name, which the language is, taken for harmless."""
+    own = {"reader": "files", "name": "own", "src_lang": lang, "tgt_lang": lang, "test": "own/test"}
+    write(tmp_path / "model", {"corpus": own})
+
+    found = forked(tmp_path, "evaluate", "model=model")
+
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "names a corpus outside" in found.err
+
+
+def test_a_name_cannot_speak_to_the_terminal(sentinel: Path, tmp_path: Path) -> None:
+    """Catches escape sequences from a model folder: they can rewrite what the terminal shows, or its title."""
+    own = {"reader": "reverse", "name": "\x1b]0;owned\x07", "test": 3}
+    write(tmp_path / "model", {"src_lang": "\x1b[31m", "tgt_lang": ["fr"], "corpus": own})
+
+    found = forked(tmp_path, "evaluate", "model=model")
+
+    assert (found.code, found.err.count("\n")) == (2, 1)
+    assert "\x1b" not in found.err + found.out
+
+
+def test_a_page_shows_what_a_stranger_wrote_and_runs_none_of_it(sentinel: Path, tmp_path: Path) -> None:
+    """Catches a corpus whose name or lines become part of the gallery's own script."""
+    script = "</script><script>alert(1)</script>"
+    write_lines(tmp_path / "own/test.en", [script, *SOURCES])
+    write_lines(tmp_path / "own/test.fr", [script, *TARGETS])
+    own = {"reader": "files", "name": "own</title><script>", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"}
+    write(tmp_path / "run/model", {"src_lang": "en", "tgt_lang": "fr", "corpus": own})
+
+    found = forked(tmp_path, "evaluate", "model=run/model", "heatmaps=0", "search.max_len=4")
+
+    page = (tmp_path / "run/evaluate/test/gallery.html").read_text(encoding="utf-8")
+    assert found.code == 0
+    assert "<script>alert" not in page
+    assert "</title><script>" not in page
+
+
+LINES = st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=40), max_size=8)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> bundle.Bundle:
+    return bundle.load(write(tmp_path_factory.mktemp("any") / "model"))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=LINES)
+def test_any_text_has_a_line_for_each_line(loaded: bundle.Bundle, lines: list[str]) -> None:
+    """Catches a character that ends a line, stops the search, or loses a sentence: U+2028, NUL, a lone mark."""
+    found = decoding.translate(loaded.model, loaded.src, loaded.tgt, lines, partial(greedy, max_len=6), sentences=3)
+
+    assert len(found) == len(lines)
+    assert not any("\n" in one.text or "\r" in one.text for one in found)
+
+
+def test_a_whole_pipe_of_any_bytes_keeps_its_lines(sentinel: Path, tmp_path: Path) -> None:
+    """Catches what only the door adds: bytes that are no text, carriage returns, and a last line without an end."""
+    write(tmp_path / "model")
+    every_byte = b"\n".join(bytes([a, b]) for a in range(0, 256, 5) for b in range(0, 256, 7) if 10 not in (a, b))
+
+    found = forked(tmp_path, "translate", "model=model", "search.max_len=4", stdin=every_byte)
+
+    assert found.out.count("\n") == every_byte.count(b"\n") + 1
+    assert "are not UTF-8" in found.err
+
+
+def test_a_half_copied_folder_says_what_is_missing(sentinel: Path, tmp_path: Path) -> None:
+    """Catches a traceback for a copy that was cut short."""
+    write(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "half", ignore=shutil.ignore_patterns("weights*", "about*"))
+
+    found = forked(tmp_path, "translate", "model=half")
+
+    assert found.code == 2
+    assert found.err.startswith("heed-translate: half is no model folder: weights.safetensors, about.json missing")
