@@ -1,0 +1,80 @@
+"""Write docs/licences.md: every distribution that constraints.txt pins, with the licence that its own metadata names.
+
+    python scripts/list_licences.py [--output docs/licences.md]
+
+Run it in the environment that `make` sets up: what is installed there is what is listed, and nothing is looked up.
+"""
+
+import argparse
+import re
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+HEAD = """# Licences of what heed installs
+
+Written by `python scripts/list_licences.py` from the metadata of the installed distributions: the licence expression
+where one is given, else the classifiers, else the first line of the licence field. heed itself is under MIT. Bold is
+what heed or something that it needs asks for without conditions; the rest checks and tests it, or comes with extras.
+
+| distribution | version | licence |
+|---|---|---|
+"""
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "licences.md")
+    output: Path = parser.parse_args().output
+    direct = required("heed")
+    rows = [row(name, direct) for name in pinned(ROOT / "constraints.txt")]
+    output.write_text(HEAD + "".join(rows), encoding="utf-8")
+    print(f"{len(rows)} distributions, written to {output}")
+
+
+def pinned(path: Path) -> list[str]:
+    """The names in a constraints file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.partition("==")[0] for line in lines if line and not line.startswith("#")]
+
+
+def required(name: str) -> set[str]:
+    """What a distribution needs to run, itself and through others; extras are left out."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for requirement in distribution(waiting.pop()).requires or []:
+            needed = canonical(re.split(r"[ ;<>=!~\[(]", requirement, maxsplit=1)[0])
+            if ";" not in requirement and needed not in found:
+                found.add(needed)
+                waiting.append(needed)
+    return found
+
+
+def row(name: str, direct: set[str]) -> str:
+    """A line of the table."""
+    found = distribution(name)
+    shown = f"**{name}**" if canonical(name) in direct else name
+    return f"| {shown} | {found.version.partition('+')[0]} | {licence(found)} |\n"
+
+
+def licence(found: Distribution) -> str:
+    """What a distribution says of its licence."""
+    metadata = found.metadata
+    if metadata["License-Expression"]:
+        return str(metadata["License-Expression"])
+    classifiers = metadata.get_all("Classifier") or []
+    named = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License ::")]
+    text = (metadata["License"] or "").strip().splitlines()
+    return ", ".join(name for name in named if name != "OSI Approved") or (text[0] if text else "not named")
+
+
+def canonical(name: str) -> str:
+    """A name as the index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+if __name__ == "__main__":
+    main()
