@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from heed.models import recurrence
-from heed.models.attention import Memory
+from heed.models.attention import Additive, Memory
 from heed.models.decoder import Decoder, State
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 
@@ -94,6 +94,29 @@ def test_covers_what_it_computes_and_no_more() -> None:
     assert not recurrence.covers(small("article").decoder.attention, small("article").decoder.cells)
     assert not recurrence.covers(small("additive").decoder.attention, small("additive", layers=2).decoder.cells)
     assert not recurrence.covers(small("additive", heads=2).decoder.attention, small("additive").decoder.cells)
+
+
+def test_going_on_from_a_state_in_the_middle() -> None:
+    """What was covered before the first step must count, or covered words are translated again."""
+    model = small("coverage")
+    src, tgt = sentences()
+    state, memory = model.encode(src, SRC_LEN)
+    emb = model.decoder.embed(tgt)
+    state, _ = model.decoder.advance(emb[:, 0], state, memory)
+    fast, stepped = (loop(emb[:, 1:], state, memory) for loop in (model.decoder.unroll, model.decoder.step_through))
+    for one, other in zip(fast, stepped, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+def test_a_score_derived_from_a_covered_one_is_stepped() -> None:
+    """It has an equation of its own: taken for its parent, it would be trained with the wrong one."""
+
+    class Other(Additive):
+        pass
+
+    model = small("additive")
+    model.decoder.attention.attn = Other(8, 8, 6)
+    assert not recurrence.covers(model.decoder.attention, model.decoder.cells)
 
 
 @pytest.mark.parametrize("score", ["additive", "dot"])

@@ -53,5 +53,5 @@ def guided_attention(
 
     Rows of `wanted` sum to 1; those that are zero throughout ask for nothing and count for nothing.
     """
-    # a weight that has underflowed to zero would make the loss infinite
-    return -(wanted * weights.float().clamp_min(1e-9).log()).sum()
+    # a weight that has underflowed to zero would make the loss infinite; clamped, it would get no gradient
+    return -(wanted * (weights.float() + 1e-9).log()).sum()

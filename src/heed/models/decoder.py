@@ -117,7 +117,7 @@ class Decoder(nn.Module):
         """Top states, contexts and weights of every step: by the fast loop where it covers this decoder."""
         if recurrence.covers(self.attention, self.cells):
             cell = cast(nn.GRUCell, self.cells[0])
-            return recurrence.unroll(self.attention, cell, emb, state.hidden[:, 0], memory)
+            return recurrence.unroll(self.attention, cell, emb, state.hidden[:, 0], state.covered, memory)
         return self.step_through(emb, state, memory)
 
     def step_through(

@@ -17,7 +17,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from heed.models.attention import Additive, Attn, Coverage, Dot, Memory, ScaledDot
+from heed.models.attention import Additive, Attn, Coverage, Dot, General, Memory, ScaledDot
+
+COVERED = (Additive, Coverage, Dot, General, ScaledDot)
 
 
 class Unrolled(NamedTuple):
@@ -29,8 +31,11 @@ class Unrolled(NamedTuple):
 
 
 def covers(attention: Attn, cells: nn.ModuleList) -> bool:
-    """Whether the fast loop computes this decoder: one layer, one head, and any score but the article's."""
-    return len(cells) == 1 and type(attention) is Attn and isinstance(attention.attn, Additive | Dot)
+    """Whether the fast loop computes this decoder: one layer, one head, and a score whose derivative is written here.
+
+    By exact types: a score derived from one of these computes something else, and is stepped.
+    """
+    return len(cells) == 1 and type(attention) is Attn and type(attention.attn) in COVERED
 
 
 def unroll(
@@ -38,9 +43,10 @@ def unroll(
     cell: nn.GRUCell,
     emb: Float[Tensor, "batch tgt emb"],
     hidden: Float[Tensor, "batch hid"],
+    covered: Float[Tensor, "batch src"],
     memory: Memory,
 ) -> Unrolled:
-    """All steps of a one-layer decoder that reads the embeddings `emb`, starting from the state `hidden`.
+    """All steps of a one-layer decoder that reads the embeddings `emb`, starting from the state (`hidden`, `covered`).
 
     The words' share of the GRU's input is one product for all steps. Under autocast the products and the stored
     activations are in its type, the states stay in float32.
@@ -58,6 +64,7 @@ def unroll(
         top, context, weights = _Recurrence.apply(  # type: ignore[no-untyped-call]
             word_gates.transpose(0, 1).contiguous(),
             hidden,
+            covered,
             memory.keys.to(low),
             memory.values.to(low),
             memory.mask,
@@ -89,6 +96,7 @@ class _Recurrence(torch.autograd.Function):
         ctx: Any,
         word_gates: Float[Tensor, "tgt batch gates"],
         hidden: Float[Tensor, "batch hid"],
+        covered: Float[Tensor, "batch src"],
         keys: Float[Tensor, "batch src att"],
         values: Float[Tensor, "batch src enc"],
         mask: Bool[Tensor, "batch src"],
@@ -111,7 +119,7 @@ class _Recurrence(torch.autograd.Function):
         weights = hidden.new_empty(steps, batch, src)
         reset, update, candidate, recurrent = hidden.new_empty(4, steps, batch, hid)
         tanh = keys.new_empty(steps, *keys.shape) if energy is not None else keys.new_empty(0)
-        padding, covered = ~mask, torch.zeros_like(weights[0])
+        padding = ~mask
         for t in range(steps):
             state = states[t]
             joined[t, :, :hid] = state
@@ -126,7 +134,7 @@ class _Recurrence(torch.autograd.Function):
             else:
                 energies = torch.bmm(keys, joined[t, :, :hid].unsqueeze(2)).squeeze(2) * scale
             torch.softmax(energies.to(state.dtype).masked_fill_(padding, -math.inf), dim=1, out=weights[t])
-            covered += weights[t]
+            covered = covered + weights[t]
             joined[t, :, hid:] = torch.bmm(weights[t].to(low).unsqueeze(1), values).squeeze(1)
             torch.addmm(combine_bias, joined[t], combine.t(), out=attended[t])
             inputs = torch.addmm(word_gates[t], attended[t], gate_input.t()).to(state.dtype)
@@ -139,7 +147,7 @@ class _Recurrence(torch.autograd.Function):
             states, joined, attended, weights, reset, update, candidate, recurrent, tanh,
             keys, values, into, energy, coverage, combine, gate_input,
         )  # fmt: skip
-        ctx.scale = scale
+        ctx.scale, ctx.covered = scale, covered
         ctx.set_materialize_grads(False)
         return states[1:], joined[:, :, hid:], weights
 
@@ -159,8 +167,7 @@ class _Recurrence(torch.autograd.Function):
         d_energy = states.new_zeros(keys.size(2))
         d_coverage = states.new_zeros(keys.size(2))
         d_state = torch.zeros_like(states[0])
-        # coverage before each step, and the derivative by that after it
-        covered, d_covered = weights.cumsum(0) - weights, torch.zeros_like(weights[0])
+        covered, d_covered = ctx.covered, torch.zeros_like(weights[0])  # after the last step; run backwards below
         for t in range(steps - 1, -1, -1):
             if d_top is not None:
                 d_state = d_state + d_top[t]
@@ -178,7 +185,7 @@ class _Recurrence(torch.autograd.Function):
             if d_weights is not None:
                 d_weight = d_weight + d_weights[t]
             if coverage is not None:
-                d_weight = d_weight + d_covered
+                d_weight, covered = d_weight + d_covered, covered - weights[t]
             d_energies[t] = torch.ops.aten._softmax_backward_data(d_weight, weights[t], 1, full)
             d_state = d_state * z + d_joined[:, :hid]
             if energy is not None:
@@ -190,7 +197,7 @@ class _Recurrence(torch.autograd.Function):
                 if coverage is not None:
                     flat = d_tanh.view(batch * src, -1)
                     d_covered += torch.mv(flat, energy * coverage).view(batch, src)
-                    d_coverage += torch.mv(flat.t(), covered[t].to(low).reshape(-1))
+                    d_coverage += torch.mv(flat.t(), covered.to(low).view(-1))
             else:
                 d_state = d_state + torch.bmm(d_energies[t].unsqueeze(1), keys).squeeze(1) * ctx.scale
             d_state = d_state + torch.mm(d_products[t], into)
@@ -204,6 +211,7 @@ class _Recurrence(torch.autograd.Function):
         return (
             d_inputs,
             d_state,
+            None if coverage is None else d_covered,
             d_keys.to(low),
             d_values,
             None,
