@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -116,7 +117,10 @@ def _enter(task: Callable[[DictConfig], object], schema: Schema) -> int:
     def job(cfg: DictConfig) -> None:
         if sweep_name():
             # Hydra's own record of a sweep; each job's run folder holds its whole config.
-            Path(HydraConfig.get().sweep.dir, "multirun.yaml").unlink(missing_ok=True)
+            folder = Path(HydraConfig.get().sweep.dir)
+            (folder / "multirun.yaml").unlink(missing_ok=True)
+            with suppress(OSError):  # it stays where runs are in it
+                folder.rmdir()
         codes.append(0)
         codes[-1] = _exit_code(task.__name__, lambda: task(_ready(cfg, schema)))
 
