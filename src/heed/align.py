@@ -111,7 +111,7 @@ def _given(cfg: DictConfig) -> Text:
 
 def _own(cfg: DictConfig, loaded: Bundle) -> Text:
     """A split of the corpus that the model was trained on."""
-    corpus = own_corpus(loaded.about)
+    corpus = own_corpus(loaded.about, Path(cfg.model))
     pairs = corpus.read(cfg.split)
     gold = pairs.gold if cfg.level == "word" else None
     return Text(pairs.src, pairs.tgt, gold, f"gold alignment of {corpus.name}, {cfg.split}")

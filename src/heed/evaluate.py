@@ -64,7 +64,7 @@ class Findings(NamedTuple):
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Score the model and write what was found; the report."""
     loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
-    corpus = build(cfg.corpus) if cfg.get("corpus") else own_corpus(loaded.about)
+    corpus = build(cfg.corpus) if cfg.get("corpus") else own_corpus(loaded.about, Path(cfg.model))
     _check_languages(cfg.model, loaded, corpus)
     folder = _folder(cfg, corpus)
     found = _find(cfg, loaded, corpus)

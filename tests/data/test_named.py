@@ -1,6 +1,9 @@
 """What a model folder can name as its corpus."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from heed.data.named import own_corpus
 from heed.errors import UserError
@@ -23,9 +26,27 @@ from heed.errors import UserError
 def test_a_model_folder_can_only_name_a_corpus(corpus: object, message: str) -> None:
     """Catches a folder from a stranger that makes evaluate call what it likes."""
     with pytest.raises(UserError, match=message):
-        own_corpus({"corpus": corpus})
+        own_corpus({"corpus": corpus}, Path("model"))
 
 
 def test_what_a_model_folder_says_is_not_resolved() -> None:
     """Catches a folder that reads the environment into a report."""
-    assert own_corpus({"corpus": {"reader": "reverse", "name": "${oc.env:HOME}"}}).name == "${oc.env:HOME}"
+    assert (
+        own_corpus({"corpus": {"reader": "reverse", "name": "${oc.env:HOME}"}}, Path("model")).name == "${oc.env:HOME}"
+    )
+
+
+def test_a_run_may_be_evaluated_on_the_text_it_was_trained_on_wherever_that_lies(tmp_path: Path) -> None:
+    """Text kept outside the working directory would have to be named again for every evaluation of one's own runs."""
+    settings = {"name": "far", "src_lang": "en", "tgt_lang": "fr", "test": str(tmp_path / "test")}
+    for lang in ("en", "fr"):
+        (tmp_path / f"test.{lang}").write_text("a\n", encoding="utf-8")
+    about = {"corpus": {"reader": "files"} | settings}
+    with pytest.raises(UserError, match="outside"):
+        own_corpus(about, tmp_path / "run" / "model")
+    (tmp_path / "run").mkdir()
+    config = {"corpus": {"_target_": "heed.data.corpus.files"} | settings}
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert own_corpus(about, tmp_path / "run" / "model").read("test").src == ["a"]
+    with pytest.raises(UserError, match="outside"):
+        own_corpus({"corpus": about["corpus"] | {"test": "/etc/passwd"}}, tmp_path / "run" / "model")

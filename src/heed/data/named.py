@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from heed.data.corpus import Corpus, files, tsv
@@ -15,8 +16,8 @@ READERS: dict[str, Callable[..., Corpus]] = {"files": files, "tsv": tsv, "revers
 """What may be named."""
 
 
-def own_corpus(about: Mapping[str, Any]) -> Corpus:
-    """The corpus that a model folder names, below the working directory.
+def own_corpus(about: Mapping[str, Any], folder: Path) -> Corpus:
+    """The corpus that the model folder `folder` names, below the working directory unless the run around it was on it.
 
     It may be a stranger's folder: nothing in it is resolved or built, and no file is read that it has no business with.
     """
@@ -25,7 +26,8 @@ def own_corpus(about: Mapping[str, Any]) -> Corpus:
     reader = str(settings.pop("reader", None))
     if reader not in READERS:
         raise UserError("the model folder names no corpus that can be read; say which text to read (see --help)")
-    _check_inside(settings)
+    if not _is_of_run(settings, folder.parent / "config.yaml"):
+        _check_inside(settings)
     try:
         return validate_call(config=ConfigDict(strict=True))(READERS[reader])(**settings)
     except ValidationError as error:
@@ -33,6 +35,16 @@ def own_corpus(about: Mapping[str, Any]) -> Corpus:
         raise UserError(
             f"the corpus that the model folder names cannot be read ({wrong}); say which text to read (see --help)"
         ) from error
+
+
+def _is_of_run(settings: Mapping[str, Any], config: Path) -> bool:
+    """Whether the model lies in the folder of a run on this very corpus: then its user has named those paths before."""
+    try:
+        run = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    named = run.get("corpus") if isinstance(run, dict) else None
+    return isinstance(named, dict) and {key: value for key, value in named.items() if key != "_target_"} == settings
 
 
 def _check_inside(settings: Mapping[str, Any]) -> None:
