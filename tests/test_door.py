@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def enter(task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
 
     yield run
     root.handlers[:] = handlers
+
+
+def test_a_warning_is_one_line_without_the_code_that_gave_it(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python prints a path into torch and a line of its source, two lines that tell a user nothing."""
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    assert enter("model=m") == 0
+    said = warnings.formatwarning("positions 4 to 6 cannot be attended", UserWarning, "module.py", 1789)
+    assert said == "heed-translate: positions 4 to 6 cannot be attended\n"
 
 
 def test_a_config_arrives_composed_and_resolved(enter: Enter, task: Recorder) -> None:

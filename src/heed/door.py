@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -43,6 +44,8 @@ def door(task: Callable[[DictConfig], object], schema: Schema) -> Callable[[], N
     def main() -> None:
         # Hydra would print its own errors, several lines of them, and exit with 1.
         os.environ["HYDRA_FULL_ERROR"] = "1"
+        # Python's own form names a file of some library and a line of its code, which tells a user nothing.
+        warnings.formatwarning = lambda message, *_: f"heed-{task.__name__}: {message}\n"
         sys.exit(_enter(task, schema))
 
     return main
