@@ -95,7 +95,7 @@ def stepped(loaded: Bundle, source: str, target: str) -> Forced:
         logits, state, weights = loaded.model.step(torch.tensor([given]), state, memory)
         nll -= float(torch.log_softmax(logits[0], 0)[wanted])
         rows.append(weights[0])
-    return Forced(src_ids, tgt_ids, nll, torch.stack(rows))
+    return Forced(source, target, src_ids, tgt_ids, nll, torch.stack(rows))
 
 
 def test_forcing_its_own_translation_gives_the_search_s_weights(loaded: Bundle) -> None:
@@ -116,7 +116,7 @@ def test_links_are_of_words(loaded: Bundle) -> None:
     for row, tgt_word in enumerate(tgt_words):
         weights[row, src_words.index(1 - tgt_word)] = 0.4
 
-    (found,) = forced_maps([Forced(src_ids, tgt_ids, 0.0, weights)], loaded.src, loaded.tgt)
+    (found,) = forced_maps([Forced("cat dog", "chien chat", src_ids, tgt_ids, 0.0, weights)], loaded.src, loaded.tgt)
     assert found.links() == {(1, 0), (0, 1)}
     torch.testing.assert_close(found.between_words, torch.tensor([[0.0, 0.4], [0.4, 0.0]]))
 

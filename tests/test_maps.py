@@ -10,7 +10,7 @@ from torch import Tensor
 from heed.data.reverse import reverse
 from heed.decoding import Forced, Search, force, forced_maps, translate
 from heed.errors import UserError
-from heed.maps import END, Map, attention_map, divide, read_gold
+from heed.maps import END, Map, attention_map, divide, divide_line, read_gold
 from heed.metrics.alignment import Gold, Links, alignment_scores
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.search.beam import beam
@@ -84,7 +84,9 @@ def test_the_map_of_a_translation_is_the_forced_map_of_it(attention: dict[str, A
         for hypothesis in found.candidates:
             text = DIGITS.decode(hypothesis.ids)
             if hypothesis.ids and DIGITS.encode(text) == hypothesis.ids:
-                free = attention_map(hypothesis.attention, found.src_ids, hypothesis.ids, DIGITS, DIGITS)
+                free = attention_map(
+                    hypothesis.attention, divide(found.src_ids, DIGITS), divide(hypothesis.ids, DIGITS)
+                )
                 (forced,) = forced_maps(force(model, DIGITS, DIGITS, [source], [text]), DIGITS, DIGITS)
                 torch.testing.assert_close(free.between_words, forced.between_words, rtol=1e-3, atol=1e-4)
                 compared += 1
@@ -101,7 +103,7 @@ def pieces_map() -> tuple[Subwords, list[int], list[int], Tensor]:
 def test_words_are_pieces_put_together_and_the_end_has_a_place_of_its_own() -> None:
     """Catches </s> counted to the last word, rows that no longer sum to 1, and names that belong elsewhere."""
     subwords, src_ids, tgt_ids, weights = pieces_map()
-    words = attention_map(weights, src_ids, tgt_ids, subwords, subwords)
+    words = attention_map(weights, divide(src_ids, subwords), divide(tgt_ids, subwords))
     assert (words.src, words.tgt) == (["ab", "c"], ["a", "bc"])
     assert words.between_words.shape == (2, 2)
     torch.testing.assert_close(words.weights.sum(dim=1), torch.ones(3))
@@ -114,7 +116,7 @@ def test_words_are_pieces_put_together_and_the_end_has_a_place_of_its_own() -> N
 def test_pieces_stay_as_they_are() -> None:
     """Catches a level that does nothing."""
     subwords, src_ids, tgt_ids, weights = pieces_map()
-    pieces = attention_map(weights, src_ids, tgt_ids, subwords, subwords, "piece")
+    pieces = attention_map(weights, divide(src_ids, subwords, "piece"), divide(tgt_ids, subwords, "piece"))
     assert pieces.src == subwords.pieces(src_ids)
     torch.testing.assert_close(pieces.weights, weights)
 
@@ -156,6 +158,47 @@ def test_a_sentence_set_apart_by_spaces_keeps_its_words() -> None:
 )
 def test_gold_that_does_not_belong_here_is_told_by_its_line(lines: list[str], message: str) -> None:
     """Catches gold counted from 1, which would score near 1 without a word about why."""
-    maps = [Map(torch.zeros(2, 3), ["a", "b"], ["x", "y"])] * 2
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
-        read_gold(lines, maps, "news.gold")
+        read_gold(lines, [(2, 2)] * 2, "news.gold")
+
+
+ODD = ["a\u200cb c", "a\u200bb c", "a \u200f b", "a \ufdfa b", "\ufeff a b", "a \u200b b c", "a\u3000b c", "a \xad b"]
+"""Lines whose words normalisation divides, adds or drops: non-joiner, zero-width space, direction marks, U+FDFA."""
+
+
+@pytest.mark.parametrize("line", ODD)
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char", "word"])
+def test_words_are_those_of_the_line(line: str, kind: Any) -> None:
+    """Catches words counted after normalisation, by which every link after such a one names its neighbour."""
+    subwords = Subwords.train(["a b c ab abc bc"] * 5, kind, 12)
+    words, index = divide_line(line, subwords)
+    ids = subwords.encode(line)
+    assert len(words) == len(line.split())
+    assert len(index) == len(ids)
+    for number, word in enumerate(line.split()):
+        assert [piece for piece, own in zip(ids, index, strict=True) if own == number] == subwords.encode(word)
+
+
+def test_a_word_without_pieces_has_no_weight_and_no_link() -> None:
+    """Catches rows divided by nothing, links of a word that the model never saw, and neighbours that move up."""
+    subwords = Subwords.train(["a b c"] * 5, "word", 12)
+    source, target = "a \ufeff b", "\u200f a b"
+    weights = torch.tensor([[0.1, 0.7, 0.2], [0.6, 0.1, 0.3], [0.0, 0.0, 1.0]])
+    found = attention_map(weights, divide_line(source, subwords), divide_line(target, subwords))
+    assert found.size == (3, 3)
+    torch.testing.assert_close(found.between_words, torch.tensor([[0, 0, 0], [0.1, 0, 0.7], [0.6, 0, 0.1]]))
+    assert found.links() == {(2, 1), (0, 2)}
+    assert found.health().tgt_len == 2
+    assert read_gold(["2-2 1-0"], [found.size], "gold")
+
+
+def test_words_past_the_pieces_that_are_read_are_words_without_links() -> None:
+    """Catches right gold of a long line refused, because only its beginning was read."""
+    subwords = Subwords.train(["a b c"] * 5, "word", 12)
+    source, target = (divide_line("a b c a b", subwords, read=read) for read in (3, 2))
+    found = attention_map(torch.full((3, 4), 0.25), source, target)
+    assert found.size == (5, 5)
+    assert {tgt for _, tgt in found.links()} == {0, 1}
+    assert not found.between_words[:, 3:].any()
+    assert read_gold(["4-4"], [found.size], "gold")
+    assert len(divide_line("a b c a b", subwords, "piece", 3).words) == 3

@@ -66,7 +66,7 @@ def align(cfg: DictConfig) -> list[Links]:
     output = Path(cfg.output or Path(cfg.model).resolve().parent / "align" / f"{cfg.split}.align")
     forced = decoding.force(loaded.model, loaded.src, loaded.tgt, text.sources, text.targets, cfg.sentences)
     maps = decoding.forced_maps(forced, loaded.src, loaded.tgt, cfg.level)
-    gold = None if text.gold is None else read_gold(text.gold, maps, text.gold_name)
+    gold = None if text.gold is None else read_gold(text.gold, (found.size for found in maps), text.gold_name)
     links = [found.links(cfg.threshold) for found in maps]
     if cfg.backward:
         links = _both_ways(cfg, links, maps, text, loaded, bundle.load(Path(cfg.backward), device))

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from heed.data.encoded import LONGEST
 from heed.errors import UserError
-from heed.maps import Level, Map, attention_map
+from heed.maps import Level, Map, attention_map, divide_line
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import Hypothesis
@@ -27,6 +27,7 @@ class Translation(NamedTuple):
     """The best translation of a line, and what the search found, best first: beam search finds several."""
 
     text: str
+    source: str
     src_ids: list[int]
     candidates: list[Hypothesis]
 
@@ -43,6 +44,8 @@ class Forced(NamedTuple):
     the source and one for its EOS; row i belongs to the prediction of piece i, whatever the kind of attention.
     """
 
+    source: str
+    target: str
     src_ids: list[int]
     tgt_ids: list[int]
     nll: float
@@ -67,18 +70,19 @@ def translate(
 ) -> list[Translation]:
     """A translation for each line, in order, up to `sentences` lines at once; an empty line stays empty."""
     encoded = _encode(src, lines, "source")
-    translations = [Translation("", [], [Hypothesis([], 0.0, torch.zeros(0, 1))])] * len(lines)
+    translations = [Translation("", line, [], [Hypothesis([], 0.0, torch.zeros(0, 1))]) for line in lines]
     for chosen in _by_length([len(ids) for ids in encoded], sentences):
         batch, lengths = _padded([[*encoded[index], EOS] for index in chosen], model)
         for index, found in zip(chosen, search(model, batch, lengths, BOS, EOS), strict=True):
-            translations[index] = _translation(found, encoded[index], tgt)
+            candidates = _on_cpu(found)
+            text = tgt.decode(candidates[0].ids)
+            translations[index] = Translation(text, lines[index], encoded[index], candidates)
     return translations
 
 
-def _translation(found: Hypothesis | list[Hypothesis], src_ids: list[int], tgt: Subwords) -> Translation:
+def _on_cpu(found: Hypothesis | list[Hypothesis]) -> list[Hypothesis]:
     several = found if isinstance(found, list) else [found]
-    candidates = [one._replace(attention=one.attention.float().cpu()) for one in several]
-    return Translation(tgt.decode(candidates[0].ids), src_ids, candidates)
+    return [one._replace(attention=one.attention.float().cpu()) for one in several]
 
 
 @torch.inference_mode()
@@ -95,13 +99,21 @@ def force(
         for row, index in enumerate(chosen):
             loss = cross_entropy(logits[row : row + 1], target[row : row + 1, 1:], PAD)
             looked = weights[row, : len(tgt_ids[index]) + 1, : len(src_ids[index]) + 1].float().cpu()
-            forced[index] = Forced(src_ids[index], tgt_ids[index], float(loss.nll), looked)
+            ids = src_ids[index], tgt_ids[index]
+            forced[index] = Forced(sources[index], targets[index], *ids, float(loss.nll), looked)
     return [forced[index] for index in range(len(src_ids))]
 
 
 def forced_maps(forced: Sequence[Forced], src: Subwords, tgt: Subwords, level: Level = "word") -> list[Map]:
     """Where the model looked for each word that it was given."""
-    return [attention_map(found.weights, found.src_ids, found.tgt_ids, src, tgt, level) for found in forced]
+    return [
+        attention_map(
+            found.weights,
+            divide_line(found.source, src, level, len(found.src_ids)),
+            divide_line(found.target, tgt, level, len(found.tgt_ids)),
+        )
+        for found in forced
+    ]
 
 
 def _encode(subwords: Subwords, lines: Sequence[str], side: str) -> list[list[int]]:

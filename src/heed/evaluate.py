@@ -19,7 +19,7 @@ from heed.decoding import Forced, Translation, forced_maps
 from heed.door import build, door, sweep_name
 from heed.errors import UserError
 from heed.files import write_whole
-from heed.maps import Level, Map, attention_map, read_gold
+from heed.maps import Level, Map, attention_map, divide, divide_line, read_gold
 from heed.metrics.alignment import Gold, alignment_scores
 from heed.metrics.attention import Health, advice, mean_health
 from heed.metrics.bleu import sentence_bleu, translation_scores
@@ -56,6 +56,8 @@ class Findings(NamedTuple):
     pairs: Pairs
     gold: list[Gold] | None
     forced: list[Forced]
+    maps: list[Map]
+    """Between the words of each source and of its reference."""
     translations: list[Translation]
     seconds: float
     """Spent on the translations."""
@@ -100,13 +102,13 @@ def _find(cfg: DictConfig, loaded: Bundle, corpus: Corpus) -> Findings:
     pairs = corpus.read(cfg.split)
     model = (loaded.model, loaded.src, loaded.tgt)
     forced = decoding.force(*model, pairs.src, pairs.tgt, cfg.sentences)
+    maps = forced_maps(forced, loaded.src, loaded.tgt)
     gold = None
     if pairs.gold is not None:
-        maps = forced_maps(forced, loaded.src, loaded.tgt)
-        gold = read_gold(pairs.gold, maps, f"gold alignment of {corpus.name}, {cfg.split}")
+        gold = read_gold(pairs.gold, (one.size for one in maps), f"gold alignment of {corpus.name}, {cfg.split}")
     started = time.perf_counter()
     translations = decoding.translate(*model, pairs.src, build(cfg.search), cfg.sentences)
-    return Findings(pairs, gold, forced, translations, time.perf_counter() - started)
+    return Findings(pairs, gold, forced, maps, translations, time.perf_counter() - started)
 
 
 def perplexity(forced: Sequence[Forced]) -> float:
@@ -117,15 +119,14 @@ def perplexity(forced: Sequence[Forced]) -> float:
 
 def _scores(found: Findings, loaded: Bundle, tgt_lang: str) -> dict[str, Any]:
     texts = [one.text for one in found.translations]
-    maps = forced_maps(found.forced, loaded.src, loaded.tgt)
-    links = [one.links() for one in maps]
+    links = [one.links() for one in found.maps]
     written = [_maps(one, loaded, "word")[0] for one in found.translations]
     return {
         **translation_scores(hypotheses=texts, references=found.pairs.tgt, tgt_lang=tgt_lang)._asdict(),
         "perplexity": perplexity(found.forced),
         "aer": None if found.gold is None else alignment_scores(links, found.gold).aer,
         "attention": {
-            "reference": mean_health([one.health() for one in maps])._asdict(),
+            "reference": mean_health([one.health() for one in found.maps])._asdict(),
             "hypothesis": mean_health([one.health() for one in written])._asdict(),
         },
     }
@@ -133,9 +134,8 @@ def _scores(found: Findings, loaded: Bundle, tgt_lang: str) -> dict[str, Any]:
 
 def _maps(found: Translation, loaded: Bundle, level: Level) -> list[Map]:
     """Where the model looked, for every candidate, best first."""
-    return [
-        attention_map(one.attention, found.src_ids, one.ids, loaded.src, loaded.tgt, level) for one in found.candidates
-    ]
+    source = divide_line(found.source, loaded.src, level, len(found.src_ids))
+    return [attention_map(one.attention, source, divide(one.ids, loaded.tgt, level)) for one in found.candidates]
 
 
 def _search_name(node: DictConfig) -> str:
@@ -195,7 +195,7 @@ def _page(cfg: DictConfig, report: Mapping[str, Any], found: Findings, loaded: B
 
 
 def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) -> Iterator[Entry]:
-    maps = forced_maps(found.forced, loaded.src, loaded.tgt, cfg.level)
+    maps = found.maps if cfg.level == "word" else forced_maps(found.forced, loaded.src, loaded.tgt, cfg.level)
     sentences = zip(found.pairs.tgt, found.translations, maps, strict=True)
     for number, (text, translation, forced) in enumerate(sentences):
         candidates = _maps(translation, loaded, cfg.level)

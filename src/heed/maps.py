@@ -1,9 +1,10 @@
 """Attention as people read it: between words, or between the pieces that the model itself sees."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -23,15 +24,28 @@ UNSPACED = re.compile(
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese letters, between whose words no space is written."""
 
 
+class Words(NamedTuple):
+    """The words of a sentence, and for each of the pieces that the model read of it the index of its word."""
+
+    words: list[str]
+    word_index: list[int]
+
+
 class Map(NamedTuple):
     """One sentence's attention: a row for each produced word, a column for each source word and one for its </s>.
 
-    Where the model produced </s> too, its row is the last. With `level=piece`, words are pieces.
+    Where the model produced </s> too, its row is the last. With `level=piece`, words are pieces. The row and column
+    of a word of which the model read nothing are zero.
     """
 
     weights: Float[Tensor, "rows columns"]
     src: list[str]
     tgt: list[str]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The number of source and of produced words."""
+        return len(self.src), len(self.tgt)
 
     @property
     def between_words(self) -> Float[Tensor, "tgt src"]:
@@ -40,12 +54,16 @@ class Map(NamedTuple):
 
     def health(self) -> Health:
         """How well formed this sentence's attention is."""
-        return health(self.weights[: len(self.tgt)])
+        rows = self.weights[: len(self.tgt)]
+        return health(rows[rows.any(dim=1)])
 
     def links(self, threshold: float | None = None) -> Links:
         """For each produced word the source word that it attends to most, or every one from `threshold` on."""
         words = self.between_words
-        return argmax_links(words) if threshold is None else threshold_links(words, threshold)
+        if threshold is not None:
+            return threshold_links(words, threshold)
+        looked = words.any(dim=1)
+        return frozenset(link for link in argmax_links(words) if looked[link[1]])
 
     def with_end(self) -> "Map":
         """The same with </s> among the words, for a picture that shows it."""
@@ -53,35 +71,53 @@ class Map(NamedTuple):
         return Map(self.weights, [*self.src, END], [*self.tgt, *[END] * rows])
 
 
-def attention_map(
-    weights: Float[Tensor, "rows columns"],
-    src_ids: Sequence[int],
-    tgt_ids: Sequence[int],
-    src: Subwords,
-    tgt: Subwords,
-    level: Level = "word",
-) -> Map:
-    """The map of weights between pieces; their last column is the source's </s>, and a row may follow the pieces'."""
-    src_words, src_index = divide(src_ids, src, level)
-    tgt_words, tgt_index = divide(tgt_ids, tgt, level)
-    rows = [len(tgt_words)] * (len(weights) - len(tgt_ids))
-    merged = merge_words(weights.float().cpu(), [*src_index, len(src_words)], [*tgt_index, *rows])
-    return Map(merged, src_words, tgt_words)
+def attention_map(weights: Float[Tensor, "rows columns"], src: Words, tgt: Words) -> Map:
+    """The map of weights between pieces; their last column is the source's </s>, and a row may follow the pieces'.
+
+    A word without a piece gets a row or a column of zeros.
+    """
+    rows = [len(tgt.words)] * (len(weights) - len(tgt.word_index))
+    columns, rows = [*src.word_index, len(src.words)], [*tgt.word_index, *rows]
+    merged = merge_words(weights.float().cpu(), _without_gaps(columns), _without_gaps(rows))
+    whole = torch.zeros(max(len(tgt.words), *(row + 1 for row in rows), 0), len(src.words) + 1)
+    whole[torch.tensor(sorted(set(rows)), dtype=torch.long)[:, None], torch.tensor(sorted(set(columns)))] = merged
+    return Map(whole, src.words, tgt.words)
 
 
-def divide(ids: Sequence[int], subwords: Subwords, level: Level = "word") -> tuple[list[str], list[int]]:
-    """The words of a sentence, and for each piece the index of its word.
+def _without_gaps(index: Sequence[int]) -> list[int]:
+    place = {word: number for number, word in enumerate(sorted(set(index)))}
+    return [place[word] for word in index]
+
+
+def divide_line(line: str, subwords: Subwords, level: Level = "word", read: int | None = None) -> Words:
+    """The words of a line as the line itself sets them apart, whatever normalisation makes of its white space.
+
+    Where the model read its first `read` pieces alone, the words beyond them are words all the same.
+    """
+    if level == "piece":
+        return divide(subwords.encode(line)[:read], subwords, level)
+    (pieces,) = subwords.encode_words([line])
+    words = subwords.spell(pieces)
+    if len(words) == 1 and UNSPACED.search(words[0]):
+        words, index = _pieces_as_words(subwords.pieces(pieces[0]))
+    else:
+        index = [word for word, own in enumerate(pieces) for _ in own]
+    return Words(words, index[:read])
+
+
+def divide(ids: Sequence[int], subwords: Subwords, level: Level = "word") -> Words:
+    """The words of a sentence of which there are only pieces, as a model writes it.
 
     A sentence of a script that is written without spaces, and that has none, would be a single word: its pieces are
     taken for words. One that was set apart by spaces beforehand keeps the words that it was given, as gold
     alignments of such languages count them.
     """
     if level == "piece":
-        return subwords.pieces(ids), list(range(len(ids)))
+        return Words(subwords.pieces(ids), list(range(len(ids))))
     words = subwords.words(ids)
     if len(words) == 1 and UNSPACED.search(words[0]):
-        return _pieces_as_words(subwords.pieces(ids))
-    return words, subwords.word_index(ids)
+        return Words(*_pieces_as_words(subwords.pieces(ids)))
+    return Words(words, subwords.word_index(ids))
 
 
 def _pieces_as_words(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -97,13 +133,13 @@ def _pieces_as_words(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
     return words, index
 
 
-def read_gold(lines: Sequence[str], maps: Sequence[Map], name: str) -> list[Gold]:
-    """Gold alignments of the sentences on these maps; UserError, with the line, for one that cannot be theirs."""
+def read_gold(lines: Sequence[str], sizes: Iterable[tuple[int, int]], name: str) -> list[Gold]:
+    """Gold alignments of pairs of so many source and target words; UserError, with the line, for one not theirs."""
     gold = []
-    for number, (line, found) in enumerate(zip(lines, maps, strict=True), start=1):
+    for number, (line, size) in enumerate(zip(lines, sizes, strict=True), start=1):
         try:
             links = read_pharaoh(line)
-            check_within(links.possible, len(found.src), len(found.tgt))
+            check_within(links.possible, *size)
         except UserError as error:
             raise UserError(f"{name}, line {number}: {error}") from None
         gold.append(links)

@@ -194,7 +194,7 @@ def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int) -> Translatio
         teacher_forcing=_schedule(cfg.teacher_forcing, steps),
         label_smoothing=cfg.label_smoothing,
         clip_norm=cfg.clip_norm,
-        validation=Validation(data.valid, data.src, data.tgt, cfg.pictures),
+        validation=Validation(data.valid, data.src, data.tgt, cfg.pictures, data.corpus.tgt_lang),
         seed=cfg.seed,
         guide=Guide(data.train, data.src, data.tgt, cfg.guided_attention) if cfg.guided_attention else None,
     )

@@ -18,7 +18,7 @@ from heed.bundle import Bundle
 from heed.decoding import Translation
 from heed.door import build, door
 from heed.errors import UserError
-from heed.maps import attention_map
+from heed.maps import attention_map, divide, divide_line
 from heed.viz.interlinear import interlinear
 
 CHUNK = 1 << 16
@@ -103,7 +103,8 @@ def _stream(
 def _show(console: Console, found: Translation, loaded: Bundle) -> None:
     """Under each produced word the source word, or </s>, that the model looked at most."""
     best = found.hypothesis
-    shown = attention_map(best.attention, found.src_ids, best.ids, loaded.src, loaded.tgt)
+    source = divide_line(found.source, loaded.src, read=len(found.src_ids))
+    shown = attention_map(best.attention, source, divide(best.ids, loaded.tgt))
     weights = shown.weights[: len(shown.tgt)]
     console.print(f"{interlinear(weights, shown.with_end().src, shown.tgt, console.width)}\n", style="dim")
 

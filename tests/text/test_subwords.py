@@ -211,6 +211,16 @@ def test_a_file_and_a_pickle_hold_the_whole_model(tmp_path: Path) -> None:
     assert trained("bpe") != subwords
 
 
+@given(text=st.text(st.characters() | st.sampled_from("adog th  \u200b\u200c\u200f\ufeff\ufdfa▁\u0301\xad")))
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_words_one_by_one_have_the_pieces_of_the_line(kind: Kind, text: str) -> None:
+    """Catches ids other than SentencePiece's own for the whole line, and words other than the line's."""
+    subwords = trained(kind)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=subwords.model)
+    assert subwords.encode(text) == processor.encode(" ".join(text.replace("▁", " ").split()))
+    assert len(subwords.encode_words([text])[0]) == len(text.split())
+
+
 def test_the_file_is_sentencepiece_s_own(tmp_path: Path) -> None:
     subwords = trained("bpe")
     subwords.save(tmp_path / "src.model")

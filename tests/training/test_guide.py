@@ -1,5 +1,7 @@
 """What guided attention asks for, worked out by hand, and that training on it teaches it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -61,3 +63,25 @@ def test_the_loss_is_least_where_attention_is_what_is_wanted() -> None:
 def test_without_alignments_there_is_one_clear_line(characters: Subwords) -> None:
     with pytest.raises(UserError, match=r"guided_attention needs word alignments of the training split"):
         Guide(Pairs(["a"], ["a"], None), characters, characters)
+
+
+@pytest.mark.parametrize(
+    ("gold", "message"),
+    [
+        ("0-2", "line 2: alignment link 0-2 in a pair of 1 source and 1 target words"),
+        ("x", "line 2: alignment link 'x'"),
+    ],
+)
+def test_alignments_that_do_not_belong_are_told_by_their_line(characters: Subwords, gold: str, message: str) -> None:
+    """Catches links counted from 1, which would teach attention the neighbours, and a line that nobody can find."""
+    pairs = replace(PAIRS, gold=["0-1 1-0", gold])
+    with pytest.raises(UserError, match=f"gold alignment of the training split, .*, {message}"):
+        Guide(pairs, characters, characters)
+
+
+def test_words_are_counted_as_the_line_sets_them_apart(characters: Subwords) -> None:
+    """Catches links that are off by one after a word of which normalisation leaves nothing."""
+    pairs = Pairs(["\ufeff bb"], ["a"], ["1-0"])
+    (batch,) = list(SortedBatches(encode(pairs, characters, characters), sentences=1))
+    target = Guide(pairs, characters, characters).target(batch)
+    torch.testing.assert_close(target[0, 0], torch.tensor([1 / 3, 1 / 3, 1 / 3, 0]))

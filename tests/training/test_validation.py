@@ -11,16 +11,18 @@ from heed.data.batches import Batch, SortedBatches
 from heed.data.corpus import Pairs
 from heed.data.encoded import encode
 from heed.data.reverse import reverse
+from heed.errors import UserError
 from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
-from heed.training.validation import Validation
+from heed.training.validation import Sentence, Validation
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
+NO_HEALTH = mean_health([])
 
 
 @pytest.fixture
@@ -156,3 +158,29 @@ def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:
     scores = validation.scores()
     hypotheses = [DIGITS.decode(one.hypothesis) for one in validation.sentences]
     assert scores.bleu == bleu(hypotheses=hypotheses, references=PAIRS.tgt)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), [("99-0", "alignment link 99-0 in a pair of"), ("1_1", "alignment link '1_1'; expected")]
+)
+def test_gold_that_cannot_be_is_told_by_split_and_line(line: str, message: str) -> None:
+    """Catches gold of another text, which would score near 1 to the end of the run without a word about why."""
+    assert PAIRS.gold is not None
+    pairs = Pairs(PAIRS.src, PAIRS.tgt, [*PAIRS.gold[:6], line, *PAIRS.gold[7:]])
+    with pytest.raises(UserError, match=f"gold alignment of the validation split, line 7: {message}"):
+        Validation(pairs, DIGITS, DIGITS)
+
+
+def test_bleu_is_by_the_tokens_of_the_target_language() -> None:
+    """Catches Chinese scored as one word a sentence, 0 until it is perfect."""
+    pairs = Pairs(["0", "1"], ["我喜欢红色的房子", "他不喜欢小狗"])
+    chinese = Subwords.train(pairs.tgt * 5, "char", 50)
+    found = []
+    for language in ("zh", ""):
+        validation = Validation(pairs, DIGITS, chinese, tgt_lang=language)
+        validation.tokens = 1
+        for number, text in enumerate(["我喜欢红色的小房子", "他不喜欢狗"]):
+            validation.sentences.append(Sentence(number, chinese.encode(text), frozenset(), NO_HEALTH, None))
+        found.append(validation.scores().bleu)
+    assert found[0] > 40
+    assert found[1] < 1

@@ -4,6 +4,7 @@ import io
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,11 +117,19 @@ class Subwords:
         return self.encode_lines([text])[0]
 
     def encode_lines(self, lines: Sequence[str]) -> list[list[int]]:
-        """`encode` of every line, on all processors."""
-        if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
-            return [[self._word_id(word) for word in self.normalise(line).split()] for line in lines]
-        ids: list[list[int]] = self._processor.encode([_clean(line) for line in lines])
-        return ids
+        """`encode` of every line."""
+        return [list(chain.from_iterable(words)) for words in self.encode_words(lines)]
+
+    def encode_words(self, lines: Sequence[str]) -> list[list[list[int]]]:
+        """The ids of each white-space word of every line, as the line itself counts its words.
+
+        Pieces do not cross white space, so words are encoded one by one, each different one once. A word can have no
+        piece (a lone U+FEFF), or pieces that begin several words (U+FDFA): normalisation knows no white space.
+        """
+        split = [line.split() for line in lines]
+        different = sorted({word for words in split for word in words})
+        known = dict(zip(different, self._encode_each(different), strict=True))
+        return [[known[word] for word in words] for words in split]
 
     def decode(self, ids: Sequence[int]) -> str:
         """One line of text; PAD, BOS and EOS are ignored, an unknown piece reads `⁇`."""
@@ -136,7 +145,11 @@ class Subwords:
         groups: list[list[int]] = [[] for _ in range(max(index, default=-1) + 1)]
         for word, piece_id in zip(index, ids, strict=True):
             groups[word].append(int(piece_id))
-        return ["".join(text.split()) for text in self._processor.decode(groups)]
+        return self.spell(groups)
+
+    def spell(self, words: Sequence[Sequence[int]]) -> list[str]:
+        """Each word as its ids write it, without any space; empty for one without ids."""
+        return ["".join(text.split()) for text in self._processor.decode(words)]
 
     def word_index(self, ids: Sequence[int]) -> list[int]:
         """For each piece the index of its word; a piece that shows nothing belongs to the word beside it."""
@@ -149,6 +162,12 @@ class Subwords:
             index.append(word)
         last = word if shown else max(word - 1, 0)
         return [min(word, last) for word in index]
+
+    def _encode_each(self, words: Sequence[str]) -> list[list[int]]:
+        if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
+            return [[self._word_id(part) for part in self.normalise(word).split()] for word in words]
+        ids: list[list[int]] = self._processor.encode([_clean(word) for word in words])
+        return ids
 
     def _word_id(self, word: str) -> int:
         piece_id: int = self._processor.piece_to_id(SPACE + word)

@@ -11,7 +11,8 @@ from torch import Tensor
 from heed.data.batches import Batch
 from heed.data.corpus import Pairs
 from heed.errors import UserError
-from heed.metrics.alignment import Gold, read_pharaoh
+from heed.maps import divide_line, read_gold
+from heed.metrics.alignment import Gold
 from heed.metrics.loss import guided_attention
 from heed.text.subwords import Subwords
 
@@ -29,11 +30,13 @@ class Guide:
         if pairs.gold is None:
             raise UserError("guided_attention needs word alignments of the training split; put train.align beside it")
         self.weight = weight
+        src_words = [divide_line(line, src) for line in pairs.src]
+        tgt_words = [divide_line(line, tgt) for line in pairs.tgt]
+        sizes = ((len(one.words), len(other.words)) for one, other in zip(src_words, tgt_words, strict=True))
+        gold = read_gold(pairs.gold, sizes, "gold alignment of the training split, of the lines that cleaning kept")
         wanted = [
-            _wanted(read_pharaoh(line), src.word_index(src_ids), tgt.word_index(tgt_ids))
-            for line, src_ids, tgt_ids in zip(
-                pairs.gold, src.encode_lines(pairs.src), tgt.encode_lines(pairs.tgt), strict=True
-            )
+            _wanted(links, one.word_index, other.word_index)
+            for links, one, other in zip(gold, src_words, tgt_words, strict=True)
         ]
         self._offsets = np.cumsum([0, *map(len, wanted)])
         self._places = np.array([place[:2] for places in wanted for place in places], np.int32).reshape(-1, 2)

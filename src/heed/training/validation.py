@@ -8,8 +8,8 @@ from torch import Tensor
 
 from heed.data.batches import Batch
 from heed.data.corpus import Pairs
-from heed.maps import Map, attention_map
-from heed.metrics.alignment import Links, alignment_scores, read_pharaoh
+from heed.maps import Map, attention_map, divide, divide_line, read_gold
+from heed.metrics.alignment import Links, alignment_scores
 from heed.metrics.attention import Health, mean_health
 from heed.metrics.bleu import bleu, chrf
 from heed.metrics.loss import cross_entropy
@@ -63,10 +63,15 @@ class Validation:
     so, and it is no teacher forcing of training, which the translations here never see.
     """
 
-    def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, sentences: int = 4) -> None:
-        self.pairs, self.src, self.tgt = pairs, src, tgt
+    def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, sentences: int = 4, tgt_lang: str = "") -> None:
+        self.pairs, self.tgt, self.tgt_lang = pairs, tgt, tgt_lang
         self.pictured = sentences
-        self.gold = None if pairs.gold is None else [read_pharaoh(line) for line in pairs.gold]
+        self.src_words = [divide_line(line, src) for line in pairs.src]
+        self.tgt_words = [divide_line(line, tgt) for line in pairs.tgt]
+        self.gold = None
+        if pairs.gold is not None:
+            lengths = ([len(one.words) for one in words] for words in (self.src_words, self.tgt_words))
+            self.gold = read_gold(pairs.gold, zip(*lengths, strict=True), "gold alignment of the validation split")
         self.clear()
 
     def clear(self) -> None:
@@ -90,16 +95,16 @@ class Validation:
         for number, hypothesis, on_reference in zip(batch.index.tolist(), hypotheses, forced, strict=True):
             maps = None
             if number < self.pictured:
-                src_ids = self.src.encode(self.pairs.src[number])
-                maps = (on_reference, attention_map(hypothesis.attention, src_ids, hypothesis.ids, self.src, self.tgt))
+                written = divide(hypothesis.ids, self.tgt)
+                maps = (on_reference, attention_map(hypothesis.attention, self.src_words[number], written))
             found = on_reference.links(), on_reference.health()
             self.sentences.append(Sentence(number, hypothesis.ids, *found, maps))
 
     def _forced(self, batch: Batch, weights: Tensor) -> list[Map]:
-        rows = zip(batch.src.tolist(), batch.src_len.tolist(), batch.tgt.tolist(), batch.tgt_len.tolist(), strict=True)
+        rows = zip(weights.float().cpu(), batch.index.tolist(), batch.src_len, batch.tgt_len, strict=True)
         return [
-            attention_map(row[:tgt_len, :src_len], src[: src_len - 1], tgt[1:tgt_len], self.src, self.tgt)
-            for row, (src, src_len, tgt, tgt_len) in zip(weights.float().cpu(), rows, strict=True)
+            attention_map(row[:tgt_len, :src_len], self.src_words[number], self.tgt_words[number])
+            for row, number, src_len, tgt_len in rows
         ]
 
     def gather(self) -> None:
@@ -121,7 +126,7 @@ class Validation:
         return Scores(
             loss=loss,
             perplexity=math.exp(min(loss, 700.0)),  # beyond 709 a float cannot hold it
-            bleu=bleu(hypotheses=hypotheses, references=references),
+            bleu=bleu(hypotheses=hypotheses, references=references, tgt_lang=self.tgt_lang),
             chrf=chrf(hypotheses=hypotheses, references=references),
             aer=self._aer(),
         )
