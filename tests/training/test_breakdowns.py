@@ -44,9 +44,10 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save(self, checkpoint, path)
 
     train(settings(runs, "run=straight", *WITHOUT_PICTURES))
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="stopped"):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WholeFiles, "save_checkpoint", save_until)
-        train(settings(runs, "run=stopped", *WITHOUT_PICTURES))
+        with pytest.raises(RuntimeError, match="stopped"):
+            train(settings(runs, "run=stopped", *WITHOUT_PICTURES))
     return runs
 
 

@@ -163,6 +163,8 @@ def keep_until(folder: Path, step: int) -> None:
 
     TensorBoard's `purge_step` alone is not enough: its reader goes by it for curves and images, but not for text.
     """
+    for half in folder.glob(".events.out.tfevents.*"):
+        half.unlink()  # left by a kill in the middle of what follows, and TensorBoard would read it too
     for path in folder.glob("events.out.tfevents.*"):
         records = [record for record in RawEventFileLoader(str(path)).Load() if Event.FromString(record).step <= step]
         replace_whole(path, partial(_write_records, records))

@@ -52,6 +52,8 @@ def resumable(folder: Path) -> Path | None:
     A damaged one is said and put aside, lest it take the place of the whole one at the next rotation. UserError where
     none is whole.
     """
+    for half in (folder / LAST).parent.glob(".*.ckpt.*"):
+        half.unlink()  # left by a kill in the middle of writing
     paths = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
     whole = next((path for path in paths if is_whole(path)), None)
     if paths and not whole:

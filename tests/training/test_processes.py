@@ -1,0 +1,117 @@
+"""Two real processes that train one model, started by torchrun as a person would."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from heed.errors import UserError
+from heed.train import train
+from heed.training.processes import started_processes
+from tests.small_run import differences, events, last_checkpoint, overrides, report, settings
+
+ROOT = Path(__file__).parents[2]
+
+EQUAL = [
+    "corpus.valid=22",  # and 400 training pairs: the last batch of both splits is a single pair, for two processes
+    "batches.sentences=21",
+    "model.dropout=0.0",
+    "teacher_forcing.end=1.0",
+    "trainer.max_steps=60",
+    "trainer.validate_steps=20",
+]
+"""Without what every process draws for itself."""
+
+
+def command(runs: Path, *more: str) -> list[str]:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return [*torchrun, "-m", "heed.train", *overrides(runs, *EQUAL, "trainer=ddp", "trainer.accelerator=cpu", *more)]
+
+
+def in_two(runs: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(runs, *more), cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one run, `together`, of two processes; `printed` is what they said."""
+    runs = tmp_path_factory.mktemp("runs")
+    done = in_two(runs, "run=together")
+    assert done.returncode == 0, done.stderr
+    (runs / "printed").write_text(done.stdout)
+    return runs
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains(runs: Path) -> None:
+    """Catches means of means, gradients averaged over ranks and not tokens, pairs seen twice, scores of half a split."""
+    alone = train(settings(runs, "run=alone", *EQUAL)).folder
+    one, two = last_checkpoint(alone), last_checkpoint(runs / "together")
+    torch.testing.assert_close(two["state_dict"], one["state_dict"], rtol=0, atol=1e-5)
+    assert two["callbacks"]["Clock"]["tokens"] == one["callbacks"]["Clock"]["tokens"]
+    for mine, theirs in zip(report(alone)["history"], report(runs / "together")["history"], strict=True):
+        assert theirs == pytest.approx(mine, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_write_and_say_everything_once(runs: Path) -> None:
+    """Catches a table, an event file or a point of a curve for each process."""
+    printed = (runs / "printed").read_text()
+    assert printed.count("pairs read") == printed.count("perplexity") == printed.count("next  ") == 1
+    assert len(re.findall(r"^ +\d+ +\d\.\d ", printed, re.MULTILINE)) == 3
+    assert len(list((runs / "together" / "tensorboard").iterdir())) == 1
+    assert [step for step, _ in events(runs / "together")["train/loss"]] == list(range(5, 61, 5))
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_other_and_the_same_command_goes_on(runs: Path) -> None:
+    """Catches a process that waits for a dead one for ever, and a resumed run of two that is not the run."""
+    last = runs / "killed" / "checkpoints" / "last.ckpt"
+    with subprocess.Popen(command(runs, "run=killed"), cwd=ROOT, stderr=subprocess.DEVNULL) as launcher:
+        while not last.exists() and launcher.poll() is None:
+            time.sleep(0.01)
+        os.kill(process_of_rank(1, launcher.pid), signal.SIGKILL)
+        assert launcher.wait(timeout=60) != 0
+    assert not (runs / "killed" / "report.json").exists()
+    assert in_two(runs, "run=killed").returncode == 0
+    assert differences(runs / "killed", runs / "together") == []
+
+
+@pytest.mark.slow
+def test_one_refusal_ends_all_and_is_said_once(runs: Path) -> None:
+    """Catches a line for each process, one that waits for a refused one, and an end that looks like a fault of ours."""
+    refused = in_two(runs, "run=together", "seed=2")
+    assert refused.stderr.count("heed-train: ") == 1
+    assert "holds a run with other settings (seed 1 -> 2)" in refused.stderr
+    assert re.findall(r"exitcode *: (\d+)", refused.stderr)[-1] == "2"
+    assert "pairs read" not in refused.stdout
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_left_alone_by_all(runs: Path) -> None:
+    """Catches a process that goes on to train while the first has seen that there is nothing to do."""
+    again = in_two(runs, "run=together")
+    assert again.returncode == 0
+    assert again.stdout.count("is finished") == again.stdout.count("next  ") == 1
+
+
+def test_processes_and_config_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches two trainings of the whole, side by side in one folder, and one that waits for nobody."""
+    with pytest.raises(UserError, match="started by torchrun"):
+        started_processes(True)
+    for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    assert started_processes(True) == (1, 2, 2)
+    with pytest.raises(UserError, match="needs trainer=ddp"):
+        started_processes(False)
+
+
+def process_of_rank(rank: int, launcher: int) -> int:
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    return next(int(pid) for pid in children if f"\0RANK={rank}\0" in Path(f"/proc/{pid}/environ").read_text())
