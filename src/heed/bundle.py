@@ -7,6 +7,7 @@ target.model          SentencePiece model of the target language
 about.json            what it was trained on and how well it does; for people and for `evaluate`
 """
 
+import errno
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,9 +58,16 @@ def save(
         write_whole(new / "about.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
         replace_whole(new / "source.model", src.save)
         replace_whole(new / "target.model", tgt.save)
-        replace_whole(new / "weights.safetensors", lambda path: save_model(model, str(path)))
+        replace_whole(new / "weights.safetensors", lambda path: _save_weights(model, path))
 
     replace_folder(folder, write)
+
+
+def _save_weights(model: Seq2Seq, path: Path) -> None:
+    try:
+        save_model(model, str(path))
+    except SafetensorError as error:  # which is what a full disk looks like to it
+        raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:

@@ -50,7 +50,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains(runs: Path) -> None:
-    """Catches means of means, gradients averaged over ranks and not tokens, pairs seen twice, scores of half a split."""
+    """Catches gradients averaged over ranks and not tokens, pairs seen twice or never, scores of half a split."""
     alone = train(settings(runs, "run=alone", *EQUAL)).folder
     one, two = last_checkpoint(alone), last_checkpoint(runs / "together")
     torch.testing.assert_close(two["state_dict"], one["state_dict"], rtol=0, atol=1e-5)
@@ -99,6 +99,15 @@ def test_a_finished_run_is_left_alone_by_all(runs: Path) -> None:
     again = in_two(runs, "run=together")
     assert again.returncode == 0
     assert again.stdout.count("is finished") == again.stdout.count("next  ") == 1
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_not_shared_is_refused(tmp_path: Path) -> None:
+    """Catches machines that resume from different checkpoints, or from none, each out of a folder of its own."""
+    refused = in_two(tmp_path / "disk-${oc.env:RANK}", "run=together")
+    assert refused.stderr.count("heed-train: ") == 1
+    assert "disk-1/together is not one folder for all processes" in refused.stderr
+    assert not (tmp_path / "disk-1").exists()
 
 
 def test_processes_and_config_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
