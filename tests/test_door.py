@@ -95,7 +95,7 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         (["model=x", "+sentence=3"], "sentence=3: there is no such key; did you mean sentences?"),
         (["model=x", "optim=adam"], "optim=adam: there is no key optim"),
         (["model=x", "~search"], "search: has no value"),
-        (["model=x", "search.max_len=null"], "search.max_len=null: should be a valid integer"),
+        (["model=x", "search.max_len=far"], "search.max_len=far: should be a valid integer"),
         ([], "model: has no value; give model=…"),
         (["translate"], "translate: cannot be read; write key=value"),
         (["model=x=["], "model=x=[: cannot be read"),

@@ -140,8 +140,8 @@ def _maps(found: Translation, loaded: Bundle, level: Level) -> list[Map]:
 
 def _search_name(node: DictConfig) -> str:
     settings = {str(key): value for key, value in node.items()}
-    given = ", ".join(f"{key}={value}" for key, value in settings.items() if not key.startswith("_"))
-    return f"{settings['_target_'].rpartition('.')[2]}({given})"
+    given = [f"{key}={value}" for key, value in settings.items() if not key.startswith("_") and value is not None]
+    return str(settings["_target_"]).rpartition(".")[2] + (f"({', '.join(given)})" if given else "")
 
 
 def _folder(cfg: DictConfig, corpus: Corpus) -> Path:

@@ -164,3 +164,15 @@ class TestEndings:
     def test_nothing_is_no_size(self, beam_size: int, max_len: int) -> None:
         with pytest.raises(ValueError, match=f"at least 1, got {beam_size} and {max_len}"):
             beam(self.LOOP, *sentences([4]), BOS, EOS, max_len, beam_size)
+
+    def test_without_a_limit_each_sentence_has_that_of_its_own_source(self) -> None:
+        """Catches a limit that is the batch's, and a row for an EOS that another sentence's step would have given."""
+        model = Table({BOS: {A: 0.6, B: 0.4}, A: {A: 1.0}, B: {B: 1.0}})
+        src, src_len = sentences(LENGTHS)
+        for length, hypotheses in zip(LENGTHS, beam(model, src, src_len, BOS, EOS, beam_size=2), strict=True):
+            longest = 2 * (length - 1) + 10
+            assert [hypothesis.ids for hypothesis in hypotheses] == [[A] * longest, [B] * longest]
+            assert [hypothesis.score for hypothesis in hypotheses] == pytest.approx(
+                [log(chance) / ((5 + longest) / 6) for chance in (0.6, 0.4)], abs=1e-5
+            )
+            assert all(hypothesis.attention.shape == (longest, length) for hypothesis in hypotheses)

@@ -69,3 +69,11 @@ def test_searching_leaves_no_graph() -> None:
     """A graph kept for each step is memory that grows with every sentence translated."""
     (found,) = greedy(talker(), *sentences([4]), BOS, EOS, max_len=5)
     assert not found.attention.requires_grad
+
+
+def test_without_a_limit_each_sentence_has_that_of_its_own_source() -> None:
+    """Catches a limit that is the batch's, so that a translation hangs on what stands beside its source."""
+    src, src_len = sentences(LENGTHS)
+    found = greedy(Table({BOS: {A: 1.0}, A: {A: 1.0}}), src, src_len, BOS, EOS)
+    assert [len(hypothesis.ids) for hypothesis in found] == [2 * (length - 1) + 10 for length in LENGTHS]
+    assert [tuple(hypothesis.attention.shape) for hypothesis in found] == [(2 * n + 8, n) for n in LENGTHS]

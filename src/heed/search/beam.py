@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heed.models.seq2seq import Seq2Seq
-from heed.search.greedy import Hypothesis
+from heed.search.greedy import Hypothesis, limits
 
 
 class Step(NamedTuple):
@@ -19,11 +19,12 @@ class Step(NamedTuple):
 
 
 class End(NamedTuple):
-    """Where a hypothesis ends: its score, the step that wrote EOS, and the beam that it grew from there."""
+    """Where a hypothesis ends: its score, its words before EOS, the beam that it grew from there; whether EOS came."""
 
     score: float
-    step: int
+    length: int
     parent: int
+    finished: bool
 
 
 class Growth(NamedTuple):
@@ -41,20 +42,23 @@ def beam(
     src_len: Int[Tensor, " batch"],
     bos_id: int,
     eos_id: int,
-    max_len: int,
-    beam_size: int,
+    max_len: int | None = None,
+    beam_size: int = 5,
     length_penalty: float = 1.0,
 ) -> list[list[Hypothesis]]:
     """Up to `beam_size` hypotheses a sentence, best first.
 
     A hypothesis is finished when EOS is among its sentence's `beam_size` best continuations; a sentence leaves the
-    batch when `beam_size` are finished. Where none is after `max_len` words, EOS among them, the unfinished ones are
-    returned: beside finished ones they would win by repeating a probable word. The score is the log-probability divided
-    by ((5 + length) / 6) ** length_penalty, length counting EOS (Wu et al. 2016, arXiv 1609.08144, eq. 14).
+    batch when `beam_size` are finished. Where none is within the words that `limits` of greedy search allow, EOS among
+    them, the unfinished ones are returned: beside finished ones they would win by repeating a probable word. The score
+    is the log-probability divided by ((5 + length) / 6) ** length_penalty, length counting EOS (Wu et al. 2016, arXiv
+    1609.08144, eq. 14).
     """
-    if min(beam_size, max_len) < 1:
+    if beam_size < 1 or (max_len is not None and max_len < 1):
         raise ValueError(f"beam_size and max_len must be at least 1, got {beam_size} and {max_len}")
-    steps, ends = _search(model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty)
+    steps, ends = _search(
+        model, src, src_len, bos_id, eos_id, limits(src_len, max_len).tolist(), beam_size, length_penalty
+    )
     return [
         [_trace(steps, sentence, end, length) for end in sorted(found, key=lambda end: -end.score)[:beam_size]]
         for sentence, (found, length) in enumerate(zip(ends, src_len.tolist(), strict=True))
@@ -68,7 +72,7 @@ def _search(
     src_len: Int[Tensor, " batch"],
     bos_id: int,
     eos_id: int,
-    max_len: int,
+    longest: list[int],
     beam_size: int,
     length_penalty: float,
 ) -> tuple[list[Step], list[list[End]]]:
@@ -82,27 +86,32 @@ def _search(
     score[:, 0] = 0.0  # the beams of a sentence start equal: only the first may grow at the first step
     steps: list[Step] = []
     ends: list[list[End]] = [[] for _ in range(batch)]
-    for position in range(max_len):
+    for position in range(max(longest)):
         logits, state, weights = model.step(token, state, memory)
         growth = _grow(score, torch.log_softmax(logits.float(), dim=1).view(*score.shape, -1), eos_id)
         penalty = ((6 + position) / 6) ** length_penalty
         names = alive.tolist()
         for row, total, parent in growth.ended:
-            ends[names[row]].append(End(total / penalty, position, parent))
+            ends[names[row]].append(End(total / penalty, position, parent, finished=True))
         steps.append(_record(batch, alive, growth, weights.float()))
-        going = torch.tensor([row for row, name in enumerate(names) if len(ends[name]) < beam_size], device=src.device)
-        if len(going) == 0:
-            return steps, ends
+        at_limit = [position + 1 == longest[name] for name in names]
+        for row, name in enumerate(names):
+            if at_limit[row] and not ends[name]:
+                ends[name] = _unfinished(growth.score[row] / penalty, position + 1)
+        rows = [row for row, name in enumerate(names) if len(ends[name]) < beam_size and not at_limit[row]]
+        if not rows:
+            break
+        going = torch.tensor(rows, device=src.device)
         state = state.select((going.unsqueeze(1) * beam_size + growth.parent[going]).flatten())
         if len(going) < len(names):
             memory = memory.select(_rows(going, beam_size))
         alive, score, token = alive[going], growth.score[going], growth.token[going].flatten()
-    penalty = ((5 + max_len) / 6) ** length_penalty
-    for row, name in enumerate(alive.tolist()):
-        if not ends[name]:
-            totals = enumerate(score[row].tolist())
-            ends[name] = [End(total / penalty, max_len, slot) for slot, total in totals if total != -torch.inf]
     return steps, ends
+
+
+def _unfinished(score: Float[Tensor, " beam"], length: int) -> list[End]:
+    totals = enumerate(score.tolist())
+    return [End(total, length, slot, finished=False) for slot, total in totals if total != -torch.inf]
 
 
 def _rows(sentences: Int[Tensor, " chosen"], beam_size: int) -> Int[Tensor, " rows"]:
@@ -136,9 +145,9 @@ def _record(batch: int, alive: Int[Tensor, " alive"], growth: Growth, weights: F
 def _trace(steps: list[Step], sentence: int, end: End, src_len: int) -> Hypothesis:
     """Walk back from the end: each word names the beam that it grew from, and that beam's weights are the word's."""
     slot, ids, rows = end.parent, [], []
-    if end.step < len(steps):
-        rows.append(steps[end.step].weights[sentence, slot])
-    for step in reversed(steps[: end.step]):
+    if end.finished:
+        rows.append(steps[end.length].weights[sentence, slot])
+    for step in reversed(steps[: end.length]):
         ids.append(step.token[sentence][slot])
         slot = step.parent[sentence][slot]
         rows.append(step.weights[sentence, slot])

@@ -88,9 +88,7 @@ class Validation:
         loss = cross_entropy(logits, batch.tgt[:, 1:], PAD)
         self.nll += float(loss.nll)
         self.tokens += int(loss.count)
-        # Twice the source and ten covers any pair of languages in use; an untrained model rarely writes EOS at all.
-        max_len = 2 * batch.src.size(1) + 10
-        hypotheses = greedy(model, batch.src, batch.src_len, BOS, EOS, max_len)
+        hypotheses = greedy(model, batch.src, batch.src_len, BOS, EOS)
         forced = self._forced(batch, weights)
         for number, hypothesis, on_reference in zip(batch.index.tolist(), hypotheses, forced, strict=True):
             maps = None
