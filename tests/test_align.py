@@ -76,6 +76,9 @@ def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture
         (["output=null"], "output=FILE missing"),
         (["level=piece", "gold=one"], "gold=one counts words and level=piece does not"),
         (["source=null", "target=null", "gold=one"], "gold=one, but the text of its own corpus"),
+        (["weights=out/a.align"], "weights=out/a.align would be written over another"),
+        (["weights=out/a.align.report.json"], "weights=out/a.align.report.json would be written over another"),
+        (["gold=b.report.json", "output=b"], "output=b, with its report beside it, would be written over another"),
         (["backward=model"], "translates en to fr; expected a model of the other direction, fr to en"),
     ],
 )

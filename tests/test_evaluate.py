@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,19 @@ def test_another_corpus_has_a_folder_of_its_own(run: Path) -> None:
     assert (report["corpus"], report["sentences"], report["aer"]) == ("news", 1, None)
     assert (run / "evaluate/test/report.json").read_bytes() == before
     assert (run / "evaluate/news/test/report.json").exists()
+
+
+def test_models_side_by_side_keep_their_evaluations_apart(run: Path) -> None:
+    """Catches the scores of one model overwritten by those of its neighbour."""
+    shutil.copytree(run / "model", run / "other")
+    reports = [
+        evaluate(settings(f"model={run / name}", f"sentences={64 if name == 'model' else 1}"))
+        for name in ("model", "other")
+    ]
+
+    for report, folder in zip(reports, ("evaluate", "evaluate-other"), strict=True):
+        assert json.loads((run / folder / "test/report.json").read_text(encoding="utf-8")) == report
+    assert reports[0]["sentences_per_second"] != reports[1]["sentences_per_second"]
 
 
 def test_output_says_where_to_write(run: Path) -> None:

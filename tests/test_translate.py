@@ -142,6 +142,18 @@ def test_with_attention_the_alignment_goes_to_standard_error(folder: Path) -> No
     assert all(0 < int(weight.removesuffix("%")) <= 100 for weight in shown[2].split())
 
 
+def test_interactive_is_as_at_a_terminal_wherever_lines_come_from(folder: Path) -> None:
+    """Catches a flag that Hydra refuses, one that does nothing in a pipe, and prompts among the translations."""
+    found = subprocess.run(command(folder, "--interactive"), input=b"a dog\n", capture_output=True, check=True)
+
+    (text,) = expected(folder, ["a dog"])
+    assert found.stdout.decode() == f"{text}\n"
+    shown = found.stderr.decode()
+    assert "from en to fr" in shown
+    assert shown.count("> ") == 2
+    assert "%" in shown
+
+
 @pytest.mark.parametrize("overrides", [(), ("attention=false",)])
 def test_at_a_terminal_the_alignment_stands_under_the_translation(folder: Path, overrides: tuple[str, ...]) -> None:
     """Catches an interactive session without it, one that cannot do without, and an order that mixes two sentences."""

@@ -15,7 +15,7 @@ from heed.data.corpus import read_lines
 from heed.data.named import own_corpus
 from heed.door import door
 from heed.errors import UserError
-from heed.files import replace_whole, write_whole
+from heed.files import beside, replace_whole, write_whole
 from heed.maps import Level, Map, read_gold
 from heed.metrics.alignment import Gold, Links, alignment_scores, write_pharaoh, write_weights
 from heed.metrics.symmetrisation import grow_diag_final_and, intersection, transpose, union
@@ -59,11 +59,11 @@ class Text(NamedTuple):
 
 def align(cfg: DictConfig) -> list[Links]:
     """Write the alignment of each pair of lines; the links."""
-    _check(cfg)
+    output = _output(cfg)
+    _check(cfg, output)
     device = decoding.device_of(cfg.device)
     loaded = bundle.load(Path(cfg.model), device)
     text = _given(cfg) if cfg.source else _own(cfg, loaded)
-    output = Path(cfg.output or Path(cfg.model).resolve().parent / "align" / f"{cfg.split}.align")
     forced = decoding.force(loaded.model, loaded.src, loaded.tgt, text.sources, text.targets, cfg.sentences)
     maps = decoding.forced_maps(forced, loaded.src, loaded.tgt, cfg.level)
     gold = None if text.gold is None else read_gold(text.gold, (found.size for found in maps), text.gold_name)
@@ -74,12 +74,21 @@ def align(cfg: DictConfig) -> list[Links]:
     if cfg.weights:
         _write_weights(Path(cfg.weights), maps)
     if gold is not None:
-        _report(Path(f"{output}.report.json"), links, gold)
+        _report(_report_path(output), links, gold)
     print(f"written to {output}")
     return links
 
 
-def _check(cfg: DictConfig) -> None:
+def _output(cfg: DictConfig) -> Path:
+    """What was asked for, or a place beside the model folder."""
+    return Path(cfg.output) if cfg.output else beside(Path(cfg.model), "align") / f"{cfg.split}.align"
+
+
+def _report_path(output: Path) -> Path:
+    return Path(f"{output}.report.json")
+
+
+def _check(cfg: DictConfig, output: Path) -> None:
     """UserError for keys that do not go together."""
     files = {name: cfg[name] for name in ("source", "target", "output")}
     if cfg.source or cfg.target:
@@ -92,10 +101,14 @@ def _check(cfg: DictConfig) -> None:
         raise UserError(
             f"gold={cfg.gold}, but the text of its own corpus has its own; give source=FILE and target=FILE"
         )
-    given = {Path(cfg[name]).resolve() for name in ("source", "target", "gold") if cfg[name]}
-    for name in ("output", "weights"):
-        if cfg[name] and Path(cfg[name]).resolve() in given:
-            raise UserError(f"{name}={cfg[name]} would be written over what is read; choose another with {name}=FILE")
+    taken = {Path(cfg[name]).resolve() for name in ("source", "target", "gold") if cfg[name]}
+    written = {f"output={output}": output, f"output={output}, with its report beside it,": _report_path(output)}
+    if cfg.weights:
+        written[f"weights={cfg.weights}"] = Path(cfg.weights)
+    for name, path in written.items():
+        if path.resolve() in taken:
+            raise UserError(f"{name} would be written over another of the files that are named; choose another place")
+        taken.add(path.resolve())
     if cfg.level == "piece" and cfg.gold:
         raise UserError(f"gold={cfg.gold} counts words and level=piece does not; use level=word")
 

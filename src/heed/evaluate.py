@@ -18,7 +18,7 @@ from heed.data.named import own_corpus
 from heed.decoding import Forced, Translation, forced_maps
 from heed.door import build, door, sweep_name
 from heed.errors import UserError
-from heed.files import write_whole
+from heed.files import beside, write_whole
 from heed.maps import Level, Map, attention_map, divide, divide_line, read_gold
 from heed.metrics.alignment import Gold, alignment_scores
 from heed.metrics.attention import Health, advice, mean_health
@@ -154,7 +154,7 @@ def _folder(cfg: DictConfig, corpus: Corpus) -> Path:
     else:
         if cfg.get("corpus") and (corpus.name.startswith(".") or Path(corpus.name).name != corpus.name):
             raise UserError(f"corpus.name={corpus.name}: expected a name that a folder can have; or give output=DIR")
-        run = Path(cfg.model).resolve().parent / "evaluate"
+        run = beside(Path(cfg.model), "evaluate")
         folder = (run / corpus.name if cfg.get("corpus") else run) / cfg.split
     folder = folder / (sweep_name() or "")
     try:

@@ -66,3 +66,12 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def beside(model: Path, name: str) -> Path:
+    """The folder called `name` beside a model folder: `runs/tiny/evaluate` for `runs/tiny/model`.
+
+    A model folder of another name than a run gives it has a folder by its own name there, as it may have neighbours.
+    """
+    place = model.resolve()
+    return place.parent / (name if place.name == "model" else f"{name}-{place.name}")

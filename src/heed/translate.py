@@ -32,6 +32,7 @@ class Settings:
     model: str
     search: dict[str, Any]
     alignment: bool | None
+    interactive: bool | None
     sentences: Annotated[int, Field(ge=1)]
     device: str
 
@@ -42,11 +43,12 @@ def translate(cfg: DictConfig) -> int:
     run = partial(
         decoding.translate, loaded.model, loaded.src, loaded.tgt, search=build(cfg.search), sentences=cfg.sentences
     )
-    terminal = sys.stdin.isatty()
+    terminal = sys.stdin.isatty() if cfg.interactive is None else cfg.interactive
     if terminal:
         print(f"{_greeting(cfg.model, loaded.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
     waiting = blocks(sys.stdin.fileno(), _prompt if terminal else lambda: None)
-    wanted = terminal and sys.stderr.isatty() if cfg.alignment is None else cfg.alignment
+    watched = cfg.interactive or sys.stderr.isatty()
+    wanted = terminal and watched if cfg.alignment is None else cfg.alignment
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     count = _stream(waiting, run, (lambda found: _show(console, found, loaded)) if wanted else None)
     if terminal:
@@ -128,8 +130,12 @@ def _greeting(folder: str, about: Any) -> str:
 
 
 def main() -> None:
-    """The door; `attention=…` is heard as `alignment=…`, because Hydra takes it for the group of training's configs."""
-    sys.argv[1:] = [re.sub("^attention=", "alignment=", given) for given in sys.argv[1:]]
+    """The door; `--interactive` is heard as `interactive=true`.
+
+    `attention=…` is heard as `alignment=…`, because Hydra takes it for the group of training's configs.
+    """
+    given = [re.sub("^attention=", "alignment=", word) for word in sys.argv[1:]]
+    sys.argv[1:] = ["interactive=true" if word == "--interactive" else word for word in given]
     door(translate, Settings)()
 
 

@@ -120,8 +120,12 @@ def test_no_batch_is_empty(lengths: Lengths, budget: dict[str, int]) -> None:
 
 def test_a_sentence_over_the_token_budget_is_named() -> None:
     """Hole of torchtext: such a sentence is yielded all the same, and memory ends where it wants."""
-    with pytest.raises(UserError, match=r"sentence 2 has 30 \+ 10 pieces, with EOS 42 cells, over tokens=41; raise"):
-        Batches(encoded([(1, 1), (30, 10), (2, 2)]), tokens=41)
+    for kind, split in ((Batches, "the training split, as cleaning left it,"), (SortedBatches, "the validation split")):
+        message = (
+            f"batches.tokens=41: pair 2 of {split} has 30 \\+ 10 pieces, with EOS 42 cells; give batches.tokens=42"
+        )
+        with pytest.raises(UserError, match=message):
+            kind(encoded([(1, 1), (30, 10), (2, 2)]), tokens=41)
     assert len(Batches(encoded([(1, 1), (30, 10), (2, 2)]), tokens=42)) == 2
 
 
@@ -263,5 +267,5 @@ def test_a_budget_that_cannot_be_is_refused(budget: dict[str, int], message: str
 
 
 def test_a_split_without_pairs_is_refused() -> None:
-    with pytest.raises(UserError, match="the split has no pairs"):
+    with pytest.raises(UserError, match="the training split, as cleaning left it, has no pairs"):
         Batches(encoded([]), sentences=8)

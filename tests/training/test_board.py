@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+from tensorboard.compat.proto.event_pb2 import Event
 
 from heed.train import Run, train
 from heed.training.board import keep_until
@@ -87,7 +89,7 @@ def test_a_run_that_stops_early_is_told_of_at_its_end(tmp_path: Path) -> None:
     stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=1", "trainer.max_steps=2000", "trainer.validate_steps=100"]
     run = train(settings(tmp_path, *stuck))
     assert run.report["steps"] == 200
-    ((step, _),) = events(run.folder)["attention_health/warning/text_summary"]
+    ((step, _),) = events(run.folder)["final/attention_health/warning/text_summary"]
     assert step == 200
 
 
@@ -116,5 +118,19 @@ def test_later_steps_are_taken_out_of_event_files(run: Run, tmp_path: Path) -> N
     keep_until(folder, 24)
     kept = events(tmp_path)
     for tag, points in before.items():
-        expected = [point for point in points if (point if isinstance(point, int) else point[0]) <= 24]
+        kept_points = [] if tag.startswith("final/") else points
+        expected = [point for point in kept_points if (point if isinstance(point, int) else point[0]) <= 24]
         assert kept.get(tag, []) == expected
+
+
+def test_a_run_killed_between_its_end_and_its_report_ends_once(tmp_path: Path) -> None:
+    """Catches final scores and settings that stand twice, which TensorBoard shows as two sessions or a curve."""
+    run = train(settings(tmp_path, "trainer.max_steps=12"))
+    before = events(run.folder)
+    (run.folder / "report.json").unlink()
+    again = train(settings(tmp_path, "trainer.max_steps=12"))
+    assert events(again.folder) == before
+    assert len(before["final/bleu"]) == 1
+    loader = [RawEventFileLoader(str(path)) for path in (run.folder / "tensorboard").iterdir()]
+    tags = [value.tag for one in loader for raw in one.Load() for value in Event.FromString(raw).summary.value]
+    assert tags.count("_hparams_/session_start_info") == 1

@@ -51,10 +51,12 @@ class SortedBatches:
     share of every batch: `world` ranks see between them the very batches that one process sees.
     """
 
+    _of = "the validation split"
+
     def __init__(
         self, encoded: Encoded, sentences: int | None = None, tokens: int | None = None, rank: int = 0, world: int = 1
     ) -> None:
-        _check_budget(encoded, sentences, tokens)
+        _check_budget(encoded, sentences, tokens, self._of)
         self.encoded, self.sentences, self.tokens, self.rank, self.world = encoded, sentences, tokens, rank, world
         self._src_len, self._tgt_len = encoded.src_len + 1, encoded.tgt_len + 1
         self._dataset = torchtext.Dataset(range(len(encoded)), _fields())
@@ -119,6 +121,8 @@ class Batches(SortedBatches):
     the next iteration begins the next epoch. So two integers resume a run exactly.
     """
 
+    _of = "the training split, as cleaning left it,"
+
     def __init__(
         self,
         encoded: Encoded,
@@ -169,22 +173,22 @@ def _fields() -> dict[str, Any]:
     }
 
 
-def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None) -> None:
+def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None, split: str) -> None:
     if (sentences is None) == (tokens is None):
         raise UserError(f"batches: sentences={sentences} and tokens={tokens}; set one of them, the other to null")
     if (budget := sentences if tokens is None else tokens) is None or budget < 1:
         raise UserError(f"batches: a budget of {budget}; expected 1 or more")
     if not len(encoded):
-        raise UserError("batches: the split has no pairs; check its files and what cleaning dropped")
+        raise UserError(f"batches: {split} has no pairs; check its files")
     if tokens is not None:
-        _check_longest(encoded, tokens)
+        _check_longest(encoded, tokens, split)
 
 
-def _check_longest(encoded: Encoded, tokens: int) -> None:
+def _check_longest(encoded: Encoded, tokens: int, split: str) -> None:
     cells = encoded.src_len + encoded.tgt_len + 2
     if cells.max() > tokens:
         i = int(cells.argmax())
         raise UserError(
-            f"batches: sentence {i + 1} has {encoded.src_len[i]} + {encoded.tgt_len[i]} pieces, with EOS {cells[i]} "
-            f"cells, over tokens={tokens}; raise tokens, or drop long sentences in cleaning"
+            f"batches.tokens={tokens}: pair {i + 1} of {split} has {encoded.src_len[i]} + {encoded.tgt_len[i]} pieces, "
+            f"with EOS {cells[i]} cells; give batches.tokens={cells[i]} or more"
         )

@@ -28,6 +28,10 @@ FOLDER = "tensorboard"
 EARLY = 200
 """Updates before which no run is told that its attention has not formed."""
 
+FINAL = "final/"
+HPARAMS = "_hparams_/"
+"""How the tags of what is written at a run's end begin; the second is TensorBoard's own."""
+
 log = logging.getLogger(__name__)
 
 
@@ -115,16 +119,20 @@ class Board(Callback):
         writer.add_text(f"sentence/{number}", "\n".join(f"    {name:10} {text}" for name, text in lines), step)
 
     def finish(self, trainer: Trainer, best: Mapping[str, int | float]) -> None:
-        """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters."""
+        """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters.
+
+        A process killed after this, and before the run is known to be finished, comes here again: `keep_until` takes
+        out what was written the first time.
+        """
         writer = self._open(trainer)
         if writer:
-            final = {f"final/{name}": float(value) for name, value in best.items() if name != "step"}
+            final = {f"{FINAL}{name}": float(value) for name, value in best.items() if name != "step"}
             for summary in hparams({key: _plain(value) for key, value in self.settings.items()}, final):
                 writer._get_file_writer().add_summary(summary)
             self._curves(trainer, final)
             stopped_early = EARLY <= trainer.global_step < trainer.max_steps / 2
             if self._advice and stopped_early:
-                _warn(writer, self._advice, trainer.global_step)
+                _warn(writer, self._advice, trainer.global_step, FINAL)
             writer.close()
 
     def _curves(self, trainer: Trainer, values: Mapping[str, float]) -> None:
@@ -152,22 +160,27 @@ def _is_time_to_judge(trainer: Trainer) -> bool:
     return max(half, EARLY) <= trainer.global_step < max(half, EARLY) + int(trainer.val_check_interval)
 
 
-def _warn(writer: SummaryWriter, text: str, step: int) -> None:
+def _warn(writer: SummaryWriter, text: str, step: int, prefix: str = "") -> None:
     """Say in the log and beside the curves that attention has not formed."""
     log.warning("%s", text)
-    writer.add_text("attention_health/warning", text, step)
+    writer.add_text(f"{prefix}attention_health/warning", text, step)
 
 
 def keep_until(folder: Path, step: int) -> None:
-    """Take later steps out of the event files, and the half record that a killed process may have left.
+    """Take later steps and the end of a run out of the event files, and the half record of a killed process.
 
     TensorBoard's `purge_step` alone is not enough: its reader goes by it for curves and images, but not for text.
     """
     for half in folder.glob(".events.out.tfevents.*"):
         half.unlink()  # left by a kill in the middle of what follows, and TensorBoard would read it too
     for path in folder.glob("events.out.tfevents.*"):
-        records = [record for record in RawEventFileLoader(str(path)).Load() if Event.FromString(record).step <= step]
+        records = [record for record in RawEventFileLoader(str(path)).Load() if _is_kept(record, step)]
         replace_whole(path, partial(_write_records, records))
+
+
+def _is_kept(record: bytes, step: int) -> bool:
+    event = Event.FromString(record)
+    return event.step <= step and not any(value.tag.startswith((FINAL, HPARAMS)) for value in event.summary.value)
 
 
 def _write_records(records: Sequence[bytes], path: Path) -> None:

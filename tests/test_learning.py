@@ -1,0 +1,46 @@
+"""Whole runs that must learn: a fault that leaves everything running and nothing learned shows here alone."""
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from heed import bundle, decoding
+from heed.data.reverse import reverse
+from heed.door import check, compose
+from heed.maps import Map
+from heed.train import Run, Settings, train
+
+
+def trained(runs: Path, *overrides: str) -> Run:
+    cfg = compose("train", [f"runs={runs}", "trainer=cpu", *overrides])
+    check(cfg, Settings)
+    OmegaConf.resolve(cfg)
+    return train(cfg)
+
+
+@pytest.mark.slow
+def test_two_epochs_of_the_embedded_corpus_teach_translation_and_alignment(tmp_path: Path) -> None:
+    """Catches labels shifted, gradients that do not arrive, padding learned from, and attention off by a word."""
+    best = trained(tmp_path, "guided_attention=0.2", "trainer.max_epochs=2").report["best"]
+    assert best["bleu"] > 40
+    assert best["aer"] < 0.15
+
+
+@pytest.mark.slow
+def test_reversing_digits_teaches_the_anti_diagonal(tmp_path: Path) -> None:
+    """Catches maps turned round, transposed or shifted, and a score that learns to translate without looking."""
+    sizes = ["corpus.train=4000", "corpus.valid=50", "corpus.test=50", "corpus.max_len=6"]
+    run = trained(tmp_path, "experiment=reverse", *sizes, "trainer.max_epochs=6")
+    assert run.report["best"]["bleu"] > 90
+    loaded = bundle.load(run.folder / "model")
+    test = reverse(train=4000, valid=50, test=50, max_len=6).read("test")
+    forced = decoding.force(loaded.model, loaded.src, loaded.tgt, test.src, test.tgt)
+    maps = decoding.forced_maps(forced, loaded.src, loaded.tgt)
+    on_it = sum(_anti_diagonal(found) for found in maps)
+    assert on_it > 0.9 * sum(len(found.tgt) for found in maps)
+
+
+def _anti_diagonal(found: Map) -> int:
+    """Links of the map that are on its anti-diagonal."""
+    return sum(src + tgt == len(found.src) - 1 for src, tgt in found.links())
