@@ -29,10 +29,10 @@ def texts(loaded: Bundle, lines: list[str], search: Search = GREEDY, sentences: 
     return [translation.text for translation in found]
 
 
-@pytest.mark.parametrize("search", [GREEDY, BEAM])
+@pytest.mark.parametrize("search", [GREEDY, BEAM, greedy, partial(beam, beam_size=3)])
 @pytest.mark.parametrize("sentences", [1, 2, 64])
 def test_a_translation_depends_on_its_line_alone(loaded: Bundle, search: Search, sentences: int) -> None:
-    """Catches an order that is not restored, and padding that has a say."""
+    """Catches an order that is not restored, padding that has a say, and a limit of length that is the batch's."""
     alone = [texts(loaded, [line], search)[0] for line in SOURCES]
 
     assert len(set(alone)) > 3
@@ -70,6 +70,17 @@ def test_a_line_too_long_is_cut_and_told_of(
     assert len(found[1].src_ids) == 5
     assert caplog.messages == [f"source line 2 has {len(loaded.src.encode(long))} pieces: only the first 5 are read"]
     assert found[0].text == texts(loaded, [short])[0]
+
+
+def test_the_words_of_a_line_that_is_cut_are_all_counted(loaded: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches right gold of a long line refused because only its beginning was read."""
+    monkeypatch.setattr("heed.decoding.LONGEST", 4)
+    source, target = SOURCES[3], TARGETS[3]
+
+    (found,) = forced_maps(force(loaded.model, loaded.src, loaded.tgt, [source], [target]), loaded.src, loaded.tgt)
+
+    assert found.size == (len(source.split()), len(target.split()))
+    assert 0 < len(found.links()) < len(target.split())
 
 
 @pytest.mark.parametrize("sentences", [1, 2, 64])
