@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 from lightning.pytorch import Trainer
 
@@ -91,6 +92,7 @@ def test_nothing_but_tensors_and_numbers_is_kept() -> None:
     assert not bitext().hparams
 
 
+@with_settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 10**7), st.integers(0, 512)), unique=True, min_size=2))
 def test_seeds_of_neighbours_differ(places: list[tuple[int, int, int]]) -> None:
     """Catches seed + step + rank, which gives rank 1 the dropout of the next step of rank 0."""
