@@ -24,6 +24,8 @@ THREADS = 8
 # Unigram training took 2.8 s over one word of 10,000 letters, and minutes over a line of a million characters.
 MAX_LINE_BYTES = 4192
 
+FEW_WORDS = 500
+
 # SentencePiece searches for ten seconds when asked for 10 ** 9 pieces, and for minutes beyond that.
 MAX_VOCAB_SIZE = 10**6
 
@@ -149,7 +151,7 @@ class Subwords:
 
     def spell(self, words: Sequence[Sequence[int]]) -> list[str]:
         """Each word as its ids write it, without any space; empty for one without ids."""
-        return ["".join(text.split()) for text in self._processor.decode(words)]
+        return ["".join(text.split()) for text in self._processor.decode(words, num_threads=_threads(words))]
 
     def word_index(self, ids: Sequence[int]) -> list[int]:
         """For each piece the index of its word; a piece that shows nothing belongs to the word beside it."""
@@ -166,7 +168,7 @@ class Subwords:
     def _encode_each(self, words: Sequence[str]) -> list[list[int]]:
         if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
             return [[self._word_id(part) for part in self.normalise(word).split()] for word in words]
-        ids: list[list[int]] = self._processor.encode([_clean(word) for word in words])
+        ids: list[list[int]] = self._processor.encode([_clean(word) for word in words], num_threads=_threads(words))
         return ids
 
     def _word_id(self, word: str) -> int:
@@ -204,6 +206,11 @@ def train_pair(
         shared = train([*src_lines, *tgt_lines])
         return shared, shared
     return train(src_lines), train(tgt_lines)
+
+
+def _threads(words: Sequence[object]) -> int:
+    # Starting them takes as long as a few hundred words do: all processors for a corpus, none but this for a sentence.
+    return -1 if len(words) > FEW_WORDS else 1
 
 
 def _clean(text: str) -> str:
