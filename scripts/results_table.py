@@ -40,10 +40,17 @@ def keep(run: Path) -> None:
     kept = {
         "test": json.loads((run / "evaluate" / "test" / "report.json").read_text()),
         "train": {key: value for key, value in read["report.json"].items() if key != "history"},
-        "environment": read["environment.json"],
+        "environment": _environment(read["environment.json"]),
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{run.name}.json").write_text(json.dumps(kept, indent=2) + "\n")
+
+
+def _environment(read: dict[str, Any]) -> dict[str, Any]:
+    """What another needs to repeat it; not where on this machine anything lay."""
+    kept = {key: read[key] for key in ("started", "seed", "git", "packages", "python")}
+    machine = {key: read["machine"][key] for key in ("cpu", "cores", "gpus", "memory_gib")}
+    return {"command": "python" + read["command"][read["command"].index(" -m ") :], **kept, "machine": machine}
 
 
 def write(page: Path) -> None:
