@@ -71,7 +71,9 @@ def _and_then(frame: Frame, tense: str, who: NounPhrase, thing: NounPhrase) -> P
     if "to" in VERBS[frame.verb].flags:
         reference.direct = False
         reference.french[0].form = "leur" if thing.plural else "lui"
-    later = predicate(VERBS[frame.verb], tense, who, clitic=reference)
+    # what is done next is done once: porter too takes the passé composé here, "les a lavés et les a portés"
+    verb = VERBS[frame.verb]._replace(flags=VERBS[frame.verb].flags - {"state"})
+    later = predicate(verb, tense, who, clitic=reference)
     if tense == "future":
         will = later.en.pop(0)
         for word in later.fr:
