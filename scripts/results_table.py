@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
-HEAD = "| run | BLEU | chrF | AER | perplexity | parameters | training |\n|---|---|---|---|---|---|---|"
+HEAD = "| run | BLEU | chrF | AER | perplexity | parameters |\n|---|---|---|---|---|---|"
 TABLE = re.compile(r"(<!-- results: (?P<names>[\w -]+) -->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 
 
@@ -69,10 +69,9 @@ def table(names: Sequence[str]) -> str:
 def _row(name: str, kept: dict[str, Any]) -> str:
     test, train = kept["test"], kept["train"]
     aer = "" if test["aer"] is None else f"{test['aer']:.3f}"
-    minutes, seconds = divmod(round(train["seconds"]), 60)
     return (
         f"| `{name}` | {test['bleu']:.1f} | {test['chrf']:.1f} | {aer} | {test['perplexity']:.2f} "
-        f"| {train['parameters'] / 1e6:.2f} M | {minutes}:{seconds:02} |"
+        f"| {train['parameters'] / 1e6:.2f} M |"
     )
 
 
