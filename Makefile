@@ -29,6 +29,7 @@ align: $(READY) ## align words by the attention of the model of RUN; with nothin
 	$(BIN)/python -m heed.align model=$(RUN)/model $(ARGS)
 
 board: $(READY) ## show every run, or RUN alone, in TensorBoard at http://127.0.0.1:PORT
+	@test -d "$(or $(GIVEN_RUN),.)" || { echo '$(GIVEN_RUN) is not there: train it first, or choose another RUN' >&2; exit 2; }
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \
 		{ echo 'port $(PORT) is taken or is no port: choose another, as in `make board PORT=6007`' >&2; exit 2; }
 	$(BIN)/tensorboard --logdir $(or $(GIVEN_RUN),runs) --host 127.0.0.1 --port $(PORT)

@@ -12,7 +12,7 @@ from fontTools.ttLib.tables._g_l_y_f import Glyph  # type: ignore[import-untyped
 from matplotlib import font_manager
 
 from heed.viz import fonts
-from heed.viz.fonts import BASE, LAST_RESORT, families, script
+from heed.viz.fonts import BASE, LAST_RESORT, families, readable, script
 
 # Scripts that the fonts coming with matplotlib lack. Tests must not depend on what else the machine has.
 WORDS = {"Chinese, Japanese and Korean": "我喜欢", "Devanagari": "हिन्दी", "Thai": "ภาษา", "emoji": "🥨"}
@@ -88,6 +88,11 @@ def test_a_script_without_a_font_is_named_once_with_what_to_install(
     assert len(caplog.messages) == 1
     assert f"shows {name} characters" in caplog.messages[0]
     assert caplog.messages[0].endswith(f"apt-get install {package}")
+
+
+def test_what_no_font_shows_is_named_in_the_picture() -> None:
+    """Catches boxes, which look alike whatever they stand for, and names in the place of what can be shown."""
+    assert readable(["chat", "猫好a", "a猫", "नमस्ते", "où?"]) == ["chat", "[CJK]a", "a[CJK]", "[Devanagari]", "où?"]
 
 
 def test_each_script_has_its_own_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,8 +3,9 @@
 import logging
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import groupby
 
 from matplotlib.font_manager import FontEntry, findSystemFonts, fontManager
 from matplotlib.ft2font import FT2Font
@@ -18,6 +19,7 @@ EAST_ASIAN = "Chinese, Japanese and Korean"
 EMOJI = "emoji"
 # Debian's and Ubuntu's names. Symbola, because Noto's emoji are bitmaps, which matplotlib cannot draw.
 PACKAGES = {EAST_ASIAN: "fonts-noto-cjk", EMOJI: "fonts-symbola"}
+SHORT = {EAST_ASIAN: "CJK"}
 OTHER_PACKAGE = "fonts-noto-core"
 
 _warned: set[str] = set()  # scripts; once a process, however many pictures
@@ -27,19 +29,41 @@ def families(words: Iterable[str]) -> list[str]:
     """Font families that show the words between them, for the `family` of a matplotlib text.
 
     The first draws what it can and the others fill its gaps. A script that no font of the machine covers is named in
-    the log, once, with a package that holds a font for it; its characters become boxes.
+    the log, once, with a package that holds a font for it.
     """
-    return list(_families(frozenset("".join(words))))
+    return list(_families(frozenset("".join(words)))[0])
+
+
+def readable(words: Sequence[str]) -> list[str]:
+    """The words, with the name of the script in place of characters that no font shows: [Devanagari] and not boxes."""
+    _, missing = _families(frozenset("".join(words)))
+    if not missing:
+        return list(words)
+    return [_spelled(word, missing) for word in words]
+
+
+def _spelled(word: str, missing: frozenset[str]) -> str:
+    runs = groupby(word, lambda char: _name(char, missing))
+    return "".join(f"[{name}]" if name else "".join(chars) for name, chars in runs)
+
+
+def _name(char: str, missing: frozenset[str]) -> str:
+    return SHORT.get(script(char), script(char)) if char in missing else ""
 
 
 @lru_cache(maxsize=1024)
-def _families(chars: frozenset[str]) -> tuple[str, ...]:
+def _families(chars: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Families for the characters, and those characters that none of them shows."""
     base = next(entry for entry in fontManager.ttflist if entry.name == BASE and _regular(entry))
     scripts = defaultdict(set)
     for char in _uncovered(base, chars):
         scripts[script(char)].add(char)
-    found = [family for name in sorted(scripts) for family in _covering(name, frozenset(scripts[name]))]
-    return (BASE, *found, LAST_RESORT)
+    found, missing = [BASE], set[str]()
+    for name in sorted(scripts):
+        more, rest = _covering(name, frozenset(scripts[name]))
+        found += more
+        missing |= rest
+    return (*found, LAST_RESORT), frozenset(missing)
 
 
 def script(char: str) -> str:
@@ -52,13 +76,13 @@ def script(char: str) -> str:
     return name.split()[0].capitalize() if name else f"U+{ord(char):04X}"
 
 
-def _covering(name: str, chars: frozenset[str]) -> list[str]:
+def _covering(name: str, chars: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     found, rest = _search(chars)
     if rest and _add_new_fonts():
         found, rest = _search(chars)
     if rest:
         _warn(name, "".join(sorted(rest)[:5]))
-    return found
+    return found, rest
 
 
 def _search(chars: frozenset[str]) -> tuple[list[str], frozenset[str]]:
@@ -118,7 +142,7 @@ def _warn(name: str, examples: str) -> None:
         return
     _warned.add(name)
     log.warning(
-        "no font on this machine shows %s characters such as %s: heatmaps have boxes in their place; "
+        "no font on this machine shows %s characters such as %s: heatmaps name the script in their place; "
         "install a font and start again, on Debian or Ubuntu: apt-get install %s",
         name,
         examples,

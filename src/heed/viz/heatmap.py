@@ -14,7 +14,7 @@ from matplotlib.transforms import Affine2D, Bbox
 from torch import Tensor
 
 from heed.errors import UserError
-from heed.viz.fonts import families
+from heed.viz.fonts import families, readable
 
 DPI = 100
 FONT_SIZE = 10  # points; one line is 0.17 inches high
@@ -70,17 +70,19 @@ def _draw_cells(axes: Axes, weights: Float[Tensor, "tgt src"]) -> None:
 
 
 def _label(axes: Axes, src_words: Sequence[str], tgt_words: Sequence[str], title: str) -> None:
+    texts = [*map(_shorten, src_words), *map(_shorten, tgt_words), title]
+    shown = readable(texts)
     # parse_math=False: otherwise words such as "$" and "a_1$" would be read as formulas.
     text: dict[str, Any] = {
-        "family": families([*src_words, *tgt_words, title]),
+        "family": families(texts),
         "fontsize": FONT_SIZE,
         "parse_math": False,
     }
     axes.xaxis.tick_top()
-    axes.set_xticks(range(len(src_words)), [_shorten(word) for word in src_words], **text)
+    axes.set_xticks(range(len(src_words)), shown[: len(src_words)], **text)
     axes.tick_params(axis="x", labelrotation=45, labelrotation_mode="xtick")
-    axes.set_yticks(range(len(tgt_words)), [_shorten(word) for word in tgt_words], **text)
-    axes.set_title(title, loc="left", **text)
+    axes.set_yticks(range(len(tgt_words)), shown[len(src_words) : -1], **text)
+    axes.set_title(shown[-1], loc="left", **text)
 
 
 def _printable(text: str) -> str:
