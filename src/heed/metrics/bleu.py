@@ -39,10 +39,10 @@ def translation_scores(*, hypotheses: Sequence[str], references: Sequence[str], 
 
     The target language is needed only where words are not set apart by spaces (see SPACELESS).
     """
-    _check(hypotheses, references)
-    ter = TER(normalized=True, asian_support=True) if _base(tgt_lang) in ("zh", "ja") else TER()
+    check_pairs(hypotheses, references)
+    ter = TER(normalized=True, asian_support=True) if language(tgt_lang) in ("zh", "ja") else TER()
     values: list[float | str] = []
-    for metric in (_bleu(tgt_lang), CHRF(), ter):
+    for metric in (bleu_metric(tgt_lang), CHRF(), ter):
         values.append(metric.corpus_score(hypotheses, [references]).score)
         values.append(str(metric.get_signature()))
     return Scores(*values)  # type: ignore[arg-type]
@@ -50,13 +50,13 @@ def translation_scores(*, hypotheses: Sequence[str], references: Sequence[str], 
 
 def bleu(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str = "") -> float:
     """Corpus BLEU from 0 to 100; the same number as in `translation_scores`, for validation during training."""
-    _check(hypotheses, references)
-    return float(_bleu(tgt_lang).corpus_score(hypotheses, [references]).score)
+    check_pairs(hypotheses, references)
+    return float(bleu_metric(tgt_lang).corpus_score(hypotheses, [references]).score)
 
 
 def chrf(*, hypotheses: Sequence[str], references: Sequence[str]) -> float:
     """Corpus chrF from 0 to 100, which still tells models apart where BLEU is near zero."""
-    _check(hypotheses, references)
+    check_pairs(hypotheses, references)
     return float(CHRF().corpus_score(hypotheses, [references]).score)
 
 
@@ -65,18 +65,21 @@ def sentence_bleu(*, hypothesis: str, reference: str, tgt_lang: str = "") -> flo
 
     N-gram orders longer than the sentence are left out, otherwise a perfect three-word translation scores low.
     """
-    return float(_bleu(tgt_lang, effective_order=True).sentence_score(hypothesis, [reference]).score)
+    return float(bleu_metric(tgt_lang, effective_order=True).sentence_score(hypothesis, [reference]).score)
 
 
-def _bleu(tgt_lang: str, effective_order: bool = False) -> BLEU:
-    return BLEU(tokenize=SPACELESS.get(_base(tgt_lang)), effective_order=effective_order)
+def bleu_metric(tgt_lang: str, effective_order: bool = False) -> BLEU:
+    """BLEU by sacreBLEU with the tokenisation that the language needs (see SPACELESS)."""
+    return BLEU(tokenize=SPACELESS.get(language(tgt_lang)), effective_order=effective_order)
 
 
-def _base(tgt_lang: str) -> str:
+def language(tgt_lang: str) -> str:
+    """The language alone, without a country or a script: `pt` for pt_BR."""
     return re.split("[-_]", tgt_lang.lower())[0]
 
 
-def _check(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+def check_pairs(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+    """UserError unless there is a reference for every hypothesis, and one at least."""
     if len(hypotheses) != len(references):
         raise UserError(
             f"{len(hypotheses)} hypotheses against {len(references)} references; "

@@ -1,0 +1,68 @@
+"""Whether one system is better than another on the same sentences: paired bootstrap resampling (Koehn 2004)."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from sacrebleu.metrics.base import Metric
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.significance import PairedTest, Result
+
+from heed.metrics.bleu import bleu_metric, check_pairs
+
+SEED = 12345
+"""sacreBLEU's own default."""
+
+RESAMPLES = 1000
+
+
+class Comparison(NamedTuple):
+    """A corpus score of two systems; positive differences are in favour of the first.
+
+    `low` and `high` bound the middle 95 % of the differences over the resamples. `p_value` is the probability that a
+    difference at least as large, in either direction, comes of the choice of sentences alone.
+    """
+
+    score: float
+    other: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    signature: str
+
+
+def paired_bootstrap(
+    *, hypotheses: Sequence[str], others: Sequence[str], references: Sequence[str], tgt_lang: str = ""
+) -> dict[str, Comparison]:
+    """BLEU and chrF of two systems' translations of the same sentences, compared by sacreBLEU's paired test.
+
+    The draw of sentences is that of a fixed seed, which the signature names: the same texts give the same numbers.
+    """
+    check_pairs(hypotheses, references)
+    check_pairs(others, references)
+    os.environ["SACREBLEU_SEED"] = str(SEED)  # nothing but the environment tells sacreBLEU
+    metrics: dict[str, Metric] = {"bleu": bleu_metric(tgt_lang), "chrf": CHRF()}
+    test = PairedTest([("", others), ("", hypotheses)], metrics, [references], test_type="bs", n_samples=RESAMPLES)
+    signatures, results = test()
+    compared = {}
+    for (key, metric), (name, signature) in zip(metrics.items(), signatures.items(), strict=True):
+        other, this = (cast(Result, found) for found in results[name])
+        difference = this.score - other.score
+        interval = _interval(metric, hypotheses, others, references)
+        # to sacreBLEU, which counts what exceeds the difference, a system is better than itself, at p = 0.001
+        p_value = cast(float, this.p_value) if difference else 1.0
+        compared[key] = Comparison(this.score, other.score, difference, *interval, p_value, str(signature))
+    return compared
+
+
+def _interval(
+    metric: Metric, hypotheses: Sequence[str], others: Sequence[str], references: Sequence[str]
+) -> tuple[float, float]:
+    """Bounds of the difference over the resamples that the test draws; sacreBLEU gives them for each system alone."""
+    counts = [np.array(metric._extract_corpus_statistics(lines, [references])) for lines in (hypotheses, others)]
+    drawn = np.random.default_rng(SEED).choice(len(references), size=(RESAMPLES, len(references)))
+    this, other = ([metric._compute_score_from_stats(each[of].sum(0)).score for of in drawn] for each in counts)
+    low, high = np.percentile(np.subtract(this, other), [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,67 @@
+import math
+
+import pytest
+
+from heed.errors import UserError
+from heed.metrics.bleu import bleu
+from heed.metrics.tokenised import moses, tokenised_bleu
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "expected"),
+    [
+        # quotation marks, low and high, are one sign; a comma and a full stop stand alone, one within a number does not
+        ("de", "Er sagte: „Nein“, ca. 3.000 Leute.", "er sagte : &quot; nein &quot; , ca. 3.000 leute ."),
+        # the elided article is a word with its apostrophe in French, and the apostrophe goes to what follows in English
+        ("fr", "L’homme n'est pas là !", "l&apos; homme n&apos; est pas là !"),
+        ("en", "The dog’s ball isn't here…", "the dog &apos;s ball isn &apos;t here ..."),
+        # lowercased first, as the published files are: a full stop before what was a capital stays where it was
+        ("fr", "Un jeune bébé dort. Il rêve.", "un jeune bébé dort. il rêve ."),
+        ("de", "", ""),
+    ],
+)
+def test_words_as_moses_sets_them_apart(code: str, line: str, expected: str) -> None:
+    """By hand from the rules of Moses's scripts. Catches rules of another language, or steps in another order."""
+    assert moses([line], code) == [expected]
+
+
+def test_bleu_by_hand() -> None:
+    """Set apart and lowercased, the first pair is equal; in the second a word is missing before the full stop."""
+    found = tokenised_bleu(
+        hypotheses=["Ein HUND läuft schnell."], references=["ein Hund läuft schnell ."], tgt_lang="de"
+    )
+    assert found.bleu_tokenised == pytest.approx(100)
+    short = tokenised_bleu(hypotheses=["One two three four ."], references=["one two three four five ."], tgt_lang="en")
+    # 5 of 5, 3 of 4, 2 of 3 and 1 of 2 n-grams of each order
+    assert short.bleu_tokenised == pytest.approx(100 * math.exp(1 - 6 / 5) * (3 / 4 * 2 / 3 * 1 / 2) ** 0.25)
+
+
+def test_case_and_quotation_marks_do_not_count_here_and_do_there() -> None:
+    """Catches one of the two scores printed under the name of the other."""
+    hypotheses, references = ["der Hund sagt “ja” zu ihm"], ["Der Hund sagt „ja“ zu ihm"]
+    assert tokenised_bleu(hypotheses=hypotheses, references=references, tgt_lang="de").bleu_tokenised == pytest.approx(
+        100
+    )
+    assert bleu(hypotheses=hypotheses, references=references, tgt_lang="de") < 60
+
+
+def test_how_it_was_made_is_said() -> None:
+    """Catches a number that nobody can make again, and one that passes for BLEU of plain text."""
+    made = tokenised_bleu(hypotheses=["a"], references=["a"], tgt_lang="pt_BR").bleu_tokenised_signature
+    assert {"case:lc", "tok:none", "smooth:exp"} <= set(made.partition(", ")[0].split("|"))
+    assert "sacremoses 0." in made
+    assert made.endswith("for pt")
+
+
+@pytest.mark.parametrize("tgt_lang", ["digits", "zh", "ja", "yue", "tr", ""])
+def test_a_language_without_rules_is_left_out_and_said(tgt_lang: str) -> None:
+    """Catches the rules of English applied to any language, and unspaced sentences as one word each."""
+    found = tokenised_bleu(hypotheses=["1 2"], references=["1 2"], tgt_lang=tgt_lang)
+    assert found.bleu_tokenised is None
+    assert found.bleu_tokenised_signature.startswith("left out: sacremoses 0.")
+    assert (tgt_lang or "(not named)") in found.bleu_tokenised_signature
+
+
+def test_unequal_numbers_are_refused() -> None:
+    with pytest.raises(UserError, match="1 hypotheses against 2 references"):
+        tokenised_bleu(hypotheses=["a"], references=["a", "b"], tgt_lang="en")
