@@ -23,6 +23,7 @@ from heed.models.seq2seq import Seq2Seq
 from heed.run_folder import ENVIRONMENT, REPORT, WITHOUT_EFFECT, Found, begin, finish, held, run_path
 from heed.settings import dotted
 from heed.text.subwords import Subwords
+from heed.training.averaging import Average, MeanOfLast, moving_average
 from heed.training.clock import Clock
 from heed.training.guide import Guide
 from heed.training.module import Translation
@@ -61,6 +62,10 @@ class Settings:
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     guided_attention: Annotated[float, Field(ge=0)]
+    r_drop: Annotated[float, Field(ge=0)]
+    word_dropout: Annotated[float, Field(ge=0, lt=1)]
+    ema: Annotated[float, Field(gt=0, lt=1)] | None
+    average_last: Annotated[int, Field(ge=2)] | None
     clip_norm: Annotated[float, Field(gt=0)] | None
     pictures: Annotated[int, Field(ge=0)]
     progress_bar: bool
@@ -131,12 +136,13 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     others = [build(node) for name, node in cfg.callbacks.items() if node and name not in ("board", "checkpoints")]
     callbacks = [clock, board, lines, *others, checkpoints]
     trainer = build(cfg.trainer, folder=folder, callbacks=callbacks, batches_per_epoch=len(data.bitext.train))
+    task = _task(cfg, model, data, trainer.max_steps)
     checkpoints.on_best = lambda scores: bundle.save(
-        folder / "model", model, architecture, data.src, data.tgt, _about(cfg, data, scores)
+        folder / "model", task.evaluated, architecture, data.src, data.tgt, _about(cfg, data, scores)
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     print(_outline(cfg, data, parameters, trainer), flush=True)
-    fit(trainer, _task(cfg, model, data, trainer.max_steps), data.bitext)
+    fit(trainer, task, data.bitext)
     board.finish(trainer, checkpoints.best)
     return {
         "corpus": data.corpus.name,
@@ -197,7 +203,18 @@ def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int) -> Translatio
         validation=Validation(data.valid, data.src, data.tgt, cfg.pictures, data.corpus.tgt_lang),
         seed=cfg.seed,
         guide=Guide(data.train, data.src, data.tgt, cfg.guided_attention) if cfg.guided_attention else None,
+        r_drop=cfg.r_drop,
+        word_dropout=cfg.word_dropout,
+        average=_average(cfg, model),
     )
+
+
+def _average(cfg: DictConfig, model: Seq2Seq) -> Average | None:
+    if cfg.ema and cfg.average_last:
+        raise UserError(f"ema={cfg.ema} and average_last={cfg.average_last}; set one of them, the other to null")
+    if cfg.ema:
+        return moving_average(model, cfg.ema)
+    return MeanOfLast(model, cfg.average_last) if cfg.average_last else None
 
 
 def _schedule(node: DictConfig, steps: int) -> Schedule:

@@ -22,12 +22,16 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def moments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `with_moments` makes of the small run."""
+    return with_moments(tmp_path_factory.mktemp("runs"))
+
+
+def with_moments(runs: Path, *more: str) -> Path:
     """A folder of runs: `straight`, and copies of it as it was on the disk just before each checkpoint was replaced.
 
     To a killed process the disk is all that counts, and just before is the worst moment: everything since the
     checkpoint is done, drawn and lost.
     """
-    runs = tmp_path_factory.mktemp("runs")
     save = WholeFiles.save_checkpoint
 
     def save_after_a_copy(self: WholeFiles, checkpoint: dict[str, Any], path: Path, **rest: object) -> None:
@@ -36,7 +40,7 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WholeFiles, "save_checkpoint", save_after_a_copy)
-        train(settings(runs, "run=straight"))
+        train(settings(runs, "run=straight", *more))
     return runs
 
 
@@ -45,6 +49,17 @@ def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, kill
     """Catches a batch seen twice or never, a validation skipped or repeated, random state, patience or sums lost."""
     train(settings(moments, f"run={killed_before}"))
     assert differences(moments / killed_before, moments / "straight") == []
+
+
+@pytest.mark.parametrize(
+    ("more", "killed_before"),
+    [(("r_drop=2.0", "word_dropout=0.2", "ema=0.8"), "last-20"), (("average_last=2",), "last-24")],
+)
+def test_what_regularises_goes_on_too(tmp_path: Path, more: tuple[str, ...], killed_before: str) -> None:
+    """Catches an average begun anew, updated twice for a step or never, or restored in the place of the weights."""
+    runs = with_moments(tmp_path, *more, "pictures=0")
+    train(settings(runs, f"run={killed_before}", *more, "pictures=0"))
+    assert differences(runs / killed_before, runs / "straight") == []
 
 
 def test_curves_survive_an_event_file_that_was_torn(moments: Path) -> None:

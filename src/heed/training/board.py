@@ -19,7 +19,7 @@ from torch.utils.tensorboard.summary import hparams
 from heed.files import replace_whole
 from heed.metrics.attention import Health, advice
 from heed.training.clock import Clock
-from heed.training.module import Translation
+from heed.training.module import SUMS, Translation
 from heed.training.validation import Picture
 from heed.viz.heatmap import heatmap
 
@@ -46,8 +46,8 @@ class Board(Callback):
         self, clock: Clock, settings: Mapping[str, object], every_steps: Annotated[int, Field(ge=1)] = 50
     ) -> None:
         self.clock, self.settings, self.every_steps = clock, settings, every_steps
-        self.sums = torch.zeros(3, dtype=torch.float64)
-        """Since the last point of the curves: loss, negative log-likelihood, tokens."""
+        self.sums = torch.zeros(SUMS, dtype=torch.float64)
+        """Of the steps since the last point of the curves."""
         self._last = (0.0, 0.0)
         self._advice: str | None = None
         """What the last validation's attention calls for."""
@@ -80,13 +80,15 @@ class Board(Callback):
             self.sums = torch.zeros_like(self.sums)
 
     def _point(self, task: Translation, step: int) -> dict[str, float]:
-        loss, nll, count = self.sums.tolist()
+        loss, nll, count, guided, divergence = self.sums.tolist()
         tokens, seconds = float(self.clock.tokens), self.clock.training
         read, passed = tokens - self._last[0], seconds - self._last[1]
         self._last = (tokens, seconds)
         return {
             "loss": loss / count,
             "perplexity": math.exp(min(nll / count, 700.0)),
+            **({"guided_loss": guided / count} if task.guide else {}),
+            **({"r_drop": divergence / count} if task.r_drop else {}),
             # Of the update just done: the scheduler has already moved on.
             "learning_rate": task.peak_learning_rate * task.learning_rate(step - 1),
             "teacher_forcing": task.teacher_forcing(step - 1),

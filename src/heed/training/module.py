@@ -1,7 +1,7 @@
 """One update and one validation of a translation model, as Lightning's Trainer asks for them."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,22 +10,29 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
 
 from heed.data.batches import Batch
-from heed.metrics.loss import cross_entropy
+from heed.metrics.loss import Loss, cross_entropy, r_drop
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD
+from heed.training.averaging import Average, MeanOfLast
 from heed.training.guide import Guide
+from heed.training.inputs import drop_words, twice, words_read
 from heed.training.processes import refuse
 from heed.training.schedules import Schedule
 from heed.training.validation import Scores, Validation
+
+SUMS = 5
+"""Numbers that a step hands to whoever draws curves: loss, negative log-likelihood, labels, and what guided attention
+and R-Drop add to the loss; all but the labels in nats, and all of all ranks together."""
 
 
 class Translation(LightningModule):
     """A model in training. It keeps no hyperparameters: checkpoints stay loadable with `weights_only=True`.
 
-    What changes from step to step (dropout, teacher forcing) is a function of (seed, step, rank), so that a
-    checkpoint holds no random state and a run continued anywhere is the run.
+    What changes from step to step (dropout, words dropped, teacher forcing) is a function of (seed, step, rank), so
+    that a checkpoint holds no random state and a run continued anywhere is the run.
     """
 
     def __init__(
@@ -39,11 +46,15 @@ class Translation(LightningModule):
         validation: Validation,
         seed: int,
         guide: Guide | None = None,
+        r_drop: float = 0.0,
+        word_dropout: float = 0.0,
+        average: Average | None = None,
     ) -> None:
         super().__init__()
         self.model, self.optimizer, self.learning_rate = model, optimizer, learning_rate
         self.teacher_forcing, self.label_smoothing, self.clip_norm = teacher_forcing, label_smoothing, clip_norm
         self.validation, self.seed, self.guide = validation, seed, guide
+        self.r_drop, self.word_dropout, self.average = r_drop, word_dropout, average
         self.loss = self.gradient_norm = torch.zeros(())
         """Of the last update: the loss of this rank's share, and the norm over all parameters before clipping."""
         self.scores: Scores
@@ -70,20 +81,48 @@ class Translation(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Mean loss over the tokens of the global batch, and its sums over all ranks for whoever draws curves."""
-        ratio = self.teacher_forcing(self.global_step)
-        logits, weights = self.model(batch.src, batch.src_len, batch.tgt[:, :-1], ratio)
-        loss = cross_entropy(logits, batch.tgt[:, 1:], PAD, self.label_smoothing)
-        total = loss.total
-        if self.guide:
-            total = total + self.guide.loss(weights, batch)
-        sums = torch.stack([loss.total.detach(), loss.nll, loss.count]).double()
+        loss, *added = self._losses(batch)
+        sums = torch.stack([loss.total, loss.nll, loss.count, *added]).detach().double()
         world = self.trainer.world_size
         if world > 1:
             sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
         # Lightning averages gradients over ranks: times world, that is the sum over ranks of total / global count.
-        mean = total * world / sums[2].to(total)
+        mean = (loss.total + sum(added)) * world / sums[2].to(loss.total)
         self.loss = mean.detach()
         return {"loss": mean, "sums": sums}
+
+    def _losses(self, batch: Batch) -> tuple[Loss, Tensor, Tensor]:
+        """The cross entropy, and what guided attention and R-Drop add to it, summed over the labels."""
+        ratio, read = self.teacher_forcing(self.global_step), batch.tgt[:, :-1]
+        if self.r_drop:
+            if ratio < 1:
+                ratio, read = 1.0, words_read(self.model, batch, ratio)
+            batch, read = twice(batch), torch.cat((read, read))
+        src, read = (drop_words(tokens, self.word_dropout) for tokens in (batch.src, read))
+        logits, weights = self.model(src, batch.src_len, read, ratio)
+        labels, nothing = batch.tgt[:, 1:], torch.zeros((), device=logits.device)
+        guided = self.guide.loss(weights, batch) if self.guide else nothing
+        if not self.r_drop:
+            return cross_entropy(logits, labels, PAD, self.label_smoothing), guided, nothing
+        loss, divergence = r_drop(logits, labels, PAD, self.label_smoothing)
+        # The paper adds up what is a mean here, of two cross entropies: half its loss, with the alpha that it means.
+        return loss, guided / 2, self.r_drop / 2 * divergence
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Update the weights, and their moving average in the same breath: a checkpoint may come right after."""
+        super().optimizer_step(*args, **kwargs)
+        if isinstance(self.average, AveragedModel):
+            self.average.update_parameters(self.model)
+
+    def on_validation_start(self) -> None:
+        """Let these weights into the mean of those validated last."""
+        if isinstance(self.average, MeanOfLast):
+            self.average.update_parameters(self.model)
+
+    @property
+    def evaluated(self) -> Seq2Seq:
+        """The model that is validated, and that a run leaves behind: with averaged weights, where they are averaged."""
+        return cast(Seq2Seq, self.average.module) if self.average else self.model
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
@@ -113,7 +152,7 @@ class Translation(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss on the references, and translations by greedy search."""
-        self.validation.add(self.model, batch)
+        self.validation.add(self.evaluated, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Scores over the whole split, every rank's sentences together."""

@@ -15,7 +15,7 @@ from rich.text import Text
 from heed.data.module import Stream
 from heed.training.checkpoints import Checkpoints
 from heed.training.clock import Clock
-from heed.training.module import Translation
+from heed.training.module import SUMS, Translation
 from heed.training.validation import Scores
 
 HEADER = "    step  epoch  train loss  valid loss  perplexity    BLEU    chrF     AER      time"
@@ -28,8 +28,8 @@ class Lines(ProgressBar):
     def __init__(self, clock: Clock, checkpoints: Checkpoints, bar: bool = True) -> None:
         super().__init__()
         self.clock, self.checkpoints = clock, checkpoints
-        self.sums = torch.zeros(3, dtype=torch.float64)
-        """Since the last validation: loss, negative log-likelihood, tokens."""
+        self.sums = torch.zeros(SUMS, dtype=torch.float64)
+        """Of the steps since the last validation."""
         self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         columns = (TextColumn("{task.completed:>8,}/{task.total:,}"), BarColumn(24), TextColumn("{task.description}"))
         hidden = not (bar and self.console.is_terminal)

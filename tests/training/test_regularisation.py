@@ -1,0 +1,127 @@
+"""R-Drop and word dropout as an update uses them."""
+
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from heed.data.batches import Batch
+from heed.data.encoded import encode
+from heed.data.module import Bitext
+from heed.data.reverse import reverse
+from heed.metrics.loss import cross_entropy, r_drop
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.text.subwords import BOS, EOS, PAD, UNK, Subwords
+from heed.training import schedules
+from heed.training.inputs import drop_words, twice, words_read
+from heed.training.module import Translation
+from heed.training.validation import Validation
+
+PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
+DIGITS = Subwords.train(PAIRS.src, "word", 100)
+
+
+def model(dropout: float = 0.0) -> Seq2Seq:
+    torch.manual_seed(1)
+    sizes: dict[str, Any] = {"emb_dim": 16, "enc_dim": 16, "hid_dim": 16, "readout_dim": 16, "attended_dim": 16}
+    return build_seq2seq(len(DIGITS), len(DIGITS), dropout=dropout, **sizes)
+
+
+def translation(dropout: float = 0.0, forcing: float = 1.0, **more: Any) -> Translation:
+    return Translation(
+        model(dropout),
+        partial(torch.optim.SGD, lr=1.0),
+        schedules.warmup_constant(),
+        schedules.constant(forcing),
+        0.0,
+        None,
+        Validation(PAIRS, DIGITS, DIGITS),
+        seed=1,
+        **more,
+    )
+
+
+def batch() -> Batch:
+    encoded = encode(PAIRS, DIGITS, DIGITS)
+    return next(iter(Bitext(encoded, encoded, sentences=7).train))
+
+
+def test_the_halves_stand_below_one_another_and_drop_out_apart() -> None:
+    """Catches rows that are compared with those of another sentence, and two passes with one mask."""
+    net, doubled = model(dropout=0.5), twice(batch())
+    net.eval()
+    logits, _ = net(doubled.src, doubled.src_len, doubled.tgt[:, :-1])
+    torch.testing.assert_close(*logits.chunk(2))
+    net.train()
+    logits, _ = net(doubled.src, doubled.src_len, doubled.tgt[:, :-1])
+    assert r_drop(logits, doubled.tgt[:, 1:], PAD)[1] > 0.1
+
+
+def test_words_read_are_the_reference_or_what_the_model_writes() -> None:
+    """Catches words a step too early or late, the model's where the reference was drawn, and a last word too many."""
+    net, given = model(), batch()
+    reference = given.tgt[:, :-1]
+    assert words_read(net, given, 1.0).equal(reference)
+    read = words_read(net, given, 0.0)
+    assert read[:, 0].equal(reference[:, 0])
+    logits, _ = net(given.src, given.src_len, read)
+    assert read[:, 1:].equal(logits.argmax(-1)[:, :-1])
+    torch.manual_seed(1)
+    mixed = words_read(net, given, 0.5)
+    assert not mixed.equal(read)
+    assert not mixed.equal(reference)
+
+
+@pytest.mark.parametrize("probability", [0.3, 0.999])
+def test_only_words_are_dropped(probability: float) -> None:
+    """Catches sentences without beginning or end, padding that becomes a word, and a share that is another one."""
+    torch.manual_seed(1)
+    tokens = torch.randint(EOS + 1, 50, (100, 50))
+    tokens[:, 0], tokens[:, 30], tokens[:, 31:] = BOS, EOS, PAD
+    dropped = drop_words(tokens, probability)
+    special = (tokens == BOS) | (tokens == EOS) | (tokens == PAD)
+    assert dropped[special].equal(tokens[special])
+    gone = dropped[~special] == UNK
+    assert float(gone.float().mean()) == pytest.approx(probability, abs=0.03)
+    assert dropped[~special][~gone].equal(tokens[~special][~gone])
+
+
+def test_both_sides_are_dropped_and_no_label_is() -> None:
+    """Catches a model asked to write <unk>, and a side that is read whole."""
+    seen: list[tuple[Tensor, ...]] = []
+    task, given = translation(word_dropout=0.5), batch()
+    task.model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
+    loss = task._losses(given)[0]
+    ((src, src_len, read, _),) = seen
+    assert UNK not in given.src
+    assert (src == UNK).any()
+    assert (read == UNK).any()
+    assert src_len.equal(given.src_len)
+    task.model._forward_pre_hooks.clear()
+    expected = cross_entropy(task.model(src, src_len, read)[0], given.tgt[:, 1:], PAD)
+    torch.testing.assert_close(loss.total, expected.total)
+
+
+@pytest.mark.parametrize("forcing", [1.0, 0.5])
+def test_the_halves_read_the_same_words(forcing: float) -> None:
+    """Catches halves that write words of their own, or draw apart whose word is read: without dropout they agree."""
+    loss, guided, added = translation(r_drop=4.0, forcing=forcing)._losses(batch())
+    assert float(guided) == 0.0
+    assert float(added.detach()) == pytest.approx(0.0, abs=1e-6)
+    plain = translation()._losses(batch())[0]
+    assert loss.count == plain.count
+    assert loss.total.isclose(plain.total) == (forcing == 1.0)
+
+
+def test_r_drop_adds_the_papers_share_and_the_loss_stays_what_it_was() -> None:
+    """Catches an alpha that means another weight than the paper's, whose cross entropy is the sum of two."""
+    task, doubled = translation(r_drop=4.0, dropout=0.5), twice(batch())
+    torch.manual_seed(3)
+    loss, _, added = task._losses(batch())
+    torch.manual_seed(3)
+    logits, _ = task.model(doubled.src, doubled.src_len, doubled.tgt[:, :-1])
+    one, other = (cross_entropy(half, batch().tgt[:, 1:], PAD).total for half in logits.chunk(2))
+    torch.testing.assert_close(2 * (loss.total + added), one + other + 4.0 * r_drop(logits, doubled.tgt[:, 1:], PAD)[1])
+    torch.testing.assert_close(loss.total, (one + other) / 2)
