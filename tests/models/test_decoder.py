@@ -46,12 +46,12 @@ def test_the_query_is_the_state_before_the_word(kind: str, layers: int) -> None:
     assert moved.tolist() == [False] * 4 + [True] * 2
 
 
-def test_the_query_is_the_top_layer() -> None:
-    """Of two layers the upper one attends: another query is another model than the equations say."""
+def test_the_query_is_the_lowest_layer() -> None:
+    """Of two layers the one that reads the words attends: another query is another model than the equations say."""
     model = small_model(dec_layers=2)
     state, memory = start(model)
     emb = model.decoder.embed(torch.full((3,), BOS))
-    expected = model.decoder.attention.attend(state.hidden[:, 1], memory).weights
+    expected = model.decoder.attention.attend(state.hidden[:, 0], memory).weights
     torch.testing.assert_close(model.decoder.advance(emb, state, memory)[1].weights, expected, rtol=0, atol=0)
 
 

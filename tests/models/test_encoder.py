@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from heed.models.encoder import Encoded, Encoder
+from heed.models.gru import Cell
 from tests.models.examples import sentences
 
 DEPTHS = pytest.mark.parametrize("layers", [1, 2])
@@ -54,6 +55,20 @@ class TestEncoder:
             torch.testing.assert_close(states[i : i + 1, :length], alone.states, rtol=0, atol=1e-12)
             torch.testing.assert_close(summary[i : i + 1], alone.summary, rtol=0, atol=1e-12)
 
+    def test_its_own_loop_is_torch_s(self, layers: int, bidirectional: bool) -> None:
+        """A sentence reversed with its padding, a swapped direction or a wrong derivative would be another encoder."""
+        module = encoder(layers, bidirectional)
+        src, src_len = sentences(LENGTHS, width=7)
+        outcomes = []
+        for run in (module._packed, module._unrolled):
+            module.zero_grad()
+            states, summary = run(module.embedding(src), src_len)
+            (states.square().sum() + summary.pow(3).sum()).backward()
+            outcomes.append([states, summary, *(p.grad.clone() for p in module.parameters() if p.grad is not None)])
+        assert len(outcomes[0]) == 2 + len(list(module.parameters()))
+        for expected, found in zip(*outcomes, strict=True):
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
     def test_what_a_state_has_read(self, layers: int, bidirectional: bool) -> None:
         """One direction knows the words so far, two know the whole sentence."""
         module = encoder(layers, bidirectional)
@@ -68,6 +83,32 @@ class TestEncoder:
 def test_an_odd_size_for_two_directions_is_refused() -> None:
     with pytest.raises(ValueError, match="enc_dim must be even for two directions, got 7"):
         Encoder(nn.Embedding(20, 5), 7)
+
+
+def test_normalised_states_are_stepped_ones() -> None:
+    """The loop with its own derivatives of the layer normalisation, against a cell that leaves them to autograd."""
+    torch.manual_seed(1)
+    module = Encoder(nn.Embedding(20, 5), 8, layer_norm=True).double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    src, src_len = sentences([6, 6, 6])
+    states = encode(module, src, src_len).states
+    for direction, name in enumerate(("l0", "l0_reverse")):
+        cell = Cell(5, 4, layer_norm=True).double()
+        weights = {part: getattr(module.gru, f"{part}_{name}") for part, _ in cell.named_parameters(recurse=False)}
+        norms = (module.norm_input[direction], module.norm_hidden[direction])
+        norm_weights = {
+            f"{own}.{part}": value
+            for own, norm in zip(("norm_input", "norm_hidden"), norms, strict=True)
+            for part, value in norm.named_parameters()
+        }
+        cell.load_state_dict(weights | norm_weights)
+        state, order = torch.zeros(3, 4, dtype=torch.float64), range(6) if direction == 0 else range(5, -1, -1)
+        for position in order:
+            state = cell(module.embedding(src[:, position]), state)
+            found = states[:, position, 4 * direction : 4 * direction + 4]
+            torch.testing.assert_close(found, state, rtol=0, atol=1e-12)
 
 
 def test_lengths_may_stay_on_the_processor() -> None:

@@ -15,10 +15,25 @@ COVERED = ["additive", "coverage", "general", "dot", "scaled_dot"]
 SRC_LEN = torch.tensor([5, 4, 1])
 
 
-def small(score: str, dropout: float = 0.0, layers: int = 1, heads: int = 1) -> Seq2Seq:
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "dropout": dict(dropout=0.3, readout_dropout=0.4, enc_dropout=0.2),
+    "state dropout": dict(state_dropout=0.3),
+    "variational": dict(dropout=0.3, state_dropout=0.3, variational=True),
+    "layer norm": dict(layer_norm=True),
+    "deep": dict(dec_layers=3, dropout=0.3),
+    "all": dict(dec_layers=2, enc_layers=2, layer_norm=True, dropout=0.3, state_dropout=0.3, variational=True),
+}
+
+
+def small(score: str, **changes: Any) -> Seq2Seq:
     torch.manual_seed(7)
-    sizes: dict[str, Any] = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=6, heads=heads)
-    return build_seq2seq(20, 12, score=score, dropout=dropout, dec_layers=layers, **sizes).double()
+    sizes: dict[str, Any] = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=6, dropout=0.0)
+    model = build_seq2seq(20, 12, score=score, **sizes | changes).double()
+    with torch.no_grad():  # gains and shifts that start at ones and zeros would hide a factor left out
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
 
 
 def sentences() -> tuple[Tensor, Tensor]:
@@ -42,11 +57,11 @@ def outcome(model: Seq2Seq, stepping: bool) -> tuple[list[Tensor], dict[str, Ten
     return outputs, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("score", COVERED)
-def test_outputs_and_every_gradient_equal_stepping(score: str, dropout: float) -> None:
+def test_outputs_and_every_gradient_equal_stepping(score: str, variant: str) -> None:
     """A wrong term, a forgotten mask, or dropout drawn elsewhere would show here; source lengths differ on purpose."""
-    model = small(score, dropout)
+    model = small(score, **VARIANTS[variant])
     (logits, weights), gradients = outcome(model, stepping=False)
     (expected_logits, expected_weights), expected = outcome(model, stepping=True)
     torch.testing.assert_close(logits, expected_logits, rtol=0, atol=1e-12)
@@ -56,21 +71,24 @@ def test_outputs_and_every_gradient_equal_stepping(score: str, dropout: float) -
         torch.testing.assert_close(gradients[name], gradient, rtol=0, atol=1e-10, msg=name)
 
 
+@pytest.mark.parametrize("variant", ["plain", "all"])
 @pytest.mark.parametrize("score", COVERED)
-def test_gradcheck(score: str) -> None:
+def test_gradcheck(score: str, variant: str) -> None:
     """The derivatives against finite differences, independent of autograd's own."""
-    model = small(score)
+    model = small(score, **VARIANTS[variant])
     decoder: Decoder = model.decoder
     src, tgt = sentences()
     emb = decoder.embed(tgt).detach().requires_grad_()
     with torch.no_grad():
         state, memory = model.encode(src, SRC_LEN)
+    kept = decoder.keep(state.hidden)
 
     def loop(emb: Tensor, hidden: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, ...]:
-        return decoder.unroll(emb, State(hidden, memory.covered), Memory(keys, values, memory.mask, memory.covered))
+        sources = Memory(keys, values, memory.mask, memory.covered)
+        return decoder.unroll(emb, State(hidden, memory.covered), sources, kept)
 
     hidden, keys, values = (part.clone().requires_grad_() for part in (state.hidden, memory.keys, memory.values))
-    assert torch.autograd.gradcheck(loop, (emb, hidden, keys, values))
+    assert torch.autograd.gradcheck(loop, (emb, hidden, keys, values), fast_mode=True)
 
 
 @pytest.mark.parametrize("used", [0, 1, 2])
@@ -88,12 +106,11 @@ def test_a_loss_on_one_output_alone(used: int) -> None:
 
 
 def test_covers_what_it_computes_and_no_more() -> None:
-    """The article's score and deeper decoders must take the loop that steps."""
+    """The article's score and several heads must take the loop that steps."""
     for score in COVERED:
-        assert recurrence.covers(small(score).decoder.attention, small(score).decoder.cells)
-    assert not recurrence.covers(small("article").decoder.attention, small("article").decoder.cells)
-    assert not recurrence.covers(small("additive").decoder.attention, small("additive", layers=2).decoder.cells)
-    assert not recurrence.covers(small("additive", heads=2).decoder.attention, small("additive").decoder.cells)
+        assert recurrence.covers(small(score).decoder.attention)
+    assert not recurrence.covers(small("article").decoder.attention)
+    assert not recurrence.covers(small("additive", heads=2).decoder.attention)
 
 
 def test_going_on_from_a_state_in_the_middle() -> None:
@@ -116,7 +133,7 @@ def test_a_score_derived_from_a_covered_one_is_stepped() -> None:
 
     model = small("additive")
     model.decoder.attention.attn = Other(8, 8, 6)
-    assert not recurrence.covers(model.decoder.attention, model.decoder.cells)
+    assert not recurrence.covers(model.decoder.attention)
 
 
 @pytest.mark.parametrize("score", ["additive", "dot"])

@@ -219,13 +219,54 @@ def test_bfloat16_stays_near_and_masks_exactly(kind: str) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_dropout_ends_with_training() -> None:
-    """Drawn in training, by every part that has it; not drawn at all afterwards."""
-    model = small_model(dropout=0.5, enc_layers=2, dec_layers=2)
+DROPS = [
+    {"dropout": 0.5, "readout_dropout": 0.0},
+    {"readout_dropout": 0.5},
+    {"enc_dropout": 0.5},
+    {"state_dropout": 0.5},
+]
+
+
+@pytest.mark.parametrize("variational", [False, True])
+@pytest.mark.parametrize("drops", DROPS, ids=lambda drops: next(iter(drops)))
+def test_dropout_ends_with_training(drops: dict[str, float], variational: bool) -> None:
+    """Each kind alone is drawn in training, by itself and anew at every call, and not at all afterwards."""
+    model = small_model(**({"dropout": 0.0} | drops), variational=variational, enc_layers=2, dec_layers=2)
+    plain = small_model(dropout=0.0, enc_layers=2, dec_layers=2)
     src, src_len = sentences(LENGTHS)
     tgt = targets(3, 5)
-    assert torch.equal(model(src, src_len, tgt)[0], model(src, src_len, tgt)[0])
+    torch.testing.assert_close(model(src, src_len, tgt)[0], plain(src, src_len, tgt)[0])
     model.train()
     assert not torch.equal(model(src, src_len, tgt)[0], model(src, src_len, tgt)[0])
-    assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == {0.5}
-    assert model.encoder.gru.dropout == 0.5
+
+
+@pytest.mark.parametrize("where", ["inputs", "readout", "encoded"])
+def test_variational_dropout_drops_the_same_values_at_every_position(where: str) -> None:
+    """Drawn anew for every word it would be ordinary dropout under another name."""
+    shares = {"inputs": {"dropout": 0.5}, "readout": {"readout_dropout": 0.5}, "encoded": {"enc_dropout": 0.5}}[where]
+    model = small_model(
+        **({"dropout": 0.0} | shares), variational=True, hid_dim=32, enc_dim=32, emb_dim=32, readout_dim=32
+    )
+    model.train()
+    tgt = targets(3, 5)
+    if where == "encoded":
+        parts = model.encoder(*sentences([6, 6, 6])).states
+    elif where == "inputs":
+        parts = model.decoder.embed(tgt, model.decoder.keep(torch.zeros(3, 1, 32)))
+    else:
+        parts = model.read(*sentences([6, 6, 6]), tgt).readout
+    dropped = parts == 0
+    assert (dropped == dropped[:, :1]).all()
+    assert 0.3 < dropped.float().mean() < 0.7
+    assert (dropped[0, 0] != dropped[1, 0]).any()
+
+
+def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
+    """Gains of zero, as all vectors are initialised, would cut every gate off from its input."""
+    model = small_model(layer_norm=True)
+    norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
+    assert len(norms) == 2 * 2 + 2
+    assert all((norm.weight == 1).all() and (norm.bias == 0).all() for norm in norms)
+    plain, tgt = small_model(), targets(3, 5)
+    src = sentences(LENGTHS)
+    assert not torch.allclose(model(*src, tgt)[0], plain(*src, tgt)[0])

@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heed.models import recurrence
+from heed.models import gru, recurrence
 from heed.models.attention import Attended, Attn, Memory
+from heed.models.dropout import NOTHING, Dropout, keep
+from heed.models.gru import Cell
 
 
 class State(NamedTuple):
@@ -28,6 +30,22 @@ class Decoded(NamedTuple):
     weights: Float[Tensor, "batch tgt src"]
 
 
+class Kept(NamedTuple):
+    """What dropout leaves of a sentence, one mask for all its steps; None where nothing is dropped.
+
+    Gal and Ghahramani 2016 (arXiv 1512.05287): the states that the gates and attention read, in every layer; what goes
+    from each layer to the next; and, where dropout is variational, the embeddings and the readout.
+    """
+
+    states: Float[Tensor, "batch layers hid"] | None = None
+    between: Float[Tensor, "batch above hid"] | None = None
+    emb: Float[Tensor, "batch emb"] | None = None
+    readout: Float[Tensor, "batch readout"] | None = None
+
+
+EVERYTHING = Kept()
+
+
 class Decoder(nn.Module):
     """A decoder after Bahdanau et al. (2015, arXiv 1409.0473, appendix A.2.2), with a GRU of any depth.
 
@@ -37,7 +55,8 @@ class Decoder(nn.Module):
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_t])
         logits_t      = V tanh(R [s_t; c_t; y_{t-1}])
 
-    Theirs gives the GRU the context c_t as it is, and reads out s_{t-1}, through maxout.
+    Theirs gives the GRU the context c_t as it is, and reads out s_{t-1}, through maxout. With several layers the lowest
+    one attends, those above read it and the last is read out (as in Wu et al. 2016, arXiv 1609.08144, section 3).
     """
 
     def __init__(
@@ -48,45 +67,63 @@ class Decoder(nn.Module):
         enc_dim: int,
         hid_dim: int,
         layers: int = 1,
-        dropout: float = 0.0,
+        dropout: Dropout = NOTHING,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         emb_dim, attended_dim = embedding.embedding_dim, attention.attn_combine.out_features
         self.embedding, self.attention, self.output = embedding, attention, output
         self.bridge = nn.Linear(enc_dim, layers * hid_dim)
         inputs = [emb_dim + attended_dim] + [hid_dim] * (layers - 1)
-        self.cells = nn.ModuleList(nn.GRUCell(size, hid_dim) for size in inputs)
+        self.cells = nn.ModuleList(Cell(size, hid_dim, layer_norm) for size in inputs)
         self.readout = nn.Linear(hid_dim + enc_dim + emb_dim, output.in_features)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
 
     def start(self, summary: Float[Tensor, "batch enc"], memory: Memory) -> State:
         """The state before the first word, learned from the source sentence; of full precision under autocast too."""
         hidden = torch.tanh(self.bridge(summary).to(self.bridge.weight.dtype))
         return State(hidden.view(len(summary), len(self.cells), -1), memory.covered.to(hidden.dtype))
 
-    def embed(self, tokens: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape emb"]:
-        """Embeddings of the words that were written."""
-        return self.dropout(self.embedding(tokens))
+    def keep(self, hidden: Float[Tensor, "batch layers hid"]) -> Kept:
+        """What dropout leaves of these sentences, drawn anew at every call; everything outside training."""
+        if not self.training:
+            return EVERYTHING
+        (batch, layers, hid), drops = hidden.shape, self.dropout
+        return Kept(
+            keep(hidden, (batch, layers, hid), drops.states),
+            keep(hidden, (batch, layers - 1, hid), drops.inputs),
+            keep(hidden, (batch, self.embedding.embedding_dim), drops.inputs) if drops.variational else None,
+            keep(hidden, (batch, self.output.in_features), drops.readout) if drops.variational else None,
+        )
 
-    def advance(self, emb: Float[Tensor, "batch emb"], state: State, memory: Memory) -> tuple[State, Attended]:
+    def embed(self, tokens: Int[Tensor, "*shape"], kept: Kept = EVERYTHING) -> Float[Tensor, "*shape emb"]:
+        """Embeddings of the words that were written."""
+        return self._drop(self.embedding(tokens), kept.emb, self.dropout.inputs)
+
+    def advance(
+        self, emb: Float[Tensor, "batch emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
+    ) -> tuple[State, Attended]:
         """Attend from the state so far, then let the GRU read the last word and what attention found."""
-        below = state.hidden.unbind(1)
-        attended = self.attention.attend(below[-1], memory._replace(covered=state.covered))
-        hidden = self.cells[0](torch.cat((emb, attended.output), dim=1), below[0])
-        above = [hidden]
-        for cell, previous in zip(self.cells[1:], below[1:], strict=True):
-            hidden = cell(self.dropout(hidden), previous)
-            above.append(hidden)
-        return State(torch.stack(above, dim=1), state.covered + attended.weights), attended
+        seen = state.hidden if kept.states is None else state.hidden * kept.states
+        attended = self.attention.attend(seen[:, 0], memory._replace(covered=state.covered))
+        read = torch.cat((emb, attended.output), dim=1)
+        hidden = []
+        for layer, cell in enumerate(self.cells):
+            hidden.append(cell(read, state.hidden[:, layer], None if kept.states is None else seen[:, layer]))
+            if layer + 1 < len(self.cells):
+                read = hidden[-1] if kept.between is None else hidden[-1] * kept.between[:, layer]
+        return State(torch.stack(hidden, dim=1), state.covered + attended.weights), attended
 
     def read_out(
         self,
         top: Float[Tensor, "*shape hid"],
         context: Float[Tensor, "*shape enc"],
         emb: Float[Tensor, "*shape emb"],
+        kept: Kept = EVERYTHING,
     ) -> Float[Tensor, "*shape readout"]:
         """The deep output: what state, context and last word say together."""
-        return self.dropout(torch.tanh(self.readout(torch.cat((top, context, emb), dim=-1))))
+        readout = torch.tanh(self.readout(torch.cat((top, context, emb), dim=-1)))
+        return self._drop(readout, kept.readout, self.dropout.readout)
 
     def step(
         self, token: Int[Tensor, " batch"], state: State, memory: Memory
@@ -104,46 +141,62 @@ class Decoder(nn.Module):
         Below 1, `teacher_forcing` is the probability that a step reads the reference's word and not the one that the
         model would have written (scheduled sampling, Bengio et al. 2015, arXiv 1506.03099), drawn for every word.
         """
+        kept = self.keep(state.hidden)
         if teacher_forcing == 1.0:
-            emb = self.embed(tokens)
-            top, context, weights = self.unroll(emb, state, memory)
+            emb = self.embed(tokens, kept)
+            top, context, weights = self.unroll(emb, state, memory, kept)
         else:
-            emb, top, context, weights = self._sample(tokens, state, memory, teacher_forcing)
-        return Decoded(self.read_out(top, context, emb), weights)
+            emb, top, context, weights = self._sample(tokens, state, memory, kept, teacher_forcing)
+        return Decoded(self.read_out(top, context, emb, kept), weights)
 
     def unroll(
-        self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory
+        self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
     ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
-        """Top states, contexts and weights of every step: by the fast loop where it covers this decoder."""
-        if recurrence.covers(self.attention, self.cells):
-            cell = cast(nn.GRUCell, self.cells[0])
-            return recurrence.unroll(self.attention, cell, emb, state.hidden[:, 0], state.covered, memory)
-        return self.step_through(emb, state, memory)
+        """Top states, contexts and weights of every step: by the fast loop where it covers this attention."""
+        if not recurrence.covers(self.attention):
+            return self.step_through(emb, state, memory, kept)
+        cells = [cast(Cell, cell) for cell in self.cells]
+        keeps = [None] * len(cells) if kept.states is None else list(kept.states.unbind(1))
+        states, context, weights = recurrence.unroll(
+            self.attention, cells[0], emb, state.hidden[:, 0], state.covered, memory, keeps[0]
+        )
+        for layer, cell in enumerate(cells[1:], start=1):
+            read = states if kept.between is None else states * kept.between[:, layer - 1 : layer]
+            states = gru.layer(cell, read, state.hidden[:, layer], keeps[layer])
+        return states, context, weights
 
     def step_through(
-        self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory
+        self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
     ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
         """The same by stepping: the reference that the fast loop is held against."""
         steps = []
         for step_emb in emb.unbind(1):
-            state, attended = self.advance(step_emb, state, memory)
+            state, attended = self.advance(step_emb, state, memory, kept)
             steps.append((state.hidden[:, -1], attended.context, attended.weights))
         top, context, weights = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
         return top, context, weights
 
     def _sample(
-        self, tokens: Int[Tensor, "batch tgt"], state: State, memory: Memory, teacher_forcing: float
+        self, tokens: Int[Tensor, "batch tgt"], state: State, memory: Memory, kept: Kept, teacher_forcing: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Embeddings read, states, contexts and weights where some words are the model's own."""
         token, steps = tokens[:, 0], []
         for position in range(tokens.size(1)):
-            emb = self.embed(token)
-            state, attended = self.advance(emb, state, memory)
+            emb = self.embed(token, kept)
+            state, attended = self.advance(emb, state, memory, kept)
             steps.append((emb, state.hidden[:, -1], attended.context, attended.weights))
             if position + 1 < tokens.size(1):
                 with torch.no_grad():
-                    written = self.output(self.read_out(steps[-1][1], attended.context, emb)).argmax(1)
+                    written = self.output(self.read_out(steps[-1][1], attended.context, emb, kept)).argmax(1)
                     forced = torch.rand(token.shape, device=token.device) < teacher_forcing
                 token = torch.where(forced, tokens[:, position + 1], written)
         emb, top, context, weights = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
         return emb, top, context, weights
+
+    def _drop(
+        self, part: Float[Tensor, "*shape dim"], kept: Float[Tensor, "batch dim"] | None, share: float
+    ) -> Float[Tensor, "*shape dim"]:
+        """By the sentence's mask where there is one, else every position by itself."""
+        if kept is None:
+            return nn.functional.dropout(part, share, self.training and not self.dropout.variational)
+        return part * (kept.unsqueeze(1) if part.dim() == 3 else kept)

@@ -4,9 +4,8 @@ Autograd records some thirty small operations for every step and adds up every w
 step keeps only what its derivatives need, and a weight's gradient is one large product over all steps, made after the
 loop. Outputs and gradients are those of `Decoder.step_through`, which remains for what is not covered.
 
-Inside, shapes are time first, so that a step is one contiguous block. s is the state before a step, c the context; r, z
-and n are the GRU's reset gate, update gate and candidate (Cho et al. 2014, arXiv 1406.1078, in cuDNN's form, where r
-multiplies the candidate's recurrent product after its bias).
+Inside, shapes are time first, so that a step is one contiguous block. c is the context, x and s are what the gates get
+of the input and of the state, as in `heed.models.gru`.
 """
 
 import math
@@ -18,40 +17,43 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from heed.models.attention import Additive, Attn, Coverage, Dot, General, Memory, ScaledDot
+from heed.models.gru import EPSILON, Cell, compute_type, norm_backward, step_backward, step_forward
 
 COVERED = (Additive, Coverage, Dot, General, ScaledDot)
 
 
 class Unrolled(NamedTuple):
-    """Every step's top state, context and attention weights."""
+    """Every step's state, context and attention weights."""
 
-    top: Float[Tensor, "batch tgt hid"]
+    states: Float[Tensor, "batch tgt hid"]
     context: Float[Tensor, "batch tgt enc"]
     weights: Float[Tensor, "batch tgt src"]
 
 
-def covers(attention: Attn, cells: nn.ModuleList) -> bool:
-    """Whether the fast loop computes this decoder: one layer, one head, and a score whose derivative is written here.
+def covers(attention: Attn) -> bool:
+    """Whether the fast loop computes this attention: one head, and a score whose derivative is written here.
 
     By exact types: a score derived from one of these computes something else, and is stepped.
     """
-    return len(cells) == 1 and type(attention) is Attn and type(attention.attn) in COVERED
+    return type(attention) is Attn and type(attention.attn) in COVERED
 
 
 def unroll(
     attention: Attn,
-    cell: nn.GRUCell,
+    cell: Cell,
     emb: Float[Tensor, "batch tgt emb"],
     hidden: Float[Tensor, "batch hid"],
     covered: Float[Tensor, "batch src"],
     memory: Memory,
+    keep: Float[Tensor, "batch hid"] | None = None,
 ) -> Unrolled:
-    """All steps of a one-layer decoder that reads the embeddings `emb`, starting from the state (`hidden`, `covered`).
+    """All steps of the cell that attends and reads the embeddings `emb`, starting from the state (`hidden`, `covered`).
 
     The words' share of the GRU's input is one product for all steps. Under autocast the products and the stored
-    activations are in its type, the states stay in float32.
+    activations are in its type, the states stay in float32. `keep` is what dropout leaves of the state that attention
+    and gates read.
     """
-    low = _compute_type(emb)
+    low = compute_type(emb)
     score, emb_dim = attention.attn, emb.size(2)
     with torch.autocast(emb.device.type, enabled=False):
         word_gates = nn.functional.linear(emb.to(low), cell.weight_ih[:, :emb_dim].to(low), cell.bias_ih.to(low))
@@ -61,7 +63,7 @@ def unroll(
         else:
             into = cell.weight_hh, cell.bias_hh
             energy, scale = None, 1 / math.sqrt(hidden.size(1)) if isinstance(score, ScaledDot) else 1.0
-        top, context, weights = _Recurrence.apply(  # type: ignore[no-untyped-call]
+        states, context, weights = _Recurrence.apply(  # type: ignore[no-untyped-call]
             word_gates.transpose(0, 1).contiguous(),
             hidden,
             covered,
@@ -76,13 +78,15 @@ def unroll(
             attention.attn_combine.bias.to(low),
             cell.weight_ih[:, emb_dim:].to(low),
             scale,
+            keep,
+            *_norm(cell.norm_input),
+            *_norm(cell.norm_hidden),
         )
-    return Unrolled(top.transpose(0, 1), context.transpose(0, 1), weights.transpose(0, 1))
+    return Unrolled(states.transpose(0, 1), context.transpose(0, 1), weights.transpose(0, 1))
 
 
-def _compute_type(tensor: Tensor) -> torch.dtype:
-    device = tensor.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+def _norm(norm: nn.LayerNorm | None) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    return (None, None) if norm is None else (norm.weight, norm.bias)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -108,8 +112,13 @@ class _Recurrence(torch.autograd.Function):
         combine_bias: Float[Tensor, " output"],
         gate_input: Float[Tensor, "gates output"],
         scale: float,
+        keep: Float[Tensor, "batch hid"] | None,
+        x_gain: Float[Tensor, " gates"] | None,
+        x_shift: Float[Tensor, " gates"] | None,
+        s_gain: Float[Tensor, " gates"] | None,
+        s_shift: Float[Tensor, " gates"] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        steps, batch, _ = word_gates.shape
+        steps, batch, width = word_gates.shape
         hid, enc, src, low = hidden.size(1), values.size(2), keys.size(1), keys.dtype
         states = hidden.new_empty(steps + 1, batch, hid)
         states[0] = hidden
@@ -117,68 +126,71 @@ class _Recurrence(torch.autograd.Function):
         joined = keys.new_empty(steps, batch, hid + enc)
         attended = keys.new_empty(steps, batch, combine.size(0))
         weights = hidden.new_empty(steps, batch, src)
-        reset, update, candidate, recurrent = hidden.new_empty(4, steps, batch, hid)
+        gates = hidden.new_empty(steps, batch, 2 * hid)
+        candidate, recurrent = hidden.new_empty(2, steps, batch, hid)
         tanh = keys.new_empty(steps, *keys.shape) if energy is not None else keys.new_empty(0)
+        raw = hidden.new_empty(2, steps, batch, width if x_gain is not None else 0)
+        norms = []
         padding = ~mask
         for t in range(steps):
-            state = states[t]
-            joined[t, :, :hid] = state
+            joined[t, :, :hid] = states[t] if keep is None else states[t] * keep
             products = torch.addmm(into_bias, joined[t, :, :hid], into.t())
-            gates = products[:, -3 * hid :].to(state.dtype)
             if energy is not None:
-                torch.add(keys, products[:, : -3 * hid].unsqueeze(1), out=tanh[t])
+                torch.add(keys, products[:, :-width].unsqueeze(1), out=tanh[t])
                 if coverage is not None:
                     tanh[t].addcmul_(covered.to(low).unsqueeze(2), coverage)
                 tanh[t].tanh_()
                 energies = torch.mv(tanh[t].view(batch * src, -1), energy).view(batch, src)
             else:
                 energies = torch.bmm(keys, joined[t, :, :hid].unsqueeze(2)).squeeze(2) * scale
-            torch.softmax(energies.to(state.dtype).masked_fill_(padding, -math.inf), dim=1, out=weights[t])
+            torch.softmax(energies.to(states.dtype).masked_fill_(padding, -math.inf), dim=1, out=weights[t])
             covered = covered + weights[t]
             joined[t, :, hid:] = torch.bmm(weights[t].to(low).unsqueeze(1), values).squeeze(1)
             torch.addmm(combine_bias, joined[t], combine.t(), out=attended[t])
-            inputs = torch.addmm(word_gates[t], attended[t], gate_input.t()).to(state.dtype)
-            torch.add(inputs[:, :hid], gates[:, :hid], out=reset[t]).sigmoid_()
-            torch.add(inputs[:, hid : 2 * hid], gates[:, hid : 2 * hid], out=update[t]).sigmoid_()
-            recurrent[t] = gates[:, 2 * hid :]
-            torch.addcmul(inputs[:, 2 * hid :], reset[t], recurrent[t], out=candidate[t]).tanh_()
-            torch.lerp(candidate[t], state, update[t], out=states[t + 1])
+            x = torch.addmm(word_gates[t], attended[t], gate_input.t()).to(states.dtype)
+            s = products[:, -width:].to(states.dtype)
+            if x_gain is not None and s_gain is not None:
+                raw[0, t], raw[1, t] = x, s
+                x, *x_norm = torch.native_layer_norm(x, (width,), x_gain, x_shift, EPSILON)
+                s, *s_norm = torch.native_layer_norm(raw[1, t], (width,), s_gain, s_shift, EPSILON)
+                norms.append((x_norm, s_norm))
+            step_forward(x, s, states[t], gates[t], candidate[t], recurrent[t], states[t + 1])
         ctx.save_for_backward(
-            states, joined, attended, weights, reset, update, candidate, recurrent, tanh,
-            keys, values, into, energy, coverage, combine, gate_input,
+            states, joined, attended, weights, gates, candidate, recurrent, tanh, raw,
+            keys, values, into, energy, coverage, combine, gate_input, keep, x_gain, s_gain,
         )  # fmt: skip
-        ctx.scale, ctx.covered = scale, covered
+        ctx.scale, ctx.covered, ctx.norms = scale, covered, norms
         ctx.set_materialize_grads(False)
         return states[1:], joined[:, :, hid:], weights
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_top: Tensor | None, d_context: Tensor | None, d_weights: Tensor | None) -> Any:
-        (states, joined, attended, weights, reset, update, candidate, recurrent, tanh,
-         keys, values, into, energy, coverage, combine, gate_input) = ctx.saved_tensors  # fmt: skip
-        steps, batch, hid = reset.shape
-        src, low, full = keys.size(1), keys.dtype, states.dtype
-        d_inputs = keys.new_empty(steps, batch, 3 * hid)
+    def backward(ctx: Any, d_states: Tensor | None, d_context: Tensor | None, d_weights: Tensor | None) -> Any:
+        (states, joined, attended, weights, gates, candidate, recurrent, tanh, raw,
+         keys, values, into, energy, coverage, combine, gate_input,
+         keep, x_gain, s_gain) = ctx.saved_tensors  # fmt: skip
+        steps, batch, hid = candidate.shape
+        src, low, full, width = keys.size(1), keys.dtype, states.dtype, 3 * hid
+        d_x = keys.new_empty(steps, batch, width)
         d_products = keys.new_empty(steps, batch, into.size(0))
         d_attended = torch.empty_like(attended)
         d_contexts = keys.new_empty(steps, batch, values.size(2))
         d_energies = keys.new_empty(steps, batch, src)
         d_keys = torch.zeros_like(keys, dtype=full)
-        d_energy = states.new_zeros(keys.size(2))
-        d_coverage = states.new_zeros(keys.size(2))
+        d_energy, d_coverage = states.new_zeros(2, keys.size(2))
         d_state = torch.zeros_like(states[0])
+        d_normal = states.new_empty(2, steps, batch, width if x_gain is not None else 0)
         covered, d_covered = ctx.covered, torch.zeros_like(weights[0])  # after the last step; run backwards below
         for t in range(steps - 1, -1, -1):
-            if d_top is not None:
-                d_state = d_state + d_top[t]
-            r, z, n = reset[t], update[t], candidate[t]
-            d_r, d_z, d_n = _gate_gradients(d_state, states[t], r, z, n, recurrent[t])
-            for into_gates in (d_inputs[t], d_products[t, :, -3 * hid :]):
-                into_gates[:, :hid] = d_r
-                into_gates[:, hid : 2 * hid] = d_z
-            d_inputs[t, :, 2 * hid :] = d_n
-            d_products[t, :, -hid:] = d_n * r
-            torch.mm(d_inputs[t], gate_input, out=d_attended[t])
+            if d_states is not None:
+                d_state = d_state + d_states[t]
+            into_gates = (d_x[t], d_products[t, :, -width:]) if x_gain is None else d_normal[:, t].unbind()
+            d_state = step_backward(d_state, states[t], gates[t], candidate[t], recurrent[t], *into_gates)
+            if x_gain is not None:
+                x_norm, s_norm = ctx.norms[t]
+                d_x[t] = norm_backward(d_normal[0, t] * x_gain, raw[0, t], x_norm)
+                d_products[t, :, -width:] = norm_backward(d_normal[1, t] * s_gain, raw[1, t], s_norm)
+            torch.mm(d_x[t], gate_input, out=d_attended[t])
             d_joined = torch.mm(d_attended[t], combine)
             d_contexts[t] = d_joined[:, hid:] if d_context is None else d_joined[:, hid:] + d_context[t]
             d_weight = torch.bmm(values, d_contexts[t].unsqueeze(2)).squeeze(2).to(full)
@@ -187,29 +199,29 @@ class _Recurrence(torch.autograd.Function):
             if coverage is not None:
                 d_weight, covered = d_weight + d_covered, covered - weights[t]
             d_energies[t] = torch.ops.aten._softmax_backward_data(d_weight, weights[t], 1, full)
-            d_state = d_state * z + d_joined[:, :hid]
+            d_seen = d_joined[:, :hid].to(full)
             if energy is not None:
                 # the energy vector multiplies every term of these sums, so it waits until they are made
                 d_tanh = torch.ops.aten.tanh_backward(d_energies[t].unsqueeze(2).expand_as(keys), tanh[t])
                 d_keys += d_tanh
-                torch.mul(d_tanh.sum(1), energy, out=d_products[t, :, : -3 * hid])
+                torch.mul(d_tanh.sum(1), energy, out=d_products[t, :, :-width])
                 d_energy += torch.mv(tanh[t].view(batch * src, -1).t(), d_energies[t].view(-1))
                 if coverage is not None:
                     flat = d_tanh.view(batch * src, -1)
                     d_covered += torch.mv(flat, energy * coverage).view(batch, src)
                     d_coverage += torch.mv(flat.t(), covered.to(low).view(-1))
             else:
-                d_state = d_state + torch.bmm(d_energies[t].unsqueeze(1), keys).squeeze(1) * ctx.scale
-            d_state = d_state + torch.mm(d_products[t], into)
-        by_sentence = d_energies.permute(1, 2, 0)
+                d_seen = d_seen + torch.bmm(d_energies[t].unsqueeze(1), keys).squeeze(1) * ctx.scale
+            d_seen = d_seen + torch.mm(d_products[t], into)
+            d_state = d_state + (d_seen if keep is None else d_seen * keep)
         if energy is not None:
             d_keys *= energy
         else:
-            d_keys = torch.bmm(by_sentence, joined[:, :, :hid].transpose(0, 1)) * ctx.scale
+            d_keys = torch.bmm(d_energies.permute(1, 2, 0), joined[:, :, :hid].transpose(0, 1)) * ctx.scale
         d_values = torch.bmm(weights.permute(1, 2, 0).to(low), d_contexts.transpose(0, 1))
-        flat_inputs, flat_products, flat_attended = (d.flatten(0, 1) for d in (d_inputs, d_products, d_attended))
+        flat_x, flat_products, flat_attended = (d.flatten(0, 1) for d in (d_x, d_products, d_attended))
         return (
-            d_inputs,
+            d_x,
             d_state,
             None if coverage is None else d_covered,
             d_keys.to(low),
@@ -221,16 +233,22 @@ class _Recurrence(torch.autograd.Function):
             None if coverage is None else (d_coverage * energy).to(low),
             flat_attended.t() @ joined.flatten(0, 1),
             flat_attended.sum(0),
-            flat_inputs.t() @ attended.flatten(0, 1),
+            flat_x.t() @ attended.flatten(0, 1),
             None,
+            None,
+            *_norm_gradients(d_normal, raw, ctx.norms),
         )
 
 
-def _gate_gradients(
-    d_next: Tensor, state: Tensor, r: Tensor, z: Tensor, n: Tensor, recurrent: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients before the activations: s' = n + z (s - n), n = tanh(i_n + r h_n), z and r = sigmoid(i + h)."""
-    d_n = torch.ops.aten.tanh_backward(d_next * (1 - z), n)
-    d_z = torch.ops.aten.sigmoid_backward(d_next * (state - n), z)
-    d_r = torch.ops.aten.sigmoid_backward(d_n * recurrent, r)
-    return d_r, d_z, d_n
+def _norm_gradients(
+    d_normal: Float[Tensor, "2 tgt batch gates"], raw: Float[Tensor, "2 tgt batch gates"], norms: list[Any]
+) -> list[Tensor | None]:
+    """Of gain and shift, for the input's layer normalisation and then for the state's."""
+    gradients: list[Tensor | None] = []
+    for which, (d, before) in enumerate(zip(d_normal, raw, strict=True)):
+        if norms:
+            mean, scale = (torch.stack(part) for part in zip(*(pair[which] for pair in norms), strict=True))
+            gradients += [(d * (before - mean) * scale).sum((0, 1)), d.sum((0, 1))]
+        else:
+            gradients += [None, None]
+    return gradients

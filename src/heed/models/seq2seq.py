@@ -5,7 +5,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from heed.models.attention import Attn, Memory, MultiHeadAttn
-from heed.models.decoder import Decoder, State
+from heed.models.decoder import Decoded, Decoder, State
+from heed.models.dropout import Dropout
 from heed.models.encoder import Encoder
 
 LAYERS = 64  # far beyond what trains; layers are built one by one, so a slip of the keyboard would never come to an end
@@ -43,9 +44,20 @@ class Seq2Seq(nn.Module):
         teacher_forcing: float = 1.0,
     ) -> tuple[Float[Tensor, "batch tgt vocab"], Float[Tensor, "batch tgt src"]]:
         """Logits and attention weights for the word after each word of `tgt_in`, which starts with BOS."""
-        state, memory = self.encode(src, src_len)
-        readout, weights = self.decoder(tgt_in, state, memory, teacher_forcing)
+        readout, weights = self.read(src, src_len, tgt_in, teacher_forcing)
         return self.decoder.output(readout), weights
+
+    def read(
+        self,
+        src: Int[Tensor, "batch src"],
+        src_len: Int[Tensor, " batch"],
+        tgt_in: Int[Tensor, "batch tgt"],
+        teacher_forcing: float = 1.0,
+    ) -> Decoded:
+        """The same before the vocabulary, for a loss that need not hold all logits at once."""
+        state, memory = self.encode(src, src_len)
+        decoded: Decoded = self.decoder(tgt_in, state, memory, teacher_forcing)
+        return decoded
 
 
 def build_seq2seq(
@@ -61,6 +73,11 @@ def build_seq2seq(
     dec_layers: int = 1,
     bidirectional: bool = True,
     dropout: float = 0.2,
+    readout_dropout: float | None = None,
+    enc_dropout: float = 0.0,
+    state_dropout: float = 0.0,
+    variational: bool = False,
+    layer_norm: bool = False,
     tie: str = "none",
     score: str = "additive",
     att_dim: int = 512,
@@ -71,12 +88,16 @@ def build_seq2seq(
 
     `enc_dim` is the size of an encoder state (both directions), `attended_dim` of what attention hands to the GRU.
     `tie` shares embeddings: `none`; `decoder`, its input with the output layer; `all`, the encoder's too.
-    More than one of `heads` is for the score `additive`. ValueError where sizes cannot go together.
+    `dropout` is that of embeddings and between layers, and of the readout where `readout_dropout` does not say another;
+    see `heed.models.dropout` for the others. More than one of `heads` is for the score `additive`. ValueError where
+    sizes cannot go together.
     """
     sizes = dict(src_vocab=src_vocab, tgt_vocab=tgt_vocab, emb_dim=emb_dim, enc_dim=enc_dim, hid_dim=hid_dim)
     sizes |= dict(readout_dim=readout_dim, attended_dim=attended_dim, enc_layers=enc_layers, dec_layers=dec_layers)
     sizes |= dict(att_dim=att_dim, heads=heads, positions=positions)
-    _check(sizes, pad_id, dropout, tie)
+    drops = Dropout(dropout, enc_dropout, state_dropout, dropout if readout_dropout is None else readout_dropout)
+    drops = drops._replace(variational=variational)
+    _check(sizes, pad_id, drops, tie)
     if heads > 1 and score != "additive":
         raise ValueError(f"heads={heads} needs score=additive, got score={score}")
     src_embedding = nn.Embedding(src_vocab, emb_dim, padding_idx=pad_id)
@@ -89,14 +110,14 @@ def build_seq2seq(
     else:
         width = positions if score == "article" else att_dim
         attention = Attn(hid_dim, enc_dim, width, enc_dim, attended_dim, score=score)
-    encoder = Encoder(src_embedding, enc_dim, enc_layers, bidirectional, dropout)
-    decoder = Decoder(tgt_embedding, attention, output, enc_dim, hid_dim, dec_layers, dropout)
+    encoder = Encoder(src_embedding, enc_dim, enc_layers, bidirectional, drops, layer_norm)
+    decoder = Decoder(tgt_embedding, attention, output, enc_dim, hid_dim, dec_layers, drops, layer_norm)
     model = Seq2Seq(encoder, decoder)
     initialise(model, pad_id)
     return model
 
 
-def _check(sizes: dict[str, int], pad_id: int, dropout: float, tie: str) -> None:
+def _check(sizes: dict[str, int], pad_id: int, drops: Dropout, tie: str) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name} must be at least 1, got {size}")
@@ -107,8 +128,10 @@ def _check(sizes: dict[str, int], pad_id: int, dropout: float, tie: str) -> None
     if not 0 <= pad_id < min(sizes["src_vocab"], sizes["tgt_vocab"]):
         pieces = f"{sizes['src_vocab']} and {sizes['tgt_vocab']} pieces"
         raise ValueError(f"pad_id must be in both vocabularies, got {pad_id} for {pieces}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+    names = ("dropout", "enc_dropout", "state_dropout", "readout_dropout")
+    for name, share in zip(names, drops, strict=False):
+        if not 0 <= share < 1:
+            raise ValueError(f"{name} must be in [0, 1), got {share}")
     if tie not in ("none", "decoder", "all"):
         raise ValueError(f"tie must be none, decoder or all, got '{tie}'")
     if tie != "none" and sizes["emb_dim"] != sizes["readout_dim"]:
@@ -123,7 +146,7 @@ def _check(sizes: dict[str, int], pad_id: int, dropout: float, tie: str) -> None
 
 
 def initialise(model: nn.Module, pad_id: int) -> None:
-    """Embeddings normal with deviation 1/√emb_dim, other matrices Glorot, recurrent ones orthogonal, biases zero.
+    """Embeddings normal with deviation 1/√emb_dim, other matrices Glorot, recurrent ones orthogonal, gains 1, biases 0.
 
     Glorot and Bengio 2010 (AISTATS, eq. 16); orthogonal recurrent matrices as in Bahdanau et al. 2015, appendix B.1.
     """
@@ -135,6 +158,8 @@ def initialise(model: nn.Module, pad_id: int) -> None:
         elif "weight_hh" in name:
             for gate in parameter.chunk(3):
                 nn.init.orthogonal_(gate)
+        elif "norm" in name and name.endswith("weight"):
+            nn.init.ones_(parameter)
         elif parameter.dim() == 2:
             nn.init.xavier_uniform_(parameter)
         else:
