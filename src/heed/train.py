@@ -16,6 +16,7 @@ from heed.data.cleaning import table
 from heed.data.corpus import Corpus, Pairs
 from heed.data.encoded import encode
 from heed.data.module import Bitext
+from heed.data.resampled import Resampled
 from heed.door import build, door, sweep_name
 from heed.errors import UserError
 from heed.files import write_whole
@@ -49,6 +50,7 @@ class Settings:
     corpus: dict[str, Any]
     cleaning: dict[str, Any]
     subwords: dict[str, Any]
+    subword_sampling: Annotated[float, Field(gt=0, le=1)] | None
     batches: Budget
     model: dict[str, Any]
     optim: dict[str, Any]
@@ -169,10 +171,17 @@ def _data(cfg: DictConfig, folder: Path) -> Data:
     splits["train"], cleaned = build(cfg.cleaning)(splits["train"])
     src, tgt = _subwords(cfg, splits["train"], folder / "subwords")
     encoded = {name: encode(splits[name], src, tgt) for name in ("train", "valid")}
+    read = _resampled(cfg, splits["train"], src, tgt) if cfg.subword_sampling else encoded["train"]
     processes = started_processes(cfg.trainer.distributed)
     order = {"seed": cfg.seed, "rank": processes.rank, "world": processes.world}
-    bitext = Bitext(encoded["train"], encoded["valid"], **cfg.batches, **order)
+    bitext = Bitext(read, encoded["valid"], **cfg.batches, **order)
     return Data(corpus, src, tgt, splits["train"], splits["valid"], bitext, table(cleaned, splits, encoded))
+
+
+def _resampled(cfg: DictConfig, train: Pairs, src: Subwords, tgt: Subwords) -> Resampled:
+    if cfg.guided_attention:
+        raise UserError("guided_attention knows the pieces of one segmentation; set subword_sampling=null with it")
+    return Resampled(train, src, tgt, cfg.subwords.kind, cfg.subword_sampling, cfg.seed)
 
 
 def _subwords(cfg: DictConfig, train: Pairs, folder: Path) -> tuple[Subwords, Subwords]:

@@ -62,6 +62,15 @@ def test_what_regularises_goes_on_too(tmp_path: Path, more: tuple[str, ...], kil
     assert differences(runs / killed_before, runs / "straight") == []
 
 
+@pytest.mark.parametrize("budget", [["batches.sentences=32"], ["batches.sentences=null", "batches.tokens=700"]])
+def test_continued_in_an_epoch_whose_words_were_segmented_afresh(tmp_path: Path, budget: list[str]) -> None:
+    """Catches draws that depend on how often they were made, and an epoch that goes on with the pieces of another."""
+    sampled = ["subwords=bpe", "subwords.vocab_size=40", "subword_sampling=0.3", *budget]
+    with_moments(tmp_path, *sampled)
+    train(settings(tmp_path, "run=last-20", *sampled))  # in the second epoch, of about 13 batches
+    assert differences(tmp_path / "last-20", tmp_path / "straight") == []
+
+
 def test_curves_survive_an_event_file_that_was_torn(moments: Path) -> None:
     """Catches a reader that stops for good at the half record of a process that was killed while it wrote."""
     folder = shutil.copytree(moments / "last-20", moments / "torn")

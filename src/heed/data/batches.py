@@ -5,14 +5,16 @@ are decided here, because the iterator's own are wrong or missing (docs/decision
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import torchtext.data as torchtext
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from heed.data.encoded import Encoded
+from heed.data.resampled import Resampled
 from heed.errors import UserError
 from heed.text.subwords import BOS, EOS, PAD
 
@@ -57,17 +59,23 @@ class SortedBatches:
         self, encoded: Encoded, sentences: int | None = None, tokens: int | None = None, rank: int = 0, world: int = 1
     ) -> None:
         _check_budget(encoded, sentences, tokens, self._of)
-        self.encoded, self.sentences, self.tokens, self.rank, self.world = encoded, sentences, tokens, rank, world
-        self._src_len, self._tgt_len = encoded.src_len + 1, encoded.tgt_len + 1
+        self.sentences, self.tokens, self.rank, self.world = sentences, tokens, rank, world
         self._dataset = torchtext.Dataset(range(len(encoded)), _fields())
-        self._len = len(self._plan(np.zeros(len(encoded))))
+        self._read(encoded)
+
+    @cached_property
+    def _order(self) -> list[list[int]]:
+        return self._plan(np.zeros(len(self.encoded)))
 
     def __len__(self) -> int:
         """Batches in an epoch: the same for all ranks and, the lengths being what cuts them, for all epochs."""
-        return self._len
+        return len(self._order)
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(self._build, self._plan(np.zeros(len(self.encoded))))
+        return map(self._build, self._order)
+
+    def _read(self, encoded: Encoded) -> None:
+        self.encoded, self._src_len, self._tgt_len = encoded, encoded.src_len + 1, encoded.tgt_len + 1
 
     def _plan(self, noise: Float[np.ndarray, "pairs"]) -> list[list[int]]:
         """The pairs of each batch, sorted by both lengths and, among equals, by `noise`.
@@ -119,30 +127,45 @@ class Batches(SortedBatches):
 
     Iterating goes on from the position, which is the epoch and the number of batches yielded in it; at an epoch's end
     the next iteration begins the next epoch. So two integers resume a run exactly.
+
+    Where words are segmented afresh every epoch, every epoch has lengths of its own, and with a budget of `tokens`
+    another number of batches: `len` is that of the first one, from which others were seen to differ by 1 in 1,000.
     """
 
     _of = "the training split, as cleaning left it,"
 
     def __init__(
         self,
-        encoded: Encoded,
+        train: Encoded | Resampled,
         sentences: int | None = None,
         tokens: int | None = None,
         seed: int = 1,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        super().__init__(encoded, sentences, tokens, rank, world)
-        self.seed = seed
-        self._epoch = self._batch = 0
+        self.resampled = train if isinstance(train, Resampled) else None
+        super().__init__(train.epoch(0) if isinstance(train, Resampled) else train, sentences, tokens, rank, world)
+        if self.resampled and tokens:
+            _check_longest(*self.resampled.longest(), tokens, self._of)
+        self.seed, self._epoch = seed, 0
+        self._turn_to(0)
+        self._len = self.batches_in_epoch
+
+    def __len__(self) -> int:
+        return self._len
 
     def __iter__(self) -> Iterator[Batch]:
         # Here and not after the last yield: a loop that counts batches, as Lightning's, never comes back for the end.
-        if self._batch == len(self):
-            self._epoch, self._batch = self._epoch + 1, 0
-        for pairs in self._epoch_plan()[self._batch :]:
+        if self._batch == self.batches_in_epoch:
+            self._turn_to(self._epoch + 1)
+        for pairs in self._order[self._batch :]:
             self._batch += 1
             yield self._build(pairs)
+
+    @property
+    def batches_in_epoch(self) -> int:
+        """Batches in the epoch of the position."""
+        return len(self._order)
 
     def state_dict(self) -> dict[str, int]:
         """The position: `epoch`, and `batch`, the number of its batches that were yielded."""
@@ -151,17 +174,23 @@ class Batches(SortedBatches):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a position that `state_dict` gave over the same corpus and budget."""
         epoch, batch = int(state_dict["epoch"]), int(state_dict["batch"])
-        if epoch < 0 or not 0 <= batch <= len(self):
+        if epoch >= 0:
+            self._turn_to(epoch)
+        if epoch < 0 or not 0 <= batch <= self.batches_in_epoch:
             raise UserError(
                 f"the position to resume from is batch {batch} of epoch {epoch}, but an epoch has {len(self)} batches; "
                 "resume with the corpus and the batch size of the run, or start over"
             )
-        self._epoch, self._batch = epoch, batch
+        self._batch = batch
 
-    def _epoch_plan(self) -> list[list[int]]:
-        random_state = np.random.default_rng([self.seed, self._epoch])
+    def _turn_to(self, epoch: int) -> None:
+        """The beginning of an epoch."""
+        if self.resampled and epoch != self._epoch:
+            self._read(self.resampled.epoch(epoch))
+        self._epoch, self._batch = epoch, 0
+        random_state = np.random.default_rng([self.seed, epoch])
         plan = self._plan(random_state.random(len(self.encoded)))
-        return [plan[i] for i in random_state.permutation(len(plan))]
+        self._order = [plan[i] for i in random_state.permutation(len(plan))]
 
 
 def _fields() -> dict[str, Any]:
@@ -181,14 +210,16 @@ def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None, s
     if not len(encoded):
         raise UserError(f"batches: {split} has no pairs; check its files")
     if tokens is not None:
-        _check_longest(encoded, tokens, split)
+        _check_longest(encoded.src_len, encoded.tgt_len, tokens, split)
 
 
-def _check_longest(encoded: Encoded, tokens: int, split: str) -> None:
-    cells = encoded.src_len + encoded.tgt_len + 2
+def _check_longest(
+    src_len: Int64[np.ndarray, "pairs"], tgt_len: Int64[np.ndarray, "pairs"], tokens: int, split: str
+) -> None:
+    cells = src_len + tgt_len + 2
     if cells.max() > tokens:
         i = int(cells.argmax())
         raise UserError(
-            f"batches.tokens={tokens}: pair {i + 1} of {split} has {encoded.src_len[i]} + {encoded.tgt_len[i]} pieces, "
+            f"batches.tokens={tokens}: pair {i + 1} of {split} has {src_len[i]} + {tgt_len[i]} pieces, "
             f"with EOS {cells[i]} cells; give batches.tokens={cells[i]} or more"
         )

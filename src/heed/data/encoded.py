@@ -1,19 +1,20 @@
 """A split as numbers: the piece ids of every sentence in a few flat arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int32, Int64
 
 from heed.data.corpus import Pairs
+from heed.text.ragged import Ragged, concatenate, ragged
 from heed.text.subwords import UNK, Subwords
 
 LONGEST = 1024
 """Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
 
-LINES_AT_ONCE = 10_000  # Python lists of ids take about ten times the memory of the arrays
+LINES_AT_ONCE = 50_000  # what is worked out on the way takes several times the memory of the ids
 
 
 @dataclass(frozen=True)
@@ -55,19 +56,45 @@ class Encoded:
         return _share(self.src_ids), _share(self.tgt_ids)
 
 
+class Words(NamedTuple):
+    """A text as numbers of words: row `i` of `numbers` is line `i`, and word `n` is `different[n]`."""
+
+    different: list[str]
+    numbers: Ragged
+
+    def spelt(self, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ragged:
+        """The lines in pieces, where `rows` says for each word of the text which row of `pieces` it is."""
+        ends, parts = self.numbers.offsets, []
+        for start in range(0, self.numbers.rows, LINES_AT_ONCE):
+            lines = ends[start : start + LINES_AT_ONCE + 1]
+            parts.append(pieces.take(rows[lines[0] : lines[-1]]).joined(lines - lines[0]))
+        return concatenate(parts)
+
+
+def number_words(lines: Iterable[str]) -> Words:
+    """The white-space words of every line, each different one kept once."""
+    numbers: dict[str, int] = {}
+    lengths = [0]
+
+    def each() -> Iterator[int]:
+        for line in lines:
+            words = line.split()
+            lengths.append(len(words))
+            for word in words:
+                yield numbers.setdefault(word, len(numbers))
+
+    values = np.fromiter(each(), np.int32)
+    return Words(list(numbers), Ragged(values, np.cumsum(lengths, dtype=np.int64)))
+
+
 def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
     """The pairs in the ids of their two vocabularies."""
-    return Encoded(*_flat(pairs.src, src), *_flat(pairs.tgt, tgt))
+    return Encoded(*_side(pairs.src, src), *_side(pairs.tgt, tgt))
 
 
-def _flat(lines: Sequence[str], subwords: Subwords) -> tuple[Int32[np.ndarray, "pieces"], Int64[np.ndarray, "lines1"]]:
-    ids = [np.zeros(0, np.int32)]
-    lengths = [0]
-    for start in range(0, len(lines), LINES_AT_ONCE):
-        encoded = subwords.encode_lines(lines[start : start + LINES_AT_ONCE])
-        lengths.extend(map(len, encoded))
-        ids.append(np.fromiter(chain.from_iterable(encoded), np.int32))
-    return np.concatenate(ids), np.cumsum(lengths, dtype=np.int64)
+def _side(lines: Sequence[str], subwords: Subwords) -> Ragged:
+    words = number_words(lines)
+    return words.spelt(ragged(subwords.encode_each(words.different)), words.numbers.values)
 
 
 def _share(ids: Int32[np.ndarray, "pieces"]) -> float:

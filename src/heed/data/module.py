@@ -7,6 +7,7 @@ from lightning.pytorch import LightningDataModule
 
 from heed.data.batches import Batch, Batches, SortedBatches
 from heed.data.encoded import LONGEST, Encoded
+from heed.data.resampled import Resampled
 from heed.errors import UserError
 
 
@@ -39,7 +40,7 @@ class Stream:
     def epochs_done(self) -> float:
         """Epochs that the position stands for, such as 1.5."""
         position = self.batches.state_dict()
-        return position["epoch"] + position["batch"] / len(self.batches)
+        return position["epoch"] + position["batch"] / self.batches.batches_in_epoch
 
 
 class Bitext(LightningDataModule):
@@ -50,7 +51,7 @@ class Bitext(LightningDataModule):
 
     def __init__(
         self,
-        train: Encoded,
+        train: Encoded | Resampled,
         valid: Encoded,
         sentences: int | None = None,
         tokens: int | None = None,

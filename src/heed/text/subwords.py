@@ -49,7 +49,7 @@ class Subwords:
             raise UserError("not a whole SentencePiece model; copy the file again, or train anew") from None
         self.model = model
         self._check_specials()
-        normal = [piece for i, piece in enumerate(self._pieces) if not self._is_special(i)]
+        normal = [piece for i, piece in enumerate(self._pieces) if not self.is_special(i)]
         self._whole_words = bool(normal) and all(piece.startswith(SPACE) for piece in normal)
         # A word model's <unk> is a whole word too, though it does not carry the mark.
         opening = (SPACE, self._pieces[UNK]) if self._whole_words else SPACE
@@ -130,7 +130,7 @@ class Subwords:
         """
         split = [line.split() for line in lines]
         different = sorted({word for words in split for word in words})
-        known = dict(zip(different, self._encode_each(different), strict=True))
+        known = dict(zip(different, self.encode_each(different), strict=True))
         return [[known[word] for word in words] for words in split]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -165,17 +165,29 @@ class Subwords:
         last = word if shown else max(word - 1, 0)
         return [min(word, last) for word in index]
 
-    def _encode_each(self, words: Sequence[str]) -> list[list[int]]:
+    def encode_each(self, words: Sequence[str]) -> list[list[int]]:
+        """The ids of each of several words, which hold no white space."""
         if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
             return [[self._word_id(part) for part in self.normalise(word).split()] for word in words]
         ids: list[list[int]] = self._processor.encode([_clean(word) for word in words], num_threads=_threads(words))
         return ids
 
+    def spelling(self, word: str) -> str:
+        """The word as pieces spell it, `▁` in front of it; empty where normalisation leaves nothing."""
+        spelt: str = self._processor.normalize(_clean(word))
+        return spelt
+
+    @property
+    def scores(self) -> list[float]:
+        """For each piece what SentencePiece learnt of it; in a unigram model, the logarithm of its probability."""
+        return [self._processor.get_score(i) for i in range(len(self))]
+
     def _word_id(self, word: str) -> int:
         piece_id: int = self._processor.piece_to_id(SPACE + word)
         return piece_id
 
-    def _is_special(self, i: int) -> bool:
+    def is_special(self, i: int) -> bool:
+        """Whether piece `i` stands for no text of its own: a mark, `<unk>`, or a byte."""
         return self._processor.is_control(i) or self._processor.is_unknown(i) or self._processor.is_byte(i)
 
     def _check_specials(self) -> None:

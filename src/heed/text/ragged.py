@@ -1,0 +1,53 @@
+"""Rows of different lengths, end to end in flat arrays."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int, Int32, Int64
+
+
+class Ragged(NamedTuple):
+    """Row `i` is `values[offsets[i]:offsets[i + 1]]`."""
+
+    values: Int32[np.ndarray, "values"]
+    offsets: Int64[np.ndarray, "rows1"]
+
+    @property
+    def rows(self) -> int:
+        """How many there are; `len` is that of the tuple."""
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Int64[np.ndarray, "rows"]:
+        """Values in each row."""
+        return np.diff(self.offsets)
+
+    def row(self, i: int) -> Int32[np.ndarray, "length"]:
+        """The values of one row."""
+        return self.values[self.offsets[i] : self.offsets[i + 1]]
+
+    def take(self, rows: Int[np.ndarray, "taken"]) -> "Ragged":
+        """These rows, in this order, as often as they are named."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Ragged(self.values[places], offsets)
+
+    def joined(self, ends: Int64[np.ndarray, "longer1"]) -> "Ragged":
+        """Neighbouring rows made one: those from `ends[i]` up to `ends[i + 1]`."""
+        return Ragged(self.values, self.offsets[ends])
+
+
+def ragged(rows: Sequence[Sequence[int]]) -> Ragged:
+    """Lists as flat arrays."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    return Ragged(np.fromiter(chain.from_iterable(rows), np.int32), np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def concatenate(parts: Sequence[Ragged]) -> Ragged:
+    """The rows of all parts, one part after the other."""
+    values = np.concatenate([part.values for part in parts])
+    lengths = np.concatenate([part.lengths for part in parts])
+    return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]))
