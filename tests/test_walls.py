@@ -20,6 +20,7 @@ BREACHES = {
     "models needs torch, and jaxtyping for its shapes, and nothing else": ("models/encoder.py", "numpy"),
     "Only text.subwords imports sentencepiece": ("data/corpus.py", "sentencepiece"),
     "Only data.batches imports torchtext": ("data/module.py", "torchtext"),
+    "Only data.fetch imports requests": ("data/corpus.py", "requests"),
     "Only viz imports matplotlib": ("training/module.py", "matplotlib.pyplot"),
     "Only training and data.module import lightning": ("data/batches.py", "lightning.pytorch"),
     "lightning has no second door": ("training/module.py", "pytorch_lightning"),

@@ -9,10 +9,11 @@ import yaml
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from heed.data.corpus import Corpus, files, tsv
+from heed.data.fetch import multi30k
 from heed.data.reverse import reverse
 from heed.errors import UserError
 
-READERS: dict[str, Callable[..., Corpus]] = {"files": files, "tsv": tsv, "reverse": reverse}
+READERS: dict[str, Callable[..., Corpus]] = {"files": files, "tsv": tsv, "reverse": reverse, "multi30k": multi30k}
 """What may be named."""
 
 
@@ -26,7 +27,9 @@ def own_corpus(about: Mapping[str, Any], folder: Path) -> Corpus:
     reader = str(settings.pop("reader", None))
     if reader not in READERS:
         raise UserError("the model folder names no corpus that can be read; say which text to read (see --help)")
-    if not _is_of_run(settings, folder.parent / "config.yaml"):
+    trusted = _is_of_run(settings, folder.parent / "config.yaml")
+    settings.pop("url", None)  # says nothing of the text, and a stranger's could send a request anywhere
+    if not trusted:
         _check_inside(settings)
     try:
         return validate_call(config=ConfigDict(strict=True))(READERS[reader])(**settings)

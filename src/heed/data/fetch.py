@@ -1,0 +1,193 @@
+"""Corpora that are fetched: where they are, what their files must be, and the cache that keeps them.
+
+data/cache/multi30k/NAME        a whole file
+data/cache/multi30k/NAME.part   what has come of one; the next attempt goes on from there
+data/cache/multi30k/.lock       held while a process fetches
+"""
+
+import fcntl
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import requests
+import urllib3
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from heed.data.corpus import Corpus, Pairs, read_lines
+from heed.errors import UserError
+
+URL = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
+
+CACHE = Path("data/cache/multi30k")
+
+TERMS = (
+    f"Fetching Multi30k into {CACHE}. Its repository, multi30k/dataset, grants it for non-commercial research and\n"
+    "education; cite Elliott et al. 2016 (W16-3210) and, for French, Elliott et al. 2017 (W17-4718)."
+)
+
+STEMS = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
+
+DIGESTS = {
+    "train.de.gz": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
+    "train.en.gz": "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f",
+    "train.fr.gz": "622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c",
+    "val.de.gz": "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a",
+    "val.en.gz": "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28",
+    "val.fr.gz": "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9",
+    "test_2016_flickr.de.gz": "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
+    "test_2016_flickr.en.gz": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+    "test_2016_flickr.fr.gz": "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90",
+}
+"""SHA-256 of every file that is asked for."""
+
+SILENCE = 30.0  # seconds without a byte after which a server is given up
+CHUNK = 2**16  # bytes
+
+
+def multi30k(
+    name: str = "multi30k",
+    pair: Literal["en-de", "en-fr", "de-en", "fr-en"] = "en-de",
+    root: str | None = None,
+    url: str | None = None,
+) -> Corpus:
+    """Image captions, translated by people; German of Elliott et al. 2016, French of Elliott et al. 2017.
+
+    A split is fetched when it is read, from `url`, or from the dataset's own repository. `root` is a folder that holds
+    the files already: then nothing is fetched, and nothing written. Either way each file is what was published.
+    """
+    src_lang, tgt_lang = pair.split("-")
+    find = partial(_cached, URL if url is None else url) if root is None else partial(_kept, Path(root))
+    splits = {split: partial(_read, find, stem, src_lang, tgt_lang) for split, stem in STEMS.items()}
+    return Corpus(name, src_lang, tgt_lang, splits)
+
+
+def _read(find: Callable[[str], Path], stem: str, src_lang: str, tgt_lang: str) -> Pairs:
+    src_path, tgt_path = find(f"{stem}.{src_lang}.gz"), find(f"{stem}.{tgt_lang}.gz")
+    return Pairs(read_lines(src_path), read_lines(tgt_path))
+
+
+def _kept(root: Path, name: str) -> Path:
+    """A file of the user's own copy."""
+    found = _digest(root / name)
+    if found is None:
+        raise UserError(f"{root / name} does not exist; copy it there, or leave out corpus.root to have it fetched")
+    _check(root / name, name, found, "copy it again, or leave out corpus.root to have it fetched")
+    return root / name
+
+
+def _cached(url: str, name: str) -> Path:
+    """A file of the cache, fetched if need be."""
+    path = CACHE / name
+    found = _digest(path)
+    if found is None:
+        _fetch_alone(f"{url.rstrip('/')}/{name}", path)
+    else:
+        _check(path, name, found, "remove it, and the same command fetches it again")
+    return path
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file, None where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _check(where: Path | str, name: str, found: str | None, advice: str) -> None:
+    if found != DIGESTS[name]:
+        raise UserError(
+            f"{where} is not the file that was published: its SHA-256 begins {str(found)[:12]}, expected "
+            f"{DIGESTS[name][:12]}; {advice}"
+        )
+
+
+def _fetch_alone(address: str, path: Path) -> None:
+    """Fetch a file while no other process does; nothing where another has done so by then."""
+    try:
+        with _held(path.parent):
+            if not path.exists():
+                _fetch(address, path)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or path} cannot be written ({error.strerror}); mend that, or say with corpus.root=DIR "
+            "where the files already are"
+        ) from error
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The folder, made and spoken of if need be, for this process alone."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        print(TERMS, file=sys.stderr)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(address: str, path: Path) -> None:
+    """Only a part that has the right digest gets the name of the whole."""
+    part = path.with_name(f"{path.name}.part")
+    _download(address, part)
+    found = _digest(part)
+    if found != DIGESTS[path.name]:
+        part.unlink()
+    _check(address, path.name, found, "give the same command again, or say with corpus.url=… from where to fetch")
+    part.replace(path)
+
+
+def _download(address: str, part: Path) -> None:
+    """Receive what is missing of `part`; UserError for everything that networks do."""
+    try:
+        _receive(address, part)
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:  # the latter for names like http://a..b
+        raise UserError(
+            f"{address} cannot be fetched ({_reason(error)}); once it can, the same command goes on from there; "
+            "without a network, say with corpus.root=DIR where the files already are"
+        ) from error
+
+
+def _receive(address: str, part: Path) -> None:
+    there = part.stat().st_size if part.exists() else 0
+    # compressed on the way, bytes would be counted otherwise than in the file
+    headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={there}-"} if there else {})}
+    with requests.get(address, headers=headers, stream=True, timeout=SILENCE) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # nothing is missing
+        if not response.ok:
+            raise UserError(
+                f"{address} answered {response.status_code} {response.reason}; try again later, say with corpus.url=… "
+                "from where to fetch, or with corpus.root=DIR where the files already are"
+            )
+        goes_on = response.status_code == requests.codes.partial_content  # not every server can
+        with part.open("ab" if goes_on else "wb") as file:
+            _copy(response, file.write, part.stem, there if goes_on else 0)
+
+
+def _copy(response: requests.Response, write: Callable[[bytes], object], name: str, there: int) -> None:
+    """Hand on every byte of the response, under a bar that begins with those which are `there`."""
+    coming = response.headers.get("Content-Length", "")
+    total = there + int(coming) if coming.isdecimal() else None
+    columns = (TextColumn("{task.description:<22}"), BarColumn(24), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(name, total=total, completed=there)
+        # as it comes, so that what has come before a break is kept, and packed, whatever a server says of gzip files
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
+            write(chunk)
+            bar.advance(task, len(chunk))
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said at the bottom of what its libraries make of it."""
+    below = error.__cause__ or error.__context__
+    return _reason(below) if below else str(getattr(error, "strerror", None) or error)

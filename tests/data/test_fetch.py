@@ -1,0 +1,341 @@
+"""Multi30k out of stand-ins of the same names, from a server that is real and may be as bad as servers are."""
+
+import gzip
+import hashlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from heed.data import fetch
+from heed.data.fetch import CACHE, multi30k
+from heed.data.named import own_corpus
+from heed.door import check, compose
+from heed.errors import UserError
+from heed.train import Settings
+from tests.doors import forked
+
+LINES = 50
+STRANGE = b"<html>Please log in</html>"
+
+
+class Server(ThreadingHTTPServer):
+    """Hands out `files`; `asked` is what it was asked for, with the range."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.asked: list[tuple[str, str | None]] = []
+        self.status: int | None = None
+        self.ranges = True
+        self.cut: int | None = None
+        self.encoding = "identity"
+        self.pause = 0.0
+        self.another = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/raw"
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        place, _, name = self.path.rpartition("/")
+        self.server.asked.append((name, self.headers["Range"]))
+        if len(self.server.asked) > 1:
+            self.server.another.set()
+        self.server.another.wait(self.server.pause)
+        if self.server.status or place != "/raw" or name not in self.server.files:
+            self.send_error(self.server.status or 404)
+            return
+        self._answer(self.server.files[name])
+
+    def _answer(self, content: bytes) -> None:
+        asked = self.headers["Range"] if self.server.ranges else None
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        if start >= len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Encoding", self.server.encoding)
+        self.end_headers()
+        self.wfile.write(content[start:][: self.server.cut])
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Every file that is asked for, a few lines each, and the list of digests that goes with them."""
+    texts = {name: "".join(f"{name} {number}\n" for number in range(LINES)) for name in fetch.DIGESTS}
+    content = {name: gzip.compress(text.encode(), mtime=0) for name, text in texts.items()}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+    monkeypatch.setattr(fetch, "DIGESTS", digests)
+    return content
+
+
+@pytest.fixture
+def server(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Serves the files to whoever works in `tmp_path`, where this test does."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Server() as serving:
+        serving.files = dict(files)
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield serving
+        serving.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def root(files: dict[str, bytes], tmp_path: Path) -> Path:
+    """A copy of one's own, that nobody may write to."""
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    folder.chmod(0o555)
+    return folder
+
+
+def test_every_pair_is_the_text_of_its_languages_line_by_line(server: Server) -> None:
+    """Catches sides that change places, a split under another's name, and a file without a digest."""
+    for pair in ("en-de", "en-fr", "de-en", "fr-en"):
+        corpus = multi30k(pair=pair, url=server.url)
+        src, tgt = pair.split("-")
+        assert (corpus.src_lang, corpus.tgt_lang) == (src, tgt)
+        for split, stem in (("train", "train"), ("valid", "val"), ("test", "test_2016_flickr")):
+            pairs = corpus.read(split)
+            assert pairs.src == [f"{stem}.{src}.gz {number}" for number in range(LINES)]
+            assert pairs.tgt == [f"{stem}.{tgt}.gz {number}" for number in range(LINES)]
+    assert sorted(server.names) == sorted(server.files)
+
+
+def test_what_is_not_read_is_not_fetched_and_nothing_twice(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches an evaluation that fetches the training split, a cache that is not used, terms said over and over."""
+    multi30k(url=server.url)
+    assert server.asked == []
+    multi30k(url=server.url).read("test")
+    multi30k(url=f"{server.url}/").read("valid")
+    first = list(server.asked)
+    assert first == [(f"{stem}.{lang}.gz", None) for stem in ("test_2016_flickr", "val") for lang in ("en", "de")]
+    multi30k(url=server.url).read("test")
+    multi30k(pair="de-en", url=server.url).read("valid")
+    assert server.asked == first
+    assert sorted(path.name for path in CACHE.iterdir()) == [".lock", *sorted(server.names)]
+    captured = capsys.readouterr()
+    assert captured.out == ""  # which may be the answer of a door
+    assert captured.err.count("non-commercial research") == 1
+
+
+def test_a_wrong_file_is_refused_and_leaves_nothing(server: Server) -> None:
+    """Catches a login page, or a file altered on the way, that becomes the corpus; and one that then bars the way."""
+    server.files["val.de.gz"] = STRANGE
+    found, expected = hashlib.sha256(STRANGE).hexdigest()[:12], fetch.DIGESTS["val.de.gz"][:12]
+    with pytest.raises(UserError, match=f"{server.url}/val.de.gz .*{found}, expected {expected}; .*corpus.url"):
+        multi30k(url=server.url).read("valid")
+    assert not list(CACHE.glob("val.de.gz*"))
+    server.files["val.de.gz"] = server.files["val.fr.gz"]
+    with pytest.raises(UserError, match="not the file that was published"):
+        multi30k(url=server.url).read("valid")
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_file_that_was_cut_off_goes_on_where_it_stopped(
+    server: Server, files: dict[str, bytes], ranges: bool
+) -> None:
+    """Catches a part that passes for the whole, one that is fetched again, and one that a simple server doubles."""
+    server.cut, server.ranges = 40, ranges
+    for _ in range(3):
+        with pytest.raises(UserError, match=r"train.en.gz cannot be fetched .*the same command goes on"):
+            multi30k(url=server.url).read("train")
+        assert not (CACHE / "train.en.gz").exists()
+    received = 120 if ranges else 40
+    assert (CACHE / "train.en.gz.part").read_bytes() == files["train.en.gz"][:received]
+    server.cut = None
+    assert len(multi30k(url=server.url).read("train")) == LINES
+    assert server.asked[3] == ("train.en.gz", f"bytes={received}-")
+    assert (CACHE / "train.en.gz").read_bytes() == files["train.en.gz"]
+
+
+def test_a_part_that_lacks_nothing_but_its_name_is_taken(server: Server, files: dict[str, bytes]) -> None:
+    """Catches a fetch that was killed after its last byte and never gets past it; and any other whole-looking part."""
+    CACHE.mkdir(parents=True)
+    (CACHE / "val.en.gz.part").write_bytes(files["val.en.gz"])
+    (CACHE / "val.de.gz.part").write_bytes(STRANGE * 1000)
+    with pytest.raises(UserError, match=r"val.de.gz is not the file that was published"):
+        multi30k(url=server.url).read("valid")
+    assert len(multi30k(url=server.url).read("valid")) == LINES
+
+
+def test_a_server_that_calls_gzip_an_encoding_changes_nothing(server: Server) -> None:
+    """Catches files that are unpacked on their way from a mirror set up so, and are then not what was published."""
+    server.encoding = "gzip"
+    assert len(multi30k(url=server.url).read("valid")) == LINES
+
+
+def test_processes_that_start_together_fetch_once(server: Server) -> None:
+    """Catches two runs that write into one part: each would find the other's bytes in its file."""
+    server.pause = 0.3  # or until somebody asks a second time
+    with ThreadPoolExecutor(2) as pool:
+        read = [pool.submit(multi30k(url=server.url).read, "test") for _ in range(2)]
+        assert [len(each.result()) for each in read] == [LINES, LINES]
+    assert len(server.asked) == 2
+
+
+def test_a_cached_file_is_checked_each_time(server: Server) -> None:
+    """Catches a file that a full disk or a hand has altered since."""
+    multi30k(url=server.url).read("test")
+    (CACHE / "test_2016_flickr.en.gz").write_bytes(gzip.compress(b"other\n"))
+    with pytest.raises(UserError, match=f"{CACHE}/test_2016_flickr.en.gz is not .*; remove it"):
+        multi30k(url=server.url).read("test")
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_what_a_server_refuses_is_said_with_its_address(server: Server, status: int) -> None:
+    """Catches a page that says Not Found in the place of the corpus."""
+    server.status = status
+    with pytest.raises(UserError, match=f"{server.url}/train.en.gz answered {status} .*corpus.url.*corpus.root"):
+        multi30k(url=server.url).read("train")
+    assert not list(CACHE.glob("train*"))
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1", "nowhere", "", "http://", "http://[::1", "http://ü..x", "http://a:99999"]
+)
+def test_an_address_that_is_none_is_refused_in_one_line(server: Server, url: str) -> None:
+    """Catches errors of the libraries below, each of its own kind, that come through as tracebacks."""
+    with pytest.raises(UserError, match="cannot be fetched"):
+        multi30k(url=url).read("test")
+
+
+@pytest.mark.parametrize("blocked", ["data", "data/cache/multi30k", "full"])
+def test_a_cache_that_cannot_be_written_is_named(server: Server, tmp_path: Path, blocked: str) -> None:
+    """Catches tracebacks for a read-only place or a full disk."""
+    if blocked == "full":
+        CACHE.mkdir(parents=True)
+        (CACHE / "test_2016_flickr.en.gz.part").symlink_to("/dev/full")
+    else:
+        Path(blocked).parent.mkdir(parents=True, exist_ok=True)
+        Path(blocked).write_text("a file", encoding="utf-8")
+    with pytest.raises(UserError, match=r"cannot be written \(.*corpus.root"):
+        multi30k(url=server.url).read("test")
+
+
+def test_a_copy_of_ones_own_is_read_and_nothing_else(server: Server, root: Path) -> None:
+    """Catches a copy beside which the network is asked, a cache is made, or an unpacked file is read unchecked."""
+    root.chmod(0o755)
+    (root / "test_2016_flickr.en").write_text("other\n" * LINES, encoding="utf-8")
+    (root / "test_2016_flickr.align").write_text("0-0\n" * LINES, encoding="utf-8")
+    pairs = multi30k(pair="fr-en", root=str(root), url=server.url).read("test")
+    assert pairs.tgt[0] == "test_2016_flickr.en.gz 0"
+    assert pairs.gold is None
+    assert server.asked == []
+    assert not CACHE.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "does not exist"), (gzip.compress(b"other\n"), "not the file that was published")]
+)
+def test_a_copy_is_held_to_what_was_published(server: Server, root: Path, content: bytes | None, message: str) -> None:
+    """Catches a copy that lacks a file and has it fetched, and one of other text."""
+    root.chmod(0o755)
+    (root / "val.fr.gz").unlink()
+    if content is not None:
+        (root / "val.fr.gz").write_bytes(content)
+    with pytest.raises(UserError, match=f"{root}/val.fr.gz.*{message}"):
+        multi30k(pair="en-fr", root=str(root), url=server.url).read("valid")
+    assert multi30k(pair="en-de", root=str(root)).read("valid").src
+    assert server.asked == []
+
+
+def test_an_empty_root_is_no_leave_to_fetch(server: Server) -> None:
+    """Catches corpus.root=$DIR with nothing in DIR that goes to the network all the same."""
+    with pytest.raises(UserError, match="does not exist"):
+        multi30k(root="", url=server.url).read("test")
+    assert server.asked == []
+
+
+def own(folder: Path, **settings: object) -> Any:
+    """What a model in the folder of a run names as its corpus; the run's config says the same."""
+    (folder / "model").mkdir(parents=True)
+    config = {"corpus": {"_target_": "heed.data.fetch.multi30k", **settings}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return {"corpus": {"reader": "multi30k", **settings}}
+
+
+@pytest.mark.parametrize("in_run", [True, False])
+def test_a_model_folder_does_not_say_from_where_to_fetch(server: Server, tmp_path: Path, in_run: bool) -> None:
+    """Catches a stranger's folder, or whole run, that has requests sent from here to where it likes."""
+    multi30k(url=server.url).read("test")
+    asked = list(server.asked)
+    about = own(tmp_path / "run", name="m", pair="en-de", root=None, url=f"{server.url}/strange")
+    assert len(own_corpus(about, tmp_path / ("run" if in_run else "copied") / "model").read("test")) == LINES
+    server.files = {}
+    fetch_from_own = own_corpus(about, tmp_path / "run" / "model").splits["train"]
+    assert server.url not in str(fetch_from_own)
+    assert server.asked == asked
+
+
+def test_a_model_folder_names_a_copy_only_where_its_run_did(server: Server, root: Path, tmp_path: Path) -> None:
+    """Catches a stranger's folder that has somebody's files read, and one's own run that must be told again."""
+    project = tmp_path / "project"
+    project.mkdir()
+    os.chdir(project)
+    about = own(tmp_path / "run", name="m", pair="en-de", root=str(root), url=None)
+    assert len(own_corpus(about, tmp_path / "run" / "model").read("test")) == LINES
+    with pytest.raises(UserError, match="outside"):
+        own_corpus(about, tmp_path / "copied" / "model")
+    with pytest.raises(UserError, match=r"cannot be read \(pair\)"):
+        own_corpus({"corpus": {"reader": "multi30k", "pair": "en-it"}}, tmp_path / "copied" / "model")
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def test_offline_is_one_line_at_the_door(server: Server, tmp_path: Path) -> None:
+    """Catches an exit code or a traceback of a library, and a run that its failure leaves in the way of the next."""
+    outcome = forked(tmp_path, "train", "corpus=multi30k", f"corpus.url=http://127.0.0.1:{closed_port()}")
+    assert outcome.code == 2
+    assert outcome.line.startswith("heed-train: http://127.0.0.1:")
+    assert "/train.en.gz cannot be fetched (Connection refused); " in outcome.line
+    assert "Traceback" not in outcome.err
+
+
+def test_another_pair_is_refused_with_those_there_are() -> None:
+    """Catches a pair that is only missed when its files are asked for."""
+    with pytest.raises(UserError, match=r"^corpus.pair=en-it: should be 'en-de', 'en-fr', 'de-en' or 'fr-en'$"):
+        check(compose("train", ["corpus=multi30k", "corpus.pair=en-it"]), Settings)
+
+
+def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tmp_path: Path) -> None:
+    """Catches a corpus that a door cannot build, a name that is no folder, and a model that cannot find it again."""
+    small = [f"model.{size}=8" for size in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
+    few = ["subwords=word", "trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "pictures=0"]
+    corpus = ["corpus=multi30k", "corpus.pair=fr-en", f"corpus.url={server.url}"]
+    trained = forked(tmp_path, "train", *corpus, *few, *small)
+    assert trained.code == 0, trained.err
+    assert len(server.asked) == 6
+    evaluated = forked(tmp_path, "evaluate", "model=runs/multi30k-fr-en/model", "heatmaps=0", "search.max_len=2")
+    assert evaluated.code == 0, evaluated.err
+    assert f"multi30k-fr-en, test, {LINES} sentences" in evaluated.out
+    assert len(server.asked) == 6
