@@ -7,12 +7,13 @@ BIN := .venv/bin
 READY := .venv/.ready
 UNFINISHED := .venv/.unfinished
 TORCH := torch==2.13.0
+AUDIT ?= pipx run pip-audit
 RIGHT := import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, 11))
 PYTHON ?= $(or $(shell for python in python3.11 python3 python; do \
 	$$python -c '$(RIGHT)' 2>/dev/null && echo $$python && break; done),python3.11)
 
 .DEFAULT_GOAL := check
-.PHONY: setup train evaluate translate align board data bench test test-slow check lint types walls format constraints clean help
+.PHONY: setup train evaluate translate align board data bench test test-slow check lint types walls format lock audit clean help
 
 setup: $(READY) ## create .venv and install the pinned dependencies; every other target does it when needed
 
@@ -59,14 +60,12 @@ types: $(READY) ## check types with mypy
 walls: $(READY) ## check who imports whom
 	$(BIN)/lint-imports --no-logo
 
-constraints: ## resolve every dependency again, in an environment of its own, and write constraints.txt
-	rm -rf build/pins && $(PYTHON) -m venv build/pins
-	build/pins/bin/python -m pip install --quiet setuptools wheel
-	build/pins/bin/python -m pip install --quiet $(TORCH)
-	build/pins/bin/python -m pip install --quiet --no-build-isolation --editable '.[dev]'
-	{ grep '^#' constraints.txt; build/pins/bin/python -m pip freeze --all --exclude-editable --exclude pip; } \
-		| sed 's/+cpu$$//' > build/constraints.txt
-	mv build/constraints.txt constraints.txt
+lock: $(READY) ## pin what pyproject.toml names, and all that it brings, with hashes; ARGS=--upgrade takes the newest
+	$(BIN)/python scripts/lock.py $(TORCH) $(ARGS)
+
+audit: requirements.txt ## ask a service on the network for known vulnerabilities of what is pinned; needs pipx
+	@mkdir -p build && { grep -o '^[a-z0-9][^ ]*' requirements.txt; echo $(TORCH); } > build/audit.txt
+	$(AUDIT) --strict --no-deps --disable-pip --requirement build/audit.txt
 
 format: $(READY) ## mend what ruff can mend
 	$(BIN)/ruff check --fix
@@ -84,14 +83,15 @@ help: ## show this list
 
 # One installation at a time: where there is flock, a second make waits for the first and then finds it done.
 ifndef LOCKED
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml requirements.txt
 	@$(shell command -v flock >/dev/null && echo flock pyproject.toml) $(MAKE) --no-print-directory LOCKED=yes $@ >&2
 else
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation
+LOCKED_INSTALL := $(INSTALL) --no-deps --require-hashes --requirement
 
 # What an interrupted installation left behind cannot be told from what is whole, so it is made again from nothing.
-# torch comes alone and before the rest, so that nothing else asks for another build of it.
-$(READY): pyproject.toml constraints.txt
+# Of the lock, what builds comes first; torch last, when all that it needs is there at its pinned version.
+$(READY): pyproject.toml requirements.txt
 	@$(PYTHON) -c '$(RIGHT)' 2>/dev/null || { \
 		echo 'heed needs Python 3.11 with venv, and $(PYTHON) is not that: install it (on Debian: python3.11-venv),' \
 		'or say where it is, as in `make PYTHON=/path/to/python3.11`'; exit 2; }
@@ -99,8 +99,11 @@ $(READY): pyproject.toml constraints.txt
 	@test ! -e $(UNFINISHED) && $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv
 	@mkdir -p .venv && touch $(UNFINISHED)
 	@test -e $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL) setuptools wheel
+	@sed -nE '/^(setuptools|wheel)==/,/[^\]$$/p' requirements.txt > $(UNFINISHED)
+	$(LOCKED_INSTALL) $(UNFINISHED)
+	$(LOCKED_INSTALL) requirements.txt
 	$(INSTALL) $(TORCH)
-	$(INSTALL) --no-build-isolation --editable '.[dev]'
+	$(INSTALL) --no-deps --editable .
+	@$(BIN)/python -m pip check
 	@mv $(UNFINISHED) $@
 endif

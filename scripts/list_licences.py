@@ -1,4 +1,4 @@
-"""Write docs/licences.md: every distribution that constraints.txt pins, with the licence that its own metadata names.
+"""Write docs/licences.md: every distribution that heed installs here, with the licence that its own metadata names.
 
     python scripts/list_licences.py [--output docs/licences.md]
 
@@ -9,6 +9,8 @@ import argparse
 import re
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,15 +31,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "licences.md")
     output: Path = parser.parse_args().output
     direct = required("heed")
-    rows = [row(name, direct) for name in pinned(ROOT / "constraints.txt")]
+    rows = [row(name, direct) for name in installed(ROOT / "requirements.txt")]
     output.write_text(HEAD + "".join(rows), encoding="utf-8")
     print(f"{len(rows)} distributions, written to {output}")
 
 
-def pinned(path: Path) -> list[str]:
-    """The names in a constraints file."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.partition("==")[0] for line in lines if line and not line.startswith("#")]
+def installed(path: Path) -> list[str]:
+    """The names in a lock that are for this platform, and torch, which is in none; as their authors write them."""
+    lines = [line.partition("\\")[0] for line in path.read_text(encoding="utf-8").splitlines() if line[:1].isalnum()]
+    wanted = [found.name for found in map(Requirement, lines) if found.marker is None or found.marker.evaluate()]
+    return sorted((distribution(name).name for name in [*wanted, "torch"]), key=str.lower)
 
 
 def required(name: str) -> set[str]:
