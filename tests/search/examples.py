@@ -43,9 +43,9 @@ class Table(Seq2Seq):
         return self.log_probability[token], state, weights
 
 
-def talker(seed: int = 7, **changes: int | str) -> Seq2Seq:
+def talker(seed: int = 7, sharp: float = 3.0, **changes: int | str) -> Seq2Seq:
     """A model that is sure enough of its words for translations of many lengths."""
-    return small_model(seed, sharp=3.0, **changes)
+    return small_model(seed, sharp, **changes)
 
 
 def rescored(model: Seq2Seq, src: Tensor, src_len: Tensor, hypothesis: Hypothesis) -> tuple[float, Tensor]:

@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -127,7 +128,8 @@ def test_finished_sentences_are_not_stepped() -> None:
         src, src_len = sentences(LENGTHS)
         beam(model, src[i : i + 1, :length], src_len[i : i + 1], BOS, EOS, 20, beam_size=3)
         alone.append(len(model.rows))
-    assert together == [3 * sum(count > position for count in alone) for position in range(max(alone))]
+    width = [1] + [3] * max(alone)  # at first all beams of a sentence would be one
+    assert together == [width[position] * sum(count > position for count in alone) for position in range(max(alone))]
     assert min(alone) < max(alone)
 
 
@@ -160,10 +162,21 @@ class TestEndings:
         assert best.ids == []
         assert best.attention.shape == (1, 4)
 
-    @pytest.mark.parametrize(("beam_size", "max_len"), [(0, 5), (3, 0), (-1, 5)])
-    def test_nothing_is_no_size(self, beam_size: int, max_len: int) -> None:
-        with pytest.raises(ValueError, match=f"at least 1, got {beam_size} and {max_len}"):
-            beam(self.LOOP, *sentences([4]), BOS, EOS, max_len, beam_size)
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"beam_size": 0}, "got n_best=0 and beam_size=0"),
+            ({"beam_size": -1}, "got n_best=-1 and beam_size=-1"),
+            ({"beam_size": 3, "n_best": 4}, "got n_best=4 and beam_size=3"),
+            ({"n_best": 0}, "got n_best=0 and beam_size=5"),
+            ({"max_len": 0}, "max_len must be at least 1, got 0"),
+            ({"coverage_penalty": -0.1}, "coverage_penalty must be at least 0, got -0.1"),
+        ],
+    )
+    def test_what_cannot_be_is_said(self, wrong: dict[str, Any], message: str) -> None:
+        """Catches a search that finds nothing, and a list that is shorter than asked for without a word."""
+        with pytest.raises(ValueError, match=message):
+            beam(self.LOOP, *sentences([4]), BOS, EOS, **wrong)
 
     def test_without_a_limit_each_sentence_has_that_of_its_own_source(self) -> None:
         """Catches a limit that is the batch's, and a row for an EOS that another sentence's step would have given."""
@@ -176,3 +189,52 @@ class TestEndings:
                 [log(chance) / ((5 + longest) / 6) for chance in (0.6, 0.4)], abs=1e-5
             )
             assert all(hypothesis.attention.shape == (longest, length) for hypothesis in hypotheses)
+
+
+def test_the_first_hypotheses_are_those_of_a_search_that_goes_on() -> None:
+    """Catches a search that stops while a longer hypothesis, or one whose rest is certain, could still win."""
+    stopped_early = 0
+    for seed in range(3):
+        for length_penalty in (-1.0, 0.0, 1.0):
+            model = Counting(talker(seed, sharp=4.0))
+            settings: dict[str, Any] = dict(max_len=14, beam_size=4, length_penalty=length_penalty)
+            whole = beam(model, *sentences(LENGTHS), BOS, EOS, **settings)
+            rows = sum(model.rows)
+            for n_best in (1, 2):
+                model.rows.clear()
+                found = beam(model, *sentences(LENGTHS), BOS, EOS, n_best=n_best, **settings)
+                assert sum(model.rows) <= rows
+                stopped_early += sum(model.rows) < rows
+                for few, all_found in zip(found, whole, strict=True):
+                    assert len(few) == min(n_best, len(all_found))
+                    assert all(same(one, other) for one, other in zip(few, all_found[:n_best], strict=True))
+    assert stopped_early
+
+
+class TestCoverage:
+    """Wu et al. 2016, equation 14, beta."""
+
+    def test_it_is_added_to_the_score(self) -> None:
+        """By the definition, from each hypothesis's own attention: catches EOS, padding or a missing row in the sum."""
+        plain, src_len = search(talker(), 4), sentences(LENGTHS)[1].tolist()
+        covering = beam(talker(), *sentences(LENGTHS), BOS, EOS, 12, beam_size=4, coverage_penalty=0.3)
+        compared = 0
+        for before, after, length in zip(plain, covering, src_len, strict=True):
+            scores = {tuple(hypothesis.ids): hypothesis.score for hypothesis in before}
+            assert [one.score for one in after] == sorted((one.score for one in after), reverse=True)
+            for hypothesis in after:
+                had = hypothesis.attention.sum(0)[: length - 1]
+                if tuple(hypothesis.ids) in scores:
+                    expected = scores[tuple(hypothesis.ids)] + 0.3 * float(had.clamp(max=1.0).log().sum())
+                    assert hypothesis.score == pytest.approx(expected, abs=1e-4)
+                    compared += 1
+        assert compared > 10
+
+    def test_a_translation_that_leaves_words_out_falls_back(self) -> None:
+        """Catches a penalty of the wrong sign, and one that is taken after the order was made."""
+
+        def uncovered(penalty: float) -> float:
+            found = beam(talker(2), *sentences(LENGTHS), BOS, EOS, 12, beam_size=5, coverage_penalty=penalty)
+            return sum(float((1 - best.attention.sum(0)[:-1]).clamp(min=0).sum()) for best, *_ in found)
+
+        assert uncovered(5.0) < uncovered(0.0)

@@ -6,38 +6,46 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import Hypothesis, limits
+from heed.search.model import Memory, Model, State
+from heed.search.top import top
 
 
 class Step(NamedTuple):
-    """One step of every sentence's beams: the words that were written, the beams they grew from, where those looked."""
+    """One step of the sentences that were alive: the words written, the beams they grew from, where those looked.
 
-    token: list[list[int]]
-    parent: list[list[int]]
-    weights: Float[Tensor, "batch beam src"]
+    `row` leads from a sentence of the batch to its row here, and to 0 for one that has left.
+    """
+
+    row: Int[Tensor, " batch"]
+    token: Int[Tensor, "alive beam"]
+    parent: Int[Tensor, "alive beam"]
+    weights: Float[Tensor, "alive grown src"]
 
 
-class End(NamedTuple):
-    """Where a hypothesis ends: its score, its words before EOS, the beam that it grew from there; whether EOS came."""
+class Ends(NamedTuple):
+    """Where hypotheses end: sentence, score, words before EOS, the beam that each grew from; whether EOS came."""
 
-    score: float
-    length: int
-    parent: int
-    finished: bool
+    sentence: Int[Tensor, " ends"]
+    score: Float[Tensor, " ends"]
+    length: Int[Tensor, " ends"]
+    slot: Int[Tensor, " ends"]
+    finished: Bool[Tensor, " ends"]
 
 
 class Growth(NamedTuple):
-    """The best continuations of every sentence, EOS among them, and the best that go on, best first."""
+    """The best continuations that go on, best first, and of the `beam_size` best of all those that end."""
 
-    score: Float[Tensor, "batch beam"]
-    parent: Int[Tensor, "batch beam"]
-    token: Int[Tensor, "batch beam"]
-    ended: list[tuple[int, float, int]]
+    score: Float[Tensor, "alive beam"]
+    parent: Int[Tensor, "alive beam"]
+    token: Int[Tensor, "alive beam"]
+    end_score: Float[Tensor, "alive best"]
+    """Minus infinity where a continuation does not end."""
+    end_parent: Int[Tensor, "alive best"]
 
 
 def beam(
-    model: Seq2Seq,
+    model: Model[State, Memory],
     src: Int[Tensor, "batch src"],
     src_len: Int[Tensor, " batch"],
     bos_id: int,
@@ -45,110 +53,158 @@ def beam(
     max_len: int | None = None,
     beam_size: int = 5,
     length_penalty: float = 1.0,
+    coverage_penalty: float = 0.0,
+    n_best: int | None = None,
 ) -> list[list[Hypothesis]]:
-    """Up to `beam_size` hypotheses a sentence, best first.
+    """Up to `n_best` hypotheses a sentence, best first; null is `beam_size`.
 
-    A hypothesis is finished when EOS is among its sentence's `beam_size` best continuations; a sentence leaves the
-    batch when `beam_size` are finished. Where none is within the words that `limits` of greedy search allow, EOS among
-    them, the unfinished ones are returned: beside finished ones they would win by repeating a probable word. The score
-    is the log-probability divided by ((5 + length) / 6) ** length_penalty, length counting EOS (Wu et al. 2016, arXiv
-    1609.08144, eq. 14).
+    A hypothesis is finished when EOS is among its sentence's `beam_size` best continuations. A sentence leaves the
+    batch when `beam_size` are finished, or as soon as none that is unfinished can come among the `n_best`. Where none
+    is within the words that `limits` of greedy search allow, EOS among them, the unfinished ones are returned: beside
+    finished ones they would win by repeating a probable word.
+
+    The score is the log-probability divided by ((5 + length) / 6) ** length_penalty, length counting EOS, plus
+    coverage_penalty times the sum over the source's words of log(min(weights that the word had, 1)): Wu et al. 2016,
+    arXiv 1609.08144, equation 14, alpha and beta. The source's EOS is no word to be covered.
     """
-    if beam_size < 1 or (max_len is not None and max_len < 1):
-        raise ValueError(f"beam_size and max_len must be at least 1, got {beam_size} and {max_len}")
-    steps, ends = _search(
-        model, src, src_len, bos_id, eos_id, limits(src_len, max_len).tolist(), beam_size, length_penalty
+    wanted = beam_size if n_best is None else n_best
+    if not 1 <= wanted <= beam_size:
+        raise ValueError(
+            f"n_best must be at least 1 and at most beam_size, got n_best={wanted} and beam_size={beam_size}"
+        )
+    if coverage_penalty < 0:
+        raise ValueError(f"coverage_penalty must be at least 0, got {coverage_penalty}")
+    found: list[list[Hypothesis]] = [[] for _ in range(len(src))]
+    needed = wanted if coverage_penalty == 0 else beam_size  # what coverage takes from a score is known at the end
+    steps, ends = _search(model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed)
+    ids, attention = _trace(steps, ends)
+    if coverage_penalty:
+        ends = ends._replace(score=ends.score + coverage_penalty * _coverage(attention, ends, src_len))
+    order = ends.score.argsort(descending=True, stable=True).tolist()
+    words, ends_there, lengths = (
+        ids.tolist(),
+        list(zip(*(part.tolist() for part in ends), strict=True)),
+        src_len.tolist(),
     )
-    return [
-        [_trace(steps, sentence, end, length) for end in sorted(found, key=lambda end: -end.score)[:beam_size]]
-        for sentence, (found, length) in enumerate(zip(ends, src_len.tolist(), strict=True))
-    ]
+    for index in order:
+        sentence, score, length, _, finished = ends_there[index]
+        if len(found[sentence]) < wanted:
+            looked = attention[index, : length + finished, : lengths[sentence]]
+            found[sentence].append(Hypothesis(words[index][:length], score, looked))
+    return found
 
 
 @torch.inference_mode()
 def _search(
-    model: Seq2Seq,
+    model: Model[State, Memory],
     src: Int[Tensor, "batch src"],
     src_len: Int[Tensor, " batch"],
     bos_id: int,
     eos_id: int,
-    longest: list[int],
+    max_len: int | None,
     beam_size: int,
     length_penalty: float,
-) -> tuple[list[Step], list[list[End]]]:
-    batch = src.size(0)
+    needed: int,
+) -> tuple[list[Step], Ends]:
+    """Grow the beams; every step of them, and all ends that were found."""
+
+    def penalty(length: Int[Tensor, " some"]) -> Float[Tensor, " some"]:
+        return ((5 + length) / 6) ** length_penalty
+
+    batch, limit = len(src), limits(src_len, max_len)
     state, memory = model.encode(src, src_len)
     alive = torch.arange(batch, device=src.device)
-    every = alive.repeat_interleave(beam_size)
-    state, memory = state.select(every), memory.select(every)
-    token = torch.full((batch * beam_size,), bos_id, device=src.device)
-    score = torch.full((batch, beam_size), -torch.inf, device=src.device)
-    score[:, 0] = 0.0  # the beams of a sentence start equal: only the first may grow at the first step
+    token, score = torch.full_like(alive, bos_id), torch.zeros(batch, 1, device=src.device)
+    count = torch.zeros_like(alive)
+    best = torch.full((batch, needed), -torch.inf, device=src.device)
     steps: list[Step] = []
-    ends: list[list[End]] = [[] for _ in range(batch)]
-    for position in range(max(longest)):
+    ends: list[Ends] = []
+    for position in range(int(limit.max())):
         logits, state, weights = model.step(token, state, memory)
-        growth = _grow(score, torch.log_softmax(logits.float(), dim=1).view(*score.shape, -1), eos_id)
-        penalty = ((6 + position) / 6) ** length_penalty
-        names = alive.tolist()
-        for row, total, parent in growth.ended:
-            ends[names[row]].append(End(total / penalty, position, parent, finished=True))
+        log_probability = torch.log_softmax(logits.float(), dim=1)
+        growth = _grow(score, log_probability, beam_size, eos_id)
         steps.append(_record(batch, alive, growth, weights.float()))
-        at_limit = [position + 1 == longest[name] for name in names]
-        for row, name in enumerate(names):
-            if at_limit[row] and not ends[name]:
-                ends[name] = _unfinished(growth.score[row] / penalty, position + 1)
-        rows = [row for row, name in enumerate(names) if len(ends[name]) < beam_size and not at_limit[row]]
-        if not rows:
+        now, latest = torch.full_like(alive, position + 1), limit[alive]
+        final = growth.end_score / penalty(now).unsqueeze(1)
+        ends.append(_ends(alive, final, position, growth.end_parent, finished=True))
+        count[alive] += final.isfinite().sum(1)
+        best[alive] = torch.cat((best[alive], final), dim=1).topk(needed).values
+        at_limit = latest == now
+        if at_limit.any():
+            late = (at_limit & (count[alive] == 0)).nonzero().squeeze(1)
+            slots = torch.arange(growth.score.size(1), device=src.device).expand(len(late), -1)
+            total = growth.score[late] / penalty(now[late]).unsqueeze(1)
+            ends.append(_ends(alive[late], total, position + 1, slots, finished=False))
+        # log-probabilities only fall, so what is unfinished can gain by its length alone, and is not past the limit
+        reach = growth.score[:, 0] / torch.maximum(penalty(now + 1), penalty(latest))
+        done = at_limit | (count[alive] >= beam_size) | (reach <= best[alive, -1])
+        going = (~done).nonzero()
+        if len(going) == 0:
             break
-        going = torch.tensor(rows, device=src.device)
-        state = state.select((going.unsqueeze(1) * beam_size + growth.parent[going]).flatten())
-        if len(going) < len(names):
-            memory = memory.select(_rows(going, beam_size))
+        width = score.size(1)
+        rows = (going * width + growth.parent[going.squeeze(1)]).flatten()
+        state = state.select(rows)
+        if len(rows) != len(token) or growth.parent.size(1) != width:
+            memory = memory.select(rows)  # of a sentence's beams it is the same
+        going = going.squeeze(1)
         alive, score, token = alive[going], growth.score[going], growth.token[going].flatten()
-    return steps, ends
-
-
-def _unfinished(score: Float[Tensor, " beam"], length: int) -> list[End]:
-    totals = enumerate(score.tolist())
-    return [End(total, length, slot, finished=False) for slot, total in totals if total != -torch.inf]
-
-
-def _rows(sentences: Int[Tensor, " chosen"], beam_size: int) -> Int[Tensor, " rows"]:
-    return (sentences.unsqueeze(1) * beam_size + torch.arange(beam_size, device=sentences.device)).flatten()
+    return steps, Ends(*(torch.cat(parts) for parts in zip(*ends, strict=True)))
 
 
 def _grow(
-    score: Float[Tensor, "batch beam"], log_probability: Float[Tensor, "batch beam vocab"], eos_id: int
+    score: Float[Tensor, "alive grown"], log_probability: Float[Tensor, "rows vocab"], beam_size: int, eos_id: int
 ) -> Growth:
-    beam_size, vocab = log_probability.shape[1:]
+    width, vocab = score.size(1), log_probability.size(1)
     # each beam has one EOS, so among twice as many candidates there are always enough that go on
-    best, flat = (score.unsqueeze(2) + log_probability).flatten(1).topk(2 * beam_size, dim=1)
-    parent, token = flat // vocab, flat % vocab
-    is_end: Bool[Tensor, "batch candidates"] = token == eos_id
-    ended = [
-        (row, float(best[row, rank]), int(parent[row, rank]))
-        for row, rank in (is_end & best.isfinite())[:, :beam_size].nonzero().tolist()
-    ]
-    score, chosen = best.masked_fill(is_end, -torch.inf).topk(beam_size, dim=1)
-    return Growth(score, parent.gather(1, chosen), token.gather(1, chosen), ended)
+    each = min(2 * beam_size, vocab)
+    value, word = top(log_probability, each)
+    total = (score.unsqueeze(2) + value.view(*score.shape, each)).flatten(1)
+    best, rank = total.topk(min(2 * beam_size, width * each))
+    parent, token = rank // each, word.view(len(score), -1).gather(1, rank)
+    is_end = token == eos_id
+    going_on, chosen = best.masked_fill(is_end, -torch.inf).topk(min(beam_size, width * (vocab - 1)))
+    end_score = best.masked_fill(~is_end, -torch.inf)[:, :beam_size]
+    return Growth(going_on, parent.gather(1, chosen), token.gather(1, chosen), end_score, parent[:, :beam_size])
 
 
 def _record(batch: int, alive: Int[Tensor, " alive"], growth: Growth, weights: Float[Tensor, "rows src"]) -> Step:
-    alive_count, beam_size = growth.token.shape
-    token = growth.token.new_zeros(batch, beam_size).index_copy(0, alive, growth.token)
-    parent = growth.parent.new_zeros(batch, beam_size).index_copy(0, alive, growth.parent)
-    looked = weights.new_zeros(batch, beam_size, weights.size(1))
-    return Step(token.tolist(), parent.tolist(), looked.index_copy(0, alive, weights.view(alive_count, beam_size, -1)))
+    row = torch.zeros(batch, dtype=torch.long, device=alive.device)
+    row[alive] = torch.arange(len(alive), device=alive.device)
+    return Step(row, growth.token, growth.parent, weights.view(len(alive), -1, weights.size(1)))
 
 
-def _trace(steps: list[Step], sentence: int, end: End, src_len: int) -> Hypothesis:
-    """Walk back from the end: each word names the beam that it grew from, and that beam's weights are the word's."""
-    slot, ids, rows = end.parent, [], []
-    if end.finished:
-        rows.append(steps[end.length].weights[sentence, slot])
-    for step in reversed(steps[: end.length]):
-        ids.append(step.token[sentence][slot])
-        slot = step.parent[sentence][slot]
-        rows.append(step.weights[sentence, slot])
-    return Hypothesis(ids[::-1], end.score, torch.stack(rows[::-1])[:, :src_len])
+def _ends(
+    sentence: Int[Tensor, " some"],
+    score: Float[Tensor, "some best"],
+    length: int,
+    slot: Int[Tensor, "some best"],
+    finished: bool,
+) -> Ends:
+    """Those whose score is more than minus infinity, which what is impossible has."""
+    row, rank = score.isfinite().nonzero(as_tuple=True)
+    lengths = torch.full_like(row, length)
+    return Ends(sentence[row], score[row, rank], lengths, slot[row, rank], torch.full_like(row, finished).bool())
+
+
+def _trace(steps: list[Step], ends: Ends) -> tuple[Int[Tensor, "ends steps"], Float[Tensor, "ends steps src"]]:
+    """Walk back from the ends: each word names the beam that it grew from, and that beam's weights are the word's.
+
+    What stands behind an end belongs to nothing; the row of attention at its length is that of its EOS.
+    """
+    slot, ids, attention = ends.slot, [], []
+    for position, step in reversed(list(enumerate(steps))):
+        row = step.row[ends.sentence]
+        ids.append(step.token[row, slot])
+        slot = torch.where(position < ends.length, step.parent[row, slot], slot)
+        attention.append(step.weights[row, slot])
+    return torch.stack(ids[::-1], dim=1), torch.stack(attention[::-1], dim=1)
+
+
+def _coverage(
+    attention: Float[Tensor, "ends steps src"], ends: Ends, src_len: Int[Tensor, " batch"]
+) -> Float[Tensor, " ends"]:
+    """Sum over the source's words of log(min(weights, 1)); a word never looked at counts as the smallest number."""
+    steps, words = (torch.arange(size, device=attention.device) for size in attention.shape[1:])
+    written = steps < (ends.length + ends.finished.long()).unsqueeze(1)
+    had = (attention * written.unsqueeze(2)).sum(1).clamp(torch.finfo(torch.float32).tiny, 1.0)
+    return had.log().masked_fill(words >= src_len[ends.sentence].unsqueeze(1) - 1, 0.0).sum(1)

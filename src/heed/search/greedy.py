@@ -1,12 +1,17 @@
 """The most probable word at every step."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heed.models.seq2seq import Seq2Seq
+from heed.search.model import Memory, Model, State
+from heed.search.top import top
+
+Choose = Callable[[Float[Tensor, "alive vocab"], Int[Tensor, " alive"], int], Int[Tensor, " alive"]]
+"""The next word of each row, from the log-probabilities of all words, the rows' numbers, and the position."""
 
 
 class Hypothesis(NamedTuple):
@@ -21,9 +26,8 @@ class Hypothesis(NamedTuple):
     attention: Float[Tensor, "tgt src"]
 
 
-@torch.inference_mode()
 def greedy(
-    model: Seq2Seq,
+    model: Model[State, Memory],
     src: Int[Tensor, "batch src"],
     src_len: Int[Tensor, " batch"],
     bos_id: int,
@@ -31,32 +35,53 @@ def greedy(
     max_len: int | None = None,
 ) -> list[Hypothesis]:
     """One hypothesis a sentence, no longer than `limits`; sentences leave the batch when they are finished."""
-    if max_len is not None and max_len < 1:
-        raise ValueError(f"max_len must be at least 1, got {max_len}")
-    batch, width = src.shape
-    limit = limits(src_len, max_len)
-    longest = int(limit.max())
+
+    def most_probable(log_probability: Float[Tensor, "alive vocab"], *_: object) -> Int[Tensor, " alive"]:
+        return top(log_probability, 1).indices[:, 0]
+
+    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable)
+
+
+@torch.inference_mode()
+def write(
+    model: Model[State, Memory],
+    src: Int[Tensor, "batch src"],
+    src_len: Int[Tensor, " batch"],
+    bos_id: int,
+    eos_id: int,
+    max_len: int | None,
+    choose: Choose,
+    times: int = 1,
+) -> list[Hypothesis]:
+    """`times` hypotheses a sentence, one after the other, of words that `choose` chooses without ever going back."""
+    limit = limits(src_len, max_len).repeat_interleave(times)
     state, memory = model.encode(src, src_len)
-    ids = torch.full((batch, longest), eos_id, device=src.device)
-    attention = torch.zeros(batch, longest, width, device=src.device)
-    score = torch.zeros(batch, device=src.device)
-    alive = torch.arange(batch, device=src.device)
-    token = torch.full_like(alive, bos_id)
-    for position in range(longest):
+    alive = torch.arange(len(limit), device=src.device)
+    if times > 1:
+        state, memory = state.select(alive // times), memory.select(alive // times)
+    token, score = torch.full_like(alive, bos_id), torch.zeros(len(limit), device=src.device)
+    steps = []
+    for position in range(int(limit.max())):
         logits, state, weights = model.step(token, state, memory)
-        log_probability, token = torch.log_softmax(logits.float(), dim=1).max(dim=1)
-        ids[alive, position], attention[alive, position] = token, weights.float()
-        score[alive] += log_probability
+        log_probability = torch.log_softmax(logits.float(), dim=1)
+        token = choose(log_probability, alive, position)
+        score[alive] += log_probability.gather(1, token.unsqueeze(1)).squeeze(1)
+        steps.append((alive, token, weights.float()))
         going_on = ((token != eos_id) & (position + 1 < limit[alive])).nonzero().squeeze(1)
         if len(going_on) == 0:
             break
         if len(going_on) < len(alive):
             alive, token = alive[going_on], token[going_on]
             state, memory = state.select(going_on), memory.select(going_on)
+    ids = torch.full((len(limit), len(steps)), eos_id, device=src.device)
+    attention = torch.zeros(len(limit), len(steps), src.size(1), device=src.device)
+    for position, (rows, written, looked) in enumerate(steps):
+        ids[rows, position], attention[rows, position] = written, looked
+    length = src_len.repeat_interleave(times).tolist()
     return [
-        cut(sentence[:end], float(total), weights[:end, :length], eos_id)
-        for sentence, total, weights, length, end in zip(
-            ids.tolist(), score, attention, src_len.tolist(), limit.tolist(), strict=True
+        cut(words[:end], total, weights[:end, :columns], eos_id)
+        for words, total, weights, columns, end in zip(
+            ids.tolist(), score.tolist(), attention, length, limit.tolist(), strict=True
         )
     ]
 
@@ -67,6 +92,8 @@ def limits(src_len: Int[Tensor, " batch"], max_len: int | None) -> Int[Tensor, "
     The second covers any pair of languages in use, and an untrained model rarely writes EOS at all. A sentence's limit
     hangs on nothing that stands beside it, so neither does its translation. `src_len` counts EOS.
     """
+    if max_len is not None and max_len < 1:
+        raise ValueError(f"max_len must be at least 1, got {max_len}")
     return 2 * (src_len - 1) + 10 if max_len is None else torch.full_like(src_len, max_len)
 
 
