@@ -1,6 +1,7 @@
 """A training run of seconds, through the real door, and how to read what it leaves."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,13 @@ def events(folder: Path) -> dict[str, list[Any]]:
     return found
 
 
+READ: dict[str, Callable[[Path], Any]] = {"checkpoint": last_checkpoint, "report": report, "curves": events}
+"""All that a run leaves, but for what a clock measured and its model folder, which the checkpoint stands for."""
+
+
 def differences(one: Path, other: Path) -> list[str]:
     """What two run folders do not agree in."""
-    checks = {"checkpoint": last_checkpoint, "report": report, "curves": events}
-    return [name for name, read in checks.items() if not same(read(one), read(other))]
+    return [name for name, read in READ.items() if not same(read(one), read(other))]
 
 
 def same(one: Any, other: Any) -> bool:

@@ -47,6 +47,21 @@ def test_curves_show_what_happened(run: Run) -> None:
             assert dict(found[f"valid/{name}"])[scores["step"]] == pytest.approx(scores[name], abs=1e-4)
 
 
+def test_what_is_added_to_the_loss_has_a_curve_of_its_own(tmp_path: Path) -> None:
+    """Catches a train loss that cannot be held against another run's, and a curve of what is switched off."""
+    one_step = ["trainer.max_steps=1", "callbacks.board.every_steps=1", "pictures=0", "model.dropout=0.5"]
+
+    def found(name: str, *more: str) -> list[float]:
+        curves = events(train(settings(tmp_path, f"run={name}", *one_step, *more)).folder)
+        return [curves[tag][0][1] for tag in ("train/loss", "train/guided_loss", "train/r_drop") if tag in curves]
+
+    (loss,) = found("plain")
+    whole, half = found("guided", "guided_attention=1"), found("half", "guided_attention=0.5")
+    assert whole == [loss, pytest.approx(2 * half[1])]
+    assert half[1] > 0
+    assert found("r_drop", "r_drop=5")[0] == pytest.approx(loss, rel=0.05)
+
+
 def test_gradient_norms_are_those_before_clipping(tmp_path: Path) -> None:
     """Catches a curve that shows the clip value for ever."""
     clipped = train(settings(tmp_path, "clip_norm=0.001", "trainer.max_steps=5"))

@@ -86,6 +86,20 @@ def test_clipping_limits_the_update_and_keeps_the_norm() -> None:
     assert float(torch.nn.utils.get_total_norm(moved)) == pytest.approx(0.01, rel=1e-3)
 
 
+def test_decay_draws_in_matrices_and_embeddings_alone() -> None:
+    """Catches biases and gains drawn to zero, embeddings left out, and decay that is taken for a gradient by Adam."""
+    found = []
+    for decay in (0.0, 0.5):
+        task = translation()
+        task.optimizer = partial(torch.optim.AdamW, lr=0.1, weight_decay=decay)
+        found.append(dict(trained(task).model.named_parameters()))
+    start = dict(translation().model.named_parameters())
+    assert {parameter.dim() for parameter in start.values()} == {1, 2}
+    for name, free in found[0].items():
+        drawn = 0.1 * 0.5 * start[name] if start[name].dim() > 1 else torch.zeros_like(free)
+        torch.testing.assert_close(free - found[1][name], drawn, atol=1e-6, rtol=1e-4)
+
+
 def test_nothing_but_tensors_and_numbers_is_kept() -> None:
     """Catches hyperparameters saved by Lightning, for which loading a checkpoint would execute code."""
     assert not translation().hparams

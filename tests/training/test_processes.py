@@ -23,6 +23,8 @@ EQUAL = [
     "batches.sentences=21",
     "model.dropout=0.0",
     "teacher_forcing.end=1.0",
+    "r_drop=2.0",
+    "ema=0.9",
     "trainer.max_steps=60",
     "trainer.validate_steps=20",
 ]

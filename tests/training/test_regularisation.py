@@ -15,6 +15,7 @@ from heed.metrics.loss import cross_entropy, r_drop
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.text.subwords import BOS, EOS, PAD, UNK, Subwords
 from heed.training import schedules
+from heed.training.guide import Guide
 from heed.training.inputs import drop_words, twice, words_read
 from heed.training.module import Translation
 from heed.training.validation import Validation
@@ -113,6 +114,15 @@ def test_the_halves_read_the_same_words(forcing: float) -> None:
     plain = translation()._losses(batch())[0]
     assert loss.count == plain.count
     assert loss.total.isclose(plain.total) == (forcing == 1.0)
+
+
+def test_guidance_weighs_as_much_with_r_drop() -> None:
+    """Catches attention guided twice as hard, once for each half."""
+    guide = Guide(PAIRS, DIGITS, DIGITS)
+    _, plain, _ = translation(guide=guide)._losses(batch())
+    _, with_r_drop, _ = translation(guide=guide, r_drop=1.0)._losses(batch())
+    assert plain > 1
+    torch.testing.assert_close(with_r_drop, plain)
 
 
 def test_r_drop_adds_the_papers_share_and_the_loss_stays_what_it_was() -> None:

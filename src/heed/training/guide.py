@@ -15,6 +15,7 @@ from heed.maps import divide_line, read_gold
 from heed.metrics.alignment import Gold
 from heed.metrics.loss import guided_attention
 from heed.text.subwords import Subwords
+from heed.training.schedules import Number
 
 
 class Guide:
@@ -26,7 +27,7 @@ class Guide:
     corpus costs a few bytes a link.
     """
 
-    def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, weight: float = 1.0) -> None:
+    def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, weight: Number = 1.0) -> None:
         if pairs.gold is None:
             raise UserError("guided_attention needs word alignments of the training split; put train.align beside it")
         self.weight = weight

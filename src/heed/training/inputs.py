@@ -7,9 +7,10 @@ from torch import Tensor
 from heed.data.batches import Batch
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import BOS, EOS, PAD, UNK
+from heed.training.schedules import Number
 
 
-def drop_words(tokens: Int[Tensor, "batch length"], probability: float) -> Int[Tensor, "batch length"]:
+def drop_words(tokens: Int[Tensor, "batch length"], probability: Number) -> Int[Tensor, "batch length"]:
     """Pieces at random become UNK, so that a model must not lean on any one word; BOS, EOS and PAD stay.
 
     Sennrich et al. 2016 (arXiv 1606.02891) drop whole words on both sides, after Gal and Ghahramani 2016 (arXiv

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
-from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
@@ -20,7 +19,7 @@ from heed.training.averaging import Average, MeanOfLast
 from heed.training.guide import Guide
 from heed.training.inputs import drop_words, twice, words_read
 from heed.training.processes import refuse
-from heed.training.schedules import Schedule
+from heed.training.schedules import Number, Schedule
 from heed.training.validation import Scores, Validation
 
 SUMS = 5
@@ -38,7 +37,7 @@ class Translation(LightningModule):
     def __init__(
         self,
         model: Seq2Seq,
-        optimizer: Callable[[Iterable[Parameter]], Optimizer],
+        optimizer: Callable[[Iterable[dict[str, Any]]], Optimizer],
         learning_rate: Schedule,
         teacher_forcing: Schedule,
         label_smoothing: float,
@@ -46,8 +45,8 @@ class Translation(LightningModule):
         validation: Validation,
         seed: int,
         guide: Guide | None = None,
-        r_drop: float = 0.0,
-        word_dropout: float = 0.0,
+        r_drop: Number = 0.0,
+        word_dropout: Number = 0.0,
         average: Average | None = None,
     ) -> None:
         super().__init__()
@@ -61,8 +60,14 @@ class Translation(LightningModule):
         """Of the last validation."""
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, and a learning rate that is its `lr` times a function of the updates done."""
-        optimizer = self.optimizer(self.model.parameters())
+        """The optimizer, and a learning rate that is its `lr` times a function of the updates done.
+
+        Weight decay, where the optimizer has it, is for matrices, embeddings among them: a bias or a gain is no weight
+        that could fit a sentence by heart, and has no reason to be near zero.
+        """
+        matrices = [parameter for parameter in self.model.parameters() if parameter.dim() > 1]
+        vectors = [parameter for parameter in self.model.parameters() if parameter.dim() == 1]
+        optimizer = self.optimizer([{"params": matrices}, {"params": vectors, "weight_decay": 0.0}])
         scheduler = LambdaLR(optimizer, self.learning_rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
