@@ -22,7 +22,7 @@ from tests.viz.test_gallery import Page
 
 KEYS = {
     *("corpus", "split", "sentences", "search", "bleu", "bleu_signature", "chrf", "ter", "perplexity", "aer"),
-    "sentences_per_second",
+    *("bleu_tokenised", "bleu_tokenised_signature", "versus", "sentences_per_second"),
 }
 GOLD = ["0-0 1-1 2?2", "0-0 1-1", "", "0-0 1-1", "1-1 2-0", "0-0 1-1"]
 

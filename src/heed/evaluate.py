@@ -1,14 +1,13 @@
 """The door to scores: a model folder against a split of a corpus."""
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from heed import bundle, decoding
@@ -18,19 +17,31 @@ from heed.data.named import own_corpus
 from heed.decoding import Forced, Translation, forced_maps
 from heed.door import build, door, sweep_name
 from heed.errors import UserError
-from heed.files import beside, write_whole
+from heed.evaluation_folder import (
+    GALLERY,
+    HEATMAPS,
+    HYPOTHESES,
+    REFERENCES,
+    evaluation_path,
+    refuse_strangers,
+    refuse_strangers_to_several,
+    translations_in,
+    write_lines,
+    write_report,
+    writing,
+)
+from heed.files import write_whole
 from heed.maps import Level, Map, attention_map, divide, divide_line, read_gold
 from heed.metrics.alignment import Gold, alignment_scores
-from heed.metrics.attention import Health, advice, mean_health
+from heed.metrics.attention import mean_health
 from heed.metrics.bleu import sentence_bleu, translation_scores
+from heed.metrics.significance import paired_bootstrap
+from heed.metrics.tokenised import tokenised_bleu
+from heed.report import over_runs, rows, table, table_over_runs
+from heed.seeds import check_runs, check_seeds, filled
 from heed.viz.gallery import Candidate, Entry, gallery
 from heed.viz.heatmap import heatmap
 from heed.viz.heatmap import save as save_picture
-
-HYPOTHESES = "hypotheses.txt"
-"""Written first."""
-
-WRITTEN = ("report.json", "references.txt", "heatmaps", "gallery.html")
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,8 @@ class Settings:
     """The keys of configs/evaluate.yaml; `corpus` is there when another than the model's own was chosen."""
 
     model: str
+    seeds: list[int] | None
+    versus: str | None
     search: dict[str, Any]
     split: str
     sentences: Annotated[int, Field(ge=1)]
@@ -59,33 +72,74 @@ class Findings(NamedTuple):
     maps: list[Map]
     """Between the words of each source and of its reference."""
     translations: list[Translation]
+    written: list[list[Map]]
+    """Between the words of each source and of what was made of it, for every candidate, best first."""
     seconds: float
     """Spent on the translations."""
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Score the model and write what was found; the report."""
+    """Score the model, or that of each of several seeds, and write what was found; the report."""
+    check_seeds(cfg.model, cfg.seeds)
+    if cfg.seeds:
+        return _evaluate_each(cfg)
+    report, folder = _evaluate(cfg)
+    print(f"{table(report)}\n\nwritten to {folder}\nto look at {folder / GALLERY}")
+    return report
+
+
+def _evaluate_each(cfg: DictConfig) -> dict[str, Any]:
+    """A report on each seed, where it would be alone, and one on them all, in a folder that names them together."""
+    check_runs(cfg.model, cfg.seeds)
+    together = _of_seed(cfg, "+".join(map(str, cfg.seeds)))
+    folder = _folder(together, build(cfg.corpus).name if cfg.get("corpus") else "")
+    refuse_strangers_to_several(folder)
+    reports = []
+    for seed in cfg.seeds:
+        report, place = _evaluate(_of_seed(cfg, seed))
+        print(f"seed {seed}: BLEU {report['bleu']:.2f}, written to {place}", flush=True)
+        reports.append(report)
+    whole = over_runs(cfg.seeds, reports)
+    with writing(folder):
+        write_report(folder, whole)
+    print(f"\nmean ± standard deviation over {len(reports)} runs\n{table_over_runs(whole)}\n\nwritten to {folder}")
+    return whole
+
+
+def _of_seed(cfg: DictConfig, seed: object) -> DictConfig:
+    """The settings for one of the seeds, or for all of them under one name."""
+    one = {"model": filled(cfg.model, seed), "seeds": None, "versus": cfg.versus and filled(cfg.versus, seed)}
+    if cfg.output and isinstance(seed, int):
+        one["output"] = str(Path(cfg.output, f"seed-{seed}"))
+    return cast(DictConfig, OmegaConf.merge(cfg, one))
+
+
+def _evaluate(cfg: DictConfig) -> tuple[dict[str, Any], Path]:
+    """The report on one model, and where it was written."""
     loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
     corpus = build(cfg.corpus) if cfg.get("corpus") else own_corpus(loaded.about, Path(cfg.model))
     _check_languages(cfg.model, loaded, corpus)
-    folder = _folder(cfg, corpus)
-    found = _find(cfg, loaded, corpus)
+    folder = _folder(cfg, corpus.name)
+    refuse_strangers(folder)
+    pairs = corpus.read(cfg.split)
+    others = _others(cfg, corpus, pairs.tgt) if cfg.versus else None
+    found = _find(cfg, loaded, corpus, pairs)
     report = {
         "corpus": corpus.name,
         "split": cfg.split,
         "sentences": len(found.pairs),
         "search": _search_name(cfg.search),
-        **_scores(found, loaded, corpus.tgt_lang),
+        **_scores(found, corpus.tgt_lang),
+        "versus": others and _versus(cfg.versus, others, found, corpus.tgt_lang),
         "sentences_per_second": len(found.pairs) / found.seconds,
     }
-    try:
-        _write(folder, report, [one.text for one in found.translations], found.pairs.tgt)
-        _draw(folder / "heatmaps", cfg, found.translations[: cfg.heatmaps], loaded)
-        write_whole(folder / "gallery.html", _page(cfg, report, found, loaded, corpus))
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another with output=DIR") from error
-    print(f"{_table(report)}\n\nwritten to {folder}\nto look at {folder / 'gallery.html'}")
-    return report
+    with writing(folder):
+        write_lines(folder / HYPOTHESES, [one.text for one in found.translations])
+        write_lines(folder / REFERENCES, found.pairs.tgt)
+        _draw(folder / HEATMAPS, cfg, found.translations[: cfg.heatmaps], loaded)
+        write_whole(folder / GALLERY, _page(cfg, report, found, loaded, corpus))
+        write_report(folder, report)
+    return report, folder
 
 
 def _check_languages(folder: str, loaded: Bundle, corpus: Corpus) -> None:
@@ -98,8 +152,20 @@ def _check_languages(folder: str, loaded: Bundle, corpus: Corpus) -> None:
         )
 
 
-def _find(cfg: DictConfig, loaded: Bundle, corpus: Corpus) -> Findings:
-    pairs = corpus.read(cfg.split)
+def _others(cfg: DictConfig, corpus: Corpus, references: Sequence[str]) -> list[str]:
+    """The translations that another system made of this split, by its output folder or its model folder."""
+    folder = Path(cfg.versus)
+    place = folder if (folder / HYPOTHESES).is_file() else _path(cfg, folder, corpus.name)
+    return translations_in(place, references, f"versus={cfg.versus}")
+
+
+def _versus(folder: str, others: Sequence[str], found: Findings, tgt_lang: str) -> dict[str, Any]:
+    texts = [one.text for one in found.translations]
+    compared = paired_bootstrap(hypotheses=texts, others=others, references=found.pairs.tgt, tgt_lang=tgt_lang)
+    return {"folder": folder, **{name: one._asdict() for name, one in compared.items()}}
+
+
+def _find(cfg: DictConfig, loaded: Bundle, corpus: Corpus, pairs: Pairs) -> Findings:
     model = (loaded.model, loaded.src, loaded.tgt)
     forced = decoding.force(*model, pairs.src, pairs.tgt, cfg.sentences)
     maps = forced_maps(forced, loaded.src, loaded.tgt)
@@ -108,7 +174,9 @@ def _find(cfg: DictConfig, loaded: Bundle, corpus: Corpus) -> Findings:
         gold = read_gold(pairs.gold, (one.size for one in maps), f"gold alignment of {corpus.name}, {cfg.split}")
     started = time.perf_counter()
     translations = decoding.translate(*model, pairs.src, build(cfg.search), cfg.sentences)
-    return Findings(pairs, gold, forced, maps, translations, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    written = [_maps(one, loaded, "word") for one in translations]
+    return Findings(pairs, gold, forced, maps, translations, written, seconds)
 
 
 def perplexity(forced: Sequence[Forced]) -> float:
@@ -117,17 +185,18 @@ def perplexity(forced: Sequence[Forced]) -> float:
     return math.exp(min(mean, 700.0))  # beyond 709 a float cannot hold it
 
 
-def _scores(found: Findings, loaded: Bundle, tgt_lang: str) -> dict[str, Any]:
+def _scores(found: Findings, tgt_lang: str) -> dict[str, Any]:
     texts = [one.text for one in found.translations]
     links = [one.links() for one in found.maps]
-    written = [_maps(one, loaded, "word")[0] for one in found.translations]
+    both: Any = {"hypotheses": texts, "references": found.pairs.tgt, "tgt_lang": tgt_lang}
     return {
-        **translation_scores(hypotheses=texts, references=found.pairs.tgt, tgt_lang=tgt_lang)._asdict(),
+        **translation_scores(**both)._asdict(),
+        **tokenised_bleu(**both)._asdict(),
         "perplexity": perplexity(found.forced),
         "aer": None if found.gold is None else alignment_scores(links, found.gold).aer,
         "attention": {
             "reference": mean_health([one.health() for one in found.maps])._asdict(),
-            "hypothesis": mean_health([one.health() for one in written])._asdict(),
+            "hypothesis": mean_health([candidates[0].health() for candidates in found.written])._asdict(),
         },
     }
 
@@ -144,32 +213,14 @@ def _search_name(node: DictConfig) -> str:
     return str(settings["_target_"]).rpartition(".")[2] + (f"({', '.join(given)})" if given else "")
 
 
-def _folder(cfg: DictConfig, corpus: Corpus) -> Path:
-    """Beside the model folder, unless it is said; a corpus that is not the model's own has a folder by its name.
-
-    UserError where that name leads elsewhere, or what would be written over is no former evaluation.
-    """
-    if cfg.output:
-        folder = Path(cfg.output)
-    else:
-        if cfg.get("corpus") and (corpus.name.startswith(".") or Path(corpus.name).name != corpus.name):
-            raise UserError(f"corpus.name={corpus.name}: expected a name that a folder can have; or give output=DIR")
-        run = beside(Path(cfg.model), "evaluate")
-        folder = (run / corpus.name if cfg.get("corpus") else run) / cfg.split
-    folder = folder / (sweep_name() or "")
-    try:
-        strange = [name for name in WRITTEN if (folder / name).exists()]
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror}); choose another place with output=DIR") from error
-    if strange and not (folder / HYPOTHESES).exists():
-        raise UserError(f"{folder} holds {strange[0]}, which no evaluation wrote; choose another place with output=DIR")
-    return folder
+def _path(cfg: DictConfig, model: Path, corpus: str) -> Path:
+    return evaluation_path(model, cfg.split, corpus if cfg.get("corpus") else None)
 
 
-def _write(folder: Path, report: Mapping[str, Any], texts: Sequence[str], references: Sequence[str]) -> None:
-    write_whole(folder / HYPOTHESES, "".join(f"{text}\n" for text in texts))
-    write_whole(folder / "references.txt", "".join(f"{text}\n" for text in references))
-    write_whole(folder / "report.json", json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n")
+def _folder(cfg: DictConfig, corpus: str) -> Path:
+    """Where to write; a job of a sweep has a folder of its own there."""
+    place = Path(cfg.output) if cfg.output else _path(cfg, Path(cfg.model), corpus)
+    return place / (sweep_name() or "")
 
 
 def _draw(folder: Path, cfg: DictConfig, translations: Sequence[Translation], loaded: Bundle) -> None:
@@ -189,16 +240,16 @@ def _shown(found: Map, end: bool) -> Map:
 
 def _page(cfg: DictConfig, report: Mapping[str, Any], found: Findings, loaded: Bundle, corpus: Corpus) -> str:
     """Every sentence to look at."""
-    summary = {name: value for name, value in _rows(report).items() if name not in ("corpus", "speed")}
+    summary = {name: value for name, value in rows(report).items() if name not in ("corpus", "speed")}
     title = f"{corpus.name}, {cfg.split}: {corpus.src_lang} to {corpus.tgt_lang}"
     return gallery(list(_entries(cfg, found, loaded, corpus.tgt_lang)), title, summary)
 
 
 def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) -> Iterator[Entry]:
     maps = found.maps if cfg.level == "word" else forced_maps(found.forced, loaded.src, loaded.tgt, cfg.level)
-    sentences = zip(found.pairs.tgt, found.translations, maps, strict=True)
-    for number, (text, translation, forced) in enumerate(sentences):
-        candidates = _maps(translation, loaded, cfg.level)
+    written = found.written if cfg.level == "word" else [_maps(one, loaded, cfg.level) for one in found.translations]
+    sentences = zip(found.pairs.tgt, found.translations, maps, written, strict=True)
+    for number, (text, translation, forced, candidates) in enumerate(sentences):
         best = candidates[0].health()
         reference = _shown(forced, cfg.end)
         yield Entry(
@@ -216,28 +267,6 @@ def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) ->
             forced=reference.weights,
             gold=None if found.gold is None or cfg.level == "piece" else found.gold[number],
         )
-
-
-def _table(report: Mapping[str, Any]) -> str:
-    lines = [f"{name:15} {value}" for name, value in _rows(report).items()]
-    unformed = advice(Health(**report["attention"]["reference"]))
-    return "\n".join([*lines, *([f"\n{unformed}"] if unformed else [])])
-
-
-def _rows(report: Mapping[str, Any]) -> dict[str, str]:
-    looked = report["attention"]["reference"]
-    return {
-        "corpus": f"{report['corpus']}, {report['split']}, {report['sentences']:,} sentences, {report['search']}",
-        "BLEU": f"{report['bleu']:.2f}",
-        "chrF": f"{report['chrf']:.2f}",
-        "TER": f"{report['ter']:.2f}",
-        "perplexity": f"{report['perplexity']:.4g}",
-        **({} if report["aer"] is None else {"AER": f"{report['aer']:.3f}"}),
-        "attention": f"entropy {looked['entropy']:.2f} nats, {looked['coverage']:.0%} of the source words covered, "
-        f"{looked['eos_share']:.0%} on </s>",
-        "speed": f"{report['sentences_per_second']:.1f} sentences/s",
-        **{f"{name} signature": report[f"{name.lower()}_signature"] for name in ("BLEU", "chrF", "TER")},
-    }
 
 
 main = door(evaluate, Settings)

@@ -1,5 +1,6 @@
 """Whether one system is better than another on the same sentences: paired bootstrap resampling (Koehn 2004)."""
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import NamedTuple, cast
@@ -42,6 +43,7 @@ def paired_bootstrap(
     """
     check_pairs(hypotheses, references)
     check_pairs(others, references)
+    logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells every step
     os.environ["SACREBLEU_SEED"] = str(SEED)  # nothing but the environment tells sacreBLEU
     metrics: dict[str, Metric] = {"bleu": bleu_metric(tgt_lang), "chrf": CHRF()}
     test = PairedTest([("", others), ("", hypotheses)], metrics, [references], test_type="bs", n_samples=RESAMPLES)

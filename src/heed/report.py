@@ -1,0 +1,103 @@
+"""What an evaluation found, as rows to print, and what several evaluations of one kind have in common."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from heed.metrics.attention import Health, advice
+
+SCORES = {
+    "bleu": ("BLEU", ".2f"),
+    "bleu_tokenised": ("tokenised BLEU", ".2f"),
+    "chrf": ("chrF", ".2f"),
+    "ter": ("TER", ".2f"),
+    "perplexity": ("perplexity", ".4g"),
+    "aer": ("AER", ".3f"),
+}
+"""Key in report.json -> its name in tables, and how many digits are worth showing."""
+
+SIGNATURES = ("bleu", "bleu_tokenised", "chrf", "ter")
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The rows of one report, and what its attention lacks."""
+    unformed = advice(Health(**report["attention"]["reference"]))
+    return "\n".join([_aligned(rows(report)), *([f"\n{unformed}"] if unformed else [])])
+
+
+def rows(report: Mapping[str, Any]) -> dict[str, str]:
+    """Name -> what to show of it."""
+    looked = report["attention"]["reference"]
+    return {
+        "corpus": _corpus(report),
+        **{name: format(report[key], form) for key, (name, form) in SCORES.items() if report[key] is not None},
+        "attention": f"entropy {looked['entropy']:.2f} nats, {looked['coverage']:.0%} of the source words covered, "
+        f"{looked['eos_share']:.0%} on </s>",
+        **versus_rows(report),
+        "speed": f"{report['sentences_per_second']:.1f} sentences/s",
+        **{f"{SCORES[key][0]} signature": report[f"{key}_signature"] for key in SIGNATURES},
+    }
+
+
+def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
+    """The comparison with another system, where there was one."""
+    compared = report["versus"] or {}
+    return {
+        f"{SCORES[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of {compared['folder']}, "
+        f"95 % of the resamples from {one['low']:+.2f} to {one['high']:+.2f}, p = {one['p_value']:.3f}"
+        for key, one in compared.items()
+        if key in SCORES
+    }
+
+
+def over_runs(seeds: Sequence[int], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One report of evaluations that differ in the seed of their runs alone: each, their mean, and how they vary."""
+    return {
+        **{key: reports[0][key] for key in ("corpus", "split", "sentences", "search")},
+        "seeds": list(seeds),
+        "mean": _of_each(statistics.fmean, reports),
+        "standard_deviation": _of_each(statistics.stdev, reports),
+        **{f"{key}_signature": reports[0][f"{key}_signature"] for key in SIGNATURES},
+        "runs": [dict(report) for report in reports],
+    }
+
+
+def table_over_runs(report: Mapping[str, Any]) -> str:
+    """Mean and standard deviation of each score, then the score of each run."""
+    mean, deviation = report["mean"], report["standard_deviation"]
+    summary = {
+        name: f"{mean[key]:{form}} ± {deviation[key]:{form}}   of "
+        + "  ".join(format(one[key], form) for one in report["runs"])
+        for key, (name, form) in SCORES.items()
+        if key in mean
+    }
+    head = {"corpus": _corpus(report), "seeds": ", ".join(map(str, report["seeds"]))}
+    compared = {
+        f"{name}, seed {seed}": shown
+        for seed, one in zip(report["seeds"], report["runs"], strict=True)
+        for name, shown in versus_rows(one).items()
+    }
+    signatures = {f"{SCORES[key][0]} signature": report[f"{key}_signature"] for key in SIGNATURES}
+    return _aligned({**head, **summary, **compared, **signatures})
+
+
+def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A statistic of every score, those of attention too; of counts, p-values and speed it would say nothing."""
+    scores: dict[str, Any] = {
+        key: statistic([report[key] for report in reports]) for key in SCORES if reports[0][key] is not None
+    }
+    attention = [report["attention"] for report in reports]
+    means = [key for key, value in attention[0]["reference"].items() if isinstance(value, float)]
+    scores["attention"] = {
+        side: {key: statistic([one[side][key] for one in attention]) for key in means} for side in attention[0]
+    }
+    return scores
+
+
+def _corpus(report: Mapping[str, Any]) -> str:
+    return f"{report['corpus']}, {report['split']}, {report['sentences']:,} sentences, {report['search']}"
+
+
+def _aligned(shown: Mapping[str, str]) -> str:
+    width = max(map(len, shown))
+    return "\n".join(f"{name:{width}} {value}" for name, value in shown.items())
