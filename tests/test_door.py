@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from heed.door import build, check, compose, door, sweep_name
 from heed.errors import UserError
+from heed.training.processes import GRACE
 from heed.translate import Settings
 
 Enter = Callable[..., int]
+
+CONSOLE_SCRIPT = "import sys; sys.argv = ['.venv/bin/heed-translate']; from heed.translate import main; main()"
 
 
 class Recorder:
@@ -146,6 +151,68 @@ def test_ways_to_leave_keep_their_codes(enter: Enter, task: Recorder, fault: Bas
     task.fails["x"] = fault
 
     assert enter("model=x") == code
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_signal_unwinds_the_task(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    number: int,
+    code: int,
+    resumes: bool,
+) -> None:
+    """Catches half-written files that stay, handlers left, a run stopped before its first update without a word."""
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    monkeypatch.setattr(sys, "argv", ["heed-translate", "model=x"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.chdir(tmp_path)
+    cleared = []
+
+    def translate(cfg: DictConfig) -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            cleared.append(True)
+
+    with pytest.raises(SystemExit) as leaving:
+        door(translate, Settings, resumes)()
+
+    assert leaving.value.code == code
+    assert cleared
+    said = "heed-translate: stopped; the same command goes on from what is saved, or begins again\n"
+    assert capfd.readouterr().err == (said if resumes else "")
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize("started", [["-m", "heed.translate"], ["-c", CONSOLE_SCRIPT]])
+def test_ctrl_c_during_the_imports_is_silent(started: list[str]) -> None:
+    """Catches thirty lines of torch's imports under the very first Ctrl-C of a user."""
+    with subprocess.Popen(
+        [sys.executable, "-v", *started], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:  # -v names each module as it is imported
+            if line.startswith(b"import 'omegaconf.version'"):
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == -signal.SIGINT  # which a shell calls 130
+    assert b"Traceback" not in rest
+
+
+def test_of_several_processes_the_first_says_what_all_found(
+    enter: Enter, task: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches one line for each process; torchrun ends the others while they wait for their turn."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        assert enter("model=x", "seach=beam") == 2
+    assert waited == [GRACE / 2]
 
 
 def test_help_is_for_a_newcomer(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,13 +6,15 @@ after Ctrl-C; 143 after SIGTERM; 141 when the reader of the output has gone, as 
 
 import os
 import re
+import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 import hydra
@@ -27,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from heed.errors import UserError
 from heed.settings import MISSING, dotted, faults, nearest, shown, without_value
+from heed.training.processes import await_turn, process_rank
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -35,10 +38,15 @@ HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 Schema = Callable[..., object]
 
 
-def door(task: Callable[[DictConfig], object], schema: Schema) -> Callable[[], None]:
+class Terminated(SystemExit):
+    """SIGTERM has come."""
+
+
+def door(task: Callable[[DictConfig], object], schema: Schema, resumes: bool = False) -> Callable[[], None]:
     """The `main()` of a door: `task` gets its config composed from configs/<name of task>.yaml, resolved and checked.
 
-    `schema` takes the top-level keys: its signature says which there are and of what type.
+    `schema` takes the top-level keys: its signature says which there are and of what type. Where the same command
+    `resumes` what was stopped, it says so.
     """
 
     def main() -> None:
@@ -46,9 +54,34 @@ def door(task: Callable[[DictConfig], object], schema: Schema) -> Callable[[], N
         os.environ["HYDRA_FULL_ERROR"] = "1"
         # Python's own form names a file of some library and a line of its code, which tells a user nothing.
         warnings.formatwarning = lambda message, *_: f"heed-{task.__name__}: {message}\n"
-        sys.exit(_enter(task, schema))
+        with _heard_signals():
+            sys.exit(_enter(task, schema, resumes))
 
     return main
+
+
+@contextmanager
+def _heard_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM unwind, so that what is half done is cleared away; where a parent ignores them, so do we.
+
+    SIGTERM ends the second of several processes at once: it may be waiting for the first, deaf in a library.
+    """
+    heard: dict[int, Callable[[int, FrameType | None], Any]] = {signal.SIGINT: signal.default_int_handler}
+    if process_rank() == 0:
+        heard[signal.SIGTERM] = _terminate
+    before = {number: signal.getsignal(number) for number in heard}
+    for number, handler in heard.items():
+        if before[number] != signal.SIG_IGN:
+            signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated(128 + number)
 
 
 def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:
@@ -114,7 +147,7 @@ def _dotted(cfg: DictConfig) -> dict[str, Any]:
     return dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
 
 
-def _enter(task: Callable[[DictConfig], object], schema: Schema) -> int:
+def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool) -> int:
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> None:
@@ -129,12 +162,21 @@ def _enter(task: Callable[[DictConfig], object], schema: Schema) -> int:
 
     try:
         return max(_exit_code(task.__name__, lambda: _hydra(task.__name__, job)), *codes, 0)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stopped:
+        return _stopped(task.__name__, 130, resumes and not stopped.args)
+    except Terminated:
+        return _stopped(task.__name__, 143, resumes)
     except SystemExit as leaving:
         if not codes:  # before any job: 1 is what Hydra says of a flag that it does not like
             return 2 if leaving.code == 1 else cast(int, leaving.code or 0)
         return cast(int, 143 if leaving.code is None else leaving.code)  # Lightning names no code after SIGTERM
+
+
+def _stopped(name: str, code: int, untold: bool) -> int:
+    """What else stops a run, once its first update is done, says at which; of several processes the first speaks."""
+    if untold and process_rank() == 0:
+        print(f"heed-{name}: stopped; the same command goes on from what is saved, or begins again", file=sys.stderr)
+    return code
 
 
 def _ready(cfg: DictConfig, schema: Schema) -> DictConfig:
@@ -148,6 +190,7 @@ def _exit_code(name: str, action: Callable[[], object]) -> int:
         action()
         sys.stdout.flush()
     except UserError as error:
+        await_turn()
         print(f"heed-{name}: {_line(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:

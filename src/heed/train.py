@@ -276,7 +276,7 @@ def _summary(folder: Path, report: Mapping[str, Any]) -> str:
     )
 
 
-main = door(train, Settings)
+main = door(train, Settings, resumes=True)
 
 if __name__ == "__main__":
     main()

@@ -17,7 +17,7 @@ from heed.errors import UserError
 T = TypeVar("T")
 
 PATIENCE = timedelta(hours=2)  # the others wait while the first reads the corpus and trains the vocabularies
-GRACE = 5.0  # seconds in which the one that speaks leaves; torchrun ends the others as soon as it has
+GRACE = 10.0  # seconds in which the one that speaks leaves; torchrun ends the others as soon as it has
 
 
 class Processes(NamedTuple):
@@ -104,6 +104,17 @@ def refuse(message: str) -> NoReturn:
     if distributed.is_initialized() and distributed.get_rank() > 0:
         leave()
     raise UserError(message)
+
+
+def process_rank() -> int:
+    """Which of its fellows this process is, as torchrun says; 0 alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def await_turn() -> None:
+    """Give the first process time to say what all have found, and torchrun time to end this one before it does too."""
+    if process_rank() > 0:
+        time.sleep(GRACE / 2)
 
 
 def leave() -> NoReturn:

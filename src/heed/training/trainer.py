@@ -85,7 +85,7 @@ def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
         if trainer.is_global_zero:
             print(f"stopped after step {stopped.step:,}; the same command goes on from there", file=sys.stderr)
         if stopped.number == signal.SIGINT:
-            raise KeyboardInterrupt from None
+            raise KeyboardInterrupt(stopped.step) from None
         sys.exit(128 + stopped.number)
     except SystemExit as leaving:
         if leaving.code == 1:  # what Lightning makes of Ctrl-C
