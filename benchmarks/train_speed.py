@@ -29,6 +29,7 @@ from heed.data.batches import Batches
 from heed.data.corpus import Pairs, files
 from heed.data.encoded import encode
 from heed.metrics.loss import cross_entropy
+from heed.metrics.vocabulary import vocabulary_loss
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.text.subwords import BOS, EOS, PAD, Subwords, train_pair
 from heed.training.trainer import resolve_precision
@@ -156,8 +157,11 @@ def _forever(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
 def _update(model: nn.Module, optimizer: torch.optim.Optimizer, low: bool, src: Tensor, tgt: Tensor) -> float:
     optimizer.zero_grad()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
-        logits = model(src, (src != PAD).sum(1), tgt[:, :-1])[0] if isinstance(model, Seq2Seq) else model(src, tgt)
-        loss = cross_entropy(logits, tgt[:, 1:], PAD)
+        if isinstance(model, Seq2Seq):
+            readout, output = model.read(src, (src != PAD).sum(1), tgt[:, :-1]).readout, model.decoder.output
+            loss, _ = vocabulary_loss(readout, output.weight, output.bias, tgt[:, 1:], PAD)
+        else:
+            loss = cross_entropy(model(src, tgt), tgt[:, 1:], PAD)
     mean = loss.total / loss.count
     mean.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), Reference().clip_norm)

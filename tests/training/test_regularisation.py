@@ -1,17 +1,19 @@
 """R-Drop and word dropout as an update uses them."""
 
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from heed.data.batches import Batch
 from heed.data.encoded import encode
 from heed.data.module import Bitext
 from heed.data.reverse import reverse
-from heed.metrics.loss import cross_entropy, r_drop
+from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.text.subwords import BOS, EOS, PAD, UNK, Subwords
 from heed.training import schedules
@@ -56,8 +58,8 @@ def test_the_halves_stand_below_one_another_and_drop_out_apart() -> None:
     logits, _ = net(doubled.src, doubled.src_len, doubled.tgt[:, :-1])
     torch.testing.assert_close(*logits.chunk(2))
     net.train()
-    logits, _ = net(doubled.src, doubled.src_len, doubled.tgt[:, :-1])
-    assert r_drop(logits, doubled.tgt[:, 1:], PAD)[1] > 0.1
+    one, other = net(doubled.src, doubled.src_len, doubled.tgt[:, :-1])[0].chunk(2)
+    assert (one - other).abs().mean() > 0.1
 
 
 def test_words_read_are_the_reference_or_what_the_model_writes() -> None:
@@ -93,14 +95,16 @@ def test_both_sides_are_dropped_and_no_label_is() -> None:
     """Catches a model asked to write <unk>, and a side that is read whole."""
     seen: list[tuple[Tensor, ...]] = []
     task, given = translation(word_dropout=0.5), batch()
-    task.model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
+    for part in (task.model.encoder, task.model.decoder):
+        part.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
     loss = task._losses(given)[0]
-    ((src, src_len, read, _),) = seen
+    (src, src_len), (read, *_) = seen
     assert UNK not in given.src
     assert (src == UNK).any()
     assert (read == UNK).any()
     assert src_len.equal(given.src_len)
-    task.model._forward_pre_hooks.clear()
+    for part in (task.model.encoder, task.model.decoder):
+        part._forward_pre_hooks.clear()
     expected = cross_entropy(task.model(src, src_len, read)[0], given.tgt[:, 1:], PAD)
     torch.testing.assert_close(loss.total, expected.total)
 
@@ -133,5 +137,7 @@ def test_r_drop_adds_the_papers_share_and_the_loss_stays_what_it_was() -> None:
     torch.manual_seed(3)
     logits, _ = task.model(doubled.src, doubled.src_len, doubled.tgt[:, :-1])
     one, other = (cross_entropy(half, batch().tgt[:, 1:], PAD).total for half in logits.chunk(2))
-    torch.testing.assert_close(2 * (loss.total + added), one + other + 4.0 * r_drop(logits, doubled.tgt[:, 1:], PAD)[1])
+    halves = [functional.log_softmax(half, -1)[batch().tgt[:, 1:] != PAD] for half in logits.chunk(2)]
+    apart = [functional.kl_div(a, b, reduction="sum", log_target=True) for a, b in permutations(halves)]
+    torch.testing.assert_close(2 * (loss.total + added), one + other + 4.0 * sum(apart) / 2)
     torch.testing.assert_close(loss.total, (one + other) / 2)

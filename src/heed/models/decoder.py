@@ -197,6 +197,8 @@ class Decoder(nn.Module):
         self, part: Float[Tensor, "*shape dim"], kept: Float[Tensor, "batch dim"] | None, share: float
     ) -> Float[Tensor, "*shape dim"]:
         """By the sentence's mask where there is one, else every position by itself."""
-        if kept is None:
-            return nn.functional.dropout(part, share, self.training and not self.dropout.variational)
-        return part * (kept.unsqueeze(1) if part.dim() == 3 else kept)
+        if kept is not None:
+            return part * (kept.unsqueeze(1) if part.dim() == 3 else kept)
+        drops = self.training and not self.dropout.variational
+        mask = keep(part, tuple(part.shape), share) if drops else None
+        return part if mask is None else part * mask

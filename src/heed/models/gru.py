@@ -87,17 +87,14 @@ def step_backward(
 ) -> Float[Tensor, "*shape hid"]:
     """Write the gradients of x and s; give that of the state by the way past the gates."""
     hid = state.size(-1)
-    r, z = gates[..., :hid], gates[..., hid:]
-    past = d_after * z
-    d_n = torch.ops.aten.tanh_backward(d_after - past, candidate)
-    d_gates = torch.empty_like(gates)
+    d_gates, d_n = d_x[..., : 2 * hid], d_x[..., 2 * hid :]
+    past = d_after * gates[..., hid:]
+    torch.ops.aten.tanh_backward.grad_input(d_after - past, candidate, grad_input=d_n)
     torch.mul(d_n, recurrent, out=d_gates[..., :hid])
     torch.mul(d_after, state - candidate, out=d_gates[..., hid:])
-    d_gates = torch.ops.aten.sigmoid_backward(d_gates, gates)
-    d_x[..., : 2 * hid] = d_gates
+    torch.ops.aten.sigmoid_backward.grad_input(d_gates, gates, grad_input=d_gates)
     d_s[..., : 2 * hid] = d_gates
-    d_x[..., 2 * hid :] = d_n
-    d_s[..., 2 * hid :] = d_n * r
+    torch.mul(d_n, gates[..., :hid], out=d_s[..., 2 * hid :])
     return past
 
 

@@ -12,7 +12,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from heed.data.batches import Batch
-from heed.metrics.loss import Loss, cross_entropy, r_drop
+from heed.metrics.loss import Loss
+from heed.metrics.vocabulary import vocabulary_loss
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD
 from heed.training.averaging import Average, MeanOfLast
@@ -104,14 +105,13 @@ class Translation(LightningModule):
                 ratio, read = 1.0, words_read(self.model, batch, ratio)
             batch, read = twice(batch), torch.cat((read, read))
         src, read = (drop_words(tokens, self.word_dropout) for tokens in (batch.src, read))
-        logits, weights = self.model(src, batch.src_len, read, ratio)
-        labels, nothing = batch.tgt[:, 1:], torch.zeros((), device=logits.device)
-        guided = self.guide.loss(weights, batch) if self.guide else nothing
-        if not self.r_drop:
-            return cross_entropy(logits, labels, PAD, self.label_smoothing), guided, nothing
-        loss, divergence = r_drop(logits, labels, PAD, self.label_smoothing)
-        # The paper adds up what is a mean here, of two cross entropies: half its loss, with the alpha that it means.
-        return loss, guided / 2, self.r_drop / 2 * divergence
+        readout, weights = self.model.read(src, batch.src_len, read, ratio)
+        output = self.model.decoder.output
+        loss, divergence = vocabulary_loss(
+            readout, output.weight, output.bias, batch.tgt[:, 1:], PAD, self.label_smoothing, self.r_drop
+        )
+        guided = self.guide.loss(weights, batch) if self.guide else torch.zeros_like(divergence)
+        return loss, guided / 2 if self.r_drop else guided, divergence
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the weights, and their moving average in the same breath: a checkpoint may come right after."""
