@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from heed import bundle
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.search.ensemble import Ensemble
 from heed.text.subwords import Subwords
 from tests.models.examples import sentences, targets
 
@@ -38,7 +39,7 @@ def write(folder: Path, seed: int = 1, **changes: Any) -> Seq2Seq:
     return model
 
 
-def logits(model: Seq2Seq) -> torch.Tensor:
+def logits(model: Seq2Seq | Ensemble) -> torch.Tensor:
     with torch.no_grad():
         found: torch.Tensor = model(*sentences([5, 3, 1], vocab=12), targets(3, 4))[0]
     return found
@@ -72,6 +73,7 @@ class TestRoundTrip:
         model = build_seq2seq(**architecture(**changes)).eval()
         bundle.save(tmp_path, model, architecture(**changes), JOINT, JOINT, {})
         found = bundle.load(tmp_path).model
+        assert isinstance(found, Seq2Seq)
         assert torch.equal(logits(found), logits(model))
         assert found.decoder.output.weight is found.decoder.embedding.weight
         assert (found.encoder.embedding.weight is found.decoder.embedding.weight) == (tie == "all")

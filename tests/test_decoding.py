@@ -2,16 +2,21 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from heed import bundle
 from heed.bundle import Bundle
 from heed.decoding import Forced, Search, device_of, force, forced_maps, translate
 from heed.errors import UserError
+from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.search.beam import beam
-from heed.search.greedy import greedy
+from heed.search.ensemble import Ensemble
+from heed.search.greedy import Hypothesis, greedy
+from heed.search.sample import sample
 from heed.text.subwords import BOS, EOS
 from tests.model_folder import SOURCES, TARGETS, write
 
@@ -100,6 +105,7 @@ def test_forcing_is_stepping_along_the_target(loaded: Bundle, sentences: int) ->
 def stepped(loaded: Bundle, source: str, target: str) -> Forced:
     """The same, one sentence and one piece at a time."""
     src_ids, tgt_ids = loaded.src.encode(source), loaded.tgt.encode(target)
+    assert isinstance(loaded.model, Seq2Seq)
     state, memory = loaded.model.encode(torch.tensor([[*src_ids, EOS]]), torch.tensor([len(src_ids) + 1]))
     nll, rows = 0.0, []
     for given, wanted in zip([BOS, *tgt_ids], [*tgt_ids, EOS], strict=True):
@@ -158,3 +164,38 @@ def test_the_folder_can_stand_anywhere(tmp_path: Path) -> None:
     (tmp_path / "one").rename(tmp_path / "two")
 
     assert texts(bundle.load(tmp_path / "two"), ["a dog"]) == here
+
+
+def test_long_lines_are_fewer_at_once(loaded: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a batch whose memory grows with its longest line, and lines that are lost between two batches."""
+    sizes = []
+
+    def noting(model: Seq2Seq, src: Tensor, *others: Any) -> list[Hypothesis]:
+        sizes.append(tuple(src.shape))
+        return GREEDY(model, src, *others)
+
+    alone = [texts(loaded, [line])[0] for line in SOURCES]
+    monkeypatch.setattr("heed.decoding.PIECES", 20)
+    assert texts(loaded, SOURCES, noting) == alone
+    assert max(rows for rows, _ in sizes) > 1
+    assert all(rows == 1 or rows * (width - 1) <= 20 for rows, width in sizes)
+
+
+def test_lines_are_sampled_alike_in_any_batch(loaded: Bundle) -> None:
+    """Catches draws that hang on the batch: a text would be another in parts."""
+    drawn = partial(sample, max_len=12, seed=3)
+    alone = [texts(loaded, [line], drawn)[0] for line in SOURCES]
+
+    assert texts(loaded, SOURCES, drawn, 2) == texts(loaded, SOURCES, drawn) == alone
+    assert alone != [texts(loaded, [line])[0] for line in SOURCES]
+
+
+def test_several_models_are_forced_as_one(loaded: Bundle) -> None:
+    """Catches perplexities and weights of the first model alone."""
+    other = build_seq2seq(**{**loaded.architecture, "hid_dim": 10, "score": "article"}).eval()
+    both = force(Ensemble([loaded.model, other]), loaded.src, loaded.tgt, SOURCES, TARGETS)
+    each = [force(model, loaded.src, loaded.tgt, SOURCES, TARGETS) for model in (loaded.model, other)]
+
+    for found, *apart in zip(both, *each, strict=True):
+        assert found.nll < max(one.nll for one in apart)
+        torch.testing.assert_close(found.weights, torch.stack([one.weights for one in apart]).mean(0))

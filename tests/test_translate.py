@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from heed import bundle, decoding
 from heed.door import compose
+from heed.errors import UserError
 from heed.search.greedy import greedy
 from heed.translate import blocks, translate
-from tests.model_folder import SOURCES, write
+from tests.model_folder import SOURCES, TARGETS, write
 
 Run = Callable[[bytes], tuple[bytes, str]]
 
@@ -172,6 +173,78 @@ def test_at_a_terminal_the_alignment_stands_under_the_translation(folder: Path, 
     assert any("%" in line for line in shown[2:]) is (not overrides)
 
 
+def run_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[str], lines: bytes) -> list[str]:
+    """What the door prints, in this process."""
+    (tmp_path / "in").write_bytes(lines)
+    with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr(sys, "stdin", source)
+        monkeypatch.setattr(sys, "stdout", out)
+        translate(compose("translate", overrides))
+    return (tmp_path / "out").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["search=beam", "n_best=3"], ["search=beam", "search.n_best=3"], ["search=sample", "n_best=3", "search.seed=5"]],
+)
+def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Catches lists out of order, numbers that start again with each block, and another line first than alone."""
+    lines = run_door(monkeypatch, tmp_path, [f"model={folder}", *overrides], b"a dog barks\n\nthe cat\n")
+    parts = [line.split(" ||| ") for line in lines]
+
+    assert [number for number, *_ in parts] == ["0"] * 3 + ["1"] + ["2"] * 3
+    for number in ("0", "2"):
+        scores = [float(score) for place, _, score in parts if place == number]
+        assert scores == sorted(scores, reverse=True)
+    if "search=beam" in overrides:
+        one = run_door(monkeypatch, tmp_path, [f"model={folder}", "search=beam"], b"a dog barks\n\nthe cat\n")
+        assert one == [parts[0][1], "", parts[4][1]]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["n_best=2"], "n_best=2: search=greedy finds one translation; choose search=beam or search=sample"),
+        (["n_best=6", "search=beam"], "n_best=6 of a beam of 5; give search.beam_size=6 or more"),
+        (["search=sample", "search.temperature=0.0"], "search: expected temperature > 0"),
+        (["search=beam", "search.coverage_penalty=-1.0"], "search: coverage_penalty must be at least 0, got -1"),
+    ],
+)
+def test_what_no_search_can_do_is_said(
+    folder: Path, overrides: list[str], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Catches fewer translations than were asked for, without a word, and a traceback."""
+    with pytest.raises(UserError, match=message) as refusal:
+        run_door(monkeypatch, tmp_path, [f"model={folder}", *overrides], b"a dog\n")
+    assert "\n" not in str(refusal.value)
+
+
+def test_several_models_translate_as_one(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Catches a list of models that is taken for the name of one, and the first model alone."""
+    other = write(tmp_path / "other", seed=4)
+    alone = [run_door(monkeypatch, tmp_path, [f"model={one}"], b"the cat\n") for one in (folder, other)]
+    both = run_door(monkeypatch, tmp_path, [f"model=[{folder},{other}]"], b"the cat\n")
+    twice = run_door(monkeypatch, tmp_path, [f"model=[{folder},{folder}]"], b"the cat\n")
+
+    assert twice == alone[0] != alone[1]
+    assert both not in alone
+
+
+@pytest.mark.parametrize(
+    ("changed", "differ"),
+    [({"sources": [*SOURCES, "zebra"]}, "source.model"), ({"targets": [*TARGETS, "zèbre"]}, "target.model")],
+)
+def test_models_of_other_vocabularies_are_refused(
+    folder: Path, changed: dict[str, list[str]], differ: str, tmp_path: Path
+) -> None:
+    """Catches words of one model taken for words of another: fluent nonsense."""
+    other = write(tmp_path / "other", sources=changed.get("sources", SOURCES), targets=changed.get("targets", TARGETS))
+    with pytest.raises(UserError, match=f"{folder} and {other} differ in {differ}; models that translate as one"):
+        bundle.load_ensemble([str(folder), str(other)])
+    with pytest.raises(UserError, match="names no model folder"):
+        bundle.load_ensemble([])
+
+
 def test_neither_training_nor_drawing_is_loaded(folder: Path) -> None:
     """Catches an import by which the first line would wait for Lightning, matplotlib or sacreBLEU."""
     code = f"""
@@ -179,7 +252,7 @@ import sys
 from heed.door import compose
 from heed.translate import translate
 translate(compose("translate", ["model={folder}"]))
-slow = {{"lightning", "matplotlib", "sacrebleu", "torchtext", "tensorboard"}}
+slow = {{"lightning", "matplotlib", "sacrebleu", "torchtext", "tensorboard", "pandas", "scipy", "torch._dynamo"}}
 print(slow & set(sys.modules))
 """
     found = subprocess.run([sys.executable, "-c", code], input=b"a dog\n", capture_output=True, check=True)

@@ -9,8 +9,8 @@ about.json            what it was trained on and how well it does; for people an
 
 import errno
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 from heed.errors import UserError
 from heed.files import replace_folder, replace_whole, write_whole
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.search.ensemble import Ensemble, ensemble
 from heed.text.subwords import Subwords
 
 FORMAT = 1
@@ -35,7 +36,7 @@ FILES = ("config.json", "weights.safetensors", "source.model", "target.model", "
 class Bundle:
     """A model ready to translate, its two vocabularies, and what its folder says about it."""
 
-    model: Seq2Seq
+    model: Seq2Seq | Ensemble
     src: Subwords
     tgt: Subwords
     architecture: Mapping[str, Any]
@@ -91,6 +92,27 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
             )
     model = _read_weights(folder / "weights.safetensors", architecture).to(device).eval()
     return Bundle(model, src, tgt, architecture, _read_json(folder / "about.json"))
+
+
+def load_ensemble(folders: str | Sequence[str], device: str | torch.device = "cpu") -> Bundle:
+    """The model of one folder, or those of several as one; what is said about it is what the first folder says.
+
+    UserError as for `load`, where no folder is named, and where they do not have the same two vocabularies.
+    """
+    names = [folders] if isinstance(folders, str) else list(folders)
+    if not names:
+        raise UserError("model=[] names no model folder; give model=DIR, or model=[DIR,DIR] for several as one")
+    members = [load(Path(name), device) for name in names]
+    first = members[0]
+    for name, other in zip(names[1:], members[1:], strict=True):
+        sides = {"source": (first.src, other.src), "target": (first.tgt, other.tgt)}
+        differ = [f"{side}.model" for side, (one, another) in sides.items() if one != another]
+        if differ:
+            raise UserError(
+                f"{names[0]} and {name} differ in {' and '.join(differ)}; models that translate as one need the same "
+                "two vocabularies, as of runs that differ in their seed alone"
+            )
+    return replace(first, model=ensemble([member.model for member in members]))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

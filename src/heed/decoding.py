@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from heed.data.encoded import LONGEST
@@ -14,17 +14,21 @@ from heed.errors import UserError
 from heed.maps import Level, Map, attention_map, divide_line
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
+from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis
 from heed.text.subwords import BOS, EOS, PAD, Subwords
 
 log = logging.getLogger(__name__)
 
+PIECES = 8192
+"""In a batch at most, padding among them: 128 lines of 64 pieces, which few lines have."""
+
 Search = Callable[..., Sequence[Hypothesis | list[Hypothesis]]]
-"""`greedy` or `beam` of heed.search, with its own settings bound."""
+"""`greedy`, `beam` or `sample` of heed.search, with its own settings bound."""
 
 
 class Translation(NamedTuple):
-    """The best translation of a line, and what the search found, best first: beam search finds several."""
+    """The best translation of a line, and what the search found, best first: some searches find several."""
 
     text: str
     source: str
@@ -66,7 +70,7 @@ def device_of(name: str) -> torch.device:
 
 
 def translate(
-    model: Seq2Seq, src: Subwords, tgt: Subwords, lines: Sequence[str], search: Search, sentences: int = 64
+    model: Seq2Seq | Ensemble, src: Subwords, tgt: Subwords, lines: Sequence[str], search: Search, sentences: int = 64
 ) -> list[Translation]:
     """A translation for each line, in order, up to `sentences` lines at once; an empty line stays empty."""
     encoded = _encode(src, lines, "source")
@@ -87,7 +91,12 @@ def _on_cpu(found: Hypothesis | list[Hypothesis]) -> list[Hypothesis]:
 
 @torch.inference_mode()
 def force(
-    model: Seq2Seq, src: Subwords, tgt: Subwords, sources: Sequence[str], targets: Sequence[str], sentences: int = 64
+    model: Seq2Seq | Ensemble,
+    src: Subwords,
+    tgt: Subwords,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    sentences: int = 64,
 ) -> list[Forced]:
     """What the model, in the mode it is in, makes of each target as the translation of its source, in order."""
     src_ids, tgt_ids = _encode(src, sources, "source"), _encode(tgt, targets, "target")
@@ -125,13 +134,19 @@ def _encode(subwords: Subwords, lines: Sequence[str], side: str) -> list[list[in
 
 
 def _by_length(lengths: Sequence[int], sentences: int) -> Iterator[list[int]]:
-    """Positions of all that is not empty, the like in length together: padding costs as much as words."""
+    """Positions of all that is not empty, the like in length together: padding costs as much as words.
+
+    Long ones are fewer at once, so that what a batch takes in memory does not grow with its longest line.
+    """
     order = sorted((index for index, length in enumerate(lengths) if length), key=lambda index: -lengths[index])
-    for start in range(0, len(order), sentences):
-        yield order[start : start + sentences]
+    start = 0
+    while start < len(order):
+        count = max(1, min(sentences, PIECES // lengths[order[start]]))
+        yield order[start : start + count]
+        start += count
 
 
-def _padded(ids: Sequence[list[int]], model: Seq2Seq) -> tuple[Int[Tensor, "batch longest"], Int[Tensor, " batch"]]:
+def _padded(ids: Sequence[list[int]], model: nn.Module) -> tuple[Int[Tensor, "batch longest"], Int[Tensor, " batch"]]:
     device = next(model.parameters()).device
     rows = pad_sequence([torch.tensor(row) for row in ids], batch_first=True, padding_value=PAD)
     return rows.to(device), torch.tensor([len(row) for row in ids], device=device)

@@ -3,13 +3,12 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from rich.console import Console
 
@@ -19,6 +18,7 @@ from heed.decoding import Translation
 from heed.door import build, door
 from heed.errors import UserError
 from heed.maps import attention_map, divide, divide_line
+from heed.text.subwords import Subwords
 from heed.viz.interlinear import interlinear
 
 CHUNK = 1 << 16
@@ -29,8 +29,9 @@ CHUNK = 1 << 16
 class Settings:
     """The keys of configs/translate.yaml."""
 
-    model: str
+    model: str | list[str]
     search: dict[str, Any]
+    n_best: Annotated[int, Field(ge=1)] | None
     alignment: bool | None
     interactive: bool | None
     sentences: Annotated[int, Field(ge=1)]
@@ -39,21 +40,43 @@ class Settings:
 
 def translate(cfg: DictConfig) -> int:
     """Translate standard input to standard output; the number of lines."""
-    loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
-    run = partial(
-        decoding.translate, loaded.model, loaded.src, loaded.tgt, search=build(cfg.search), sentences=cfg.sentences
-    )
+    n_best = _wanted(cfg)
+    search = OmegaConf.merge(cfg.search, {"n_best": n_best} if "n_best" in cfg.search else {})
+    loaded = bundle.load_ensemble(cfg.model, decoding.device_of(cfg.device))
+    model = (loaded.model, loaded.src, loaded.tgt)
+    run = partial(decoding.translate, *model, search=build(cast(DictConfig, search)), sentences=cfg.sentences)
+    tell = partial(n_best_lines, subwords=loaded.tgt) if n_best > 1 else _one_line
     terminal = sys.stdin.isatty() if cfg.interactive is None else cfg.interactive
     if terminal:
-        print(f"{_greeting(cfg.model, loaded.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
+        print(f"{_greeting(_name(cfg.model), loaded.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
     waiting = blocks(sys.stdin.fileno(), _prompt if terminal else lambda: None)
     watched = cfg.interactive or sys.stderr.isatty()
     wanted = terminal and watched if cfg.alignment is None else cfg.alignment
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-    count = _stream(waiting, run, (lambda found: _show(console, found, loaded)) if wanted else None)
+    count = _stream(waiting, run, tell, (lambda found: _show(console, found, loaded)) if wanted else None)
     if terminal:
         print(file=sys.stderr)
     return count
+
+
+def _wanted(cfg: DictConfig) -> int:
+    """How many translations of a line; UserError for more than the search will find."""
+    n_best: int = cfg.n_best or cfg.search.get("n_best") or 1
+    name = str(cfg.search["_target_"]).rpartition(".")[2]
+    if n_best > 1 and "n_best" not in cfg.search:
+        raise UserError(f"n_best={n_best}: search={name} finds one translation; choose search=beam or search=sample")
+    if n_best > cfg.search.get("beam_size", n_best):
+        raise UserError(f"n_best={n_best} of a beam of {cfg.search.beam_size}; give search.beam_size={n_best} or more")
+    return n_best
+
+
+def _one_line(number: int, found: Translation) -> str:
+    return f"{found.text}\n"
+
+
+def n_best_lines(number: int, found: Translation, subwords: Subwords) -> str:
+    """`number ||| translation ||| score` for each, best first, as Moses writes its lists; lines count from 0."""
+    return "".join(f"{number} ||| {subwords.decode(one.ids)} ||| {one.score:.4f}\n" for one in found.candidates)
 
 
 def blocks(descriptor: int, before: Callable[[], object]) -> Iterator[list[bytes]]:
@@ -77,14 +100,15 @@ def blocks(descriptor: int, before: Callable[[], object]) -> Iterator[list[bytes
 def _stream(
     waiting: Iterator[list[bytes]],
     run: Callable[[list[str]], list[Translation]],
+    tell: Callable[[int, Translation], str],
     show: Callable[[Translation], None] | None,
 ) -> int:
     """Translate blocks of lines as they come; a line that is not UTF-8 is told of when all is done."""
     count, wrong, first_wrong = 0, 0, 0
     for block in waiting:
         lines = [line.decode(errors="replace").removesuffix("\r") for line in block]
-        for found in run(lines):
-            sys.stdout.buffer.write(f"{found.text}\n".encode())
+        for number, found in enumerate(run(lines), start=count):
+            sys.stdout.buffer.write(tell(number, found).encode())
             if show:
                 sys.stdout.buffer.flush()  # at a terminal a translation stands above its alignment
                 show(found)
@@ -121,6 +145,10 @@ def _is_utf8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _name(model: str | Sequence[str]) -> str:
+    return model if isinstance(model, str) else " and ".join(model)
 
 
 def _greeting(folder: str, about: Any) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 from heed.models.attention import Memory
 from heed.models.decoder import State
 from heed.models.seq2seq import Seq2Seq
+from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis
 from tests.models.examples import BOS, EOS, small_model
 
@@ -48,7 +49,7 @@ def talker(seed: int = 7, sharp: float = 3.0, **changes: int | str) -> Seq2Seq:
     return small_model(seed, sharp, **changes)
 
 
-def rescored(model: Seq2Seq, src: Tensor, src_len: Tensor, hypothesis: Hypothesis) -> tuple[float, Tensor]:
+def rescored(model: Seq2Seq | Ensemble, src: Tensor, src_len: Tensor, hypothesis: Hypothesis) -> tuple[float, Tensor]:
     """Log-probability and attention of a hypothesis by the model's whole-sentence pass, one sentence at a time."""
     finished = len(hypothesis.attention) > len(hypothesis.ids)
     words = hypothesis.ids + [EOS] * finished
