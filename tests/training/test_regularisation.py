@@ -67,6 +67,8 @@ def test_words_read_are_the_reference_or_what_the_model_writes() -> None:
     net, given = model(), batch()
     reference = given.tgt[:, :-1]
     assert words_read(net, given, 1.0).equal(reference)
+    assert words_read(model(dropout=0.5), given, 0.0).equal(words_read(net, given, 0.0))
+    assert net.training
     read = words_read(net, given, 0.0)
     assert read[:, 0].equal(reference[:, 0])
     logits, _ = net(given.src, given.src_len, read)

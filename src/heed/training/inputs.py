@@ -32,12 +32,15 @@ def twice(batch: Batch) -> Batch:
 def words_read(model: Seq2Seq, batch: Batch, teacher_forcing: float) -> Int[Tensor, "batch tgt"]:
     """What the decoder reads under scheduled sampling (Bengio et al. 2015, arXiv 1506.03099), settled beforehand.
 
-    For R-Drop: two passes that each wrote words of their own would be compared on different sentences.
+    For R-Drop: two passes that each wrote words of their own would be compared on different sentences. The words are
+    those that the model writes without dropout, as when it translates.
     """
+    model.eval()
     state, memory = model.encode(batch.src, batch.src_len)
     read = [batch.tgt[:, 0]]
     for reference in batch.tgt[:, 1:-1].unbind(1):
         logits, state, _ = model.step(read[-1], state, memory)
         forced = torch.rand(reference.shape, device=reference.device) < teacher_forcing
         read.append(torch.where(forced, reference, logits.argmax(1)))
+    model.train()
     return torch.stack(read, dim=1)
