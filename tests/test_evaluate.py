@@ -231,3 +231,16 @@ def test_a_split_that_is_not_there_is_said_in_one_line(run: Path) -> None:
     """Catches a KeyError."""
     with pytest.raises(UserError, match="no dev split"):
         evaluate(settings("split=dev"))
+
+
+def test_several_models_are_scored_as_one(run: Path) -> None:
+    """Catches the scores of the first model alone, and an evaluation of several among those of one."""
+    write(Path("runs/other/model"), bundle.load(run / "model").about, seed=4)
+    with pytest.raises(UserError, match="say where to write with output=DIR"):
+        evaluate(settings("model=[runs/own/model,runs/other/model]"))
+    alone = [evaluate(settings(f"model=runs/{name}/model", "heatmaps=0")) for name in ("own", "other")]
+    both = evaluate(settings("model=[runs/own/model,runs/other/model]", "output=both", "heatmaps=0"))
+
+    assert Path("both/report.json").is_file()
+    assert both["perplexity"] < max(one["perplexity"] for one in alone)
+    assert both["perplexity"] not in [one["perplexity"] for one in alone]

@@ -48,7 +48,7 @@ from heed.viz.heatmap import save as save_picture
 class Settings:
     """The keys of configs/evaluate.yaml; `corpus` is there when another than the model's own was chosen."""
 
-    model: str
+    model: str | list[str]
     seeds: list[int] | None
     versus: str | None
     search: dict[str, Any]
@@ -116,9 +116,10 @@ def _of_seed(cfg: DictConfig, seed: object) -> DictConfig:
 
 def _evaluate(cfg: DictConfig) -> tuple[dict[str, Any], Path]:
     """The report on one model, and where it was written."""
-    loaded = bundle.load(Path(cfg.model), decoding.device_of(cfg.device))
-    corpus = build(cfg.corpus) if cfg.get("corpus") else own_corpus(loaded.about, Path(cfg.model))
-    _check_languages(cfg.model, loaded, corpus)
+    loaded = bundle.load_ensemble(cfg.model, decoding.device_of(cfg.device))
+    first = cfg.model if isinstance(cfg.model, str) else cfg.model[0]
+    corpus = build(cfg.corpus) if cfg.get("corpus") else own_corpus(loaded.about, Path(first))
+    _check_languages(first, loaded, corpus)
     folder = _folder(cfg, corpus.name)
     refuse_strangers(folder)
     pairs = corpus.read(cfg.split)
@@ -218,7 +219,9 @@ def _path(cfg: DictConfig, model: Path, corpus: str) -> Path:
 
 
 def _folder(cfg: DictConfig, corpus: str) -> Path:
-    """Where to write; a job of a sweep has a folder of its own there."""
+    """Where to write; a job of a sweep has a folder of its own there. UserError for several models without `output`."""
+    if not cfg.output and not isinstance(cfg.model, str):
+        raise UserError(f"model=[{','.join(cfg.model)}] lies in no one place; say where to write with output=DIR")
     place = Path(cfg.output) if cfg.output else _path(cfg, Path(cfg.model), corpus)
     return place / (sweep_name() or "")
 
