@@ -1,7 +1,9 @@
 # The front door: every target sets up .venv by itself. `make help` lists them.
 
 RUN ?= runs/tiny
-GIVEN_RUN := $(if $(filter-out file,$(origin RUN)),$(RUN))
+RUN_IS_GIVEN := $(filter-out file,$(origin RUN))
+override RUN := $(if $(findstring /,$(RUN)),$(RUN),runs/$(RUN))
+GIVEN_RUN := $(if $(RUN_IS_GIVEN),$(RUN))
 PORT ?= 6006
 BIN := .venv/bin
 READY := .venv/.ready
@@ -79,7 +81,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  ARGS="model.hid_dim=64 seed=2" reaches the command that a target runs: settings for the four doors, options for pytest'
-	@echo '  RUN=runs/NAME chooses the run, PORT=6007 where the board listens, PYTHON=/path/to/python3.11 what .venv is made with'
+	@echo '  RUN=runs/NAME, or RUN=NAME, chooses the run, PORT=6007 where the board listens, PYTHON=/path/to/python3.11 what .venv is made with'
 
 # One installation at a time: where there is flock, a second make waits for the first and then finds it done.
 ifndef LOCKED

@@ -3,6 +3,7 @@
 config.yaml        every setting, resolved; written first, compared ever after
 environment.json   with what, on what and by which command the run was begun
 report.json        written last: a folder that holds it is finished
+sweep.md           what came of the jobs of a sweep, whose run folders are below this one
 .lock              held while a process trains in the folder; it goes with the process, however that ends
 .emptying          the former config of a run that is being removed
 """
@@ -16,8 +17,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,7 @@ from heed.errors import UserError
 from heed.files import write_whole
 
 CONFIG, ENVIRONMENT, REPORT = "config.yaml", "environment.json", "report.json"
+SWEEP = "sweep.md"
 LOCK, EMPTYING = ".lock", ".emptying"
 
 WITHOUT_EFFECT = ("run", "runs", "overwrite", "progress_bar")
@@ -52,7 +54,11 @@ def run_path(runs: str, name: str) -> Path:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep a run folder for this process, made if need be; UserError where another process trains in it."""
+    """Keep a run folder for this process, made if need be; UserError where another process trains in it.
+
+    A folder that was made here goes again with a UserError that ends its run before there is anything to go on with.
+    """
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("a")
@@ -63,8 +69,22 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"another process trains in {folder}; wait for it, or choose another run=…") from None
-        with _disk_faults_told(folder):
+        with _nothing_left(folder, made), _disk_faults_told(folder):
             yield
+
+
+@contextmanager
+def _nothing_left(folder: Path, made: Sequence[Path]) -> Iterator[None]:
+    """Take away what was `made` for a run, innermost first, where a UserError ends it before it has done any work."""
+    try:
+        yield
+    except UserError:
+        if made and not _holds_work(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            for parent in made[1:]:
+                with suppress(OSError):  # another run is in it by now
+                    parent.rmdir()
+        raise
 
 
 @contextmanager
@@ -140,8 +160,8 @@ def environment(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _contents(folder: Path) -> list[Path]:
-    """What stands in a folder, except for hidden files and for runs of their own: the jobs of a sweep."""
-    visible = (child for child in folder.iterdir() if not child.name.startswith("."))
+    """What stands in a folder, except for hidden files and for runs of their own: a sweep's table and its jobs."""
+    visible = (child for child in folder.iterdir() if not child.name.startswith(".") and child.name != SWEEP)
     return [child for child in visible if not (child / ENVIRONMENT).is_file()]
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -113,14 +114,20 @@ def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> No
     train(settings(tmp_path, "run=straight", *more))
     command = [sys.executable, "-m", "heed.train", *overrides(tmp_path, "run=killed", *more)]
     moment = random.Random(1)
-    for _ in range(4):
+    last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    for in_a_write in (False, True, False, True):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-        wait_for_a_new_checkpoint(process, tmp_path / "killed" / "checkpoints" / "last.ckpt")
-        time.sleep(moment.uniform(0, 0.5))
+        wait_for_a_new_checkpoint(process, last)
+        if in_a_write:
+            stop_in_a_write(process, last)
+        else:
+            time.sleep(moment.uniform(0, 0.5))
         process.kill()
         assert process.wait() == -signal.SIGKILL
+        assert any(halves(last)) or not in_a_write
     assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
     assert differences(tmp_path / "killed", tmp_path / "straight") == []
+    assert not any(halves(last))
 
 
 @pytest.mark.slow
@@ -147,3 +154,19 @@ def wait_for_a_new_checkpoint(process: subprocess.Popen[bytes], path: Path) -> N
     before = path.stat().st_ino if path.exists() else None
     while process.poll() is None and (not path.exists() or path.stat().st_ino == before):
         time.sleep(0.01)
+
+
+def halves(checkpoint: Path) -> Iterator[Path]:
+    """What is being written to take its place, or was when the writer was killed."""
+    return checkpoint.parent.glob(f".{checkpoint.name}.*")
+
+
+def stop_in_a_write(process: subprocess.Popen[bytes], checkpoint: Path) -> None:
+    """A write takes milliseconds: hold the process still as soon as one is seen, and look whether it still goes on."""
+    while process.poll() is None:
+        if any(halves(checkpoint)):
+            process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            if any(halves(checkpoint)):
+                return
+            process.send_signal(signal.SIGCONT)
