@@ -252,7 +252,7 @@ def test_a_copy_of_ones_own_is_read_and_nothing_else(server: Server, root: Path)
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "does not exist"), (gzip.compress(b"other\n"), "not the file that was published")]
+    ("content", "message"), [(None, "does not exist"), (STRANGE, "not the file that was published")]
 )
 def test_a_copy_is_held_to_what_was_published(server: Server, root: Path, content: bytes | None, message: str) -> None:
     """Catches a copy that lacks a file and has it fetched, and one of other text."""

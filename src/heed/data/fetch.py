@@ -150,7 +150,7 @@ def _download(address: str, part: Path) -> None:
     """Receive what is missing of `part`; UserError for everything that networks do."""
     try:
         _receive(address, part)
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:  # the latter for names like http://a..b
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise UserError(
             f"{address} cannot be fetched ({_reason(error)}); once it can, the same command goes on from there; "
             "without a network, say with corpus.root=DIR where the files already are"
