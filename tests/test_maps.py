@@ -10,7 +10,7 @@ from torch import Tensor
 from heed.data.reverse import reverse
 from heed.decoding import Forced, Search, force, forced_maps, translate
 from heed.errors import UserError
-from heed.maps import END, Map, attention_map, divide, divide_line, read_gold
+from heed.maps import END, Map, attention_map, divide, divide_line, read_gold, word_pieces
 from heed.metrics.alignment import Gold, Links, alignment_scores
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.search.beam import beam
@@ -202,3 +202,14 @@ def test_words_past_the_pieces_that_are_read_are_words_without_links() -> None:
     assert not found.between_words[:, 3:].any()
     assert read_gold(["4-4"], [found.size], "gold")
     assert len(divide_line("a b c a b", subwords, "piece", 3).words) == 3
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char", "word"])
+def test_pieces_of_words_in_bulk_are_those_of_each_line(kind: Any) -> None:
+    """Catches words of another line, one without pieces left out, and sentences without spaces taken for a word."""
+    lines = [*ODD, "a b c", "", "\ufeff", CHINESE[0], f"a {CHINESE[0]}", CHINESE[1], CHINESE[0], "ｶﾅ", "a"]
+    subwords = Subwords.train([*CHINESE, "a b c ab abc bc カナ"] * 5, kind, 40)
+    found = word_pieces(lines, subwords)
+    for number, line in enumerate(lines):
+        words, index = divide_line(line, subwords)
+        assert found.row(number).tolist() == [index.count(word) for word in range(len(words))]

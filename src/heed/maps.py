@@ -11,6 +11,7 @@ from torch import Tensor
 from heed.errors import UserError
 from heed.metrics.alignment import Gold, Links, argmax_links, check_within, merge_words, read_pharaoh, threshold_links
 from heed.metrics.attention import Health, health
+from heed.text.ragged import Ragged, number_words, ragged
 from heed.text.subwords import SPACE, Subwords
 
 Level = Literal["word", "piece"]
@@ -105,6 +106,18 @@ def divide_line(line: str, subwords: Subwords, level: Level = "word", read: int 
     return Words(words, index[:read])
 
 
+def word_pieces(lines: Sequence[str], subwords: Subwords) -> Ragged:
+    """For each line the number of pieces of each of its words, as `divide_line` sets them apart, in bulk."""
+    different, words = number_words(lines)
+    counts, rows = [[len(own)] for own in subwords.encode_each(different)], words.values.copy()
+    for place in words.offsets[:-1][words.lengths == 1].tolist():  # alone, it may be a sentence without spaces
+        shown, index = divide_line(different[rows[place]], subwords)
+        if len(shown) > 1:
+            counts.append([index.count(word) for word in range(len(shown))])
+            rows[place] = len(counts) - 1
+    return ragged(counts).take(rows).joined(words.offsets)
+
+
 def divide(ids: Sequence[int], subwords: Subwords, level: Level = "word") -> Words:
     """The words of a sentence of which there are only pieces, as a model writes it.
 
@@ -133,10 +146,15 @@ def _pieces_as_words(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
     return words, index
 
 
-def read_gold(lines: Sequence[str], sizes: Iterable[tuple[int, int]], name: str) -> list[Gold]:
-    """Gold alignments of pairs of so many source and target words; UserError, with the line, for one not theirs."""
+def read_gold(
+    lines: Sequence[str], sizes: Iterable[tuple[int, int]], name: str, numbers: Iterable[int] | None = None
+) -> list[Gold]:
+    """Gold alignments of pairs of so many source and target words; UserError, with the line, for one not theirs.
+
+    `numbers` are those of the lines in their file, where some were left out.
+    """
     gold = []
-    for number, (line, size) in enumerate(zip(lines, sizes, strict=True), start=1):
+    for number, line, size in zip(range(1, len(lines) + 1) if numbers is None else numbers, lines, sizes, strict=True):
         try:
             links = read_pharaoh(line)
             check_within(links.possible, *size)

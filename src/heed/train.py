@@ -1,9 +1,10 @@
 """The door to training: a config in, a run folder out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -12,11 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from heed import bundle
-from heed.data.cleaning import table
 from heed.data.corpus import Corpus, Pairs
-from heed.data.encoded import encode
 from heed.data.module import Bitext
-from heed.data.resampled import Resampled
+from heed.data.prepared import Recipe, prepare
 from heed.door import build, door, sweep_name
 from heed.errors import UserError
 from heed.files import write_whole
@@ -88,7 +87,8 @@ class Data:
     corpus: Corpus
     src: Subwords
     tgt: Subwords
-    train: Pairs
+    guided: Pairs | None
+    """The training split, where attention is guided by its alignments; the text is not kept in memory otherwise."""
     valid: Pairs
     bitext: Bitext
     table: str
@@ -168,27 +168,25 @@ def _prepare(cfg: DictConfig, folder: Path) -> tuple[Data, Seq2Seq, dict[str, An
 def _data(cfg: DictConfig, folder: Path) -> Data:
     corpus: Corpus = build(cfg.corpus)
     splits = {name: corpus.read(name) for name in ("train", "valid", *({"test"} & corpus.splits.keys()))}
-    splits["train"], cleaned = build(cfg.cleaning)(splits["train"])
-    src, tgt = _subwords(cfg, splits["train"], folder / "subwords")
-    encoded = {name: encode(splits[name], src, tgt) for name in ("train", "valid")}
-    read = _resampled(cfg, splits["train"], src, tgt) if cfg.subword_sampling else encoded["train"]
+    cleaned = cache(lambda: build(cfg.cleaning)(splits["train"]))
+    src, tgt = _subwords(cfg, lambda: cleaned()[0], folder / "subwords")
+    if cfg.subword_sampling and cfg.guided_attention:
+        raise UserError("guided_attention knows the pieces of one segmentation; set subword_sampling=null with it")
+    recipe = Recipe(src, tgt, cfg.subwords.kind, _plain(cfg.cleaning), cfg.subword_sampling, cfg.seed)
+    prepared = prepare(splits, recipe, cleaned)
     processes = started_processes(cfg.trainer.distributed)
     order = {"seed": cfg.seed, "rank": processes.rank, "world": processes.world}
-    bitext = Bitext(read, encoded["valid"], **cfg.batches, **order)
-    return Data(corpus, src, tgt, splits["train"], splits["valid"], bitext, table(cleaned, splits, encoded))
+    bitext = Bitext(prepared.train, prepared.valid, **cfg.batches, **order)
+    guided = cleaned()[0] if cfg.guided_attention else None
+    return Data(corpus, src, tgt, guided, splits["valid"], bitext, prepared.table)
 
 
-def _resampled(cfg: DictConfig, train: Pairs, src: Subwords, tgt: Subwords) -> Resampled:
-    if cfg.guided_attention:
-        raise UserError("guided_attention knows the pieces of one segmentation; set subword_sampling=null with it")
-    return Resampled(train, src, tgt, cfg.subwords.kind, cfg.subword_sampling, cfg.seed)
-
-
-def _subwords(cfg: DictConfig, train: Pairs, folder: Path) -> tuple[Subwords, Subwords]:
+def _subwords(cfg: DictConfig, train: Callable[[], Pairs], folder: Path) -> tuple[Subwords, Subwords]:
     """The vocabularies of this run: trained once, read ever after."""
     paths = folder / "source.model", folder / "target.model"
     if not all(path.exists() for path in paths):
-        for path, subwords in zip(paths, build(cfg.subwords)(train.src, train.tgt), strict=True):
+        pairs = train()
+        for path, subwords in zip(paths, build(cfg.subwords)(pairs.src, pairs.tgt), strict=True):
             write_whole(path, subwords.model)
     return Subwords.load(paths[0]), Subwords.load(paths[1])
 
@@ -211,7 +209,7 @@ def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int) -> Translatio
         clip_norm=cfg.clip_norm,
         validation=Validation(data.valid, data.src, data.tgt, cfg.pictures, data.corpus.tgt_lang),
         seed=cfg.seed,
-        guide=Guide(data.train, data.src, data.tgt, cfg.guided_attention) if cfg.guided_attention else None,
+        guide=Guide(data.guided, data.src, data.tgt, cfg.guided_attention) if data.guided else None,
         r_drop=cfg.r_drop,
         word_dropout=cfg.word_dropout,
         average=_average(cfg, model),

@@ -20,7 +20,7 @@ FAULTY = Pairs(
 def test_each_fault_is_counted_and_gold_follows_what_stays() -> None:
     """Would catch gold alignments that stay behind when their pair goes, after which all are another's."""
     kept, report = clean(FAULTY, max_len=3, max_ratio=2.5, max_characters=28)
-    assert kept == Pairs(["a dog", "a dog"], ["ein Hund", "der Hund"], ["0", "6"])
+    assert kept == Pairs(["a dog", "a dog"], ["ein Hund", "der Hund"], ["0", "6"], [1, 7])
     assert (report.read, report.kept) == (8, 2)
     assert report.dropped == {
         "empty": 2,

@@ -13,6 +13,7 @@ from heed.data.corpus import Pairs
 from heed.data.encoded import Encoded
 from heed.data.module import Stream
 from heed.data.resampled import Resampled
+from heed.data.resampled import resampled as resample
 from heed.errors import UserError
 from heed.text.subwords import Kind, Subwords
 
@@ -28,7 +29,7 @@ def sides(kind: Kind) -> tuple[Subwords, Subwords]:
 
 @cache
 def resampled(kind: Kind = "unigram", seed: int = 1) -> Resampled:
-    return Resampled(Pairs(SRC, TGT), *sides(kind), kind, 0.2, seed)
+    return resample(Pairs(SRC, TGT), *sides(kind), kind, 0.2, seed)
 
 
 def lines(encoded: Encoded) -> list[list[int]]:
@@ -49,7 +50,7 @@ def test_an_epoch_says_the_same_in_other_pieces(kind: Kind) -> None:
 
 def test_an_epoch_is_a_function_of_seed_and_epoch() -> None:
     """Would catch processes that plan their batches from different lengths, and epochs that depend on those before."""
-    one, other = resampled(), Resampled(Pairs(SRC, TGT), *sides("unigram"), "unigram", 0.2, 1)
+    one, other = resampled(), resample(Pairs(SRC, TGT), *sides("unigram"), "unigram", 0.2, 1)
     one.epoch(0)
     assert lines(one.epoch(2)) == lines(other.epoch(2))
     assert lines(one.epoch(2)) != lines(resampled(seed=2).epoch(2))

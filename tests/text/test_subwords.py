@@ -138,7 +138,7 @@ def test_a_size_beyond_the_text_is_lowered_and_said(kind: Kind, caplog: pytest.L
     caplog.set_level(logging.INFO)
     subwords = Subwords.train(LINES, kind, 1_000_000)
     assert 4 < len(subwords) < 1000
-    assert caplog.messages == [f"vocabulary lowered from 1000000 to {len(subwords)}: the text supports no more"]
+    assert caplog.messages == [f"subword vocabulary lowered from 1000000 to {len(subwords)}: the text supports no more"]
 
 
 def test_a_size_that_fits_is_kept_in_silence(

@@ -102,7 +102,8 @@ def _faults(pairs: Pairs, max_len: int, max_ratio: float, max_characters: int) -
 
 def _select(pairs: Pairs, keep: list[bool]) -> Pairs:
     gold = None if pairs.gold is None else list(compress(pairs.gold, keep))
-    return Pairs(list(compress(pairs.src, keep)), list(compress(pairs.tgt, keep)), gold)
+    lines = None if gold is None else [number for number, kept in enumerate(keep, start=1) if kept]
+    return Pairs(list(compress(pairs.src, keep)), list(compress(pairs.tgt, keep)), gold, lines)
 
 
 def _listed(report: Report) -> str:

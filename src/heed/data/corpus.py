@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,15 @@ from heed.errors import UserError
 
 @dataclass(frozen=True)
 class Pairs:
-    """Sentence pairs, side by side; `gold` holds an alignment in Pharaoh's format for each, or is None."""
+    """Sentence pairs, side by side; `gold` holds an alignment in Pharaoh's format for each, or is None.
+
+    `lines` are their numbers in the files, from 1, where some were left out.
+    """
 
     src: list[str]
     tgt: list[str]
     gold: list[str] | None = None
+    lines: Sequence[int] | None = None
 
     def __len__(self) -> int:
         return len(self.src)

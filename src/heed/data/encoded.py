@@ -1,14 +1,13 @@
 """A split as numbers: the piece ids of every sentence in a few flat arrays."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int32, Int64, Shaped
 
 from heed.data.corpus import Pairs
-from heed.text.ragged import Ragged, concatenate, ragged
+from heed.text.ragged import Ragged, concatenate, number_words, ragged
 from heed.text.subwords import UNK, Subwords
 
 LONGEST = 1024
@@ -31,6 +30,15 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.src_offsets) - 1
+
+    def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
+        """By the names of the fields."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "Encoded":
+        """What `arrays` gave; other names are no matter."""
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
     def src(self, i: int) -> Int32[np.ndarray, "src"]:
         """The source ids of pair `i`."""
@@ -56,35 +64,13 @@ class Encoded:
         return _share(self.src_ids), _share(self.tgt_ids)
 
 
-class Words(NamedTuple):
-    """A text as numbers of words: row `i` of `numbers` is line `i`, and word `n` is `different[n]`."""
-
-    different: list[str]
-    numbers: Ragged
-
-    def spelt(self, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ragged:
-        """The lines in pieces, where `rows` says for each word of the text which row of `pieces` it is."""
-        ends, parts = self.numbers.offsets, []
-        for start in range(0, self.numbers.rows, LINES_AT_ONCE):
-            lines = ends[start : start + LINES_AT_ONCE + 1]
-            parts.append(pieces.take(rows[lines[0] : lines[-1]]).joined(lines - lines[0]))
-        return concatenate(parts)
-
-
-def number_words(lines: Iterable[str]) -> Words:
-    """The white-space words of every line, each different one kept once."""
-    numbers: dict[str, int] = {}
-    lengths = [0]
-
-    def each() -> Iterator[int]:
-        for line in lines:
-            words = line.split()
-            lengths.append(len(words))
-            for word in words:
-                yield numbers.setdefault(word, len(numbers))
-
-    values = np.fromiter(each(), np.int32)
-    return Words(list(numbers), Ragged(values, np.cumsum(lengths, dtype=np.int64)))
+def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ragged:
+    """Lines of words as lines of pieces; `rows` says for each word which row of `pieces` spells it."""
+    parts = []
+    for start in range(0, words.rows, LINES_AT_ONCE):
+        ends = words.offsets[start : start + LINES_AT_ONCE + 1]
+        parts.append(pieces.take(rows[ends[0] : ends[-1]]).joined(ends - ends[0]))
+    return concatenate(parts)
 
 
 def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
@@ -93,8 +79,8 @@ def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
 
 
 def _side(lines: Sequence[str], subwords: Subwords) -> Ragged:
-    words = number_words(lines)
-    return words.spelt(ragged(subwords.encode_each(words.different)), words.numbers.values)
+    different, words = number_words(lines)
+    return spelt(words, ragged(subwords.encode_each(different)), words.values)
 
 
 def _share(ids: Int32[np.ndarray, "pieces"]) -> float:

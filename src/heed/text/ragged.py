@@ -1,6 +1,6 @@
 """Rows of different lengths, end to end in flat arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -44,6 +44,22 @@ def ragged(rows: Sequence[Sequence[int]]) -> Ragged:
     """Lists as flat arrays."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     return Ragged(np.fromiter(chain.from_iterable(rows), np.int32), np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def number_words(lines: Iterable[str]) -> tuple[list[str], Ragged]:
+    """The different white-space words of all lines, and each line as numbers of them."""
+    numbers: dict[str, int] = {}
+    lengths = [0]
+
+    def each() -> Iterator[int]:
+        for line in lines:
+            words = line.split()
+            lengths.append(len(words))
+            for word in words:
+                yield numbers.setdefault(word, len(numbers))
+
+    values = np.fromiter(each(), np.int32)
+    return list(numbers), Ragged(values, np.cumsum(lengths, dtype=np.int64))
 
 
 def concatenate(parts: Sequence[Ragged]) -> Ragged:

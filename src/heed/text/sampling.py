@@ -37,10 +37,6 @@ class Segmentations(NamedTuple):
     pieces: Ragged
     slots: Int32[np.ndarray, "words slots"]
 
-    def longest(self) -> Int64[np.ndarray, "words"]:
-        """Pieces of the longest segmentation of each word that can be drawn."""
-        return np.array(self.pieces.lengths[self.slots].max(axis=1))
-
 
 def sample(subwords: Subwords, kind: str, words: Sequence[str], alpha: float, seed: Sequence[int]) -> Segmentations:
     """What `words` may be drawn as: the same for the same arguments, whatever the machine does meanwhile.

@@ -64,10 +64,11 @@ class Subwords:
         vocab_size: int = 8000,
         byte_fallback: bool = False,
         character_coverage: float = 1.0,
+        side: str = "subword",
     ) -> "Subwords":
         """The vocabulary of `lines`; the same lines and settings give the same bytes.
 
-        A `vocab_size` beyond what the text supports is lowered to that, and logged.
+        A `vocab_size` beyond what the text supports is lowered to that, and logged with the `side` it is for.
         """
         _check_settings(kind, vocab_size, byte_fallback, character_coverage)
         settings = {
@@ -78,7 +79,8 @@ class Subwords:
         }
         subwords = cls(_fit(_short(lines), vocab_size, settings))
         if len(subwords) < vocab_size:
-            log.info("vocabulary lowered from %d to %d: the text supports no more", vocab_size, len(subwords))
+            lowered = "%s vocabulary lowered from %d to %d: the text supports no more"
+            log.info(lowered, side, vocab_size, len(subwords))
         return subwords
 
     @classmethod
@@ -211,13 +213,13 @@ def train_pair(
 ) -> tuple[Subwords, Subwords]:
     """The vocabularies of both sides, `vocab_size` pieces each; with `joint`, one that both share."""
 
-    def train(lines: Sequence[str]) -> Subwords:
-        return Subwords.train(lines, kind, vocab_size, byte_fallback, character_coverage)
+    def train(lines: Sequence[str], side: str) -> Subwords:
+        return Subwords.train(lines, kind, vocab_size, byte_fallback, character_coverage, side)
 
     if joint:
-        shared = train([*src_lines, *tgt_lines])
+        shared = train([*src_lines, *tgt_lines], "joint")
         return shared, shared
-    return train(src_lines), train(tgt_lines)
+    return train(src_lines, "source"), train(tgt_lines, "target")
 
 
 def _threads(words: Sequence[object]) -> int:

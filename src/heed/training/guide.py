@@ -1,19 +1,19 @@
 """Where attention should look, from alignments that are given with the training text."""
 
-from collections.abc import Sequence
-from itertools import product
+from itertools import chain
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from heed.data.batches import Batch
 from heed.data.corpus import Pairs
 from heed.errors import UserError
-from heed.maps import divide_line, read_gold
+from heed.maps import read_gold, word_pieces
 from heed.metrics.alignment import Gold
 from heed.metrics.loss import guided_attention
+from heed.text.ragged import ragged
 from heed.text.subwords import Subwords
 from heed.training.schedules import Number
 
@@ -23,25 +23,18 @@ class Guide:
 
     Every piece of a target word looks at all pieces of the source words that it is linked to, evenly: by its sure
     links, or the possible ones where it has no sure one. EOS looks at EOS. A word without a link asks for nothing.
-    `weight` is the loss's share in what training minimises. Kept as flat arrays of (row, column, share), so that a long
-    corpus costs a few bytes a link.
+    `weight` is the loss's share in what training minimises. Links and pieces in a word are kept as flat arrays, so that
+    a long corpus costs a few bytes a word.
     """
 
     def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, weight: Number = 1.0) -> None:
         if pairs.gold is None:
             raise UserError("guided_attention needs word alignments of the training split; put train.align beside it")
         self.weight = weight
-        src_words = [divide_line(line, src) for line in pairs.src]
-        tgt_words = [divide_line(line, tgt) for line in pairs.tgt]
-        sizes = ((len(one.words), len(other.words)) for one, other in zip(src_words, tgt_words, strict=True))
-        gold = read_gold(pairs.gold, sizes, "gold alignment of the training split, of the lines that cleaning kept")
-        wanted = [
-            _wanted(links, one.word_index, other.word_index)
-            for links, one, other in zip(gold, src_words, tgt_words, strict=True)
-        ]
-        self._offsets = np.cumsum([0, *map(len, wanted)])
-        self._places = np.array([place[:2] for places in wanted for place in places], np.int32).reshape(-1, 2)
-        self._shares = np.array([place[2] for places in wanted for place in places], np.float32)
+        self._src, self._tgt = word_pieces(pairs.src, src), word_pieces(pairs.tgt, tgt)
+        sizes = zip(self._src.lengths.tolist(), self._tgt.lengths.tolist(), strict=True)
+        gold = read_gold(pairs.gold, sizes, "gold alignment of the training split", pairs.lines)
+        self._links = ragged([list(chain.from_iterable(_chosen(links))) for links in gold])
 
     def loss(self, weights: Float[Tensor, "batch tgt src"], batch: Batch) -> Float[Tensor, ""]:
         """What the attention of a batch is still away from what is asked, in weighted nats, summed over rows."""
@@ -52,18 +45,22 @@ class Guide:
         target = torch.zeros(batch.tgt.size(0), batch.tgt.size(1) - 1, batch.src.size(1))
         for row, pair in enumerate(batch.index.tolist()):
             if pair >= 0:
-                own = slice(self._offsets[pair], self._offsets[pair + 1])
-                places = torch.from_numpy(self._places[own]).long()
-                target[row, places[:, 0], places[:, 1]] = torch.from_numpy(self._shares[own])
+                wanted = torch.from_numpy(self._wanted(pair))
+                target[row, : wanted.size(0), : wanted.size(1)] = wanted
         return target.to(batch.src.device)
 
+    def _wanted(self, pair: int) -> Float32[np.ndarray, "tgt src"]:
+        """The weights between the pieces of one pair; EOS is a word of one piece, linked to EOS."""
+        tgt_pieces, src_pieces = (np.append(side.row(pair), 1) for side in (self._tgt, self._src))
+        tgt_words, src_words = self._links.row(pair).reshape(-1, 2).T
+        linked = np.zeros((len(tgt_pieces), len(src_pieces)), np.float32)
+        linked[tgt_words, src_words] = linked[-1, -1] = 1
+        wanted: Float32[np.ndarray, "tgt src"] = linked.repeat(tgt_pieces, axis=0).repeat(src_pieces, axis=1)
+        wanted /= np.maximum(wanted.sum(axis=1, keepdims=True), 1)
+        return wanted
 
-def _wanted(gold: Gold, src_words: Sequence[int], tgt_words: Sequence[int]) -> list[tuple[int, int, float]]:
-    """(target piece, source piece, share) of one pair, EOS included."""
-    places = [(len(tgt_words), len(src_words), 1.0)]
-    for word in sorted(set(tgt_words)):
-        linked = {i for i, j in gold.sure if j == word} or {i for i, j in gold.possible if j == word}
-        columns = [column for column, source in enumerate(src_words) if source in linked]
-        rows = [row for row, target in enumerate(tgt_words) if target == word]
-        places += [(row, column, 1 / len(columns)) for row, column in product(rows, columns)]
-    return places
+
+def _chosen(gold: Gold) -> list[tuple[int, int]]:
+    """(target word, source word) of each link that is asked for."""
+    sure = {tgt for _, tgt in gold.sure}
+    return [(tgt, src) for src, tgt in sorted(gold.possible) if (src, tgt) in gold.sure or tgt not in sure]

@@ -1,0 +1,78 @@
+"""Arrays on the disk: the same as those made, made once, and never believed when damaged."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heed.data import cache
+from heed.data.cache import Arrays, kept, key
+
+ARRAYS = {"ids": np.arange(1000, dtype=np.int32), "offsets": np.array([0, 1000]), "none": np.zeros(0, np.uint8)}
+
+
+class Maker:
+    """Says how often it was asked."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays, self.asked = arrays, 0
+
+    def __call__(self) -> Arrays:
+        self.asked += 1
+        return self.arrays
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(cache, "CACHE", tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def same(one: Arrays, other: Arrays) -> bool:
+    return one.keys() == other.keys() and all(
+        one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in one
+    )
+
+
+def test_arrays_are_made_once_and_come_back(folder: Path) -> None:
+    """Would catch a cache that is never hit, types that change on the way, and temporary files left behind."""
+    make = Maker(ARRAYS)
+    assert same(kept("a", make), ARRAYS)
+    assert same(kept("a", make), ARRAYS)
+    assert make.asked == 1
+    assert [path.name for path in folder.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize("fault", ["cut", "emptied", "a bit", "no header", "another's"])
+def test_a_damaged_file_is_made_again_with_a_word(folder: Path, fault: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Would catch ids of another text, and a traceback for what the next start could mend."""
+    kept("a", Maker(ARRAYS))
+    path = folder / "a.safetensors"
+    whole = path.read_bytes()
+    middle = len(whole) - 2000
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    other = whole.replace(b"ids", b"idz")
+    faults = {"cut": whole[:-5], "emptied": b"", "a bit": flipped, "no header": b"\xff" * 200, "another's": other}
+    path.write_bytes(faults[fault])
+    make = Maker(ARRAYS)
+    with caplog.at_level(logging.WARNING):
+        assert same(kept("a", make), ARRAYS)
+    assert make.asked == 1
+    assert "a.safetensors is damaged; it is made again" in caplog.text
+    assert path.read_bytes() == whole
+
+
+def test_where_nothing_can_be_written_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Would catch a full or foreign disk that ends a run which could do without."""
+    folder.write_text("no folder")
+    with caplog.at_level(logging.WARNING):
+        assert same(kept("a", Maker(ARRAYS)), ARRAYS)
+    assert "cannot be written" in caplog.text
+
+
+def test_a_key_is_of_all_parts_and_of_where_each_ends() -> None:
+    """Would catch another text, or the same words divided into other lines, under one name."""
+    keys = [key(parts) for parts in (["ab", "c"], ["a", "bc"], ["abc"], ["ab", "c", ""], [], [""])]
+    assert len(set(keys)) == len(keys)
+    assert key(["ab", b"c"]) == keys[0]
