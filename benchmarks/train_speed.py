@@ -28,6 +28,7 @@ from benchmarks.reference import Reference
 from heed.data.batches import Batches
 from heed.data.corpus import Pairs, files
 from heed.data.encoded import encode
+from heed.data.fetch import multi30k
 from heed.metrics.loss import cross_entropy
 from heed.metrics.vocabulary import vocabulary_loss
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
@@ -40,12 +41,11 @@ VARIANTS = ("tutorial", "stepping", "fp32", "default")
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", help="a copy of Multi30k's files; fetched where this is not given")
+    parser.add_argument("--train", help="prefix of other training text, such as data/tiny/train")
+    parser.add_argument("--languages", nargs=2, default=["en", "de"], metavar=("SRC", "TGT"))
     parser.add_argument(
-        "--train", default="data/tiny/train", help="prefix of the training text, such as multi30k/train"
-    )
-    parser.add_argument("--languages", nargs=2, default=["en", "fr"], metavar=("SRC", "TGT"))
-    parser.add_argument(
-        "--vocab-size", type=int, default=8000, help="BPE pieces a side, lowered to what the text holds"
+        "--vocab-size", type=int, default=8000, help="BPE pieces a side, lowered to what the text supports"
     )
     parser.add_argument("--sentences", type=int, default=64, help="in a batch")
     parser.add_argument("--warmup", type=int, default=10, help="updates before the clock starts")
@@ -137,7 +137,9 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
 
 def _pairs(args: argparse.Namespace) -> Pairs:
     src_lang, tgt_lang = args.languages
-    return files("bench", src_lang, tgt_lang, train=args.train).read("train")
+    if args.train:
+        return files("bench", src_lang, tgt_lang, train=args.train).read("train")
+    return multi30k("multi30k", f"{src_lang}-{tgt_lang}", root=args.root).read("train")
 
 
 def _heed(src_vocab: int, tgt_vocab: int, stepping: bool) -> Seq2Seq:
