@@ -1,0 +1,110 @@
+"""Translation speed of a model folder on a file of sentences, greedy and beam search, in interleaved rounds.
+
+Each measurement is a process of its own. Its clock runs from lines of text to lines of text, making and joining pieces
+among them, and not while Python and the model are loaded. Speed counts the pieces that were written, without EOS.
+One line a measurement, then the median of the rounds.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from heed import bundle, decoding
+from heed.data.corpus import read_lines
+from heed.decoding import Search
+from heed.search.beam import beam
+from heed.search.greedy import greedy
+
+SEARCHES = ("greedy", "beam5")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="a model folder")
+    parser.add_argument("source", type=Path, help="one sentence a line, gzipped or not")
+    parser.add_argument("reference", type=Path, nargs="?", help="its translation, for BLEU")
+    parser.add_argument("--max-len", type=int, help="pieces of a translation at most; twice its source's and ten")
+    parser.add_argument("--sentences", type=int, default=128, help="translated together")
+    parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--measure", choices=SEARCHES, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Rounds of all searches, or in a child process one measurement."""
+    args = arguments()
+    if args.measure:
+        print(json.dumps(measure(args)))
+        return
+    rounds = [{name: _in_process(name) for name in args.searches} for _ in range(args.rounds)]
+    for name in args.searches:
+        speeds = [found[name]["tokens_per_second"] for found in rounds]
+        print(
+            f"MEDIAN heed {name} output_tokens/s {median(speeds):.0f}  rounds {' '.join(f'{one:.0f}' for one in speeds)}"
+        )
+
+
+def _in_process(search: str) -> dict[str, Any]:
+    command = [sys.executable, __file__, *sys.argv[1:], "--measure", search]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    print(
+        "RESULT heed {search} output_tokens/s {tokens_per_second:.0f} sentences/s {sentences_per_second:.1f} "
+        "tokens/sentence {length:.1f} at_limit {at_limit} wall {seconds:.2f}s processor {processor:.2f}s "
+        "peakRSS_MiB {peak:.0f} BLEU {bleu:.2f} threads {threads}".format(**found),
+        flush=True,
+    )
+    return found
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Translate the file once, after its first lines to warm up; how fast, and how well."""
+    torch.set_num_threads(args.threads)
+    loaded = bundle.load(args.model)
+    lines = read_lines(args.source)
+    search: Search = partial(greedy, max_len=args.max_len)
+    if args.measure == "beam5":
+        search = partial(beam, max_len=args.max_len, beam_size=5, length_penalty=1.0, n_best=1)
+    run = partial(decoding.translate, loaded.model, loaded.src, loaded.tgt, search=search, sentences=args.sentences)
+    run(lines[:8])
+    start, processor = time.perf_counter(), time.process_time()
+    found = run(lines)
+    seconds, processor = time.perf_counter() - start, time.process_time() - processor
+    best = [one.hypothesis for one in found]
+    tokens = sum(len(one.ids) for one in best)
+    return {
+        "search": args.measure,
+        "tokens_per_second": tokens / seconds,
+        "sentences_per_second": len(lines) / seconds,
+        "length": tokens / len(lines),
+        "at_limit": sum(len(one.attention) == len(one.ids) for one in best if one.ids),
+        "seconds": seconds,
+        "processor": processor,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "bleu": _bleu([one.text for one in found], args.reference),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _bleu(texts: list[str], reference: Path | None) -> float:
+    if reference is None:
+        return float("nan")
+    from sacrebleu import corpus_bleu  # noqa: PLC0415  what it takes in memory is not translation's
+
+    return float(corpus_bleu(texts, [read_lines(reference)]).score)
+
+
+if __name__ == "__main__":
+    main()
