@@ -54,7 +54,7 @@ class Translation(LightningModule):
         self.model, self.optimizer, self.learning_rate = model, optimizer, learning_rate
         self.teacher_forcing, self.label_smoothing, self.clip_norm = teacher_forcing, label_smoothing, clip_norm
         self.validation, self.seed, self.guide = validation, seed, guide
-        self.r_drop, self.word_dropout, self.average = r_drop, word_dropout, average
+        self.r_drop, self.word_dropout, self.average = float(r_drop), word_dropout, average
         self.loss = self.gradient_norm = torch.zeros(())
         """Of the last update: the loss of this rank's share, and the norm over all parameters before clipping."""
         self.scores: Scores
