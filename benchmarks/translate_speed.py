@@ -51,9 +51,8 @@ def main() -> None:
     rounds = [{name: _in_process(name) for name in args.searches} for _ in range(args.rounds)]
     for name in args.searches:
         speeds = [found[name]["tokens_per_second"] for found in rounds]
-        print(
-            f"MEDIAN heed {name} output_tokens/s {median(speeds):.0f}  rounds {' '.join(f'{one:.0f}' for one in speeds)}"
-        )
+        each = " ".join(f"{one:.0f}" for one in speeds)
+        print(f"MEDIAN heed {name} output_tokens/s {median(speeds):.0f}  rounds {each}")
 
 
 def _in_process(search: str) -> dict[str, Any]:
