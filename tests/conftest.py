@@ -1,5 +1,12 @@
-"""One thread: the tests' models are so small that a second one only waits."""
+"""One thread: the tests' models are so small that a second one only waits.
+
+No deadlines: a property is as true on a machine that is busy. What hypothesis finds, it tells how to find again.
+"""
 
 import torch
+from hypothesis import HealthCheck, settings
 
 torch.set_num_threads(1)
+
+settings.register_profile("untimed", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from heed import bundle
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.run_folder import held
 from heed.search.ensemble import Ensemble
 from heed.text.subwords import Subwords
 from tests.models.examples import sentences, targets
@@ -297,8 +299,25 @@ def test_what_is_damaged_is_said_in_one_line(folder: Path, damage: str) -> None:
     assert len(line.replace(str(folder), "")) < 250
 
 
+def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
+    """Catches a good model lost to a better one; a limit on the size of files stands for the end of a disk."""
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
+    try:
+        with (
+            pytest.raises(UserError, match=r"weights\.safetensors.*; what was saved before is whole"),
+            held(folder.parent),
+        ):
+            write(folder, seed=2, att_dim=20_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir() if path.name != ".lock"] == ["model"]
+
+
 def test_no_folder_at_all(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere is no model folder: .* missing; give runs/<name>/model"):
+    with pytest.raises(UserError, match=r"nowhere is no model folder; give one that a run has written"):
         bundle.load(tmp_path / "nowhere")
 
 

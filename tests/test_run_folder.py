@@ -54,6 +54,34 @@ def test_the_same_settings_go_on(folder: Path) -> None:
     assert contents(folder) == before
 
 
+def fail(folder: Path, *work: str) -> None:
+    """Begin, leave this work, and end with what a user can mend."""
+    with held(folder):
+        begin(folder, CONFIG)
+        for path in (folder / name for name in work):
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+        raise UserError("a misspelt path")
+
+
+@pytest.mark.parametrize("name", ["runs/new", "runs/sweep/job", "elsewhere/new"])
+def test_what_could_not_begin_leaves_nothing(tmp_path: Path, name: str) -> None:
+    """Catches a folder for every mistake."""
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(UserError, match="a misspelt path"):
+        fail(tmp_path / name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["runs"]
+
+
+@pytest.mark.parametrize("work", ["report.json", "checkpoints/last.ckpt"])
+def test_what_holds_work_stays(tmp_path: Path, work: str) -> None:
+    """Catches hours of training removed because the disk was full at their end, or at the start after it."""
+    for _ in range(2):
+        with pytest.raises(UserError, match="a misspelt path"):
+            fail(tmp_path / "new", work)
+        assert (tmp_path / "new" / work).exists()
+
+
 def test_a_report_finishes_a_run(folder: Path) -> None:
     """Catches a finished run that would be trained again."""
     begin(folder, CONFIG)
@@ -121,15 +149,17 @@ def test_overwrite_starts_over(folder: Path) -> None:
 
 
 def test_overwrite_leaves_the_jobs_of_a_sweep(folder: Path) -> None:
-    """Catches runs/tiny overwritten together with runs/tiny/seed=2, which is another run."""
+    """Catches runs/tiny overwritten together with runs/tiny/seed=2, which is another run, and their table taken for none."""
     job = folder / "seed=2"
     with held(job):
         begin(job, changed(seed=2))
+    (folder / "sweep.md").touch()
     begin(folder, CONFIG)
 
     begin(folder, CONFIG, overwrite=True)
 
     assert (job / "config.yaml").exists()
+    assert (folder / "sweep.md").exists()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -77,11 +77,13 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
     UserError, in one line, for a folder that is not there, is incomplete, of another format or damaged.
     """
     try:
+        if not folder.is_dir():
+            raise UserError(f"{folder} is no model folder; give one that a run has written, as runs/<name>/model")
         missing = [name for name in FILES if not (folder / name).is_file()]
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error.strerror}); ask its owner for leave to read it") from error
     if missing:
-        raise UserError(f"{folder} is no model folder: {', '.join(missing)} missing; give runs/<name>/model")
+        raise UserError(f"{folder} is no model folder: {', '.join(missing)} missing; copy it again, or give another")
     architecture = _read_config(folder / "config.json")
     src, tgt = Subwords.load(folder / "source.model"), Subwords.load(folder / "target.model")
     for side, subwords in (("src", src), ("tgt", tgt)):
