@@ -149,7 +149,7 @@ def test_overwrite_starts_over(folder: Path) -> None:
 
 
 def test_overwrite_leaves_the_jobs_of_a_sweep(folder: Path) -> None:
-    """Catches runs/tiny overwritten together with runs/tiny/seed=2, which is another run, and their table taken for none."""
+    """Catches runs/tiny overwritten together with runs/tiny/seed=2, another run, or with their table."""
     job = folder / "seed=2"
     with held(job):
         begin(job, changed(seed=2))

@@ -11,7 +11,8 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -29,6 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from heed.errors import UserError
 from heed.settings import MISSING, dotted, faults, nearest, shown, without_value
+from heed.sweep import Ended, Job, remove_record, returns, tell
 from heed.training.processes import await_turn, process_rank
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -42,11 +44,16 @@ class Terminated(SystemExit):
     """SIGTERM has come."""
 
 
-def door(task: Callable[[DictConfig], object], schema: Schema, resumes: bool = False) -> Callable[[], None]:
+Place = Callable[[DictConfig], Path]
+
+
+def door(
+    task: Callable[[DictConfig], object], schema: Schema, resumes: bool = False, place: Place | None = None
+) -> Callable[[], None]:
     """The `main()` of a door: `task` gets its config composed from configs/<name of task>.yaml, resolved and checked.
 
     `schema` takes the top-level keys: its signature says which there are and of what type. Where the same command
-    `resumes` what was stopped, it says so.
+    `resumes` what was stopped, it says so. Where `place` names the folder of a job, a sweep ends with a table of them.
     """
 
     def main() -> None:
@@ -55,7 +62,7 @@ def door(task: Callable[[DictConfig], object], schema: Schema, resumes: bool = F
         # Python's own form names a file of some library and a line of its code, which tells a user nothing.
         warnings.formatwarning = lambda message, *_: f"heed-{task.__name__}: {message}\n"
         with _heard_signals():
-            sys.exit(_enter(task, schema, resumes))
+            sys.exit(_enter(task, schema, resumes, place))
 
     return main
 
@@ -128,10 +135,14 @@ def sweep_name() -> str | None:
     """
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
-    swept = {override.key_or_group for override in map(_read, _overrides()) if override.is_sweep_override()}
-    given = [line.partition("=") for line in HydraConfig.get().overrides.task]
-    name = "+".join(f"{key}-{value}" for key, _, value in given if key in swept)
+    name = "+".join(f"{key}-{value}" for key, value in _swept(HydraConfig.get().overrides.task).items())
     return re.sub(r"[^\w.+-]", "_", name) or str(HydraConfig.get().job.num)
+
+
+def _swept(overrides: Sequence[str]) -> dict[str, str]:
+    """Those of a job's overrides in which the jobs of its sweep differ."""
+    swept = {override.key_or_group for override in map(_read, _overrides()) if override.is_sweep_override()}
+    return {key: value for key, _, value in (line.partition("=") for line in overrides) if key in swept}
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:
@@ -147,21 +158,27 @@ def _dotted(cfg: DictConfig) -> dict[str, Any]:
     return dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
 
 
-def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool) -> int:
-    codes: list[int] = []
+def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, place: Place | None) -> int:
+    name, codes, main = task.__name__, list[int](), os.getpid()
 
-    def job(cfg: DictConfig) -> None:
+    def job(cfg: DictConfig) -> Ended:
+        """Runs in a process of its own where a launcher gives it one, with a copy of all that stands around it."""
         if sweep_name():
-            # Hydra's own record of a sweep; each job's run folder holds its whole config.
-            folder = Path(HydraConfig.get().sweep.dir)
-            (folder / "multirun.yaml").unlink(missing_ok=True)
-            with suppress(OSError):  # it stays where runs are in it
-                folder.rmdir()
+            remove_record(Path(HydraConfig.get().sweep.dir), emptied=os.getpid() == main)
         codes.append(0)
-        codes[-1] = _exit_code(task.__name__, lambda: task(_ready(cfg, schema)))
+        ended = _ended(name, lambda: task(_ready(cfg, schema)))
+        codes[-1] = ended.code
+        return replace(ended, folder=place(cfg)) if place and not ended.code else ended
 
     try:
-        return max(_exit_code(task.__name__, lambda: _hydra(task.__name__, job)), *codes, 0)
+        with returns() as returned:
+            code = _ended(name, lambda: _hydra(name, job)).code
+        jobs = [Job(_swept(one.overrides or []), one.return_value) for one in returned]
+        for one in returned:
+            remove_record(Path(OmegaConf.merge(one.hydra_cfg, one.cfg).hydra.sweep.dir))
+        if jobs and place and process_rank() == 0:
+            code = max(code, _ended(name, lambda: tell(jobs)).code)
+        return max(code, *codes, *(one.ended.code for one in jobs), 0)
     except KeyboardInterrupt as stopped:
         return _stopped(task.__name__, 130, resumes and not stopped.args)
     except Terminated:
@@ -185,21 +202,21 @@ def _ready(cfg: DictConfig, schema: Schema) -> DictConfig:
     return cfg
 
 
-def _exit_code(name: str, action: Callable[[], object]) -> int:
+def _ended(name: str, action: Callable[[], object]) -> Ended:
     try:
         action()
         sys.stdout.flush()
     except UserError as error:
         await_turn()
         print(f"heed-{name}: {_line(str(error))}", file=sys.stderr)
-        return 2
+        return Ended(2, _line(str(error)))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it leaves
-        return 141
-    except Exception:
+        return Ended(141, "the reader of the output has gone")
+    except Exception as error:
         traceback.print_exc()
-        return 1
-    return 0
+        return Ended(1, _line(f"a fault of heed: {error!r}"))
+    return Ended(0)
 
 
 def _line(message: str) -> str:
@@ -207,7 +224,7 @@ def _line(message: str) -> str:
     return "".join(sign if sign.isprintable() else "�" for sign in " ".join(message.split()))
 
 
-def _hydra(name: str, job: Callable[[DictConfig], None]) -> None:
+def _hydra(name: str, job: Callable[[DictConfig], Ended]) -> None:
     """Hydra's own main, with its complaints made UserErrors. Faults inside a job do not come this way."""
     if not CONFIGS.is_dir():
         raise UserError(f"no configs at {CONFIGS}; install heed from its repository: pip install -e .")

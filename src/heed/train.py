@@ -96,7 +96,7 @@ class Data:
 
 def train(cfg: DictConfig) -> Run:
     """Train, or go on with what an earlier start left, to the end; nothing where the run is finished."""
-    folder = run_path(cfg.runs, cfg.run) / (sweep_name() or "")
+    folder = _folder(cfg)
     with joined(cfg.trainer.distributed, cfg.trainer.accelerator), ExitStack() as kept:
         if first_says(lambda: _begin(cfg, folder, kept)) == "finished":
             print(f"{folder} is finished; overwrite=true starts over")
@@ -105,8 +105,13 @@ def train(cfg: DictConfig) -> Run:
             report = _train(cfg, folder)
             first_says(lambda: finish(folder, report))
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        print(_summary(folder, report))
+        print(_summary(folder, report, cfg.corpus))
         return Run(folder, report)
+
+
+def _folder(cfg: DictConfig) -> Path:
+    """Of a job of a sweep, below that of the run."""
+    return run_path(cfg.runs, cfg.run) / (sweep_name() or "")
 
 
 def _begin(cfg: DictConfig, folder: Path, kept: ExitStack) -> Found:
@@ -261,20 +266,21 @@ def _outline(cfg: DictConfig, data: Data, parameters: int, trainer: Any) -> str:
     )
 
 
-def _summary(folder: Path, report: Mapping[str, Any]) -> str:
+def _summary(folder: Path, report: Mapping[str, Any], corpus: DictConfig) -> str:
     """What came out of it, and what to do next."""
     best = report["best"]
     aer = f", AER {best['aer']:.3f}" if "aer" in best else ""
+    split = " ARGS=split=valid" if corpus.get("test", "") is None else ""
     return (
         f"\nbest       BLEU {best['bleu']:.2f}, chrF {best['chrf']:.2f}{aer} on the validation split, at step "
         f"{best['step']:,} of {report['steps']:,}"
         f"\ntime       {duration(report['seconds'])}, {report['tokens_per_second']:,.0f} target tokens/s"
         f"\nmodel      {folder}/model"
-        f"\nnext       make evaluate RUN={folder}, make translate RUN={folder}, make board"
+        f"\nnext       make evaluate RUN={folder}{split}, make translate RUN={folder}, make board"
     )
 
 
-main = door(train, Settings, resumes=True)
+main = door(train, Settings, resumes=True, place=_folder)
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,112 @@
+"""What a sweep leaves: what each job came to, in whatever process it ran, and a table of what was tried."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from hydra._internal.hydra import Hydra
+from hydra.core.utils import JobReturn
+
+from heed.evaluation_folder import evaluation_path
+from heed.files import write_whole
+from heed.run_folder import REPORT, SWEEP
+
+SHOWN = {"bleu": ("BLEU", ".2f"), "chrf": ("chrF", ".2f"), "aer": ("AER", ".3f"), "perplexity": ("perplexity", ".4g")}
+"""Key in a report -> its name in the table, and how many digits are worth showing."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended, as it says itself, in whatever process it ran; `folder` is that of its run, where it has one."""
+
+    code: int
+    message: str = ""
+    folder: Path | None = None
+
+
+class Job(NamedTuple):
+    """One job: what sets it apart from the others, and how it ended."""
+
+    settings: Mapping[str, str]
+    ended: Ended
+
+
+@contextmanager
+def returns() -> Iterator[list[JobReturn]]:
+    """What the jobs of a sweep return, in whatever process they ran: Hydra's own main drops it."""
+    found: list[JobReturn] = []
+    multirun = Hydra.multirun
+
+    def kept(*arguments: Any, **keywords: Any) -> Any:
+        batches = multirun(*arguments, **keywords)
+        found.extend(job for batch in batches for job in batch)
+        return batches
+
+    with patch.object(Hydra, "multirun", kept):
+        yield found
+
+
+def remove_record(folder: Path, emptied: bool = True) -> None:
+    """Hydra's own record of a sweep; each job's run folder holds its whole config.
+
+    The folder that Hydra made for it goes only while no other process can be about to make its own in there.
+    """
+    (folder / "multirun.yaml").unlink(missing_ok=True)
+    with suppress(OSError):  # it stays where runs are in it
+        if emptied:
+            folder.rmdir()
+
+
+def tell(jobs: Sequence[Job]) -> None:
+    """Print the table, and write it into the folder that the runs have in common."""
+    failed = sum(job.ended.code != 0 for job in jobs)
+    shown = table(jobs)
+    print(f"\nsweep      {len(jobs)} runs, {failed} failed; scores of test stand where a run was evaluated\n\n{shown}")
+    folders = [job.ended.folder for job in jobs if job.ended.folder]
+    if folders:
+        path = Path(os.path.commonpath([folder.parent for folder in folders]), SWEEP)
+        write_whole(path, f"{shown}\n")
+        print(f"\nwritten to {path}")
+
+
+def table(jobs: Sequence[Job]) -> str:
+    """A Markdown table with a row for each job; a column that no row fills is left out."""
+    rows = [_row(job) for job in jobs]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    order = [*jobs[0].settings, *_titles("valid"), *_titles("test"), "ended"]
+    columns.sort(key=order.index)
+    cells = [columns, *([row.get(key, "") for key in columns] for row in rows)]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    lines = [" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+    rule = "|".join("-" * (width + 2) for width in widths)
+    return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
+
+
+def _row(job: Job) -> dict[str, str]:
+    ended = job.ended
+    row = {key: value.replace("|", "\\|") for key, value in job.settings.items()}
+    if ended.code:
+        return row | {"ended": f"failed: {ended.message}".replace("|", "\\|")}
+    if ended.folder is None:
+        return row
+    test = evaluation_path(ended.folder / "model", "test", None) / "report.json"
+    trained = json.loads((ended.folder / REPORT).read_text(encoding="utf-8"))
+    row |= _scores("valid", trained["best"])
+    return row | (_scores("test", json.loads(test.read_text(encoding="utf-8"))) if test.exists() else {})
+
+
+def _scores(split: str, scores: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        title: format(scores[key], form)
+        for title, (key, (_, form)) in zip(_titles(split), SHOWN.items(), strict=True)
+        if scores.get(key) is not None
+    }
+
+
+def _titles(split: str) -> list[str]:
+    return [f"{split} {name}" for name, _ in SHOWN.values()]
