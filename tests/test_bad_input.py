@@ -174,7 +174,7 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
         ("model.hiden_dim=8", "model.hiden_dim=8: there is no key model.hiden_dim; did you mean model.hid_dim?"),
         ("lr=0.1", "lr=0.1: there is no key lr; did you mean optim.lr?"),
         ("attention=aditive", "did you mean additive?"),
-        ("corpus=wmt14", "corpus=wmt14: corpus is one of files, reverse, tiny, tsv"),
+        ("corpus=wmt14", "corpus=wmt14: corpus is one of files, multi30k, reverse, tiny, tsv"),
         ("corpus.src_lang=null", "corpus.src_lang=null: should be a valid string"),
         ("corpus.src_lang=???", "corpus.src_lang: has no value; give corpus.src_lang=…"),
         ("corpus.tgt_lang=de", "text/train.de does not exist; check the path"),
@@ -201,6 +201,12 @@ def test_the_mended_command_trains(tmp_path: Path) -> None:
     refused(train(tmp_path, "corpus.valid=text/vaild"), "train", "text/vaild.en does not exist")
 
     assert train(tmp_path).code == 0
+
+
+def test_the_next_step_that_is_shown_can_be_done(tmp_path: Path) -> None:
+    """Catches advice to score a test split where the corpus has none."""
+    assert "make evaluate RUN=runs/text ARGS=split=valid," in train(tmp_path).out
+    assert forked(tmp_path, "evaluate", "model=runs/text/model", "split=valid", "heatmaps=0").code == 0
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +241,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("evaluate output=report", "report holds report.json, which no evaluation wrote; choose another place"),
         ("evaluate output=own/test.en/x", "own/test.en/x cannot be written (Not a directory); choose another"),
         ("evaluate search.max_len=0", "search: max_len must be at least 1, got 0"),
-        ("evaluate search=beam search.beam_size=0", "beam_size and max_len must be at least 1, got 0 and"),
+        ("evaluate search=beam search.beam_size=0", "must be at least 1"),
         ("evaluate sentences=0", "sentences=0: should be greater than or equal to 1"),
         ("evaluate heatmaps=-1", "heatmaps=-1: should be greater than or equal to 0"),
         ("align source=own/test.en target=own/test.fr output=own/test.fr", "output=own/test.fr would be written over"),

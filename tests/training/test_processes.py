@@ -96,6 +96,16 @@ def test_one_refusal_ends_all_and_is_said_once(runs: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("wrong", ["modle.hid_dim=8", "run=../elsewhere", "optim.lr=-1"])
+def test_a_wrong_setting_is_said_once(runs: Path, wrong: str) -> None:
+    """Catches a line for each process, wherever the setting is met: composed, before the processes join, or after."""
+    refused = in_two(runs, "run=wrong", wrong)
+    assert refused.stderr.count("heed-train: ") == 1
+    assert re.findall(r"exitcode *: (\d+)", refused.stderr)[-1] == "2"
+    assert not (runs / "wrong").exists()
+
+
+@pytest.mark.slow
 def test_a_finished_run_is_left_alone_by_all(runs: Path) -> None:
     """Catches a process that goes on to train while the first has seen that there is nothing to do."""
     again = in_two(runs, "run=together")
