@@ -51,3 +51,18 @@ def test_arrays_may_lie_in_files(tmp_path: Path) -> None:
     mapped = Encoded(*arrays)
     assert [mapped.src(i).tolist() for i in range(2)] == [encoded.src(i).tolist() for i in range(2)]
     assert mapped.tgt_len.tolist() == [2, 1]
+
+
+def test_a_bar_at_a_terminal_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Would catch lines that the bar swallows, and a bar that is never shown."""
+    words = Subwords.train(["a b"], kind="word", vocab_size=6)
+    pairs = Pairs(["a b", "b"] * 10, ["b a", "a"] * 10)
+    quiet = encode(pairs, words, words)
+    monkeypatch.setattr("heed.data.encoded.MANY", 10)
+    monkeypatch.setattr("heed.data.encoded.LINES_AT_ONCE", 3)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    watched = encode(pairs, words, words)
+    assert all(np.array_equal(array, watched.arrays()[name]) for name, array in quiet.arrays().items())
+    assert "lines encoded" in capsys.readouterr().out

@@ -274,3 +274,16 @@ def test_a_pair_is_separate_or_one_for_both() -> None:
     src, tgt = train_pair(english, german, kind="char", vocab_size=60, joint=True)
     assert src is tgt
     assert UNK not in src.encode("the dog läuft")
+
+
+def test_of_very_many_lines_the_same_some_are_trained_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Would catch the head of a sorted file taken for the whole, and another vocabulary at every start."""
+    monkeypatch.setattr("heed.text.subwords.MAX_LINES", 100)
+    lines = ["early"] * 500 + ["later"] * 500
+    with caplog.at_level(logging.INFO):
+        one, other = (Subwords.train(lines, "word", 6, side="source") for _ in range(2))
+    assert one == other
+    assert UNK not in one.encode("early later")
+    assert "source vocabulary: trained on 100 of the 1000 lines, drawn at random" in caplog.messages

@@ -1,10 +1,12 @@
 """A split as numbers: the piece ids of every sentence in a few flat arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Int32, Int64, Shaped
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 
 from heed.data.corpus import Pairs
 from heed.text.ragged import Ragged, concatenate, number_words, ragged
@@ -12,6 +14,8 @@ from heed.text.subwords import UNK, Subwords
 
 LONGEST = 1024
 """Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
+
+MANY = 200_000  # lines from on which reading them takes seconds
 
 LINES_AT_ONCE = 50_000  # what is worked out on the way takes several times the memory of the ids
 
@@ -79,8 +83,20 @@ def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
 
 
 def _side(lines: Sequence[str], subwords: Subwords) -> Ragged:
-    different, words = number_words(lines)
+    different, words = number_words(_watched(lines))
     return spelt(words, ragged(subwords.encode_each(different)), words.values)
+
+
+def _watched(lines: Sequence[str]) -> Iterator[str]:
+    """The lines; at a terminal, while a large corpus is divided into words, a bar shows how far it is."""
+    console = Console(highlight=False)
+    columns = (TextColumn("{task.completed:>12,}/{task.total:,}"), BarColumn(24), TextColumn("lines encoded"))
+    hidden = len(lines) < MANY or not console.is_terminal
+    with Progress(*columns, console=console, auto_refresh=False, transient=True, disable=hidden) as bar:
+        task = bar.add_task("", total=len(lines))
+        for start in range(0, len(lines), LINES_AT_ONCE):
+            yield from lines[start : start + LINES_AT_ONCE]
+            bar.update(task, completed=start, refresh=True)
 
 
 def _share(ids: Int32[np.ndarray, "pieces"]) -> float:

@@ -1,0 +1,119 @@
+"""What a corpus many times as large costs: the start of training, cold and again, memory, and tokens a second.
+
+    python benchmarks/growth.py --text data/tiny/train --pairs 1000000 [--steps 300]
+
+A large corpus is made out of a small one: its pairs over and over, in which every tenth word of the copies is a new
+one, put together of the halves of two others, rare ones as in any text. Both are trained on by the real command, in
+processes of their own: from nothing, until some updates are made, then on to the end by the same command. The cache of
+encoded text is a fresh one. One line starting with RESULT for each corpus:
+
+    pairs, cold_s and again_s (seconds until the first update), peak_MiB (of the cold start), resident_MiB and
+    anonymous_MiB (the second while training; what is resident beside it are files, mapped), tokens/s (target)
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+MODEL = [f"model.{name}=64" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
+
+
+class Start(NamedTuple):
+    """Seconds until the first update, and what the process then held."""
+
+    seconds: float
+    status: dict[str, float]
+
+
+def main() -> None:
+    """Measure both, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--text", type=Path, default=Path("data/tiny/train"), help="PREFIX of PREFIX.src and PREFIX.tgt"
+    )
+    parser.add_argument("--langs", nargs=2, default=["en", "fr"], help="the two suffixes")
+    parser.add_argument("--pairs", type=int, default=1_000_000)
+    parser.add_argument("--steps", type=int, default=300, help="updates of each run")
+    parser.add_argument("--more", nargs="*", default=[], help="settings of both runs, such as subwords=unigram")
+    given = parser.parse_args()
+    small = [Path(f"{given.text}.{lang}").read_text(encoding="utf-8").splitlines() for lang in given.langs]
+    for pairs in (len(small[0]), given.pairs):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for lang, lines in zip(given.langs, small, strict=True):
+                with (folder / f"train.{lang}").open("w", encoding="utf-8") as file:
+                    file.writelines(f"{line}\n" for line in grown(lines, pairs))
+                (folder / f"valid.{lang}").write_text("".join(f"{line}\n" for line in lines[:50]), encoding="utf-8")
+            report(pairs, command(folder, given.langs, given.steps, given.more), folder)
+
+
+def grown(lines: list[str], pairs: int) -> Iterator[str]:
+    """The lines, then copies of them with other words, to so many in all."""
+    words = sorted({word for line in lines for word in line.split()})
+    draw = random.Random(1)
+
+    def made() -> str:
+        one, other = (words[int(len(words) ** draw.random()) - 1] for _ in range(2))
+        return one[: len(one) // 2 + 1] + other[len(other) // 2 :]
+
+    for number in range(pairs):
+        line = lines[number % len(lines)]
+        copied = " ".join(made() if draw.random() < 0.1 else word for word in line.split())
+        yield line if number < len(lines) else copied
+
+
+def command(folder: Path, langs: list[str], steps: int, more: list[str]) -> list[str]:
+    """The command line of a run."""
+    corpus = ["corpus=files", "corpus.name=grown", f"corpus.src_lang={langs[0]}", f"corpus.tgt_lang={langs[1]}"]
+    corpus += [f"corpus.train={folder}/train", f"corpus.valid={folder}/valid", "subwords=bpe"]
+    length = ["trainer.max_epochs=null", f"trainer.max_steps={steps}", f"trainer.validate_steps={steps}"]
+    rest = ["subwords.vocab_size=8000", "pictures=0", "callbacks.checkpoints.every_steps=1000000", *more]
+    return [sys.executable, "-m", "heed.train", *corpus, *length, *MODEL, *rest]
+
+
+def report(pairs: int, run: list[str], folder: Path) -> None:
+    """Two starts and one end of a run, in a line."""
+    cold = start(run, folder, stop=True)
+    again = start(run, folder, stop=False)
+    speed = json.loads((folder / "runs" / "grown" / "report.json").read_text())["tokens_per_second"]
+    print(
+        f"RESULT heed growth pairs {pairs} cold_s {cold.seconds:.1f} again_s {again.seconds:.1f} "
+        f"peak_MiB {cold.status['VmHWM']:.0f} resident_MiB {again.status['VmRSS']:.0f} "
+        f"anonymous_MiB {again.status['RssAnon']:.0f} tokens/s {speed:.0f}",
+        flush=True,
+    )
+
+
+def start(run: list[str], folder: Path, stop: bool) -> Start:
+    """Train until the table of updates begins and some have been made; then to the end, or `stop` as Ctrl-C does."""
+    began = time.monotonic()
+    with subprocess.Popen(run, cwd=folder, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+        assert process.stdout is not None
+        if not any(line.lstrip().startswith("step ") for line in process.stdout):
+            raise SystemExit("the run ended before it began")
+        seconds = time.monotonic() - began
+        time.sleep(5)
+        status = held_by(process.pid)
+        if stop:
+            process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    return Start(seconds, status)
+
+
+def held_by(pid: int) -> dict[str, float]:
+    """Mebibytes that Linux counts for a process: its most (VmHWM), now (VmRSS), and what no file backs (RssAnon)."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+    return {words[0].rstrip(":"): int(words[1]) / 1024 for words in lines if words[-1] == "kB"}
+
+
+if __name__ == "__main__":
+    main()
