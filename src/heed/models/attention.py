@@ -26,7 +26,7 @@ class Memory(NamedTuple):
 
     def select(self, index: Int[Tensor, " chosen"]) -> "Memory":
         """The memories of the sentences at `index`, in that order; a sentence may be chosen more than once."""
-        return Memory(*(part[index] for part in self))
+        return Memory(*(part.index_select(0, index) for part in self))
 
 
 class Attended(NamedTuple):

@@ -20,7 +20,7 @@ class State(NamedTuple):
 
     def select(self, index: Int[Tensor, " chosen"]) -> "State":
         """The states of the sentences at `index`, in that order; a sentence may be chosen more than once."""
-        return State(*(part[index] for part in self))
+        return State(*(part.index_select(0, index) for part in self))
 
 
 class Decoded(NamedTuple):
