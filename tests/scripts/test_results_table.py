@@ -1,0 +1,153 @@
+import json
+import re
+import shutil
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from heed import evaluate, train
+from heed.door import check, compose
+from scripts import results_table
+from scripts.results_table import RESULTS, TABLE, main, table
+from tests.small_run import settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(results_table, "RESULTS", tmp_path / "results")
+    return tmp_path / "results"
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["results_table.py", *map(str, arguments)])
+    return main()
+
+
+def run(folder: Path, seed: int, bleu: float, aer: float | None = 0.1, **config: Any) -> Path:
+    """What training and evaluating leave in a run folder, as far as it is kept."""
+    machine = {"cpu": "some", "cores": 2, "gpus": [], "memory_gib": 8.0, "platform": "this one"}
+    command = f"/home/me/bin/python -m heed.train seed={seed} corpus.root=/home/me/text corpus.train=../text/train"
+    environment = {"command": command, "started": "now", "seed": seed, "git": None, "packages": {}, "python": "3.11"}
+    signatures = {"bleu_signature": "s", "bleu_tokenised_signature": "t"}
+    test = {"corpus": "c", "split": "test", "sentences": 9, "search": "greedy", **signatures, "aer": aer}
+    test |= {"bleu": bleu, "bleu_tokenised": bleu + 1, "chrf": 50.0, "ter": 9.0, "perplexity": 2.0, "versus": None}
+    write(folder / "report.json", {"seconds": 120.0 * seed, "parameters": 1_150_000, "history": [1, 2]})
+    write(folder / "environment.json", environment | {"machine": machine})
+    write(folder / "evaluate/test/report.json", test)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": seed, "run": folder.name} | config))
+    return folder
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def test_a_row_is_the_mean_of_its_seeds(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a deviation over n, the mean of other runs, and one run that passes for several."""
+    for seed, bleu in ((1, 40.0), (2, 41.0), (3, 45.0)):
+        run(tmp_path / f"runs/dot/seed-{seed}", seed, bleu)
+    assert command(monkeypatch, "keep", tmp_path / "runs/dot", run(tmp_path / "runs/one", 7, 30.0, aer=None)) == 0
+
+    assert [path.name for path in sorted(results.glob("*/*"))] == [
+        *(f"seed-{n}.json" for n in (1, 2, 3)),
+        "seed-7.json",
+    ]
+    head, _, several, one = table(["dot", "one"]).splitlines()
+    assert head == "| run | seeds | BLEU | tokenised BLEU | chrF | TER | AER | minutes | parameters |"
+    assert several == (
+        "| `dot` | 3 | 42.0 ± 2.6 | 43.0 ± 2.6 | 50.0 ± 0.0 | 9.0 ± 0.0 | 0.100 ± 0.000 | 4.0 | 1.15 M |"
+    )
+    assert one == "| `one` | 1 | 30.0 | 31.0 | 50.0 | 9.0 |  | 14.0 | 1.15 M |"
+    assert "AER" not in table(["one"])
+
+
+def test_a_name_is_kept_anew(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a mean over runs of today and one of last month."""
+    paths = [run(tmp_path / f"runs/dot_{seed}", seed, 40.0 + seed) for seed in (1, 2, 3)]
+    assert command(monkeypatch, "keep", "--as", "dot", *paths) == 0
+    assert command(monkeypatch, "keep", "--as", "dot", *paths[:2]) == 0
+    assert sorted(path.name for path in (results / "dot").iterdir()) == ["seed-1.json", "seed-2.json"]
+
+
+def test_what_is_kept_says_nothing_of_the_machine_s_folders(
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a home directory in the repository."""
+    command(monkeypatch, "keep", run(tmp_path / "one", 1, 30.0))
+    kept = json.loads((results / "one/seed-1.json").read_text())
+    assert kept["environment"]["command"] == "python -m heed.train seed=1 corpus.root=… corpus.train=…"
+    assert "/home" not in json.dumps(kept)
+    assert "history" not in kept["train"]
+
+
+def test_only_the_tables_of_a_page_are_written(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches text around a table that is lost, and a table written twice."""
+    command(monkeypatch, "keep", run(tmp_path / "one", 1, 30.0), run(tmp_path / "en-de", 1, 31.0))
+    page = tmp_path / "page.md"
+    page.write_text(
+        "a\n<!-- results: one -->\nold\n<!-- end of results -->\nb\n"
+        "<!-- results: en-de one -->\n<!-- end of results -->\n"
+    )
+    for _ in range(2):
+        assert command(monkeypatch, "write", page) == 0
+        assert page.read_text() == (
+            f"a\n<!-- results: one -->\n{table(['one'])}\n<!-- end of results -->\nb\n"
+            f"<!-- results: en-de one -->\n{table(['en-de', 'one'])}\n<!-- end of results -->\n"
+        )
+
+
+def test_runs_that_make_no_row_are_told_in_one_line(
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a mean of two models, of one seed twice, and a traceback for a run that was not evaluated."""
+    first, other = run(tmp_path / "a", 1, 30.0), run(tmp_path / "b", 2, 31.0, optim={"lr": 0.1})
+    twice, beam = run(tmp_path / "c", 1, 30.0), run(tmp_path / "d", 2, 30.0)
+    report = json.loads((beam / "evaluate/test/report.json").read_text())
+    write(beam / "evaluate/test/report.json", report | {"search": "beam"})
+    page = tmp_path / "page.md"
+    page.write_text("<!-- results: x -->\n<!-- end of results -->\n")
+    for arguments, message in (
+        (["keep", "--as", "x", first, other], r"b is of other settings than .*a \(optim.lr \(none\) -> 0.1\)"),
+        (["keep", "--as", "x", first, twice], "x: 2 runs of 1 seeds"),
+        (["write", page], "nothing is kept under x"),
+        (["keep", tmp_path / "nowhere"], "nowhere/config.yaml is not there; train and evaluate the run first"),
+    ):
+        assert command(monkeypatch, *arguments) == 2
+        assert re.search(message, capsys.readouterr().err)
+        assert not results.exists()
+    assert command(monkeypatch, "keep", "--as", "x", first, beam) == 0
+    assert command(monkeypatch, "write", page) == 2
+    assert re.search(r"x: its seeds differ in search \(beam, greedy\)", capsys.readouterr().err)
+    shutil.rmtree(first / "evaluate")
+    assert command(monkeypatch, "keep", first) == 2
+    assert "evaluate/test/report.json is not there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/alignment.md"])
+def test_the_pages_show_what_is_kept(page: str) -> None:
+    """Catches numbers edited by hand, and results that were kept and not written."""
+    found = list(TABLE.finditer((ROOT / page).read_text(encoding="utf-8")))
+    assert found
+    for each in found:
+        assert each[3] == f"{table(each['names'].split())}\n"
+    assert RESULTS == ROOT / "docs" / "results"
+
+
+@pytest.mark.slow
+def test_real_runs_are_kept_and_shown(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a name in a report that the script knows by another."""
+    for seed in (1, 2):
+        train.train(settings(tmp_path / "runs", f"seed={seed}", f"run=small/seed-{seed}"))
+        cfg = compose("evaluate", [f"model={tmp_path}/runs/small/seed-{seed}/model", "heatmaps=0"])
+        check(cfg, evaluate.Settings)
+        evaluate.evaluate(cfg)
+    assert command(monkeypatch, "keep", tmp_path / "runs/small") == 0
+    chrf = [json.loads(path.read_text())["test"]["chrf"] for path in results.glob("small/*.json")]
+    assert f"| {statistics.fmean(chrf):.1f} ± {statistics.stdev(chrf):.1f} |" in table(["small"]).splitlines()[2]
