@@ -196,6 +196,23 @@ def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides:
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["subwords=word"], "subword_sampling=0.2 needs subwords=unigram or bpe, not word, which has no choice"),
+        (["guided_attention=1"], "guided_attention knows the pieces of one segmentation; set subword_sampling=null"),
+        (["batches.sentences=null", "batches.tokens=12"], "batches.tokens=12: pair "),
+    ],
+    ids=lambda value: value[0],
+)
+def test_sampling_where_it_cannot_be_is_told_before_training(
+    tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    """Catches a setting that does nothing, links that teach the pieces of another segmentation, and a late end."""
+    refused(train(tmp_path, "subword_sampling=0.2", *overrides), "train", message)
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
 def test_the_mended_command_trains(tmp_path: Path) -> None:
     """Catches a folder that remembers the mistake, and refuses the right settings as those of another run."""
     refused(train(tmp_path, "corpus.valid=text/vaild"), "train", "text/vaild.en does not exist")

@@ -171,12 +171,12 @@ def _prepare(cfg: DictConfig, folder: Path) -> tuple[Data, Seq2Seq, dict[str, An
 
 
 def _data(cfg: DictConfig, folder: Path) -> Data:
+    if cfg.subword_sampling and cfg.guided_attention:
+        raise UserError("guided_attention knows the pieces of one segmentation; set subword_sampling=null with it")
     corpus: Corpus = build(cfg.corpus)
     splits = {name: corpus.read(name) for name in ("train", "valid", *({"test"} & corpus.splits.keys()))}
     cleaned = cache(lambda: build(cfg.cleaning)(splits["train"]))
     src, tgt = _subwords(cfg, lambda: cleaned()[0], folder / "subwords")
-    if cfg.subword_sampling and cfg.guided_attention:
-        raise UserError("guided_attention knows the pieces of one segmentation; set subword_sampling=null with it")
     recipe = Recipe(src, tgt, cfg.subwords.kind, _plain(cfg.cleaning), cfg.subword_sampling, cfg.seed)
     prepared = prepare(splits, recipe, cleaned)
     processes = started_processes(cfg.trainer.distributed)
