@@ -194,6 +194,18 @@ def test_seed_against_seed(runs: Path) -> None:
     assert [one["versus"]["chrf"]["difference"] for one in report["runs"]] == [0, 0]
 
 
+def test_several_models_as_one_over_seeds(runs: Path) -> None:
+    """Catches a star that is filled in the first of several models alone."""
+    shutil.copytree("runs/own", "runs/base")
+    pair = "model=[runs/own/seed-*/model,runs/base/seed-*/model]"
+    report = evaluate(settings(pair, "seeds=[1,2]", "output=pairs"))
+    alone = evaluated("seeds=[1,2]")
+    assert written("pairs/seed-2") == report["runs"][1]
+    assert report["mean"]["chrf"] == pytest.approx(alone["mean"]["chrf"])  # two copies are one model
+    with pytest.raises(UserError, match=r"put \* where the seed stands"):
+        evaluate(settings("model=[runs/own/seed-*/model,runs/base/seed-1/model]", "seeds=[1,2]", "output=pairs"))
+
+
 def test_translations_of_another_text_are_refused(runs: Path) -> None:
     """Catches a difference between two test sets that passes for one between two models."""
     evaluate(settings("model=runs/own/seed-1/model", "output=other"))
