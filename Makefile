@@ -65,8 +65,8 @@ walls: $(READY) ## check who imports whom
 lock: $(READY) ## pin what pyproject.toml names, and all that it brings, with hashes; ARGS=--upgrade takes the newest
 	$(BIN)/python scripts/lock.py $(TORCH) $(ARGS)
 
-audit: requirements.txt ## ask a service on the network for known vulnerabilities of what is pinned; needs pipx
-	@mkdir -p build && { grep -o '^[a-z0-9][^ ]*' requirements.txt; echo $(TORCH); } > build/audit.txt
+audit: constraints.txt ## ask a service on the network for known vulnerabilities of what is pinned; needs pipx
+	@mkdir -p build && { grep -o '^[a-z0-9][^ ]*' constraints.txt; echo $(TORCH); } > build/audit.txt
 	$(AUDIT) --strict --no-deps --disable-pip --requirement build/audit.txt
 
 format: $(READY) ## mend what ruff can mend
@@ -85,15 +85,15 @@ help: ## show this list
 
 # One installation at a time: where there is flock, a second make waits for the first and then finds it done.
 ifndef LOCKED
-$(READY): pyproject.toml requirements.txt
+$(READY): pyproject.toml constraints.txt
 	@$(shell command -v flock >/dev/null && echo flock pyproject.toml) $(MAKE) --no-print-directory LOCKED=yes $@ >&2
 else
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation
 LOCKED_INSTALL := $(INSTALL) --no-deps --require-hashes --requirement
 
 # What an interrupted installation left behind cannot be told from what is whole, so it is made again from nothing.
-# Of the lock, what builds comes first; torch last, when all that it needs is there at its pinned version.
-$(READY): pyproject.toml requirements.txt
+# torch comes first, alone; of the lock, what builds. Asked for again at the end, torch brings what only its CUDA builds need.
+$(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c '$(RIGHT)' 2>/dev/null || { \
 		echo 'heed needs Python 3.11 with venv, and $(PYTHON) is not that: install it (on Debian: python3.11-venv),' \
 		'or say where it is, as in `make PYTHON=/path/to/python3.11`'; exit 2; }
@@ -101,9 +101,10 @@ $(READY): pyproject.toml requirements.txt
 	@test ! -e $(UNFINISHED) && $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv
 	@mkdir -p .venv && touch $(UNFINISHED)
 	@test -e $(BIN)/python || $(PYTHON) -m venv .venv
-	@sed -nE '/^(setuptools|wheel)==/,/[^\]$$/p' requirements.txt > $(UNFINISHED)
+	$(INSTALL) --no-deps $(TORCH)
+	@sed -nE '/^(setuptools|wheel)==/,/[^\]$$/p' constraints.txt > $(UNFINISHED)
 	$(LOCKED_INSTALL) $(UNFINISHED)
-	$(LOCKED_INSTALL) requirements.txt
+	$(LOCKED_INSTALL) constraints.txt
 	$(INSTALL) $(TORCH)
 	$(INSTALL) --no-deps --editable .
 	@$(BIN)/python -m pip check

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "licences.md")
     output: Path = parser.parse_args().output
     direct = required("heed")
-    rows = [row(name, direct) for name in installed(ROOT / "requirements.txt")]
+    rows = [row(name, direct) for name in installed(ROOT / "constraints.txt")]
     output.write_text(HEAD + "".join(rows), encoding="utf-8")
     print(f"{len(rows)} distributions, written to {output}")
 

@@ -1,4 +1,4 @@
-"""Write requirements.txt: every distribution that heed needs, at one version, with the hashes of the files it comes in.
+"""Write constraints.txt: every distribution that heed needs, at one version, with the hashes of the files it comes in.
 
     python scripts/lock.py torch==2.13.0 [--upgrade]
 
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCK = ROOT / "requirements.txt"
+LOCK = ROOT / "constraints.txt"
 
 HEAD = """\
 # Every distribution that heed needs, tests and tools included: one version each, with the hashes of its files.

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from scripts.lock import BUILD, OF_A_BUILD, blocks
 
 ROOT = Path(__file__).parents[2]
-LOCK = (ROOT / "requirements.txt").read_text()
+LOCK = (ROOT / "constraints.txt").read_text()
 LOCKED = dict(re.findall(r"^(\S+?)==(\S+)", LOCK, re.MULTILINE))
 
 
