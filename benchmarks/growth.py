@@ -8,13 +8,15 @@ processes of their own: from nothing, until some updates are made, then on to th
 encoded text is a fresh one. One line starting with RESULT for each corpus:
 
     pairs, cold_s and again_s (seconds until the first update), peak_MiB (of the cold start), resident_MiB and
-    anonymous_MiB (the second while training; what is resident beside it are files, mapped), tokens/s (target)
+    anonymous_MiB (the second while training; what is resident beside it are files, mapped), tokens/s (target), and
+    cpu_ms/update (processor time of the second from its first update to its end, which a busy machine changes less)
 """
 
 import argparse
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -28,10 +30,12 @@ MODEL = [f"model.{name}=64" for name in ("emb_dim", "enc_dim", "hid_dim", "reado
 
 
 class Start(NamedTuple):
-    """Seconds until the first update, and what the process then held."""
+    """Seconds until the first update, what the process held then, its step, and processor time from there on."""
 
     seconds: float
     status: dict[str, float]
+    step: int
+    processor: float
 
 
 def main() -> None:
@@ -53,7 +57,7 @@ def main() -> None:
                 with (folder / f"train.{lang}").open("w", encoding="utf-8") as file:
                     file.writelines(f"{line}\n" for line in grown(lines, pairs))
                 (folder / f"valid.{lang}").write_text("".join(f"{line}\n" for line in lines[:50]), encoding="utf-8")
-            report(pairs, command(folder, given.langs, given.steps, given.more), folder)
+            report(pairs, command(folder, given.langs, given.steps, given.more), folder, given.steps)
 
 
 def grown(lines: list[str], pairs: int) -> Iterator[str]:
@@ -80,7 +84,7 @@ def command(folder: Path, langs: list[str], steps: int, more: list[str]) -> list
     return [sys.executable, "-m", "heed.train", *corpus, *length, *MODEL, *rest]
 
 
-def report(pairs: int, run: list[str], folder: Path) -> None:
+def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
     """Two starts and one end of a run, in a line."""
     cold = start(run, folder, stop=True)
     again = start(run, folder, stop=False)
@@ -88,25 +92,39 @@ def report(pairs: int, run: list[str], folder: Path) -> None:
     print(
         f"RESULT heed growth pairs {pairs} cold_s {cold.seconds:.1f} again_s {again.seconds:.1f} "
         f"peak_MiB {cold.status['VmHWM']:.0f} resident_MiB {again.status['VmRSS']:.0f} "
-        f"anonymous_MiB {again.status['RssAnon']:.0f} tokens/s {speed:.0f}",
+        f"anonymous_MiB {again.status['RssAnon']:.0f} tokens/s {speed:.0f} "
+        f"cpu_ms/update {1000 * again.processor / (steps - again.step):.1f}",
         flush=True,
     )
 
 
 def start(run: list[str], folder: Path, stop: bool) -> Start:
     """Train until the table of updates begins and some have been made; then to the end, or `stop` as Ctrl-C does."""
-    began = time.monotonic()
+    began, before, step = time.monotonic(), processor_time(), 0
     with subprocess.Popen(run, cwd=folder, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
         assert process.stdout is not None
-        if not any(line.lstrip().startswith("step ") for line in process.stdout):
+        for line in process.stdout:
+            if line.startswith("goes on after step "):
+                step = int(line.split()[-1].replace(",", ""))
+            if line.lstrip().startswith("step "):
+                break
+        else:
             raise SystemExit("the run ended before it began")
         seconds = time.monotonic() - began
+        user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
         time.sleep(5)
         status = held_by(process.pid)
         if stop:
             process.send_signal(signal.SIGINT)
         process.stdout.read()
-    return Start(seconds, status)
+    spent = processor_time() - before - (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return Start(seconds, status, step, spent)
+
+
+def processor_time() -> float:
+    """Seconds that processes which have ended took."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def held_by(pid: int) -> dict[str, float]:

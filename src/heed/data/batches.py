@@ -129,7 +129,7 @@ class Batches(SortedBatches):
     the next iteration begins the next epoch. So two integers resume a run exactly.
 
     Where words are segmented afresh every epoch, every epoch has lengths of its own, and with a budget of `tokens`
-    another number of batches: `len` is that of the first one, from which others were seen to differ by 1 in 1,000.
+    another number of batches: `len` is that of the first one. Of Multi30k, with 4,000 tokens, it was 295 to 297.
     """
 
     _of = "the training split, as cleaning left it,"
