@@ -179,7 +179,7 @@ def test_the_last_lines_say_what_to_look_at(run: Path, capsys: pytest.CaptureFix
 def test_each_search_says_its_name_and_settings(run: Path) -> None:
     """Catches reports of greedy and beam search that cannot be told apart."""
     assert evaluate(settings("search=beam", "search.beam_size=2"))["search"] == (
-        "beam(max_len=12, beam_size=2, length_penalty=1.0)"
+        "beam(max_len=12, beam_size=2, length_penalty=1.0, coverage_penalty=0.0)"
     )
 
 
