@@ -23,6 +23,7 @@ from heed.data.corpus import read_lines
 from heed.decoding import Search
 from heed.search.beam import beam
 from heed.search.greedy import greedy
+from heed.translate import ROWS
 
 SEARCHES = ("greedy", "beam5")
 
@@ -34,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("source", type=Path, help="one sentence a line, gzipped or not")
     parser.add_argument("reference", type=Path, nargs="?", help="its translation, for BLEU")
     parser.add_argument("--max-len", type=int, help="pieces of a translation at most; twice its source's and ten")
-    parser.add_argument("--sentences", type=int, default=128, help="translated together")
+    parser.add_argument("--sentences", type=int, help="translated together; as many as the door would take")
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -74,9 +75,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     loaded = bundle.load(args.model)
     lines = read_lines(args.source)
     search: Search = partial(greedy, max_len=args.max_len)
+    sentences = args.sentences or (ROWS if args.measure == "greedy" else ROWS // 5)
     if args.measure == "beam5":
         search = partial(beam, max_len=args.max_len, beam_size=5, length_penalty=1.0, n_best=1)
-    run = partial(decoding.translate, loaded.model, loaded.src, loaded.tgt, search=search, sentences=args.sentences)
+    run = partial(decoding.translate, loaded.model, loaded.src, loaded.tgt, search=search, sentences=sentences)
     run(lines[:8])
     start, processor = time.perf_counter(), time.process_time()
     found = run(lines)

@@ -25,6 +25,11 @@ CHUNK = 1 << 16
 """Bytes asked for at once: a pipe's capacity on Linux, and some thousand lines, enough to sort by length."""
 
 
+ROWS = 256
+"""Hypotheses that grow at once, unless `sentences` says otherwise: fewer waste what a step costs anyway, and more do not
+fit into a processor's cache."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The keys of configs/translate.yaml."""
@@ -34,7 +39,7 @@ class Settings:
     n_best: Annotated[int, Field(ge=1)] | None
     alignment: bool | None
     interactive: bool | None
-    sentences: Annotated[int, Field(ge=1)]
+    sentences: Annotated[int, Field(ge=1)] | None
     device: str
 
 
@@ -44,7 +49,8 @@ def translate(cfg: DictConfig) -> int:
     search = OmegaConf.merge(cfg.search, {"n_best": n_best} if "n_best" in cfg.search else {})
     loaded = bundle.load_ensemble(cfg.model, decoding.device_of(cfg.device))
     model = (loaded.model, loaded.src, loaded.tgt)
-    run = partial(decoding.translate, *model, search=build(cast(DictConfig, search)), sentences=cfg.sentences)
+    sentences = cfg.sentences or max(1, ROWS // cfg.search.get("beam_size", n_best))
+    run = partial(decoding.translate, *model, search=build(cast(DictConfig, search)), sentences=sentences)
     tell = partial(n_best_lines, subwords=loaded.tgt) if n_best > 1 else _one_line
     terminal = sys.stdin.isatty() if cfg.interactive is None else cfg.interactive
     if terminal:

@@ -90,7 +90,8 @@ class Additive(nn.Module):
 
     def forward(self, query: Float[Tensor, "batch query"], memory: Memory) -> Float[Tensor, "batch src"]:
         """Energies of one query for every source position."""
-        return self.energy(torch.tanh(self.query(query).unsqueeze(1) + memory.keys)).squeeze(-1)
+        # in place, because this is by far the largest tensor of a step: a tenth of the time of beam search
+        return self.energy((self.query(query).unsqueeze(1) + memory.keys).tanh_()).squeeze(-1)
 
 
 class Coverage(Additive):
