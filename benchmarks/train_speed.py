@@ -33,6 +33,7 @@ from heed.metrics.loss import cross_entropy
 from heed.metrics.vocabulary import vocabulary_loss
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.text.subwords import BOS, EOS, PAD, Subwords, train_pair
+from heed.training.memory import keep_freed
 from heed.training.trainer import resolve_precision
 
 VARIANTS = ("tutorial", "stepping", "fp32", "default")
@@ -103,6 +104,7 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
         model: nn.Module = tutorial.Seq2Seq(len(src), len(tgt), Reference())
         batches = tutorial.random_batches(encoded, args.sentences, args.seed)
     else:
+        keep_freed()
         model = _heed(len(src), len(tgt), stepping=variant == "stepping")
         batches = _forever(Batches(encoded, sentences=args.sentences, seed=args.seed))
     optimizer = torch.optim.Adam(model.parameters(), lr=Reference().lr, fused=variant != "tutorial")

@@ -18,6 +18,7 @@ from torch.utils import deterministic
 from heed.data.module import Bitext
 from heed.errors import UserError
 from heed.training.checkpoints import Stopped, WholeFiles, resumable
+from heed.training.memory import keep_freed
 from heed.training.module import Translation
 from heed.training.processes import first_says, started_processes
 
@@ -77,6 +78,7 @@ def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
 
     Ctrl-C and SIGTERM leave with KeyboardInterrupt and SystemExit, the run saved; what has happened is said on stderr.
     """
+    keep_freed()
     checkpoint = first_says(lambda: resumable(Path(trainer.default_root_dir)))
     try:
         with enough_memory(bitext):
