@@ -26,8 +26,8 @@ CHUNK = 1 << 16
 
 
 ROWS = 256
-"""Hypotheses that grow at once, unless `sentences` says otherwise: fewer waste what a step costs anyway, and more do not
-fit into a processor's cache."""
+"""Hypotheses that grow at once, unless `sentences` says otherwise: fewer waste what a step costs anyway, and more do
+not fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
