@@ -9,6 +9,7 @@ from heed.search.greedy import greedy
 from tests.models.examples import BOS, EOS, KINDS, sentences, small_model, targets
 
 DEPTHS = pytest.mark.parametrize("layers", [1, 2])
+QUERIES = pytest.mark.parametrize("query", ["previous", "current"])
 LENGTHS = [5, 3, 1]
 
 
@@ -17,11 +18,12 @@ def start(model: Seq2Seq) -> tuple[State, Memory]:
         return model.encode(*sentences(LENGTHS))
 
 
+@QUERIES
 @DEPTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_stepping_equals_the_whole_sentence(kind: str, layers: int) -> None:
+def test_stepping_equals_the_whole_sentence(kind: str, layers: int, query: str) -> None:
     """Search steps and training does not: any difference is a model that is not used as it was trained."""
-    model = small_model(score=kind, dec_layers=layers).double()
+    model = small_model(score=kind, dec_layers=layers, query=query).double()
     src, src_len = sentences(LENGTHS)
     tgt = targets(3, 6)
     logits, weights = model(src, src_len, tgt)
@@ -32,18 +34,20 @@ def test_stepping_equals_the_whole_sentence(kind: str, layers: int) -> None:
         torch.testing.assert_close(weights[:, position], step_weights, rtol=0, atol=1e-10)
 
 
+@QUERIES
 @DEPTHS
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_query_is_the_state_before_the_word(kind: str, layers: int) -> None:
-    """Weights that follow from the word just read belong to the next one: every heatmap would be shifted by one."""
-    model = small_model(score=kind, dec_layers=layers, sharp=3.0).double()
+def test_what_the_query_knows(kind: str, layers: int, query: str) -> None:
+    """The state before has not read the last word, the current one has: one step off, every heatmap would be shifted."""
+    model = small_model(score=kind, dec_layers=layers, query=query, sharp=3.0).double()
     src, src_len = sentences([5])
     tgt = targets(1, 6)
     changed = tgt.clone()
     changed[0, 3] = 4 + (tgt[0, 3] - 3) % 8
     weights, changed_weights = model(src, src_len, tgt)[1][0], model(src, src_len, changed)[1][0]
     moved = (weights - changed_weights).abs().amax(dim=1) > 1e-9
-    assert moved.tolist() == [False] * 4 + [True] * 2
+    known = 4 if query == "previous" else 3
+    assert moved.tolist() == [False] * known + [True] * (6 - known)
 
 
 def test_the_query_is_the_lowest_layer() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from heed.models import recurrence
 from heed.models.attention import Additive, Memory
-from heed.models.decoder import Decoder, State
+from heed.models.decoder import Decoder
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 
 COVERED = ["additive", "coverage", "general", "dot", "scaled_dot"]
@@ -22,7 +22,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "variational": dict(dropout=0.3, state_dropout=0.3, variational=True),
     "layer norm": dict(layer_norm=True),
     "deep": dict(dec_layers=3, dropout=0.3),
-    "all": dict(dec_layers=2, enc_layers=2, layer_norm=True, dropout=0.3, state_dropout=0.3, variational=True),
+    "current": dict(query="current", state_dropout=0.3),
+    "all": dict(
+        query="current", dec_layers=2, enc_layers=2, layer_norm=True, dropout=0.3, state_dropout=0.3, variational=True
+    ),
 }
 
 
@@ -80,12 +83,12 @@ def test_gradcheck(score: str, variant: str) -> None:
     src, tgt = sentences()
     emb = decoder.embed(tgt).detach().requires_grad_()
     with torch.no_grad():
-        state, memory = model.encode(src, SRC_LEN)
+        state, memory = model._encode(src, SRC_LEN)
     kept = decoder.keep(state.hidden)
 
     def loop(emb: Tensor, hidden: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, ...]:
         sources = Memory(keys, values, memory.mask, memory.covered)
-        return decoder.unroll(emb, State(hidden, memory.covered), sources, kept)
+        return decoder.unroll(emb, state._replace(hidden=hidden), sources, kept)
 
     hidden, keys, values = (part.clone().requires_grad_() for part in (state.hidden, memory.keys, memory.values))
     assert torch.autograd.gradcheck(loop, (emb, hidden, keys, values), fast_mode=True)

@@ -1,6 +1,6 @@
 """The target sentence, written by a GRU that attends at every step."""
 
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -11,12 +11,19 @@ from heed.models.attention import Attended, Attn, Memory
 from heed.models.dropout import NOTHING, Dropout, keep
 from heed.models.gru import Cell
 
+Query = Literal["previous", "current"]
+"""Which state asks for the weights of a step: the one before it, or the one that has read its word."""
+
 
 class State(NamedTuple):
-    """Where a decoder stands after the words so far; `covered` is the sum of the weights of every step."""
+    """Where a decoder stands after the words so far.
+
+    `covered` is the sum of the weights of every look at the source, `found` what the last look gave the GRU to read.
+    """
 
     hidden: Float[Tensor, "batch layers hid"]
     covered: Float[Tensor, "batch src"]
+    found: Float[Tensor, "batch output"]
 
     def select(self, index: Int[Tensor, " chosen"]) -> "State":
         """The states of the sentences at `index`, in that order; a sentence may be chosen more than once."""
@@ -49,14 +56,21 @@ EVERYTHING = Kept()
 class Decoder(nn.Module):
     """A decoder after Bahdanau et al. (2015, arXiv 1409.0473, appendix A.2.2), with a GRU of any depth.
 
-    At step t the query is the state before it, s_{t-1}, so the weights belong to the word about to be predicted:
+    With `query` previous, theirs, the weights of step t are asked for by the state before it, s_{t-1}:
 
         a_t, c_t, o_t = Attn(s_{t-1}, memory)
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_t])
         logits_t      = V tanh(R [s_t; c_t; y_{t-1}])
 
-    Theirs gives the GRU the context c_t as it is, and reads out s_{t-1}, through maxout. With several layers the lowest
-    one attends, those above read it and the last is read out (as in Wu et al. 2016, arXiv 1609.08144, section 3).
+    With `query` current they are asked for by the state that has read the last word, and what was found is read with
+    the next one (Luong et al. 2015, arXiv 1508.04025, sections 3.1 and 3.3; their first is zero, here it is a look):
+
+        s_t           = GRU(s_{t-1}, [y_{t-1}; o_{t-1}])
+        a_t, c_t, o_t = Attn(s_t, memory)
+
+    Either way a_t belongs to the word about to be predicted. Bahdanau et al. give the GRU the context c_t as it is, and
+    read out s_{t-1}, through maxout. With several layers the lowest one attends, those above read it and the last is
+    read out (as in Wu et al. 2016, arXiv 1609.08144, section 3).
     """
 
     def __init__(
@@ -69,6 +83,7 @@ class Decoder(nn.Module):
         layers: int = 1,
         dropout: Dropout = NOTHING,
         layer_norm: bool = False,
+        query: Query = "previous",
     ) -> None:
         super().__init__()
         emb_dim, attended_dim = embedding.embedding_dim, attention.attn_combine.out_features
@@ -77,12 +92,17 @@ class Decoder(nn.Module):
         inputs = [emb_dim + attended_dim] + [hid_dim] * (layers - 1)
         self.cells = nn.ModuleList(Cell(size, hid_dim, layer_norm) for size in inputs)
         self.readout = nn.Linear(hid_dim + enc_dim + emb_dim, output.in_features)
-        self.dropout = dropout
+        self.dropout, self.query = dropout, query
 
     def start(self, summary: Float[Tensor, "batch enc"], memory: Memory) -> State:
         """The state before the first word, learned from the source sentence; of full precision under autocast too."""
         hidden = torch.tanh(self.bridge(summary).to(self.bridge.weight.dtype))
-        return State(hidden.view(len(summary), len(self.cells), -1), memory.covered.to(hidden.dtype))
+        found = hidden.new_zeros(len(hidden), self.attention.attn_combine.out_features)
+        return State(hidden.view(len(hidden), len(self.cells), -1), memory.covered.to(hidden.dtype), found)
+
+    def begin(self, state: State, memory: Memory, kept: Kept = EVERYTHING) -> State:
+        """The state that the first step needs: one that has looked, where steps begin with reading."""
+        return self.look(state, memory, kept)[0] if self.query == "current" else state
 
     def keep(self, hidden: Float[Tensor, "batch layers hid"]) -> Kept:
         """What dropout leaves of these sentences, drawn anew at every call; everything outside training."""
@@ -103,16 +123,28 @@ class Decoder(nn.Module):
     def advance(
         self, emb: Float[Tensor, "batch emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
     ) -> tuple[State, Attended]:
-        """Attend from the state so far, then let the GRU read the last word and what attention found."""
-        seen = state.hidden if kept.states is None else state.hidden * kept.states
-        attended = self.attention.attend(seen[:, 0], memory._replace(covered=state.covered))
-        read = torch.cat((emb, attended.output), dim=1)
+        """One step: look and then read the last word, or read it and then look."""
+        if self.query == "current":
+            return self.look(self.read_word(emb, state, kept), memory, kept)
+        state, attended = self.look(state, memory, kept)
+        return self.read_word(emb, state, kept), attended
+
+    def look(self, state: State, memory: Memory, kept: Kept) -> tuple[State, Attended]:
+        """Attend from where the decoder stands."""
+        lowest = state.hidden[:, 0] if kept.states is None else state.hidden[:, 0] * kept.states[:, 0]
+        attended = self.attention.attend(lowest, memory._replace(covered=state.covered))
+        return State(state.hidden, state.covered + attended.weights, attended.output), attended
+
+    def read_word(self, emb: Float[Tensor, "batch emb"], state: State, kept: Kept) -> State:
+        """Let the GRU read the last word and what attention found."""
+        read = torch.cat((emb, state.found), dim=1)
         hidden = []
         for layer, cell in enumerate(self.cells):
-            hidden.append(cell(read, state.hidden[:, layer], None if kept.states is None else seen[:, layer]))
+            before = state.hidden[:, layer]
+            hidden.append(cell(read, before, None if kept.states is None else before * kept.states[:, layer]))
             if layer + 1 < len(self.cells):
                 read = hidden[-1] if kept.between is None else hidden[-1] * kept.between[:, layer]
-        return State(torch.stack(hidden, dim=1), state.covered + attended.weights), attended
+        return state._replace(hidden=torch.stack(hidden, dim=1))
 
     def read_out(
         self,
@@ -152,14 +184,21 @@ class Decoder(nn.Module):
     def unroll(
         self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
     ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
-        """Top states, contexts and weights of every step: by the fast loop where it covers this attention."""
+        """Top states, contexts and weights of every step from the start: by the fast loop, where it covers these.
+
+        A query from the current state is that of the next step: one step more, and its looks are one step earlier.
+        """
         if not recurrence.covers(self.attention):
             return self.step_through(emb, state, memory, kept)
+        if self.query == "current":
+            emb = nn.functional.pad(emb, (0, 0, 0, 1))
         cells = [cast(Cell, cell) for cell in self.cells]
         keeps = [None] * len(cells) if kept.states is None else list(kept.states.unbind(1))
         states, context, weights = recurrence.unroll(
             self.attention, cells[0], emb, state.hidden[:, 0], state.covered, memory, keeps[0]
         )
+        if self.query == "current":
+            states, context, weights = states[:, :-1], context[:, 1:], weights[:, 1:]
         for layer, cell in enumerate(cells[1:], start=1):
             read = states if kept.between is None else states * kept.between[:, layer - 1 : layer]
             states = gru.layer(cell, read, state.hidden[:, layer], keeps[layer])
@@ -169,7 +208,7 @@ class Decoder(nn.Module):
         self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
     ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
         """The same by stepping: the reference that the fast loop is held against."""
-        steps = []
+        state, steps = self.begin(state, memory, kept), []
         for step_emb in emb.unbind(1):
             state, attended = self.advance(step_emb, state, memory, kept)
             steps.append((state.hidden[:, -1], attended.context, attended.weights))
@@ -180,7 +219,7 @@ class Decoder(nn.Module):
         self, tokens: Int[Tensor, "batch tgt"], state: State, memory: Memory, kept: Kept, teacher_forcing: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Embeddings read, states, contexts and weights where some words are the model's own."""
-        token, steps = tokens[:, 0], []
+        state, token, steps = self.begin(state, memory, kept), tokens[:, 0], []
         for position in range(tokens.size(1)):
             emb = self.embed(token, kept)
             state, attended = self.advance(emb, state, memory, kept)

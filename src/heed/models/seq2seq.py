@@ -1,11 +1,13 @@
 """The whole model: encode a source, step or run the decoder."""
 
+from typing import cast, get_args
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from heed.models.attention import Attn, Memory, MultiHeadAttn
-from heed.models.decoder import Decoded, Decoder, State
+from heed.models.decoder import Decoded, Decoder, Query, State
 from heed.models.dropout import Dropout
 from heed.models.encoder import Encoder
 
@@ -24,7 +26,14 @@ class Seq2Seq(nn.Module):
         self.encoder, self.decoder = encoder, decoder
 
     def encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, Memory]:
-        """The decoder's first state, and what it will attend to. `src_len` counts the real words, EOS among them."""
+        """What a search starts from: the decoder's first state, and what it will attend to.
+
+        `src_len` counts the real words, EOS among them.
+        """
+        state, memory = self._encode(src, src_len)
+        return self.decoder.begin(state, memory), memory
+
+    def _encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, Memory]:
         states, summary = self.encoder(src, src_len)
         mask = torch.arange(src.size(1), device=src.device) < src_len.to(src.device).unsqueeze(1)
         memory = self.decoder.attention.memory(states, states, mask)
@@ -55,7 +64,7 @@ class Seq2Seq(nn.Module):
         teacher_forcing: float = 1.0,
     ) -> Decoded:
         """The same before the vocabulary, for a loss that need not hold all logits at once."""
-        state, memory = self.encode(src, src_len)
+        state, memory = self._encode(src, src_len)
         decoded: Decoded = self.decoder(tgt_in, state, memory, teacher_forcing)
         return decoded
 
@@ -79,6 +88,7 @@ def build_seq2seq(
     variational: bool = False,
     layer_norm: bool = False,
     tie: str = "none",
+    query: str = "previous",
     score: str = "additive",
     att_dim: int = 512,
     heads: int = 1,
@@ -89,8 +99,8 @@ def build_seq2seq(
     `enc_dim` is the size of an encoder state (both directions), `attended_dim` of what attention hands to the GRU.
     `tie` shares embeddings: `none`; `decoder`, its input with the output layer; `all`, the encoder's too.
     `dropout` is that of embeddings and between layers, and of the readout where `readout_dropout` does not say another;
-    see `heed.models.dropout` for the others. More than one of `heads` is for the score `additive`. ValueError where
-    sizes cannot go together.
+    see `heed.models.dropout` for the others. `query` is that of `heed.models.decoder`. More than one of `heads` is for
+    the score `additive`. ValueError where sizes cannot go together.
     """
     sizes = dict(src_vocab=src_vocab, tgt_vocab=tgt_vocab, emb_dim=emb_dim, enc_dim=enc_dim, hid_dim=hid_dim)
     sizes |= dict(readout_dim=readout_dim, attended_dim=attended_dim, enc_layers=enc_layers, dec_layers=dec_layers)
@@ -98,6 +108,8 @@ def build_seq2seq(
     drops = Dropout(dropout, enc_dropout, state_dropout, dropout if readout_dropout is None else readout_dropout)
     drops = drops._replace(variational=variational)
     _check(sizes, pad_id, drops, tie)
+    if query not in get_args(Query):
+        raise ValueError(f"query must be one of {', '.join(get_args(Query))}, got '{query}'")
     if heads > 1 and score != "additive":
         raise ValueError(f"heads={heads} needs score=additive, got score={score}")
     src_embedding = nn.Embedding(src_vocab, emb_dim, padding_idx=pad_id)
@@ -111,7 +123,9 @@ def build_seq2seq(
         width = positions if score == "article" else att_dim
         attention = Attn(hid_dim, enc_dim, width, enc_dim, attended_dim, score=score)
     encoder = Encoder(src_embedding, enc_dim, enc_layers, bidirectional, drops, layer_norm)
-    decoder = Decoder(tgt_embedding, attention, output, enc_dim, hid_dim, dec_layers, drops, layer_norm)
+    decoder = Decoder(
+        tgt_embedding, attention, output, enc_dim, hid_dim, dec_layers, drops, layer_norm, cast(Query, query)
+    )
     model = Seq2Seq(encoder, decoder)
     initialise(model, pad_id)
     return model
