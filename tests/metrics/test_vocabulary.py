@@ -39,7 +39,7 @@ def by_autograd(logits: Tensor, labels: Tensor, smoothing: float, r_drop: float)
     one, other = (functional.log_softmax(half, dim=-1)[labels != PAD] for half in logits.chunk(2))
     both = [functional.kl_div(a, b, reduction="sum", log_target=True) for a, b in ((one, other), (other, one))]
     total, nll = ((getattr(parts[0], name) + getattr(parts[1], name)) / 2 for name in ("total", "nll"))
-    return Loss(total, nll, parts[0].count), r_drop / 2 * sum(both) / 2
+    return Loss(total, nll, parts[0].count), r_drop / 2 * (both[0] + both[1]) / 2
 
 
 def of_logits(logits: Tensor, labels: Tensor, smoothing: float = 0.0, r_drop: float = 0.0) -> tuple[Loss, Tensor]:
@@ -68,8 +68,8 @@ def test_gradcheck(r_drop: float) -> None:
     """Against finite differences: a derivative that is wrong in the same way in both would not be seen above."""
     parts, labels = example()
 
-    def both(*inputs: Tensor) -> Tensor:
-        loss, divergence = vocabulary_loss(*inputs, labels, PAD, 0.1, r_drop)
+    def both(readout: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        loss, divergence = vocabulary_loss(readout, weight, bias, labels, PAD, 0.1, r_drop)
         return loss.total + divergence
 
     assert torch.autograd.gradcheck(both, parts)
@@ -137,10 +137,10 @@ def test_a_label_that_the_model_rules_out_costs_what_it_costs() -> None:
 def test_bfloat16_loses_no_more_than_its_products_do(r_drop: float) -> None:
     """Under autocast the products are rounded; a softmax or a sum over labels in bfloat16 would lose far more."""
     parts, labels = example(batch=40)
-    single = [part.detach().float().requires_grad_() for part in parts]
-    exact = vocabulary_loss(*single, labels, PAD, 0.1, r_drop)[0].total
+    single = readout, weight, bias = [part.detach().float().requires_grad_() for part in parts]
+    exact = vocabulary_loss(readout, weight, bias, labels, PAD, 0.1, r_drop)[0].total
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        low = vocabulary_loss(*single, labels, PAD, 0.1, r_drop)[0].total
+        low = vocabulary_loss(readout, weight, bias, labels, PAD, 0.1, r_drop)[0].total
     assert low.dtype is torch.float32
     torch.testing.assert_close(low, exact, rtol=5e-3, atol=0)
     for found, expected in zip(torch.autograd.grad(low, single), torch.autograd.grad(exact, single), strict=True):

@@ -38,7 +38,7 @@ def test_stepping_equals_the_whole_sentence(kind: str, layers: int, query: str) 
 @DEPTHS
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_query_knows(kind: str, layers: int, query: str) -> None:
-    """The state before has not read the last word, the current one has: one step off, every heatmap would be shifted."""
+    """The state before has not read the last word, the current one has: a step off, every heatmap would be shifted."""
     model = small_model(score=kind, dec_layers=layers, query=query, sharp=3.0).double()
     src, src_len = sentences([5])
     tgt = targets(1, 6)

@@ -219,7 +219,7 @@ def test_bfloat16_stays_near_and_masks_exactly(kind: str) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-DROPS = [
+DROPS: list[dict[str, Any]] = [
     {"dropout": 0.5, "readout_dropout": 0.0},
     {"readout_dropout": 0.5},
     {"enc_dropout": 0.5},
@@ -229,7 +229,7 @@ DROPS = [
 
 @pytest.mark.parametrize("variational", [False, True])
 @pytest.mark.parametrize("drops", DROPS, ids=lambda drops: next(iter(drops)))
-def test_dropout_ends_with_training(drops: dict[str, float], variational: bool) -> None:
+def test_dropout_ends_with_training(drops: dict[str, Any], variational: bool) -> None:
     """Each kind alone is drawn in training, by itself and anew at every call, and not at all afterwards."""
     model = small_model(**({"dropout": 0.0} | drops), variational=variational, enc_layers=2, dec_layers=2)
     plain = small_model(dropout=0.0, enc_layers=2, dec_layers=2)
@@ -243,10 +243,9 @@ def test_dropout_ends_with_training(drops: dict[str, float], variational: bool) 
 @pytest.mark.parametrize("where", ["inputs", "readout", "encoded"])
 def test_variational_dropout_drops_the_same_values_at_every_position(where: str) -> None:
     """Drawn anew for every word it would be ordinary dropout under another name."""
-    shares = {"inputs": {"dropout": 0.5}, "readout": {"readout_dropout": 0.5}, "encoded": {"enc_dropout": 0.5}}[where]
-    model = small_model(
-        **({"dropout": 0.0} | shares), variational=True, hid_dim=32, enc_dim=32, emb_dim=32, readout_dim=32
-    )
+    shares: dict[str, Any] = {"dropout": 0.0, "readout_dropout": 0.0}
+    shares[{"inputs": "dropout", "readout": "readout_dropout", "encoded": "enc_dropout"}[where]] = 0.5
+    model = small_model(**shares, variational=True, hid_dim=32, enc_dim=32, emb_dim=32, readout_dim=32)
     model.train()
     tgt = targets(3, 5)
     if where == "encoded":
