@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -55,6 +55,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--profile", action="store_true", help="say too which operations took the time")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--subwords", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -108,12 +109,14 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
         model = _heed(len(src), len(tgt), stepping=variant == "stepping")
         batches = _forever(Batches(encoded, sentences=args.sentences, seed=args.seed))
     optimizer = torch.optim.Adam(model.parameters(), lr=Reference().lr, fused=variant != "tutorial")
-    update = partial(_update, model, optimizer, precision == "bf16-mixed")
+    update = partial(_update, model, optimizer, precision == "bf16-mixed", variant == "stepping")
     losses = [update(*next(batches)) for _ in range(args.warmup)]
     timed = [next(batches) for _ in range(args.updates)]
     start = time.perf_counter()
     losses += [update(*batch) for batch in timed]
     seconds = time.perf_counter() - start
+    if args.profile:
+        _print_operations(partial(update, *timed[-1]))
     with FlopCounterMode(display=False) as counter:
         update(*timed[-1])
     flop = counter.get_total_flops() / _cells(*timed[-1]) * sum(_cells(*batch) for batch in timed)
@@ -137,6 +140,22 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     }
 
 
+def _print_operations(update: Callable[[], float], updates: int = 8, shown: int = 14) -> None:
+    """The operations that took the most time by themselves, in milliseconds an update."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
+        for _ in range(updates):
+            update()
+    operations = sorted(profiled.key_averages(), key=lambda operation: -operation.self_cpu_time_total)
+    total = sum(operation.self_cpu_time_total for operation in operations)
+    print(
+        f"  {total / updates / 1000:8.1f} ms  {sum(one.count for one in operations) // updates:6d}  all",
+        file=sys.stderr,
+    )
+    for one in operations[:shown]:
+        milliseconds = one.self_cpu_time_total / updates / 1000
+        print(f"  {milliseconds:8.1f} ms  {one.count // updates:6d}  {one.key}", file=sys.stderr)
+
+
 def _pairs(args: argparse.Namespace) -> Pairs:
     src_lang, tgt_lang = args.languages
     if args.train:
@@ -147,8 +166,9 @@ def _pairs(args: argparse.Namespace) -> Pairs:
 def _heed(src_vocab: int, tgt_vocab: int, stepping: bool) -> Seq2Seq:
     sizes = {name: value for name, value in Reference()._asdict().items() if name not in ("lr", "clip_norm")}
     model = build_seq2seq(src_vocab, tgt_vocab, **sizes)
-    if stepping:  # the same model without the fast loop
+    if stepping:  # the same model with torch's own loop in the encoder, and none of ours in the decoder
         model.decoder.unroll = model.decoder.step_through  # type: ignore[method-assign]
+        model.encoder._unrolled = model.encoder._packed  # type: ignore[method-assign]
     return model
 
 
@@ -158,14 +178,19 @@ def _forever(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
             yield batch.src, batch.tgt
 
 
-def _update(model: nn.Module, optimizer: torch.optim.Optimizer, low: bool, src: Tensor, tgt: Tensor) -> float:
+def _update(
+    model: nn.Module, optimizer: torch.optim.Optimizer, low: bool, whole: bool, src: Tensor, tgt: Tensor
+) -> float:
+    """One update; with `whole`, its loss is that of all logits at once."""
     optimizer.zero_grad()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
-        if isinstance(model, Seq2Seq):
+        if not isinstance(model, Seq2Seq):
+            loss = cross_entropy(model(src, tgt), tgt[:, 1:], PAD)
+        elif whole:
+            loss = cross_entropy(model(src, (src != PAD).sum(1), tgt[:, :-1])[0], tgt[:, 1:], PAD)
+        else:
             readout, output = model.read(src, (src != PAD).sum(1), tgt[:, :-1]).readout, model.decoder.output
             loss, _ = vocabulary_loss(readout, output.weight, output.bias, tgt[:, 1:], PAD)
-        else:
-            loss = cross_entropy(model(src, tgt), tgt[:, 1:], PAD)
     mean = loss.total / loss.count
     mean.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), Reference().clip_norm)
