@@ -1,6 +1,7 @@
 """Arrays on the disk: the same as those made, made once, and never believed when damaged."""
 
 import logging
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -64,11 +65,24 @@ def test_a_damaged_file_is_made_again_with_a_word(folder: Path, fault: str, capl
 
 
 def test_where_nothing_can_be_written_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Would catch a full or foreign disk that ends a run which could do without."""
+    """Would catch a foreign disk that ends a run which could do without."""
     folder.write_text("no folder")
     with caplog.at_level(logging.WARNING):
         assert same(kept("a", Maker(ARRAYS)), ARRAYS)
     assert "cannot be written" in caplog.text
+
+
+def test_on_a_full_disk_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Would catch safetensors' own error, which is no OSError; a limit on the size of files stands for a disk's end."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert same(kept("a", Maker(ARRAYS)), ARRAYS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "a.safetensors cannot be written" in caplog.text
+    assert list(folder.iterdir()) == []
 
 
 def test_a_key_is_of_all_parts_and_of_where_each_ends() -> None:

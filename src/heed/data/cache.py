@@ -47,8 +47,9 @@ def kept(name: str, make: Callable[[], Arrays]) -> Arrays:
     made = make()
     try:
         _write(path, made)
-    except OSError as error:
-        log.warning("%s cannot be written (%s); the next start makes it again", path, error.strerror)
+    except (OSError, SafetensorError) as error:  # the second is what a full disk looks like to safetensors
+        reason = getattr(error, "strerror", None) or error
+        log.warning("%s cannot be written (%s); the next start makes it again", path, reason)
         return made
     return _read(path) or made
 
