@@ -234,6 +234,14 @@ def without(name: str) -> Damage:
     return damage
 
 
+def not_a_number(folder: Path) -> None:
+    """Beam search would find nothing at all, and sampling a word beyond the last."""
+    path = folder / "weights.safetensors"
+    weights = load_file(path)
+    weights["decoder.readout.bias"][1] = float("nan")
+    save_file(weights, path)
+
+
 def and_then(*damages: Damage) -> Damage:
     return lambda folder: [damage(folder) for damage in damages]
 
@@ -247,6 +255,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "weights' header lies": (lying_header, r"weights.safetensors is damaged"),
     "weights of another size": (of_another_size, r"does not fit its config.json: .* is \(.*\), expected \("),
     "weights lack a matrix": (without("decoder.bridge.weight"), r"decoder.bridge.weight is missing"),
+    "weights not a number": (not_a_number, r"weights.safetensors: decoder.readout.bias holds what is no number"),
     "weights of no model": (fill("weights.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"), r"is missing"),
     "pickle in the place of weights": (fill("weights.safetensors", b"\x80\x04cos\nsystem\n."), r"is damaged"),
     "another score": (set_key(score="general"), r"does not fit its config.json: .*additive|attn"),

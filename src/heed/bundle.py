@@ -172,7 +172,10 @@ def _read_weights(path: Path, architecture: Mapping[str, Any]) -> Seq2Seq:
     parameters = dict(model.named_parameters(remove_duplicate=False))
     _compare(path, _shapes(path), parameters)
     # copied: the file is mapped into memory, and whoever writes over it would write into the model
-    found = {id(parameters[name]): nn.Parameter(value.float().clone()) for name, value in load_file(path).items()}
+    values = {name: value.float().clone() for name, value in load_file(path).items()}
+    if broken := [name for name, value in values.items() if not value.isfinite().all()]:
+        raise UserError(f"{path}: {broken[0]} holds what is no number; copy the model folder again, or train anew")
+    found = {id(parameters[name]): nn.Parameter(value) for name, value in values.items()}
     model.load_state_dict({name: found[id(parameter)] for name, parameter in parameters.items()}, assign=True)
     return model
 
