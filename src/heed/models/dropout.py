@@ -12,8 +12,8 @@ class Dropout(NamedTuple):
     """Shares of values set to zero in training, those that are left scaled up (Srivastava et al. 2014, JMLR 15).
 
     `inputs` are embeddings and what one layer hands to the next, `encoded` the encoder's states as attention sees them,
-    `states` the recurrent states, which keep one mask for all steps of a sentence (Gal and Ghahramani 2016, arXiv
-    1512.05287). With `variational` all of them do.
+    `states` the recurrent states. These, and what the decoder's layers hand on, keep one mask for all steps of a
+    sentence (Gal and Ghahramani 2016, arXiv 1512.05287). With `variational` all of them do.
     """
 
     inputs: float = 0.0
@@ -37,10 +37,10 @@ def keep(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor | None:
 
 def _keep_on_cpu(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor:
     """The same, with the share rounded to 16 bits: out of one draw of 64 come four of 16, eight times as fast."""
-    values, dropped = math.prod(shape), round(share * 2**16)
+    values, dropped = math.prod(shape), min(round(share * 2**16), 2**16 - 1)
     draws = torch.empty(-(-values // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:values]
     kept = (draws >= dropped - 2**15).to(like.dtype).view(shape)
-    return kept.mul_(2**16 / (2**16 - dropped)) if dropped < 2**16 else kept
+    return kept.mul_(2**16 / (2**16 - dropped))
 
 
 def drop(
