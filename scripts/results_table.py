@@ -106,8 +106,8 @@ def _environment(read: dict[str, Any]) -> dict[str, Any]:
     """What another needs to repeat it; not where on this machine anything lay."""
     kept = {key: read[key] for key in ("started", "seed", "git", "packages", "python")}
     machine = {key: read["machine"][key] for key in ("cpu", "cores", "gpus", "memory_gib")}
-    command = re.sub(r"=(/|\.\./)\S*", "=…", read["command"][read["command"].index(" -m ") :])
-    return {"command": f"python{command}", **kept, "machine": machine}
+    command = re.sub(r"^.*?(-m heed\.train|heed-train|heed/train\.py)", "python -m heed.train", read["command"])
+    return {"command": re.sub(r"=(/|\.\./)\S*", "=…", command), **kept, "machine": machine}
 
 
 def write(page: Path) -> None:

@@ -143,7 +143,7 @@ def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
 def environment(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a result depends on beside the settings, and when it was begun (UTC)."""
     return {
-        "command": shlex.join(sys.orig_argv),
+        "command": shlex.join(_typed()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": config.get("seed"),
         "git": _git(),
@@ -157,6 +157,12 @@ def environment(config: Mapping[str, Any]) -> dict[str, Any]:
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         },
     }
+
+
+def _typed() -> list[str]:
+    """The command line; a process that a launcher made for a job of a sweep has it from its parent, in `sys.argv`."""
+    own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv) + 1 :]
+    return sys.orig_argv if own == sys.argv[1:] else [sys.executable, *sys.argv]
 
 
 def _contents(folder: Path) -> list[Path]:

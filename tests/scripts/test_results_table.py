@@ -76,11 +76,14 @@ def test_a_name_is_kept_anew(tmp_path: Path, results: Path, monkeypatch: pytest.
     assert sorted(path.name for path in (results / "dot").iterdir()) == ["seed-1.json", "seed-2.json"]
 
 
+@pytest.mark.parametrize("program", ["-m heed.train", "/home/me/bin/heed-train", "/home/me/src/heed/train.py"])
 def test_what_is_kept_says_nothing_of_the_machine_s_folders(
-    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    """Catches a home directory in the repository."""
-    command(monkeypatch, "keep", run(tmp_path / "one", 1, 30.0))
+    """Catches a home directory in the repository, and a run that is kept only where it was typed in one way."""
+    path = run(tmp_path / "one", 1, 30.0) / "environment.json"
+    path.write_text(path.read_text().replace("-m heed.train", program))
+    command(monkeypatch, "keep", tmp_path / "one")
     kept = json.loads((results / "one/seed-1.json").read_text())
     assert kept["environment"]["command"] == "python -m heed.train seed=1 corpus.root=… corpus.train=…"
     assert "/home" not in json.dumps(kept)
