@@ -160,7 +160,8 @@ def _pairs(args: argparse.Namespace) -> Pairs:
     src_lang, tgt_lang = args.languages
     if args.train:
         return files("bench", src_lang, tgt_lang, train=args.train).read("train")
-    return multi30k("multi30k", f"{src_lang}-{tgt_lang}", root=args.root).read("train")
+    pair: Any = f"{src_lang}-{tgt_lang}"
+    return multi30k("multi30k", pair, root=args.root).read("train")
 
 
 def _heed(src_vocab: int, tgt_vocab: int, stepping: bool) -> Seq2Seq:

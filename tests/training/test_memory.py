@@ -4,31 +4,29 @@ import sys
 
 import pytest
 
-PAGES_OF_A_BLOCK = 64 * 2**20 // 4096
-
-TOUCH = """
+STEPS = """
 import resource, sys
 import torch
 from heed.training.memory import keep_freed
 
 if sys.argv[1] == "kept":
     keep_freed()
-for turn in range(4):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(2**24)
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-print(faults)
+for step in range(40):
+    if step == 20:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [torch.ones(2**20 * size) for size in (3 + step % 4, 16, 5)]  # of 4 MiB
+    del blocks
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other library is told")
-def test_a_block_freed_is_not_mapped_again() -> None:
+def test_steps_do_not_map_the_same_memory_again() -> None:
     """Catches settings that malloc does not take: every step would touch all pages of its largest tensors anew."""
 
     def faults(how: str) -> int:
-        return int(
-            subprocess.run([sys.executable, "-c", TOUCH, how], capture_output=True, text=True, check=True).stdout
-        )
+        command = [sys.executable, "-c", STEPS, how]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
-    assert faults("given back") > PAGES_OF_A_BLOCK / 2
-    assert faults("kept") < PAGES_OF_A_BLOCK / 100
+    # Not none: a freed block can be a few bytes too short for an aligned one of its own size.
+    assert faults("kept") < 0.5 * faults("given back")
