@@ -171,6 +171,7 @@ class TestEndings:
             ({"n_best": 0}, "got n_best=0 and beam_size=5"),
             ({"max_len": 0}, "max_len must be at least 1, got 0"),
             ({"coverage_penalty": -0.1}, "coverage_penalty must be at least 0, got -0.1"),
+            ({"length_penalty": -1000.0}, "length_penalty must be at least -10 and at most 10, got -1000.0"),
         ],
     )
     def test_what_cannot_be_is_said(self, wrong: dict[str, Any], message: str) -> None:

@@ -74,6 +74,8 @@ def beam(
         )
     if coverage_penalty < 0:
         raise ValueError(f"coverage_penalty must be at least 0, got {coverage_penalty}")
+    if not -10 <= length_penalty <= 10:  # a hundred would make infinities of scores
+        raise ValueError(f"length_penalty must be at least -10 and at most 10, got {length_penalty}")
     found: list[list[Hypothesis]] = [[] for _ in range(len(src))]
     needed = wanted if coverage_penalty == 0 else beam_size  # what coverage takes from a score is known at the end
     steps, ends = _search(model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed)
@@ -81,13 +83,10 @@ def beam(
     if coverage_penalty:
         ends = ends._replace(score=ends.score + coverage_penalty * _coverage(attention, ends, src_len))
     order = ends.score.argsort(descending=True, stable=True).tolist()
-    words, ends_there, lengths = (
-        ids.tolist(),
-        list(zip(*(part.tolist() for part in ends), strict=True)),
-        src_len.tolist(),
-    )
+    words, lengths = ids.tolist(), src_len.tolist()
+    each = list(zip(*(part.tolist() for part in ends), strict=True))
     for index in order:
-        sentence, score, length, _, finished = ends_there[index]
+        sentence, score, length, _, finished = each[index]
         if len(found[sentence]) < wanted:
             looked = attention[index, : length + finished, : lengths[sentence]]
             found[sentence].append(Hypothesis(words[index][:length], score, looked))
