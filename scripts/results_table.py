@@ -96,7 +96,7 @@ def _kept(run: Path) -> dict[str, Any]:
     files = ("report.json", "environment.json", "evaluate/test/report.json")
     train, environment, test = (json.loads((run / name).read_text(encoding="utf-8")) for name in files)
     return {
-        "test": test,
+        "test": {key: value for key, value in test.items() if key != "versus"},
         "train": {key: value for key, value in train.items() if key != "history"},
         "environment": _environment(environment),
     }

@@ -1,8 +1,9 @@
 """What an evaluation found, as rows to print, and what several evaluations of one kind have in common."""
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from heed.metrics.attention import Health, advice
 
@@ -55,8 +56,8 @@ def over_runs(seeds: Sequence[int], reports: Sequence[Mapping[str, Any]]) -> dic
     return {
         **{key: reports[0][key] for key in ("corpus", "split", "sentences", "search")},
         "seeds": list(seeds),
-        "mean": _of_each(statistics.fmean, reports),
-        "standard_deviation": _of_each(statistics.stdev, reports),
+        "mean": _of_each(lambda scores: float(np.mean(scores)), reports),
+        "standard_deviation": _of_each(lambda scores: float(np.std(scores, ddof=1)), reports),
         **{f"{key}_signature": reports[0][f"{key}_signature"] for key in SIGNATURES},
         "runs": [dict(report) for report in reports],
     }

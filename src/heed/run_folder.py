@@ -75,11 +75,11 @@ def held(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _nothing_left(folder: Path, made: Sequence[Path]) -> Iterator[None]:
-    """Take away what was `made` for a run, innermost first, where a UserError ends it before it has done any work."""
+    """Take away what was `made` for a run, innermost first, where a UserError ends it before its first curve."""
     try:
         yield
     except UserError:
-        if made and not _holds_work(folder):
+        if made and not (_holds_work(folder) or (folder / "tensorboard").exists()):
             shutil.rmtree(folder, ignore_errors=True)
             for parent in made[1:]:
                 with suppress(OSError):  # another run is in it by now

@@ -1,6 +1,7 @@
 """The door to training: a config in, a run folder out."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from heed.training.progress import Lines, duration
 from heed.training.schedules import Schedule
 from heed.training.trainer import fit
 from heed.training.validation import Validation
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,9 @@ def _model(cfg: DictConfig, data: Data) -> tuple[Seq2Seq, dict[str, Any]]:
 
 
 def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int) -> Translation:
+    drops = [cfg.model.get(name) for name in ("dropout", "readout_dropout", "enc_dropout", "state_dropout")]
+    if cfg.r_drop and not any([*drops, cfg.word_dropout]):
+        log.warning("r_drop=%g without any dropout: two equal passes agree anyway, in twice the time", cfg.r_drop)
     return Translation(
         model,
         optimizer=build(cfg.optim),

@@ -1,6 +1,7 @@
 """Several processes that train one model: who they are, and how they come to one decision."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -108,7 +109,8 @@ def refuse(message: str) -> NoReturn:
 
 def process_rank() -> int:
     """Which of its fellows this process is, as torchrun says; 0 alone."""
-    return int(os.environ.get("RANK", "0"))
+    rank = os.environ.get("RANK", "")
+    return int(rank) if "WORLD_SIZE" in os.environ and rank.isdecimal() else 0
 
 
 def await_turn() -> None:
@@ -118,6 +120,10 @@ def await_turn() -> None:
 
 
 def leave() -> NoReturn:
-    """End with the code of a UserError and without its line, after the process that says it."""
+    """End with the code of a UserError and without its line, after the process that says it.
+
+    Or at torchrun's SIGTERM, without a word as well.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     time.sleep(GRACE)
     sys.exit(2)
