@@ -69,8 +69,9 @@ def tell(jobs: Sequence[Job]) -> None:
     print(f"\nsweep      {len(jobs)} runs, {failed} failed; scores of test stand where a run was evaluated\n\n{shown}")
     folders = [job.ended.folder for job in jobs if job.ended.folder]
     if folders:
-        common = os.path.commonpath([folder.parent.absolute() for folder in folders])
-        path = Path(os.path.relpath(common), SWEEP)
+        if len({folder.is_absolute() for folder in folders}) > 1:
+            folders = [folder.absolute() for folder in folders]
+        path = Path(os.path.commonpath([folder.parent for folder in folders]), SWEEP)
         write_whole(path, f"{shown}\n")
         print(f"\nwritten to {path}")
 
