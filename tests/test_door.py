@@ -208,6 +208,7 @@ def test_of_several_processes_the_first_says_what_all_found(
     """Catches one line for each process; torchrun ends the others while they wait for their turn."""
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setenv("WORLD_SIZE", "2")
 
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
