@@ -250,8 +250,8 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
     [
         ("evaluate model=nowhere", "nowhere is no model folder; give one that a run has written, as runs/<name>/model"),
         ("evaluate model=own/test.en", "own/test.en is no model folder"),
-        ("evaluate split=dev", "corpus own has no dev split; a split is one of train, valid, test"),
-        ("evaluate split=valid", "corpus own has no valid split; set corpus.valid=…"),
+        ("evaluate split=dev", "corpus own has no dev split; give split="),
+        ("evaluate split=valid", "corpus own has no valid split; give split="),
         ("evaluate OTHER corpus.tgt_lang=de", "translates en to fr, and corpus other is en to de; choose text of its"),
         ("evaluate OTHER corpus.name=../../../out", "corpus.name=../../../out: expected a name that a folder can have"),
         ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that a folder can have"),

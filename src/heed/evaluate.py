@@ -122,6 +122,8 @@ def _evaluate(cfg: DictConfig) -> tuple[dict[str, Any], Path]:
     _check_languages(first, loaded, corpus)
     folder = _folder(cfg, corpus.name)
     refuse_strangers(folder)
+    if cfg.split not in corpus.splits:
+        raise UserError(f"corpus {corpus.name} has no {cfg.split} split; give split={' or '.join(corpus.splits)}")
     pairs = corpus.read(cfg.split)
     others = _others(cfg, corpus, pairs.tgt) if cfg.versus else None
     found = _find(cfg, loaded, corpus, pairs)

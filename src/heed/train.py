@@ -34,6 +34,9 @@ from heed.training.schedules import Schedule
 from heed.training.trainer import fit
 from heed.training.validation import Validation
 
+SOME = 8
+"""Pieces of a vocabulary that is not known yet; no size of a model hangs on it."""
+
 log = logging.getLogger(__name__)
 
 
@@ -99,6 +102,7 @@ class Data:
 
 def train(cfg: DictConfig) -> Run:
     """Train, or go on with what an earlier start left, to the end; nothing where the run is finished."""
+    _check(cfg)
     folder = _folder(cfg)
     with joined(cfg.trainer.distributed, cfg.trainer.accelerator), ExitStack() as kept:
         if first_says(lambda: _begin(cfg, folder, kept)) == "finished":
@@ -110,6 +114,14 @@ def train(cfg: DictConfig) -> Run:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         print(_summary(folder, report, cfg.corpus))
         return Run(folder, report)
+
+
+def _check(cfg: DictConfig) -> None:
+    """UserError for what can be known to be wrong before any text is read, or a run removed for another."""
+    if cfg.ema and cfg.average_last:
+        raise UserError(f"ema={cfg.ema} and average_last={cfg.average_last}; set one of them, the other to null")
+    with torch.device("meta"), bundle.Unfilled():
+        build(cfg.model, src_vocab=SOME, tgt_vocab=SOME)
 
 
 def _folder(cfg: DictConfig) -> Path:
@@ -228,8 +240,6 @@ def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int) -> Translatio
 
 
 def _average(cfg: DictConfig, model: Seq2Seq) -> Average | None:
-    if cfg.ema and cfg.average_last:
-        raise UserError(f"ema={cfg.ema} and average_last={cfg.average_last}; set one of them, the other to null")
     if cfg.ema:
         return moving_average(model, cfg.ema)
     return MeanOfLast(model, cfg.average_last) if cfg.average_last else None

@@ -109,9 +109,14 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
+def _shown(perplexity: float) -> str:
+    """In ten places, whatever came of the run."""
+    return f"{perplexity:10,.2f}" if perplexity < 1e6 else f"{perplexity:10.2g}"
+
+
 def _line(step: int, epoch: float, loss: float, scores: Scores, seconds: float) -> str:
     aer = "     -" if scores.aer is None else f"{scores.aer:6.3f}"
     return (
-        f"{step:8,}  {epoch:5.1f}  {loss:10.3f}  {scores.loss:10.3f}  {scores.perplexity:10,.2f}"
+        f"{step:8,}  {epoch:5.1f}  {loss:10.3f}  {scores.loss:10.3f}  {_shown(scores.perplexity)}"
         f"  {scores.bleu:6.2f}  {scores.chrf:6.2f}  {aer}  {duration(seconds):>8}"
     )
