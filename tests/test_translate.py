@@ -206,7 +206,9 @@ def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pyte
     [
         (["n_best=2"], "n_best=2: search=greedy finds one translation; choose search=beam or search=sample"),
         (["n_best=6", "search=beam"], "n_best=6 of a beam of 5; give search.beam_size=6 or more"),
-        (["search=sample", "search.temperature=0.0"], "search: expected temperature > 0"),
+        (["search=sample", "search.temperature=0.0"], "search: temperature=0.0, expected above 0"),
+        (["search=sample", "search.top_p=0.0"], "search: top_p=0.0, expected above 0 and at most 1"),
+        (["search=beam", "search.beam_size=0"], "search.beam_size=0, expected 1 or more"),
         (["search=beam", "search.coverage_penalty=-1.0"], "search: coverage_penalty must be at least 0, got -1"),
     ],
 )

@@ -71,8 +71,11 @@ def _wanted(cfg: DictConfig) -> int:
     name = str(cfg.search["_target_"]).rpartition(".")[2]
     if n_best > 1 and "n_best" not in cfg.search:
         raise UserError(f"n_best={n_best}: search={name} finds one translation; choose search=beam or search=sample")
-    if n_best > cfg.search.get("beam_size", n_best):
-        raise UserError(f"n_best={n_best} of a beam of {cfg.search.beam_size}; give search.beam_size={n_best} or more")
+    beam_size = cfg.search.get("beam_size", n_best)
+    if beam_size < 1:
+        raise UserError(f"search.beam_size={beam_size}, expected 1 or more")
+    if n_best > beam_size:
+        raise UserError(f"n_best={n_best} of a beam of {beam_size}; give search.beam_size={n_best} or more")
     return n_best
 
 

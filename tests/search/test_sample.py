@@ -121,5 +121,5 @@ def test_scores_and_attention_are_the_models_own() -> None:
     "wrong", [{"temperature": 0.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"n_best": 0}, {"max_len": 0}]
 )
 def test_what_cannot_be_drawn_from_is_said(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="got"):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
         sample(talker(), *sentences(LENGTHS), BOS, EOS, **wrong)

@@ -47,7 +47,8 @@ class Encoder(nn.Module):
     def forward(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> Encoded:
         """States of every position, zero at padding; no state has seen padding."""
         emb = self._drop(self.embedding(src), self.dropout.inputs)
-        plain = not self.norm_input and not (self.training and (self.dropout.states or self.gru.num_layers > 1))
+        drops = self.dropout.states or (self.dropout.inputs and self.gru.num_layers > 1)
+        plain = not self.norm_input and not (self.training and drops)
         # torch's own loop is the faster one on a GPU, and where nothing is recorded for a backward pass
         run = self._packed if plain and (emb.is_cuda or not torch.is_grad_enabled()) else self._unrolled
         states, summary = run(emb, src_len)

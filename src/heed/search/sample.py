@@ -33,11 +33,7 @@ def sample(
     The draws of a sentence hang on `seed` and on its own pieces, not on the sentences beside it or on its place: a
     text in other batches, or in parts, has the same translations, and so has a line that stands in it twice.
     """
-    if temperature <= 0 or not 0 < top_p <= 1 or (top_k is not None and top_k < 1) or n_best < 1:
-        raise ValueError(
-            "expected temperature > 0, top_k >= 1, 0 < top_p <= 1 and n_best >= 1, "
-            f"got {temperature}, {top_k}, {top_p} and {n_best}; the most probable words are those of greedy search"
-        )
+    _check(temperature, top_k, top_p, n_best)
     longest = int(limits(src_len, max_len).max())
     lines = [ids[:length] for ids, length in zip(src.tolist(), src_len.tolist(), strict=True)]
     uniform = [_uniform(f"{seed} {number} {ids}", longest) for ids in lines for number in range(n_best)]
@@ -52,6 +48,17 @@ def sample(
     found = write(model, src, src_len, bos_id, eos_id, max_len, choose, times=n_best)
     by_sentence = [found[first : first + n_best] for first in range(0, len(found), n_best)]
     return [sorted(several, key=lambda one: -one.score) for several in by_sentence]
+
+
+def _check(temperature: float, top_k: int | None, top_p: float, n_best: int) -> None:
+    for name, given, right, expected in (
+        ("temperature", temperature, temperature > 0, "above 0; the most probable words are those of greedy search"),
+        ("top_k", top_k, top_k is None or top_k >= 1, "1 or more, or null for all words"),
+        ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
+        ("n_best", n_best, n_best >= 1, "1 or more"),
+    ):
+        if not right:
+            raise ValueError(f"{name}={given}, expected {expected}")
 
 
 def _uniform(key: str, count: int) -> list[float]:
