@@ -276,7 +276,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "huge depth": (set_key(dec_layers=10**9), r"dec_layers must be at most 64, got 1000000000"),
     "vocabulary of another model": (set_key(src_vocab=5), r"src_vocab=5, but its subwords have"),
     "no vocabulary size": (change_config(lambda c: c["architecture"].pop("tgt_vocab")), r"tgt_vocab=None"),
-    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, this heed .* reads 2"),
+    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, this heed .* reads 3"),
     "no format": (change_config(lambda c: c.pop("format")), r"has format None"),
     "no architecture": (change_config(lambda c: c.pop("architecture")), r"config.json has no architecture"),
     "config not JSON": (fill("config.json", b"format: 1\n"), r"config.json is damaged \(Expecting value"),

@@ -28,7 +28,7 @@ from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.search.ensemble import Ensemble, ensemble
 from heed.text.subwords import Subwords
 
-FORMAT = 2
+FORMAT = 3
 FILES = ("config.json", "weights.safetensors", "source.model", "target.model", "about.json")
 
 

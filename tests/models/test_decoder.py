@@ -85,6 +85,13 @@ def test_logits_see_state_context_and_word() -> None:
         assert ((model.decoder.read_out(*changed) - before).abs() > 1e-6).any(dim=1).all()
 
 
+def test_nothing_squashes_the_readout() -> None:
+    """Twice the state, context and word is twice the readout: a tanh there costs BLEU for as long as a model learns."""
+    decoder = small_model(sharp=10.0).double().decoder
+    parts = [torch.randn(3, size, dtype=torch.float64) for size in (8, 8, 6)]
+    torch.testing.assert_close(decoder.read_out(*(2 * part for part in parts)), 2 * decoder.read_out(*parts))
+
+
 def test_a_word_changes_nothing_before_it() -> None:
     """A logit that has seen the word it predicts gives a loss of nothing and translations of nothing."""
     model = small_model().double()

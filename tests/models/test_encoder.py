@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from heed.models.embedding import Embedding
 from heed.models.encoder import Encoded, Encoder
 from heed.models.gru import Cell
 from tests.models.examples import sentences
@@ -13,7 +14,7 @@ LENGTHS = [3, 6, 1, 4]  # neither ascending nor descending
 
 def encoder(layers: int, bidirectional: bool) -> Encoder:
     torch.manual_seed(1)
-    return Encoder(nn.Embedding(20, 5), 8, layers, bidirectional).double().eval()
+    return Encoder(Embedding(20, 5), 8, layers, bidirectional).double().eval()
 
 
 def encode(module: Encoder, src: Tensor, src_len: Tensor) -> Encoded:
@@ -82,13 +83,13 @@ class TestEncoder:
 
 def test_an_odd_size_for_two_directions_is_refused() -> None:
     with pytest.raises(ValueError, match="enc_dim must be even for two directions, got 7"):
-        Encoder(nn.Embedding(20, 5), 7)
+        Encoder(Embedding(20, 5), 7)
 
 
 def test_normalised_states_are_stepped_ones() -> None:
     """The loop with its own derivatives of the layer normalisation, against a cell that leaves them to autograd."""
     torch.manual_seed(1)
-    module = Encoder(nn.Embedding(20, 5), 8, layer_norm=True).double()
+    module = Encoder(Embedding(20, 5), 8, layer_norm=True).double()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

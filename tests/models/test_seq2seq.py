@@ -194,6 +194,7 @@ class TestBeginning:
         for embedding in (model.encoder.embedding, model.decoder.embedding):
             assert (embedding.weight[PAD] == 0).all()
             assert float(embedding.weight.detach().std()) == pytest.approx(16**-0.5, rel=0.03)
+            assert float(embedding(torch.arange(1, 2000)).detach().std()) == pytest.approx(1, rel=0.03)  # as it is read
 
     def test_a_seed_decides(self) -> None:
         one, same, other = (small_model(seed) for seed in (1, 1, 2))
@@ -211,8 +212,9 @@ def test_bfloat16_stays_near_and_masks_exactly(kind: str) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low_logits, low_weights = model(src, src_len, tgt)
         sampled_logits, _ = model(src, src_len, tgt, teacher_forcing=1.0 - 1e-12)
-    torch.testing.assert_close(low_logits.float(), logits, rtol=0, atol=0.05)
-    torch.testing.assert_close(sampled_logits.float(), logits, rtol=0, atol=0.05)
+    near = 0.04 * float(logits.detach().std())
+    torch.testing.assert_close(low_logits.float(), logits, rtol=0, atol=near)
+    torch.testing.assert_close(sampled_logits.float(), logits, rtol=0, atol=near)
     torch.testing.assert_close(low_weights.float(), weights, rtol=0, atol=0.02)
     assert (low_weights[1, :, 3:] == 0).all()
     low_logits.float().square().sum().backward()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from heed.models import gru, recurrence
 from heed.models.attention import Attended, Attn, Memory
 from heed.models.dropout import NOTHING, Dropout, keep
+from heed.models.embedding import Embedding
 from heed.models.gru import Cell
 
 Query = Literal["previous", "current"]
@@ -60,7 +61,7 @@ class Decoder(nn.Module):
 
         a_t, c_t, o_t = Attn(s_{t-1}, memory)
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_t])
-        logits_t      = V tanh(R [s_t; c_t; y_{t-1}])
+        logits_t      = V R [s_t; c_t; y_{t-1}]
 
     With `query` current they are asked for by the state that has read the last word, and what was found is read with
     the next one (Luong et al. 2015, arXiv 1508.04025, sections 3.1 and 3.3; their first is zero, here it is a look):
@@ -69,13 +70,13 @@ class Decoder(nn.Module):
         a_t, c_t, o_t = Attn(s_t, memory)
 
     Either way a_t belongs to the word about to be predicted. Bahdanau et al. give the GRU the context c_t as it is, and
-    read out s_{t-1}, through maxout. With several layers the lowest one attends, those above read it and the last is
-    read out (as in Wu et al. 2016, arXiv 1609.08144, section 3).
+    read out s_{t-1}, through maxout; a linear readout learns sooner. With several layers the lowest one attends, those
+    above read it and the last is read out (as in Wu et al. 2016, arXiv 1609.08144, section 3).
     """
 
     def __init__(
         self,
-        embedding: nn.Embedding,
+        embedding: Embedding,
         attention: Attn,
         output: nn.Linear,
         enc_dim: int,
@@ -154,7 +155,7 @@ class Decoder(nn.Module):
         kept: Kept = EVERYTHING,
     ) -> Float[Tensor, "*shape readout"]:
         """The deep output: what state, context and last word say together."""
-        readout = torch.tanh(self.readout(torch.cat((top, context, emb), dim=-1)))
+        readout = self.readout(torch.cat((top, context, emb), dim=-1))
         return self._drop(readout, kept.readout, self.dropout.readout)
 
     def step(

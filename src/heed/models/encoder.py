@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from heed.models.dropout import NOTHING, Dropout, drop, keep
+from heed.models.embedding import Embedding
 from heed.models.gru import EPSILON, Recurrent, unroll
 
 
@@ -26,7 +27,7 @@ class Encoder(nn.Module):
 
     def __init__(
         self,
-        embedding: nn.Embedding,
+        embedding: Embedding,
         enc_dim: int,
         layers: int = 1,
         bidirectional: bool = True,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from heed.models.attention import Attn, Memory, MultiHeadAttn
 from heed.models.decoder import Decoded, Decoder, Query, State
 from heed.models.dropout import Dropout
+from heed.models.embedding import Embedding
 from heed.models.encoder import Encoder
 
 LAYERS = 64  # far beyond what trains; layers are built one by one, so a slip of the keyboard would never come to an end
@@ -112,8 +113,8 @@ def build_seq2seq(
         raise ValueError(f"query must be one of {', '.join(get_args(Query))}, got '{query}'")
     if heads > 1 and score != "additive":
         raise ValueError(f"heads={heads} needs score=additive, got score={score}")
-    src_embedding = nn.Embedding(src_vocab, emb_dim, padding_idx=pad_id)
-    tgt_embedding = src_embedding if tie == "all" else nn.Embedding(tgt_vocab, emb_dim, padding_idx=pad_id)
+    src_embedding = Embedding(src_vocab, emb_dim, padding_idx=pad_id)
+    tgt_embedding = src_embedding if tie == "all" else Embedding(tgt_vocab, emb_dim, padding_idx=pad_id)
     output = nn.Linear(readout_dim, tgt_vocab)
     if tie != "none":
         output.weight = tgt_embedding.weight
