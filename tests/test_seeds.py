@@ -164,7 +164,7 @@ def test_models_without_their_runs_are_held_to_their_architecture_alone(runs: Pa
 
 def test_one_model_against_another(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches the two models exchanged, and a comparison that is found by one of its two names alone."""
-    other = evaluate(settings("model=runs/own/seed-1/model"))
+    other = evaluate(settings("model=runs/own/seed-1/model", "search=beam"))
     by_model, by_output = (
         evaluate(settings("model=runs/own/seed-2/model", f"versus={name}"))
         for name in ("runs/own/seed-1/model", "runs/own/seed-1/evaluate/test")
@@ -172,6 +172,7 @@ def test_one_model_against_another(runs: Path, capsys: pytest.CaptureFixture[str
 
     compared = by_model["versus"]
     assert compared["folder"] == "runs/own/seed-1/model"
+    assert compared["search"] == other["search"] == by_output["versus"]["search"]
     for key in ("bleu", "chrf"):
         assert compared[key] == by_output["versus"][key]
         assert compared[key]["score"] == pytest.approx(by_model[key])
@@ -180,7 +181,7 @@ def test_one_model_against_another(runs: Path, capsys: pytest.CaptureFixture[str
         assert 0 < compared[key]["p_value"] <= 1
         assert "seed:12345" in compared[key]["signature"]
     assert written(runs / "seed-2/evaluate/test") == by_output
-    assert f"{compared['chrf']['difference']:+.2f} against {other['chrf']:.2f} of runs/own/seed-1/model" in (
+    assert f"{compared['chrf']['difference']:+.2f} against {other['chrf']:.2f} of runs/own/seed-1/model ({other['search']})" in (
         capsys.readouterr().out
     )
 

@@ -25,6 +25,7 @@ from heed.evaluation_folder import (
     evaluation_path,
     refuse_strangers,
     refuse_strangers_to_several,
+    search_in,
     translations_in,
     write_lines,
     write_report,
@@ -155,17 +156,18 @@ def _check_languages(folder: str, loaded: Bundle, corpus: Corpus) -> None:
         )
 
 
-def _others(cfg: DictConfig, corpus: Corpus, references: Sequence[str]) -> list[str]:
-    """The translations that another system made of this split, by its output folder or its model folder."""
+def _others(cfg: DictConfig, corpus: Corpus, references: Sequence[str]) -> tuple[list[str], str | None]:
+    """The translations that another system made of this split, by its output folder or its model folder; its search."""
     folder = Path(cfg.versus)
     place = folder if (folder / HYPOTHESES).is_file() else _path(cfg, folder, corpus.name)
-    return translations_in(place, references, f"versus={cfg.versus}")
+    return translations_in(place, references, f"versus={cfg.versus}"), search_in(place)
 
 
-def _versus(folder: str, others: Sequence[str], found: Findings, tgt_lang: str) -> dict[str, Any]:
+def _versus(folder: str, theirs: tuple[list[str], str | None], found: Findings, tgt_lang: str) -> dict[str, Any]:
+    others, search = theirs
     texts = [one.text for one in found.translations]
     compared = paired_bootstrap(hypotheses=texts, others=others, references=found.pairs.tgt, tgt_lang=tgt_lang)
-    return {"folder": folder, **{name: one._asdict() for name, one in compared.items()}}
+    return {"folder": folder, "search": search, **{name: one._asdict() for name, one in compared.items()}}
 
 
 def _find(cfg: DictConfig, loaded: Bundle, corpus: Corpus, pairs: Pairs) -> Findings:

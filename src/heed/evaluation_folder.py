@@ -93,6 +93,15 @@ def translations_in(folder: Path, references: Sequence[str], named: str) -> list
     return others
 
 
+def search_in(folder: Path) -> str | None:
+    """How the translations there were searched for, where the report beside them says so."""
+    try:
+        search = json.loads((folder / REPORT).read_text(encoding="utf-8"))["search"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return search if isinstance(search, str) else None
+
+
 def _lines(path: Path) -> list[str]:
     """As they were written: some signs inside a sentence end a line to Python."""
     return path.read_bytes().decode().split("\n")[:-1]

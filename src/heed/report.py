@@ -43,8 +43,9 @@ def rows(report: Mapping[str, Any]) -> dict[str, str]:
 def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
     """The comparison with another system, where there was one."""
     compared = report["versus"] or {}
+    search = f" ({compared['search']})" if compared.get("search") else ""
     return {
-        f"{SCORES[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of {compared['folder']}, "
+        f"{SCORES[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of {compared['folder']}{search}, "
         f"95 % of the resamples from {one['low']:+.2f} to {one['high']:+.2f}, p = {one['p_value']:.3f}"
         for key, one in compared.items()
         if key in SCORES
