@@ -181,9 +181,9 @@ def test_one_model_against_another(runs: Path, capsys: pytest.CaptureFixture[str
         assert 0 < compared[key]["p_value"] <= 1
         assert "seed:12345" in compared[key]["signature"]
     assert written(runs / "seed-2/evaluate/test") == by_output
-    assert f"{compared['chrf']['difference']:+.2f} against {other['chrf']:.2f} of runs/own/seed-1/model ({other['search']})" in (
-        capsys.readouterr().out
-    )
+    place = f"runs/own/seed-1/model ({other['search']})"
+    shown = f"{compared['chrf']['difference']:+.2f} against {other['chrf']:.2f} of {place}"
+    assert shown in capsys.readouterr().out
 
 
 def test_seed_against_seed(runs: Path) -> None:

@@ -45,8 +45,9 @@ def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
     compared = report["versus"] or {}
     search = f" ({compared['search']})" if compared.get("search") else ""
     return {
-        f"{SCORES[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of {compared['folder']}{search}, "
-        f"95 % of the resamples from {one['low']:+.2f} to {one['high']:+.2f}, p = {one['p_value']:.3f}"
+        f"{SCORES[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of "
+        f"{compared['folder']}{search}, 95 % of the resamples from {one['low']:+.2f} to {one['high']:+.2f}, "
+        f"p = {one['p_value']:.3f}"
         for key, one in compared.items()
         if key in SCORES
     }

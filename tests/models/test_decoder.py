@@ -88,8 +88,9 @@ def test_logits_see_state_context_and_word() -> None:
 def test_nothing_squashes_the_readout() -> None:
     """Twice the state, context and word is twice the readout: a tanh there costs BLEU for as long as a model learns."""
     decoder = small_model(sharp=10.0).double().decoder
-    parts = [torch.randn(3, size, dtype=torch.float64) for size in (8, 8, 6)]
-    torch.testing.assert_close(decoder.read_out(*(2 * part for part in parts)), 2 * decoder.read_out(*parts))
+    top, context, emb = (torch.randn(3, size, dtype=torch.float64) for size in (8, 8, 6))
+    twice = decoder.read_out(2 * top, 2 * context, 2 * emb)
+    torch.testing.assert_close(twice, 2 * decoder.read_out(top, context, emb))
 
 
 def test_a_word_changes_nothing_before_it() -> None:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from heed.models.embedding import Embedding
 from heed.models.encoder import Encoded, Encoder
