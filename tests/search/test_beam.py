@@ -119,7 +119,7 @@ def test_company_and_order_change_nothing() -> None:
 
 def test_finished_sentences_are_not_stepped() -> None:
     """A sentence leaves when its beam is full of finished hypotheses, and takes all of its rows along."""
-    model = Counting(talker())
+    model = Counting(talker(1))
     search(model, 3, max_len=20)
     together = model.rows.copy()
     alone = []
