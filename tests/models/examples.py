@@ -15,12 +15,12 @@ SIZES: dict[str, Any] = dict(
 
 
 def small_model(seed: int = 7, sharp: float = 1.0, **changes: Any) -> Seq2Seq:
-    """A model as it is built, not in training. Larger weights (`sharp`) make it surer of its words."""
+    """A model as it is built, not in training. Larger weights (`sharp`, but of embeddings) make it surer."""
     torch.manual_seed(seed)
     model = build_seq2seq(**(SIZES | changes)).eval()
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(sharp)
+        for name, parameter in model.named_parameters():
+            parameter.mul_(1 if "embedding" in name else sharp)
     return model
 
 
