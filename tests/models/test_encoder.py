@@ -28,7 +28,7 @@ class TestEncoder:
     def test_the_summary_is_of_the_last_real_word(self, layers: int, bidirectional: bool) -> None:
         """Read at the last column it would be a state of padding; of two layers, it could be the lower one's."""
         src, src_len = sentences(LENGTHS, width=7)
-        states, _, summary = encode(encoder(layers, bidirectional), src, src_len)
+        states, summary = encode(encoder(layers, bidirectional), src, src_len)
         forwards = states[torch.arange(len(src)), src_len - 1]
         expected = torch.cat((forwards[:, :4], states[:, 0, 4:]), dim=1) if bidirectional else forwards
         torch.testing.assert_close(summary, expected, rtol=0, atol=0)
@@ -37,10 +37,10 @@ class TestEncoder:
         """Words in the padding, or more of it, must reach no state: the backward direction would read them first."""
         module = encoder(layers, bidirectional)
         src, src_len = sentences(LENGTHS)
-        states, _, summary = encode(module, src, src_len)
+        states, summary = encode(module, src, src_len)
         wider = torch.randint(4, 20, (len(src), 9))
         wider[:, :6] = torch.where(torch.arange(6) < src_len.unsqueeze(1), src, wider[:, :6])
-        wider_states, _, wider_summary = encode(module, wider, src_len)
+        wider_states, wider_summary = encode(module, wider, src_len)
         torch.testing.assert_close(wider_summary, summary, rtol=0, atol=0)
         torch.testing.assert_close(wider_states[:, :6], states, rtol=0, atol=0)
         assert wider_states.shape == (4, 9, 8)
@@ -50,7 +50,7 @@ class TestEncoder:
         """Packing sorts by length: an order that is not undone gives each sentence another's states."""
         module = encoder(layers, bidirectional)
         src, src_len = sentences(LENGTHS)
-        states, _, summary = encode(module, src, src_len)
+        states, summary = encode(module, src, src_len)
         for i, length in enumerate(LENGTHS):
             alone = encode(module, src[i : i + 1, :length], src_len[i : i + 1])
             torch.testing.assert_close(states[i : i + 1, :length], alone.states, rtol=0, atol=1e-12)

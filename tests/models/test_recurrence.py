@@ -23,16 +23,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "layer norm": dict(layer_norm=True),
     "deep": dict(dec_layers=3, dropout=0.3),
     "current": dict(query="current", state_dropout=0.3),
-    "lexical": dict(lexical=True, dropout=0.3),
     "all": dict(
-        query="current",
-        lexical=True,
-        dec_layers=2,
-        enc_layers=2,
-        layer_norm=True,
-        dropout=0.3,
-        state_dropout=0.3,
-        variational=True,
+        query="current", dec_layers=2, enc_layers=2, layer_norm=True, dropout=0.3, state_dropout=0.3, variational=True
     ),
 }
 

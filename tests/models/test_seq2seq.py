@@ -59,10 +59,9 @@ def test_an_article_model_translates_longer_sources() -> None:
         {},
         {"tie": "decoder"},
         {"tie": "all", "src_vocab": 12},
-        {"lexical": True},
         {"enc_layers": 2, "dec_layers": 2, "bidirectional": False},
     ],
-    ids=["plain", "decoder", "all", "lexical", "deep"],
+    ids=["plain", "decoder", "all", "deep"],
 )
 def test_every_parameter_learns(kind: str, changes: dict[str, Any]) -> None:
     """A part that is built and not used, or cut off by a detach, has no gradient or one of zeros."""
@@ -220,19 +219,6 @@ def test_bfloat16_stays_near_and_masks_exactly(kind: str) -> None:
     assert (low_weights[1, :, 3:] == 0).all()
     low_logits.float().square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_lexical_model_sums_the_words_themselves(kind: str) -> None:
-    """The context is that of the weights over states and over embeddings: of other words' it would translate those."""
-    model = small_model(score=kind, lexical=True, enc_dim=8, emb_dim=6)
-    src, src_len = sentences(LENGTHS)
-    state, memory = model.encode(src, src_len)
-    context = model.decoder.attention.attend(state.hidden[:, 0], memory).context
-    weights = model.decoder.attention.attend(state.hidden[:, 0], memory).weights
-    words = torch.stack([row @ model.encoder.embedding(one) for row, one in zip(weights, src, strict=True)])
-    torch.testing.assert_close(context[:, 8:], words, rtol=0, atol=1e-5)
-    assert context.shape == (3, 14)
 
 
 DROPS: list[dict[str, Any]] = [

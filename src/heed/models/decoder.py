@@ -92,7 +92,7 @@ class Decoder(nn.Module):
         self.bridge = nn.Linear(enc_dim, layers * hid_dim)
         inputs = [emb_dim + attended_dim] + [hid_dim] * (layers - 1)
         self.cells = nn.ModuleList(Cell(size, hid_dim, layer_norm) for size in inputs)
-        self.readout = nn.Linear(hid_dim + attention.value_size + emb_dim, output.in_features)
+        self.readout = nn.Linear(hid_dim + enc_dim + emb_dim, output.in_features)
         self.dropout, self.query = dropout, query
 
     def start(self, summary: Float[Tensor, "batch enc"], memory: Memory) -> State:
@@ -150,7 +150,7 @@ class Decoder(nn.Module):
     def read_out(
         self,
         top: Float[Tensor, "*shape hid"],
-        context: Float[Tensor, "*shape value"],
+        context: Float[Tensor, "*shape enc"],
         emb: Float[Tensor, "*shape emb"],
         kept: Kept = EVERYTHING,
     ) -> Float[Tensor, "*shape readout"]:
@@ -184,7 +184,7 @@ class Decoder(nn.Module):
 
     def unroll(
         self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
-    ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt value"], Float[Tensor, "batch tgt src"]]:
+    ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
         """Top states, contexts and weights of every step from the start: by the fast loop, where it covers these.
 
         A query from the current state is that of the next step: one step more, and its looks are one step earlier.
@@ -207,7 +207,7 @@ class Decoder(nn.Module):
 
     def step_through(
         self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
-    ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt value"], Float[Tensor, "batch tgt src"]]:
+    ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
         """The same by stepping: the reference that the fast loop is held against."""
         state, steps = self.begin(state, memory, kept), []
         for step_emb in emb.unbind(1):

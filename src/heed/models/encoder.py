@@ -13,10 +13,9 @@ from heed.models.gru import EPSILON, Recurrent, unroll
 
 
 class Encoded(NamedTuple):
-    """State and embedding of every source position; for the sentence, each direction's state after its last word."""
+    """A state for every source position, and one for the sentence: each direction's after its last real word."""
 
     states: Float[Tensor, "batch src enc"]
-    emb: Float[Tensor, "batch src emb"]
     summary: Float[Tensor, "batch enc"]
 
 
@@ -54,7 +53,7 @@ class Encoder(nn.Module):
         # torch's own loop is the faster one on a GPU, and where nothing is recorded for a backward pass
         run = self._packed if plain and (emb.is_cuda or not torch.is_grad_enabled()) else self._unrolled
         states, summary = run(emb, src_len)
-        return Encoded(self._drop(states, self.dropout.encoded), emb, summary)
+        return Encoded(self._drop(states, self.dropout.encoded), summary)
 
     def _packed(
         self, emb: Float[Tensor, "batch src emb"], src_len: Int[Tensor, " batch"]

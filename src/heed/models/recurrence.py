@@ -26,7 +26,7 @@ class Unrolled(NamedTuple):
     """Every step's state, context and attention weights."""
 
     states: Float[Tensor, "batch tgt hid"]
-    context: Float[Tensor, "batch tgt value"]
+    context: Float[Tensor, "batch tgt enc"]
     weights: Float[Tensor, "batch tgt src"]
 
 
@@ -102,13 +102,13 @@ class _Recurrence(torch.autograd.Function):
         hidden: Float[Tensor, "batch hid"],
         covered: Float[Tensor, "batch src"],
         keys: Float[Tensor, "batch src att"],
-        values: Float[Tensor, "batch src value"],
+        values: Float[Tensor, "batch src enc"],
         mask: Bool[Tensor, "batch src"],
         into: Float[Tensor, "into hid"],
         into_bias: Float[Tensor, " into"],
         energy: Float[Tensor, " att"] | None,
         coverage: Float[Tensor, " att"] | None,
-        combine: Float[Tensor, "output hid+value"],
+        combine: Float[Tensor, "output hid+enc"],
         combine_bias: Float[Tensor, " output"],
         gate_input: Float[Tensor, "gates output"],
         scale: float,
@@ -119,11 +119,11 @@ class _Recurrence(torch.autograd.Function):
         s_shift: Float[Tensor, " gates"] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         steps, batch, width = word_gates.shape
-        hid, value, src, low = hidden.size(1), values.size(2), keys.size(1), keys.dtype
+        hid, enc, src, low = hidden.size(1), values.size(2), keys.size(1), keys.dtype
         states = hidden.new_empty(steps + 1, batch, hid)
         states[0] = hidden
         # one row holds [s; c]: the combine layer reads it whole, the products with s read its first part
-        joined = keys.new_empty(steps, batch, hid + value)
+        joined = keys.new_empty(steps, batch, hid + enc)
         attended = keys.new_empty(steps, batch, combine.size(0))
         weights = hidden.new_empty(steps, batch, src)
         gates = hidden.new_empty(steps, batch, 2 * hid)

@@ -20,15 +20,11 @@ class Seq2Seq(nn.Module):
     """Encoder, attention and decoder, wired.
 
     Training calls the model itself, search calls `encode` and then `step`: the same equations either way.
-
-    What attention sums are the encoder's states, and where `lexical` the words' own embeddings beside them: a short way
-    from a source word to its translation, for words too rare to be learned through the recurrence. The idea, with a
-    network and an output layer of its own there, is Nguyen and Chiang's (2018, arXiv 1710.01329, section 4).
     """
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, lexical: bool = False) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.lexical = encoder, decoder, lexical
+        self.encoder, self.decoder = encoder, decoder
 
     def encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, Memory]:
         """What a search starts from: the decoder's first state, and what it will attend to.
@@ -39,10 +35,9 @@ class Seq2Seq(nn.Module):
         return self.decoder.begin(state, memory), memory
 
     def _encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, Memory]:
-        states, emb, summary = self.encoder(src, src_len)
-        values = torch.cat((states, emb), dim=2) if self.lexical else states
+        states, summary = self.encoder(src, src_len)
         mask = torch.arange(src.size(1), device=src.device) < src_len.to(src.device).unsqueeze(1)
-        memory = self.decoder.attention.memory(states, values, mask)
+        memory = self.decoder.attention.memory(states, states, mask)
         return self.decoder.start(summary, memory), memory
 
     def step(
@@ -95,7 +90,6 @@ def build_seq2seq(
     layer_norm: bool = False,
     tie: str = "none",
     query: str = "previous",
-    lexical: bool = False,
     score: str = "additive",
     att_dim: int = 512,
     heads: int = 1,
@@ -106,8 +100,8 @@ def build_seq2seq(
     `enc_dim` is the size of an encoder state (both directions), `attended_dim` of what attention hands to the GRU.
     `tie` shares embeddings: `none`; `decoder`, its input with the output layer; `all`, the encoder's too.
     `dropout` is that of embeddings and between layers, and of the readout where `readout_dropout` does not say another;
-    see `heed.models.dropout` for the others. `query` is that of `heed.models.decoder`, `lexical` of `Seq2Seq`.
-    More than one of `heads` is for the score `additive`. ValueError where sizes cannot go together.
+    see `heed.models.dropout` for the others. `query` is that of `heed.models.decoder`. More than one of `heads` is for
+    the score `additive`. ValueError where sizes cannot go together.
     """
     sizes = dict(src_vocab=src_vocab, tgt_vocab=tgt_vocab, emb_dim=emb_dim, enc_dim=enc_dim, hid_dim=hid_dim)
     sizes |= dict(readout_dim=readout_dim, attended_dim=attended_dim, enc_layers=enc_layers, dec_layers=dec_layers)
@@ -124,17 +118,16 @@ def build_seq2seq(
     output = nn.Linear(readout_dim, tgt_vocab)
     if tie != "none":
         output.weight = tgt_embedding.weight
-    value_dim = enc_dim + emb_dim if lexical else enc_dim
     if heads > 1:
-        attention: Attn = MultiHeadAttn(hid_dim, enc_dim, att_dim, value_dim, attended_dim, heads)
+        attention: Attn = MultiHeadAttn(hid_dim, enc_dim, att_dim, enc_dim, attended_dim, heads)
     else:
         width = positions if score == "article" else att_dim
-        attention = Attn(hid_dim, enc_dim, width, value_dim, attended_dim, score=score)
+        attention = Attn(hid_dim, enc_dim, width, enc_dim, attended_dim, score=score)
     encoder = Encoder(src_embedding, enc_dim, enc_layers, bidirectional, drops, layer_norm)
     decoder = Decoder(
         tgt_embedding, attention, output, enc_dim, hid_dim, dec_layers, drops, layer_norm, cast(Query, query)
     )
-    model = Seq2Seq(encoder, decoder, lexical)
+    model = Seq2Seq(encoder, decoder)
     initialise(model, pad_id)
     return model
 
