@@ -64,6 +64,13 @@ class Settings:
     corpus: dict[str, Any] | None = None
 
 
+class Others(NamedTuple):
+    """What another system made of this split, and by which search, where that is known."""
+
+    texts: list[str]
+    search: str | None
+
+
 class Findings(NamedTuple):
     """What the model made of a split, sentence by sentence."""
 
@@ -156,18 +163,17 @@ def _check_languages(folder: str, loaded: Bundle, corpus: Corpus) -> None:
         )
 
 
-def _others(cfg: DictConfig, corpus: Corpus, references: Sequence[str]) -> tuple[list[str], str | None]:
-    """The translations that another system made of this split, by its output folder or its model folder; its search."""
+def _others(cfg: DictConfig, corpus: Corpus, references: Sequence[str]) -> Others:
+    """Found by its output folder or its model folder."""
     folder = Path(cfg.versus)
     place = folder if (folder / HYPOTHESES).is_file() else _path(cfg, folder, corpus.name)
-    return translations_in(place, references, f"versus={cfg.versus}"), search_in(place)
+    return Others(translations_in(place, references, f"versus={cfg.versus}"), search_in(place))
 
 
-def _versus(folder: str, theirs: tuple[list[str], str | None], found: Findings, tgt_lang: str) -> dict[str, Any]:
-    others, search = theirs
+def _versus(folder: str, others: Others, found: Findings, tgt_lang: str) -> dict[str, Any]:
     texts = [one.text for one in found.translations]
-    compared = paired_bootstrap(hypotheses=texts, others=others, references=found.pairs.tgt, tgt_lang=tgt_lang)
-    return {"folder": folder, "search": search, **{name: one._asdict() for name, one in compared.items()}}
+    compared = paired_bootstrap(hypotheses=texts, others=others.texts, references=found.pairs.tgt, tgt_lang=tgt_lang)
+    return {"folder": folder, "search": others.search, **{name: one._asdict() for name, one in compared.items()}}
 
 
 def _find(cfg: DictConfig, loaded: Bundle, corpus: Corpus, pairs: Pairs) -> Findings:
