@@ -36,8 +36,8 @@ def batches(sentences: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
     return iter(SortedBatches(encode(PAIRS, DIGITS, DIGITS), sentences=sentences, rank=rank, world=world))
 
 
-def validated(model: Seq2Seq, sentences: int, pairs: Pairs = PAIRS) -> Validation:
-    validation = Validation(pairs, DIGITS, DIGITS, sentences=2)
+def validated(model: Seq2Seq, sentences: int, pairs: Pairs = PAIRS, pictured: int = 2) -> Validation:
+    validation = Validation(pairs, DIGITS, DIGITS, sentences=pictured)
     for batch in batches(sentences):
         validation.add(model, batch)
     return validation
@@ -69,6 +69,18 @@ def test_the_size_of_batches_changes_no_score(model: Seq2Seq) -> None:
     one, many = validated(model, sentences=2).scores(), validated(model, sentences=30).scores()
     assert one.loss == pytest.approx(many.loss, rel=1e-5)
     assert (one.aer, one.bleu, one.chrf) == (many.aer, many.bleu, many.chrf)
+
+
+def test_measures_keep_their_digits_under_autocast(model: Seq2Seq) -> None:
+    """Catches autocast reaching past the model, where it breaks maps of words, or rounds what is measured to 8 bits."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low = validated(model, sentences=7, pictured=30)
+    exact = validated(model, sentences=7, pictured=30)
+    assert low.scores().loss == pytest.approx(exact.scores().loss, rel=1e-2)
+    for number in range(30):
+        maps = low.sentences[number].maps
+        assert maps is not None
+        torch.testing.assert_close(maps[0].weights.sum(1), torch.ones(len(maps[0].weights)), rtol=0, atol=1e-5)
 
 
 def test_alignment_error_is_that_of_the_attention_on_the_references(model: Seq2Seq) -> None:

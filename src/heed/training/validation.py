@@ -1,6 +1,7 @@
 """What a validation finds out: losses on the references, translations, alignments, and a few sentences to look at."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from heed.metrics.attention import Health, mean_health
 from heed.metrics.bleu import bleu, chrf
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
-from heed.search.greedy import greedy
+from heed.search.greedy import Hypothesis, greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
 
 
@@ -89,7 +90,10 @@ class Validation:
         self.nll += float(loss.nll)
         self.tokens += int(loss.count)
         hypotheses = greedy(model, batch.src, batch.src_len, BOS, EOS)
-        forced = self._forced(batch, weights)
+        with torch.autocast("cpu", enabled=False):  # it is for the model: measures keep their digits
+            self._keep(batch, hypotheses, self._forced(batch, weights))
+
+    def _keep(self, batch: Batch, hypotheses: Sequence[Hypothesis], forced: Sequence[Map]) -> None:
         for number, hypothesis, on_reference in zip(batch.index.tolist(), hypotheses, forced, strict=True):
             maps = None
             if number < self.pictured:
