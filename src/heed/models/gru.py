@@ -190,8 +190,9 @@ class _Unroll(torch.autograd.Function):
         states, seen, gates, candidate, recurrent, weight, keep, gain, raw = ctx.saved_tensors
         steps = d_states.size(1)
         d_x = torch.empty(*d_states.shape[:3], weight.size(1), dtype=states.dtype, device=states.device)
-        d_s = torch.empty_like(d_x) if gain is not None else d_x.new_empty(d_x.shape, dtype=weight.dtype)
-        d_products = d_s if gain is None else torch.empty_like(d_s, dtype=weight.dtype)
+        d_s = torch.empty_like(d_x)
+        as_they_are = gain is None and weight.dtype == d_s.dtype
+        d_products = d_s if as_they_are else torch.empty_like(d_s, dtype=weight.dtype)
         d_state = torch.zeros_like(states[:, 0])
         for t in range(steps - 1, -1, -1):
             past = step_backward(
@@ -200,6 +201,8 @@ class _Unroll(torch.autograd.Function):
             )  # fmt: skip
             if gain is not None:
                 d_products[:, t] = norm_backward(d_s[:, t] * gain.unsqueeze(1), raw[:, t], ctx.norms[t])
+            elif not as_they_are:
+                d_products[:, t] = d_s[:, t]
             d_seen = torch.bmm(d_products[:, t], weight)
             d_state = past + (d_seen if keep is None else d_seen * keep)
         flat = d_products.flatten(1, 2)
