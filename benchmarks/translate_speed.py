@@ -14,13 +14,13 @@ import time
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from heed import bundle, decoding
 from heed.data.corpus import read_lines
-from heed.decoding import Search
+from heed.decoding import Precision, Search
 from heed.search.beam import beam
 from heed.search.greedy import greedy
 from heed.translate import ROWS
@@ -39,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--measure", choices=SEARCHES, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -73,6 +74,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Translate the file once, after its first lines to warm up; how fast, and how well."""
     torch.set_num_threads(args.threads)
     loaded = bundle.load(args.model)
+    decoding.set_precision(loaded.model, args.precision)
     lines = read_lines(args.source)
     search: Search = partial(greedy, max_len=args.max_len)
     sentences = args.sentences or (ROWS if args.measure == "greedy" else ROWS // 5)

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heed import bundle
 from heed.bundle import Bundle
-from heed.decoding import Forced, Search, device_of, force, forced_maps, translate
+from heed.decoding import Forced, Precision, Search, device_of, force, forced_maps, set_precision, translate
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.search.beam import beam
@@ -199,3 +199,17 @@ def test_several_models_are_forced_as_one(loaded: Bundle) -> None:
     for found, *apart in zip(both, *each, strict=True):
         assert found.nll < max(one.nll for one in apart)
         torch.testing.assert_close(found.weights, torch.stack([one.weights for one in apart]).mean(0))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_precision_of_products(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fast: bool) -> None:
+    """Catches a setting that does nothing, and bfloat16 by itself where the processor would emulate it."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
+    low = {"auto": fast, "float32": False, "bfloat16": True}
+    folder = write(tmp_path / "model")
+    for precision in get_args(Precision):
+        loaded = bundle.load(folder)
+        set_precision(loaded.model, precision)
+        assert isinstance(loaded.model, Seq2Seq)
+        assert (loaded.model.decoder.output.weight.dtype is torch.bfloat16) == low[precision]
+        assert len(texts(loaded, SOURCES, BEAM)) == len(SOURCES)

@@ -35,7 +35,15 @@ def expected(folder: Path, lines: list[str]) -> list[str]:
 
 
 def command(folder: Path, *overrides: str) -> list[str]:
-    return [sys.executable, "-m", "heed.translate", f"model={folder}", "search.max_len=12", *overrides]
+    return [
+        sys.executable,
+        "-m",
+        "heed.translate",
+        f"model={folder}",
+        "search.max_len=12",
+        "precision=float32",
+        *overrides,
+    ]
 
 
 def read_in(chunks: list[bytes]) -> list[bytes]:

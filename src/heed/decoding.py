@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +13,7 @@ from heed.data.encoded import LONGEST
 from heed.errors import UserError
 from heed.maps import Level, Map, attention_map, divide_line
 from heed.metrics.loss import cross_entropy
+from heed.models.product import multiplies_bfloat16
 from heed.models.seq2seq import Seq2Seq
 from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis
@@ -67,6 +68,17 @@ def device_of(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise UserError(f"device={name}: {reason}; use device=auto, cpu, or cuda on a machine with a GPU") from error
     return device
+
+
+Precision = Literal["auto", "float32", "bfloat16"]
+"""The type of a search's products; `auto` is bfloat16 where the device multiplies it."""
+
+
+def set_precision(model: Seq2Seq | Ensemble, precision: Precision) -> None:
+    """Let the products of the model's steps be of this type, from float32 downwards, for good."""
+    device = next(model.parameters()).device
+    if precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device)):
+        model.lower()
 
 
 def translate(

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from heed import bundle, decoding
 from heed.bundle import Bundle
-from heed.decoding import Translation
+from heed.decoding import Precision, Translation
 from heed.door import build, door
 from heed.errors import UserError
 from heed.maps import attention_map, divide, divide_line
@@ -41,6 +41,7 @@ class Settings:
     interactive: bool | None
     sentences: Annotated[int, Field(ge=1)] | None
     device: str
+    precision: Precision
 
 
 def translate(cfg: DictConfig) -> int:
@@ -48,6 +49,7 @@ def translate(cfg: DictConfig) -> int:
     n_best = _wanted(cfg)
     search = OmegaConf.merge(cfg.search, {"n_best": n_best} if "n_best" in cfg.search else {})
     loaded = bundle.load_ensemble(cfg.model, decoding.device_of(cfg.device))
+    decoding.set_precision(loaded.model, cfg.precision)
     model = (loaded.model, loaded.src, loaded.tgt)
     sentences = cfg.sentences or max(1, ROWS // cfg.search.get("beam_size", n_best))
     run = partial(decoding.translate, *model, search=build(cast(DictConfig, search)), sentences=sentences)

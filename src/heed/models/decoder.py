@@ -11,6 +11,7 @@ from heed.models.attention import Attended, Attn, Memory
 from heed.models.dropout import NOTHING, Dropout, keep
 from heed.models.embedding import Embedding
 from heed.models.gru import Cell
+from heed.models.product import Linear
 
 Query = Literal["previous", "current"]
 """Which state asks for the weights of a step: the one before it, or the one that has read its word."""
@@ -92,7 +93,7 @@ class Decoder(nn.Module):
         self.bridge = nn.Linear(enc_dim, layers * hid_dim)
         inputs = [emb_dim + attended_dim] + [hid_dim] * (layers - 1)
         self.cells = nn.ModuleList(Cell(size, hid_dim, layer_norm) for size in inputs)
-        self.readout = nn.Linear(hid_dim + enc_dim + emb_dim, output.in_features)
+        self.readout = Linear(hid_dim + enc_dim + emb_dim, output.in_features)
         self.dropout, self.query = dropout, query
 
     def start(self, summary: Float[Tensor, "batch enc"], memory: Memory) -> State:

@@ -20,6 +20,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from heed.models.product import product
+
 EPSILON = 1e-5
 """Added to the variance in a layer normalisation, as torch does."""
 
@@ -40,10 +42,10 @@ class Cell(nn.GRUCell):
         seen: Float[Tensor, "batch hid"] | None = None,
     ) -> Float[Tensor, "batch hid"]:
         """The state after `inputs`; `seen` is what dropout left of the state that the gates read."""
-        if self.norm_input is None and seen is None:
+        if self.norm_input is None and seen is None and self.weight_ih.dtype == inputs.dtype:
             return super().forward(inputs, state)
-        x = nn.functional.linear(inputs, self.weight_ih, self.bias_ih)
-        s = nn.functional.linear(state if seen is None else seen, self.weight_hh, self.bias_hh)
+        x = product(inputs, self.weight_ih, self.bias_ih)
+        s = product(state if seen is None else seen, self.weight_hh, self.bias_hh)
         if self.norm_input is not None and self.norm_hidden is not None:
             x, s = self.norm_input(x), self.norm_hidden(s)
         return combine(x, s, state)

@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heed.models.attention import Attn, Memory, MultiHeadAttn
+from heed.models.attention import Additive, Attn, Memory, MultiHeadAttn
 from heed.models.decoder import Decoded, Decoder, Query, State
 from heed.models.dropout import Dropout
 from heed.models.embedding import Embedding
 from heed.models.encoder import Encoder
+from heed.models.product import Linear, lower
 
 LAYERS = 64  # far beyond what trains; layers are built one by one, so a slip of the keyboard would never come to an end
 WIDEST = 65536  # the same of a size: a GRU of that width has more numbers than most machines have memory for
@@ -69,6 +70,18 @@ class Seq2Seq(nn.Module):
         decoded: Decoded = self.decoder(tgt_in, state, memory, teacher_forcing)
         return decoded
 
+    def lower(self) -> None:
+        """Let the products of a step be in bfloat16 from here on, for search alone; all between them stays as it is.
+
+        Softmax, states and attention weights keep their digits, and what a source costs once, the encoder and the
+        projection of keys, is as before.
+        """
+        decoder = self.decoder
+        for layer in (decoder.output, decoder.readout, decoder.attention.attn_combine, *decoder.cells):
+            lower(layer)
+        if isinstance(decoder.attention.attn, Additive):
+            lower(decoder.attention.attn.query)
+
 
 def build_seq2seq(
     src_vocab: int,
@@ -115,7 +128,7 @@ def build_seq2seq(
         raise ValueError(f"heads={heads} needs score=additive, got score={score}")
     src_embedding = Embedding(src_vocab, emb_dim, padding_idx=pad_id)
     tgt_embedding = src_embedding if tie == "all" else Embedding(tgt_vocab, emb_dim, padding_idx=pad_id)
-    output = nn.Linear(readout_dim, tgt_vocab)
+    output = Linear(readout_dim, tgt_vocab)
     if tie != "none":
         output.weight = tgt_embedding.weight
     if heads > 1:

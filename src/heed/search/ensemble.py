@@ -58,6 +58,11 @@ class Ensemble(nn.Module):
         logits, weights = zip(*(member(src, src_len, tgt_in) for member in self._each()), strict=True)
         return mean_probability(logits), torch.stack(weights).mean(0)
 
+    def lower(self) -> None:
+        """Let the products of every member's step be in bfloat16, as `Seq2Seq.lower` does."""
+        for member in self._each():
+            member.lower()
+
     def _each(self) -> list[Seq2Seq]:
         return [member for member in self.members if isinstance(member, Seq2Seq)]
 

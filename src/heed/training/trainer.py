@@ -17,6 +17,7 @@ from torch.utils import deterministic
 
 from heed.data.module import Bitext
 from heed.errors import UserError
+from heed.models.product import multiplies_bfloat16
 from heed.training.checkpoints import Stopped, WholeFiles, resumable
 from heed.training.memory import keep_freed
 from heed.training.module import Translation
@@ -128,11 +129,7 @@ def resolve_precision(precision: Precision, accelerator: str) -> Literal["32-tru
     """`auto` is bfloat16 where the processor multiplies it, else float32: emulated, it is slower and no better."""
     if precision != "auto":
         return precision
-    if accelerator == "gpu":
-        fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    return "bf16-mixed" if fast else "32-true"
+    return "bf16-mixed" if multiplies_bfloat16("cuda" if accelerator == "gpu" else "cpu") else "32-true"
 
 
 def quieten() -> None:
