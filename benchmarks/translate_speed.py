@@ -64,7 +64,7 @@ def _in_process(search: str) -> dict[str, Any]:
     print(
         "RESULT heed {search} output_tokens/s {tokens_per_second:.0f} sentences/s {sentences_per_second:.1f} "
         "tokens/sentence {length:.1f} at_limit {at_limit} wall {seconds:.2f}s processor {processor:.2f}s "
-        "peakRSS_MiB {peak:.0f} BLEU {bleu:.2f} threads {threads}".format(**found),
+        "peakRSS_MiB {peak:.0f} BLEU {bleu:.2f} precision {precision} threads {threads}".format(**found),
         flush=True,
     )
     return found
@@ -87,8 +87,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
     best = [one.hypothesis for one in found]
     tokens = sum(len(one.ids) for one in best)
+    low = any(parameter.dtype is torch.bfloat16 for parameter in loaded.model.parameters())
     return {
         "search": args.measure,
+        "precision": "bfloat16" if low else "float32",
         "tokens_per_second": tokens / seconds,
         "sentences_per_second": len(lines) / seconds,
         "length": tokens / len(lines),

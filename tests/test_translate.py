@@ -8,15 +8,19 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heed import bundle, decoding
+from heed.decoding import Precision
 from heed.door import compose
 from heed.errors import UserError
+from heed.search.beam import beam
 from heed.search.greedy import greedy
+from heed.search.sample import sample
 from heed.translate import blocks, translate
 from tests.model_folder import SOURCES, TARGETS, write
 
@@ -35,15 +39,8 @@ def expected(folder: Path, lines: list[str]) -> list[str]:
 
 
 def command(folder: Path, *overrides: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "heed.translate",
-        f"model={folder}",
-        "search.max_len=12",
-        "precision=float32",
-        *overrides,
-    ]
+    exact = [] if any(one.startswith("precision=") for one in overrides) else ["precision=float32"]
+    return [sys.executable, "-m", "heed.translate", f"model={folder}", "search.max_len=12", *exact, *overrides]
 
 
 def read_in(chunks: list[bytes]) -> list[bytes]:
@@ -259,6 +256,7 @@ def test_neither_training_nor_drawing_is_loaded(folder: Path) -> None:
     """Catches an import by which the first line would wait for Lightning, matplotlib or sacreBLEU."""
     code = f"""
 import sys
+from heed.decoding import Precision
 from heed.door import compose
 from heed.translate import translate
 translate(compose("translate", ["model={folder}"]))
@@ -279,3 +277,21 @@ def test_the_door_returns_the_number_of_lines(folder: Path, monkeypatch: pytest.
         assert translate(compose("translate", [f"model={folder}", "search.max_len=12"])) == 3
 
     assert (tmp_path / "out").read_text(encoding="utf-8").splitlines() == expected(folder, ["a dog", "", "a cat"])
+
+
+@pytest.mark.parametrize("search", ["beam", "sample"])
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_the_precision_of_products_is_what_was_asked_for(folder: Path, precision: Precision, search: str) -> None:
+    """Catches a setting that does nothing; what is drawn is drawn in float32 unless the setting says otherwise."""
+    found = subprocess.run(
+        command(folder, f"precision={precision}", f"search={search}", "n_best=3"),
+        input="".join(f"{line}\n" for line in SOURCES).encode(),
+        capture_output=True,
+        check=True,
+    )
+    scores = [float(line.rpartition(b"||| ")[2]) for line in found.stdout.splitlines()]
+    loaded = bundle.load(folder)
+    decoding.set_precision(loaded.model, "float32" if (precision, search) == ("auto", "sample") else precision)
+    exactly = partial(beam, max_len=12, n_best=3) if search == "beam" else partial(sample, max_len=12, n_best=3)
+    wanted = decoding.translate(loaded.model, loaded.src, loaded.tgt, SOURCES, exactly)
+    assert scores == pytest.approx([one.score for line in wanted for one in line.candidates], abs=1e-4)

@@ -75,10 +75,10 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def set_precision(model: Seq2Seq | Ensemble, precision: Precision) -> None:
-    """Let the products of the model's steps be of this type, from float32 downwards, for good."""
+    """Let the products of the steps of a model that was just loaded be of this type; digits taken do not come back."""
     device = next(model.parameters()).device
     if precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device)):
-        model.lower()
+        model.multiply_in_bfloat16()
 
 
 def translate(

@@ -49,7 +49,9 @@ def translate(cfg: DictConfig) -> int:
     n_best = _wanted(cfg)
     search = OmegaConf.merge(cfg.search, {"n_best": n_best} if "n_best" in cfg.search else {})
     loaded = bundle.load_ensemble(cfg.model, decoding.device_of(cfg.device))
-    decoding.set_precision(loaded.model, cfg.precision)
+    # draws of a seed should be the same on every processor, unless they are asked to be fast
+    exact = cfg.precision == "auto" and "seed" in cfg.search
+    decoding.set_precision(loaded.model, "float32" if exact else cfg.precision)
     model = (loaded.model, loaded.src, loaded.tgt)
     sentences = cfg.sentences or max(1, ROWS // cfg.search.get("beam_size", n_best))
     run = partial(decoding.translate, *model, search=build(cast(DictConfig, search)), sentences=sentences)

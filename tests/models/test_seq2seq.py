@@ -202,17 +202,22 @@ class TestBeginning:
         assert not torch.equal(one.decoder.output.weight, other.decoder.output.weight)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_bfloat16_stays_near_and_masks_exactly(kind: str) -> None:
+LOW: list[dict[str, Any]] = [{}, {"layer_norm": True}, {"query": "current", "dec_layers": 2}, {"tie": "decoder"}]
+
+
+@pytest.mark.parametrize("changes", LOW)
+@pytest.mark.parametrize("kind", [*KINDS, "multi_head"])
+def test_bfloat16_stays_near_and_masks_exactly(kind: str, changes: dict[str, Any]) -> None:
     """Under autocast: types that do not go together, or a mask that leaves crumbs in eight bits of mantissa."""
-    model = small_model(score=kind, sharp=2.0)
+    several = {"score": "additive", "heads": 2, "att_dim": 8} if kind == "multi_head" else {"score": kind}
+    model = small_model(sharp=1.0 if changes.get("layer_norm") else 2.0, **several | changes)
     src, src_len = sentences(LENGTHS)
     tgt = targets(3, 5)
     logits, weights = model(src, src_len, tgt)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low_logits, low_weights = model(src, src_len, tgt)
         sampled_logits, _ = model(src, src_len, tgt, teacher_forcing=1.0 - 1e-12)
-    near = 0.05 * float(logits.detach().std())
+    near = 0.05 * float(logits.detach().std())  # around zero a sigmoid has half the digits of a tanh
     torch.testing.assert_close(low_logits.float(), logits, rtol=0, atol=near)
     torch.testing.assert_close(sampled_logits.float(), logits, rtol=0, atol=near)
     torch.testing.assert_close(low_weights.float(), weights, rtol=0, atol=0.02)

@@ -95,7 +95,7 @@ class Additive(nn.Module):
         # tanh x = 2 sigmoid(2 x) - 1, and in place: this is by far the largest tensor of a step, and on a CPU torch's
         # tanh takes five times as long as its sigmoid
         squashed = (self.query(query).unsqueeze(1) + memory.keys).mul_(2).sigmoid_()
-        return 2 * self.energy(squashed).squeeze(-1) - self.energy.weight.sum()
+        return 2 * self.energy(squashed).squeeze(-1).to(self.energy.weight.dtype) - self.energy.weight.sum()
 
 
 class Coverage(Additive):
@@ -249,8 +249,9 @@ class MultiHeadAttn(Attn):
     def attend(self, query: Float[Tensor, "batch query"], memory: Memory) -> Attended:
         """The three steps for one query, in every head at once."""
         score = cast(Additive, self.attn)
-        tanh = torch.tanh(score.query(query).unsqueeze(1) + memory.keys)
-        energies = (tanh * score.energy.weight[0]).unflatten(2, (self.heads, -1)).sum(3)
+        # tanh x = 2 sigmoid(2 x) - 1, without the 1: all positions have it in common, and softmax does not see it
+        squashed = (score.query(query).unsqueeze(1) + memory.keys).mul_(2).sigmoid_()
+        energies = (squashed * (2 * score.energy.weight[0])).unflatten(2, (self.heads, -1)).sum(3)
         weights = torch.softmax(energies.masked_fill(~memory.mask.unsqueeze(2), -math.inf), dim=1)
         context = torch.einsum("bsh,bshv->bhv", weights, memory.values.unflatten(2, (self.heads, -1))).flatten(1)
         output = self.attn_combine(torch.cat((query, context), dim=1))

@@ -48,7 +48,7 @@ class Cell(nn.GRUCell):
         s = product(state if seen is None else seen, self.weight_hh, self.bias_hh)
         if self.norm_input is not None and self.norm_hidden is not None:
             x, s = self.norm_input(x), self.norm_hidden(s)
-        return combine(x, s, state)
+        return combine(x.to(state.dtype), s.to(state.dtype), state)
 
 
 def combine(
@@ -134,7 +134,7 @@ def layer(
     keep: Float[Tensor, "batch hid"] | None = None,
 ) -> Float[Tensor, "batch steps hid"]:
     """The cell at every step of a sequence."""
-    x = nn.functional.linear(inputs.transpose(0, 1), cell.weight_ih, cell.bias_ih)
+    x = product(inputs.transpose(0, 1), cell.weight_ih, cell.bias_ih)
     x = x if cell.norm_input is None else cell.norm_input(x)
     norm = () if cell.norm_hidden is None else (cell.norm_hidden.weight[None], cell.norm_hidden.bias[None])
     recurrent = Recurrent(cell.weight_hh[None], cell.bias_hh[None], *norm)

@@ -8,7 +8,12 @@ from torch import Tensor, nn
 def product(
     x: Float[Tensor, "*shape inputs"], weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, " outputs"] | None
 ) -> Float[Tensor, "*shape outputs"]:
-    """W x + b, multiplied in the type of W, given back in that of x."""
+    """W x + b. Where W is of another type than x: multiplied in that of W, rounded to it, and given back in that of x.
+
+    Where the types are one, the product is torch's, in autocast's type under autocast.
+    """
+    if weight.dtype == x.dtype:
+        return nn.functional.linear(x, weight, bias)
     return nn.functional.linear(x.to(weight.dtype), weight, bias).to(x.dtype)
 
 
@@ -20,8 +25,8 @@ class Linear(nn.Linear):
         return product(input, self.weight, self.bias)
 
 
-def lower(layer: nn.Module, dtype: torch.dtype = torch.bfloat16) -> None:
-    """Keep the layer's own weights, not those of modules in it, in `dtype`, for use without training.
+def keep_weights_in(dtype: torch.dtype, layer: nn.Module) -> None:
+    """Let the layer's own weights, not those of modules in it, be of `dtype`, for use without training.
 
     A weight that it shares with another layer is shared no longer: the other keeps all its digits.
     """
@@ -31,7 +36,8 @@ def lower(layer: nn.Module, dtype: torch.dtype = torch.bfloat16) -> None:
 
 def multiplies_bfloat16(device: torch.device | str) -> bool:
     """Whether the device has instructions for products in bfloat16: emulated, they are slower than float32's."""
-    if torch.device(device).type == "cuda":
+    kind = torch.device(device).type
+    if kind == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    found = torch.cpu.get_capabilities()
+    found = torch.cpu.get_capabilities() if kind == "cpu" else {}
     return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

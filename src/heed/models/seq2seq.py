@@ -11,7 +11,7 @@ from heed.models.decoder import Decoded, Decoder, Query, State
 from heed.models.dropout import Dropout
 from heed.models.embedding import Embedding
 from heed.models.encoder import Encoder
-from heed.models.product import Linear, lower
+from heed.models.product import Linear, keep_weights_in
 
 LAYERS = 64  # far beyond what trains; layers are built one by one, so a slip of the keyboard would never come to an end
 WIDEST = 65536  # the same of a size: a GRU of that width has more numbers than most machines have memory for
@@ -70,17 +70,17 @@ class Seq2Seq(nn.Module):
         decoded: Decoded = self.decoder(tgt_in, state, memory, teacher_forcing)
         return decoded
 
-    def lower(self) -> None:
-        """Let the products of a step be in bfloat16 from here on, for search alone; all between them stays as it is.
+    def multiply_in_bfloat16(self) -> None:
+        """Let the products of a step be in bfloat16 from here on, for search alone.
 
-        Softmax, states and attention weights keep their digits, and what a source costs once, the encoder and the
-        projection of keys, is as before.
+        What a product gives is rounded to 8 bits, logits among them, so that now and then two words tie for the best.
+        All between the products is computed as before, and so is what a source costs once: its encoding and its keys.
         """
         decoder = self.decoder
         for layer in (decoder.output, decoder.readout, decoder.attention.attn_combine, *decoder.cells):
-            lower(layer)
+            keep_weights_in(torch.bfloat16, layer)
         if isinstance(decoder.attention.attn, Additive):
-            lower(decoder.attention.attn.query)
+            keep_weights_in(torch.bfloat16, decoder.attention.attn.query)
 
 
 def build_seq2seq(

@@ -58,10 +58,10 @@ class Ensemble(nn.Module):
         logits, weights = zip(*(member(src, src_len, tgt_in) for member in self._each()), strict=True)
         return mean_probability(logits), torch.stack(weights).mean(0)
 
-    def lower(self) -> None:
-        """Let the products of every member's step be in bfloat16, as `Seq2Seq.lower` does."""
+    def multiply_in_bfloat16(self) -> None:
+        """Let the products of every member's step be in bfloat16, as `Seq2Seq.multiply_in_bfloat16` says."""
         for member in self._each():
-            member.lower()
+            member.multiply_in_bfloat16()
 
     def _each(self) -> list[Seq2Seq]:
         return [member for member in self.members if isinstance(member, Seq2Seq)]
