@@ -27,8 +27,9 @@ EQUAL = [
     "ema=0.9",
     "trainer.max_steps=60",
     "trainer.validate_steps=20",
+    "trainer.precision=32-true",
 ]
-"""Without what every process draws for itself."""
+"""Without what every process draws for itself, nor bfloat16, in which sums of other parts are other sums."""
 
 
 def command(runs: Path, *more: str) -> list[str]:
