@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from heed import bundle, decoding
 from heed.data.reverse import reverse
@@ -38,10 +39,11 @@ def test_the_model_folder_scores_what_the_best_validation_said(run: Run) -> None
     """Catches the last weights in the place of the best, dropout left on, and scores that belong to other text."""
     loaded = bundle.load(run.folder / "model")
     valid = reverse(train=400, valid=24, test=16, min_len=2, max_len=4).read("valid")
-    found = decoding.translate(loaded.model, loaded.src, loaded.tgt, valid.src, partial(greedy, max_len=100))
-    best = run.report["best"]
+    best, low = run.report["best"], run.report["precision"] == "bf16-mixed"
+    with torch.autocast("cpu", torch.bfloat16, low):
+        found = decoding.translate(loaded.model, loaded.src, loaded.tgt, valid.src, partial(greedy, max_len=100))
+        forced = decoding.force(loaded.model, loaded.src, loaded.tgt, valid.src, valid.tgt)
     assert bleu(hypotheses=[one.text for one in found], references=valid.tgt) == pytest.approx(best["bleu"], abs=1e-9)
-    forced = decoding.force(loaded.model, loaded.src, loaded.tgt, valid.src, valid.tgt)
     tokens = sum(len(one.tgt_ids) + 1 for one in forced)
     assert sum(one.nll for one in forced) / tokens == pytest.approx(best["loss"], rel=1e-5)
 
