@@ -1,6 +1,6 @@
 """What a corpus many times as large costs: the start of training, cold and again, memory, and tokens a second.
 
-    python benchmarks/growth.py --text data/tiny/train --pairs 1000000 [--steps 300]
+    python benchmarks/growth.py --text data/tiny/train --pairs 1000000 [--steps 800]
 
 A large corpus is made out of a small one: its pairs over and over, in which every tenth word of the copies is a new
 one, put together of the halves of two others, rare ones as in any text. Both are trained on by the real command, in
@@ -46,7 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--langs", nargs=2, default=["en", "fr"], help="the two suffixes")
     parser.add_argument("--pairs", type=int, default=1_000_000)
-    parser.add_argument("--steps", type=int, default=300, help="updates of each run")
+    parser.add_argument("--steps", type=int, default=800, help="updates of each run")
     parser.add_argument("--more", nargs="*", default=[], help="settings of both runs, such as subwords=unigram")
     given = parser.parse_args()
     small = [Path(f"{given.text}.{lang}").read_text(encoding="utf-8").splitlines() for lang in given.langs]
@@ -114,6 +114,8 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
         user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
         time.sleep(5)
         status = held_by(process.pid)
+        if "VmRSS" not in status:  # a process that has ended holds nothing
+            raise SystemExit("the run ended within 5 seconds of its first update: give more --steps")
         if stop:
             process.send_signal(signal.SIGINT)
         process.stdout.read()
