@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from heed.models.product import multiplies_bfloat16
-from heed.models.seq2seq import Seq2Seq
 from heed.search.ensemble import Ensemble
 from tests.models.examples import BOS, KINDS, sentences, small_model
 
@@ -53,8 +52,7 @@ def test_which_layers_multiply_in_bfloat16() -> None:
 
 def test_a_whole_sentence_runs_too() -> None:
     """A deep decoder's upper layers take whole sentences by another way than steps do."""
-    model: nn.Module = small_model(dec_layers=2)
-    assert isinstance(model, Seq2Seq)
+    model = small_model(dec_layers=2)
     model.multiply_in_bfloat16()
     src, src_len = sentences(LENGTHS)
     with torch.inference_mode():

@@ -226,6 +226,18 @@ def test_bfloat16_stays_near_and_masks_exactly(kind: str, changes: dict[str, Any
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropped_states_train_in_bfloat16(kind: str) -> None:
+    """A step's gates get a product in bfloat16 and a state in float32, which torch refuses to blend."""
+    model = small_model(score=kind, state_dropout=0.5).train()
+    src, src_len = sentences(LENGTHS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for teacher_forcing in (1.0, 0.5):
+            logits, _ = model(src, src_len, targets(3, 5), teacher_forcing)
+            logits.float().square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
 DROPS: list[dict[str, Any]] = [
     {"dropout": 0.5, "readout_dropout": 0.0},
     {"readout_dropout": 0.5},
