@@ -26,6 +26,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from heed.data.corpus import files
+
 MODEL = [f"model.{name}=64" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
 
 
@@ -49,7 +51,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=800, help="updates of each run")
     parser.add_argument("--more", nargs="*", default=[], help="settings of both runs, such as subwords=unigram")
     given = parser.parse_args()
-    small = [Path(f"{given.text}.{lang}").read_text(encoding="utf-8").splitlines() for lang in given.langs]
+    src_lang, tgt_lang = given.langs
+    text = files("grown", src_lang, tgt_lang, train=str(given.text)).read("train")
+    small = [list(text.src), list(text.tgt)]
     for pairs in (len(small[0]), given.pairs):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

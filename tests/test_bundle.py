@@ -330,6 +330,12 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
         bundle.load(tmp_path / "nowhere")
 
 
+def test_the_folder_of_a_run_is_told_where_its_model_is(folder: Path) -> None:
+    """The likeliest slip: there is nothing to copy again."""
+    with pytest.raises(UserError, match=rf"about\.json missing; give {folder}$"):
+        bundle.load(folder.parent)
+
+
 def test_loading_draws_no_random_numbers(folder: Path) -> None:
     """A model that is loaded in the middle of something must not change what is drawn next."""
     before = torch.get_rng_state()

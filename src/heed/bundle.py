@@ -80,10 +80,11 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
         if not folder.is_dir():
             raise UserError(f"{folder} is no model folder; give one that a run has written, as runs/<name>/model")
         missing = [name for name in FILES if not (folder / name).is_file()]
+        advice = f"give {folder / 'model'}" if (folder / "model").is_dir() else "copy it again, or give another"
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error.strerror}); ask its owner for leave to read it") from error
     if missing:
-        raise UserError(f"{folder} is no model folder: {', '.join(missing)} missing; copy it again, or give another")
+        raise UserError(f"{folder} is no model folder: {', '.join(missing)} missing; {advice}")
     architecture = _read_config(folder / "config.json")
     src, tgt = Subwords.load(folder / "source.model"), Subwords.load(folder / "target.model")
     for side, subwords in (("src", src), ("tgt", tgt)):

@@ -45,6 +45,14 @@ def test_arrays_are_made_once_and_come_back(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["a.safetensors"]
 
 
+def test_what_comes_back_is_mapped(folder: Path) -> None:
+    """Catches arrays that are copied into memory: a large corpus would then take it once for every process."""
+    kept("a", Maker(ARRAYS))
+    arrays = kept("a", Maker(ARRAYS))
+    assert str(folder / "a.safetensors") in Path("/proc/self/maps").read_text()
+    del arrays
+
+
 @pytest.mark.parametrize("fault", ["cut", "emptied", "a bit", "no header", "another's"])
 def test_a_damaged_file_is_made_again_with_a_word(folder: Path, fault: str, caplog: pytest.LogCaptureFixture) -> None:
     """Would catch ids of another text, and a traceback for what the next start could mend."""

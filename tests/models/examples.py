@@ -39,3 +39,8 @@ def targets(rows: int, length: int, seed: int = 5, vocab: int = 12) -> Tensor:
     words = torch.randint(4, vocab, (rows, length), generator=torch.Generator().manual_seed(seed))
     words[:, 0] = BOS
     return words
+
+
+def rounded(tensor: Tensor) -> bool:
+    """Whether all of it has no more than the 8 bits of bfloat16."""
+    return tensor.equal(tensor.bfloat16().to(tensor.dtype))

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
@@ -69,6 +72,24 @@ class TestEncoder:
         assert len(outcomes[0]) == 2 + len(list(module.parameters()))
         for expected, found in zip(*outcomes, strict=True):
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+    def test_its_own_loop_is_for_training(
+        self, layers: int, bidirectional: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Catches a loss of speed that no value shows: torch's loop is the faster one without gradients alone."""
+        module = encoder(layers, bidirectional).train()
+        runs: list[str] = []
+
+        def counted(name: str, run: Callable[..., tuple[Tensor, Tensor]], *batch: Tensor) -> tuple[Tensor, Tensor]:
+            runs.append(name)
+            return run(*batch)
+
+        for name in ("_packed", "_unrolled"):
+            monkeypatch.setattr(module, name, partial(counted, name, getattr(module, name)))
+        encode(module, *sentences(LENGTHS))
+        with torch.no_grad():
+            encode(module, *sentences(LENGTHS))
+        assert runs == ["_unrolled", "_packed"]
 
     def test_what_a_state_has_read(self, layers: int, bidirectional: bool) -> None:
         """One direction knows the words so far, two know the whole sentence."""

@@ -4,18 +4,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from heed.models.product import multiplies_bfloat16
 from heed.search.ensemble import Ensemble
-from tests.models.examples import BOS, KINDS, sentences, small_model
+from tests.models.examples import BOS, KINDS, rounded, sentences, small_model
 
 LENGTHS = [5, 4, 2]
 STEP = {"decoder.output", "decoder.readout", "decoder.attention.attn_combine", "decoder.cells.0", "decoder.cells.1"}
-
-
-def rounded(tensor: Tensor) -> bool:
-    return tensor.equal(tensor.bfloat16().float())
 
 
 @pytest.mark.parametrize("changes", [{}, {"layer_norm": True, "dec_layers": 2}, {"query": "current"}])

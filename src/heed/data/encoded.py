@@ -95,8 +95,8 @@ def _watched(lines: Sequence[str]) -> Iterator[str]:
     with Progress(*columns, console=console, auto_refresh=False, transient=True, disable=hidden) as bar:
         task = bar.add_task("", total=len(lines))
         for start in range(0, len(lines), LINES_AT_ONCE):
-            yield from lines[start : start + LINES_AT_ONCE]
-            bar.update(task, completed=start, refresh=True)
+            yield from (portion := lines[start : start + LINES_AT_ONCE])
+            bar.update(task, advance=len(portion), refresh=True)
 
 
 def _share(ids: Int32[np.ndarray, "pieces"]) -> float:

@@ -211,7 +211,7 @@ class Attn(nn.Module):
 
     def attend(self, query: Float[Tensor, "batch query"], memory: Memory) -> Attended:
         """The three steps for one query."""
-        weights = normalise(self.attn(query, memory), memory.mask)
+        weights = normalise(self.attn(query, memory).to(query.dtype), memory.mask)
         context = torch.bmm(weights.unsqueeze(1), memory.values).squeeze(1)
         output = self.attn_combine(torch.cat((query, context), dim=1))
         return Attended(output, context, weights)

@@ -188,9 +188,10 @@ class Decoder(nn.Module):
     ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
         """Top states, contexts and weights of every step from the start: by the fast loop, where it covers these.
 
-        A query from the current state is that of the next step: one step more, and its looks are one step earlier.
+        Where no gradient is asked for, steps are as fast, and keep nothing for a backward pass. A query from the
+        current state is that of the next step: one step more, and its looks are one step earlier.
         """
-        if not recurrence.covers(self.attention):
+        if not (torch.is_grad_enabled() and recurrence.covers(self.attention)):
             return self.step_through(emb, state, memory, kept)
         if self.query == "current":
             emb = nn.functional.pad(emb, (0, 0, 0, 1))
