@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -54,11 +54,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--profile", action="store_true", help="say too which operations took the time")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--subwords", type=Path, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: torch finds no GPU here; leave it out")
+    return args
 
 
 def main() -> None:
@@ -100,7 +104,7 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     torch.manual_seed(args.seed)
     src, tgt = (Subwords.load(args.subwords / f"{side}.model") for side in args.languages)
     encoded = encode(_pairs(args), src, tgt)
-    precision = resolve_precision("auto", "cpu") if variant == "default" else "32-true"
+    precision = resolve_precision("auto", _accelerator(args.device)) if variant == "default" else "32-true"
     if variant == "tutorial":
         model: nn.Module = tutorial.Seq2Seq(len(src), len(tgt), Reference())
         batches = tutorial.random_batches(encoded, args.sentences, args.seed)
@@ -108,7 +112,8 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
         keep_freed()
         model = _heed(len(src), len(tgt), stepping=variant == "stepping")
         batches = _forever(Batches(encoded, sentences=args.sentences, seed=args.seed))
-    optimizer = torch.optim.Adam(model.parameters(), lr=Reference().lr, fused=variant != "tutorial")
+    batches = ((src.to(args.device), tgt.to(args.device)) for src, tgt in batches)
+    optimizer = torch.optim.Adam(model.to(args.device).parameters(), lr=Reference().lr, fused=variant != "tutorial")
     update = partial(_update, model, optimizer, precision == "bf16-mixed", variant == "stepping")
     losses = [update(*next(batches)) for _ in range(args.warmup)]
     timed = [next(batches) for _ in range(args.updates)]
@@ -118,7 +123,7 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     if args.profile:
         _print_operations(partial(update, *timed[-1]))
     flop = _operations(update, timed)
-    limit = _matrix_rate(torch.bfloat16 if precision == "bf16-mixed" else torch.float32)
+    limit = _matrix_rate(torch.bfloat16 if precision == "bf16-mixed" else torch.float32, args.device)
     pieces = sum(_pieces(*batch) for batch in timed)
     return {
         "variant": variant,
@@ -127,7 +132,7 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
         "padding": 1
         - sum(int((side != PAD).sum()) for batch in timed for side in batch) / sum(_all(*b) for b in timed),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak": _peak(args.device),
         "first": mean(losses[:5]),
         "last": mean(losses[-20:]),
         "rate": flop / seconds / 1e9,
@@ -194,7 +199,7 @@ def _update(
 ) -> float:
     """One update; with `whole`, its loss is that of all logits at once."""
     optimizer.zero_grad()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
+    with torch.autocast(src.device.type, dtype=torch.bfloat16, enabled=low):
         if not isinstance(model, Seq2Seq):
             loss = cross_entropy(model(src, tgt), tgt[:, 1:], PAD)
         elif whole:
@@ -210,7 +215,7 @@ def _update(
 
 
 def _pieces(src: Tensor, tgt: Tensor) -> int:
-    special = torch.tensor([PAD, BOS, EOS])
+    special = torch.tensor([PAD, BOS, EOS], device=src.device)
     return sum(int((~torch.isin(side, special)).sum()) for side in (src, tgt))
 
 
@@ -218,12 +223,24 @@ def _all(src: Tensor, tgt: Tensor) -> int:
     return src.numel() + tgt.numel()
 
 
-def _matrix_rate(dtype: torch.dtype, size: int = 1024, seconds: float = 1.0) -> float:
+def _accelerator(device: str) -> Literal["cpu", "gpu"]:
+    return "gpu" if device == "cuda" else "cpu"
+
+
+def _peak(device: str) -> float:
+    """MiB at most: what the process held, or on a GPU what its tensors did."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _matrix_rate(dtype: torch.dtype, device: str, seconds: float = 1.0) -> float:
     """What a large matrix product reaches here, in GFLOP/s: the limit that a rate is held against."""
-    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    size = 8192 if device == "cuda" else 1024
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     rounds, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        a @ b
+        (a @ b)[0, 0].item()  # waits for a GPU to have made it
         rounds += 1
     return 2 * size**3 * rounds / (time.perf_counter() - start) / 1e9
 

@@ -1,0 +1,93 @@
+"""What is asked of each peer, the clock that is held against its training, and the lines that say how fast it was."""
+
+import argparse
+import resource
+import time
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import sacrebleu
+import torch
+from torch import Tensor
+
+TEXT = Path("text")  # peers.sh runs each peer in the folder of all
+SPECIAL = torch.tensor([1, 2, 3])  # padding, <s> and </s>, of both peers; <unk> is a piece
+PAD = 1
+MAX_LEN = 100  # pieces of a translation
+SENTENCES = 64  # translated together
+
+
+def arguments() -> argparse.Namespace:
+    """The command line of a peer; torch is given its threads."""
+    parser = argparse.ArgumentParser(description="Started by peers.sh.")
+    parser.add_argument("task", choices=["train", "translate"])
+    parser.add_argument("--warmup", type=int, default=10, help="updates before the clock starts")
+    parser.add_argument("--updates", type=int, default=60, help="updates timed")
+    parser.add_argument("--beam-size", type=int, default=1, help="1 is greedy search")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    return given
+
+
+class Stopwatch:
+    """Runs from the start of one training step to the start of the one `updates` later.
+
+    So the optimizer's step is timed wherever the peer takes it, and so is the making of batches; and a run needs one
+    step more than are timed.
+    """
+
+    def __init__(self, warmup: int, updates: int) -> None:
+        self.warmup, self.updates, self.needed = warmup, updates, warmup + updates + 1
+        self.begun = self.pieces = self.filled = self.cells = self.parameters = 0
+        self.start = self.seconds = self.peak = 0.0
+        self.losses: list[float] = []
+
+    def begin(self, model: Any, *sides: Tensor) -> None:
+        """A training step on these ids begins."""
+        if self.begun == self.warmup:
+            self.start = time.perf_counter()
+        if self.begun == self.warmup + self.updates:
+            self.seconds, self.peak = time.perf_counter() - self.start, peak()
+            self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        elif self.begun >= self.warmup:
+            self.count(*sides)
+        self.begun += 1
+
+    def count(self, *sides: Tensor) -> None:
+        """Add up pieces, what is not padding, and all places of a batch."""
+        self.pieces += sum(int((~torch.isin(side, SPECIAL)).sum()) for side in sides)
+        self.filled += sum(int((side != PAD).sum()) for side in sides)
+        self.cells += sum(side.numel() for side in sides)
+
+    def result(self, peer: str) -> str:
+        """The line about a run that has ended; SystemExit where it made too few steps."""
+        if self.begun < self.needed:
+            raise SystemExit(f"{peer} made {self.begun} training steps, expected {self.needed}; look into its log")
+        losses = self.losses[: self.warmup + self.updates]
+        return (
+            f"RESULT {peer} tokens/s {self.pieces / self.seconds:.0f} "
+            f"ms/update {1000 * self.seconds / self.updates:.1f} padding {1 - self.filled / self.cells:.1%} "
+            f"params {self.parameters} peakRSS_MiB {self.peak:.0f} "
+            f"loss first5 {mean(losses[:5]):.3f} last20 {mean(losses[-20:]):.3f} "
+            f"precision float32 threads {torch.get_num_threads()}"
+        )
+
+
+def translated(peer: str, beam_size: int, pieces: list[list[str]], texts: list[str], seconds: float) -> str:
+    """The line about the test split's translation, in pieces without </s> and as text."""
+    written = sum(map(len, pieces))
+    references = (TEXT / "test.de").read_text(encoding="utf-8").splitlines()
+    return (
+        f"RESULT {peer} {'greedy' if beam_size == 1 else f'beam{beam_size}'} output_tokens/s {written / seconds:.0f} "
+        f"sentences/s {len(texts) / seconds:.1f} tokens/sentence {written / len(texts):.1f} wall {seconds:.2f}s "
+        f"peakRSS_MiB {peak():.0f} BLEU {sacrebleu.corpus_bleu(texts, [references]).score:.2f} "
+        f"precision float32 threads {torch.get_num_threads()}"
+    )
+
+
+def peak() -> float:
+    """Mebibytes that this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
