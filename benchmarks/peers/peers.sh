@@ -42,6 +42,7 @@ install() {
     pip_into opennmt "$torch" "${opennmt_needs[@]}"
     pip_into opennmt --no-deps OpenNMT-py==3.5.1
     pip_into joeynmt "$torch" "${joeynmt_needs[@]}" JoeyNMT==2.3.0
+    touch "$home/installed"
 }
 
 pip_into() {
@@ -52,7 +53,7 @@ pip_into() {
 # One process for one measurement: its RESULT line, or, where there is none, the end of its log.
 measure() {
     local python=$home/$1/bin/python log=$home/$1-$2.log
-    needs "$python" 'peers.sh install'
+    needs "$home/installed" 'peers.sh install'
     needs "$home/text/test.split.de" 'peers.sh text' # what text writes last
     cd "$home"
     if ! "$python" "$here/run_$1.py" "${@:2}" > "$log" 2>&1 || ! grep '^RESULT' "$log"; then
