@@ -1,12 +1,15 @@
 """Encoded pairs: flat arrays that give every sentence back."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from heed.data.corpus import Pairs
-from heed.data.encoded import LINES_AT_ONCE, Encoded, encode
+from heed.data.encoded import Encoded, encode
+from heed.data.portions import LINES
 from heed.data.reverse import reverse
 from heed.text.subwords import UNK, Subwords, train_pair
 
@@ -23,13 +26,18 @@ def test_every_sentence_comes_back() -> None:
         assert (encoded.src_len[i], encoded.tgt_len[i]) == (len(encoded.src(i)), len(encoded.tgt(i)))
 
 
-def test_lines_beyond_one_portion_are_not_shifted() -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_lines_beyond_one_portion_are_not_shifted(threads: int, request: pytest.FixtureRequest) -> None:
+    """Would catch offsets that begin anew with a portion, and portions exchanged."""
+    request.addfinalizer(partial(torch.set_num_threads, torch.get_num_threads()))
+    torch.set_num_threads(threads)
     words = Subwords.train(["a b c"], kind="word", vocab_size=7)
-    lines = ["a"] * LINES_AT_ONCE + ["b c", ""]
-    encoded = encode(Pairs(lines, lines), words, words)
-    assert words.decode(encoded.src(LINES_AT_ONCE - 1).tolist()) == "a"
-    assert words.decode(encoded.tgt(LINES_AT_ONCE).tolist()) == "b c"
-    assert encoded.src(LINES_AT_ONCE + 1).tolist() == []
+    lines = ["a"] * (4 * LINES - 1) + ["b c", "", "a c"]
+    encoded = encode(Pairs(lines, lines[::-1]), words, words)
+    assert len(encoded) == len(lines)
+    for i in (0, LINES, *range(len(lines) - 5, len(lines))):
+        assert words.decode(encoded.src(i).tolist()) == lines[i]
+        assert words.decode(encoded.tgt(len(lines) - 1 - i).tolist()) == lines[i]
 
 
 def test_unknown_pieces_are_counted_on_each_side() -> None:
@@ -51,18 +59,3 @@ def test_arrays_may_lie_in_files(tmp_path: Path) -> None:
     mapped = Encoded(*arrays)
     assert [mapped.src(i).tolist() for i in range(2)] == [encoded.src(i).tolist() for i in range(2)]
     assert mapped.tgt_len.tolist() == [2, 1]
-
-
-def test_a_bar_at_a_terminal_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Would catch lines that the bar swallows, and a bar that is never shown."""
-    words = Subwords.train(["a b"], kind="word", vocab_size=6)
-    pairs = Pairs(["a b", "b"] * 10, ["b a", "a"] * 10)
-    quiet = encode(pairs, words, words)
-    monkeypatch.setattr("heed.data.encoded.MANY", 10)
-    monkeypatch.setattr("heed.data.encoded.LINES_AT_ONCE", 3)
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    watched = encode(pairs, words, words)
-    assert all(np.array_equal(array, watched.arrays()[name]) for name, array in quiet.arrays().items())
-    assert "lines encoded" in capsys.readouterr().out

@@ -1,6 +1,6 @@
 """Words segmented afresh every epoch: the same text, other pieces, and a run that can be gone on with anywhere."""
 
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 
 import pytest
@@ -54,6 +54,22 @@ def test_an_epoch_is_a_function_of_seed_and_epoch() -> None:
     one.epoch(0)
     assert lines(one.epoch(2)) == lines(other.epoch(2))
     assert lines(one.epoch(2)) != lines(resampled(seed=2).epoch(2))
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_processes_draw_what_one_draws(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Would catch draws that depend on how many cores a machine has, and portions exchanged."""
+    monkeypatch.setattr("heed.data.resampled.WORDS", 3)
+    request.addfinalizer(partial(torch.set_num_threads, torch.get_num_threads()))
+    alone = resample(Pairs(SRC, TGT), *sides(kind), kind, 0.2, 1)
+    torch.set_num_threads(2)
+    again = resample(Pairs(SRC, TGT), *sides(kind), kind, 0.2, 1)
+    assert lines(alone.epoch(1)) == lines(again.epoch(1))
+    assert [sides(kind)[0].decode(alone.epoch(1).src(i).tolist()) for i in range(len(SRC))] == [
+        " ".join(line.split()) for line in SRC
+    ]
 
 
 def test_nothing_drawn_is_longer_than_was_said() -> None:

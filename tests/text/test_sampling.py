@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heed.errors import UserError
-from heed.text.sampling import LONGEST_WORD, SLOTS, Segmentations, sample
+from heed.text.sampling import LONGEST_WORD, SLOTS, Segmentations, check_kind, join, sample
 from heed.text.subwords import Kind, Subwords
 
 LINES = ["a dog runs across the green field .", "the dogs and the cats run and sleep in the fields"] * 5
@@ -125,4 +125,13 @@ def test_a_word_that_cannot_be_sampled_keeps_its_best_segmentation(kind: Kind, w
 def test_what_leaves_no_choice_is_told(kind: Kind) -> None:
     """Would catch a setting that silently does nothing."""
     with pytest.raises(UserError, match=f"subword_sampling=0.2 needs subwords=unigram or bpe, not {kind}"):
-        sample(Subwords.train(LINES, kind, 50), kind, ["dogs"], 0.2, [1])
+        check_kind(kind, 0.2)
+
+
+def test_words_sampled_in_parts_are_joined() -> None:
+    """Would catch a word of the second part that is drawn as one of the first."""
+    subwords, words = trained("unigram"), ["dogs", "across", "fields", "sleep", "runs"]
+    parts = [sample(subwords, "unigram", part, 0.3, [1]) for part in (words[:2], words[2:3], words[3:])]
+    joined = join(parts)
+    expected = [drawn(part, word) for part in parts for word in range(len(part.slots))]
+    assert [drawn(joined, word) for word in range(len(words))] == expected

@@ -1,23 +1,19 @@
 """A split as numbers: the piece ids of every sentence in a few flat arrays."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 from jaxtyping import Int32, Int64, Shaped
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from heed.data.corpus import Pairs
+from heed.data.portions import LINES, in_portions
 from heed.text.ragged import Ragged, concatenate, number_words, ragged
 from heed.text.subwords import UNK, Subwords
 
 LONGEST = 1024
 """Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
-
-MANY = 200_000  # lines from on which reading them takes seconds
-
-LINES_AT_ONCE = 50_000  # what is worked out on the way takes several times the memory of the ids
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,8 @@ class Encoded:
 def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ragged:
     """Lines of words as lines of pieces; `rows` says for each word which row of `pieces` spells it."""
     parts = []
-    for start in range(0, words.rows, LINES_AT_ONCE):
-        ends = words.offsets[start : start + LINES_AT_ONCE + 1]
+    for start in range(0, words.rows, LINES):
+        ends = words.offsets[start : start + LINES + 1]
         parts.append(pieces.take(rows[ends[0] : ends[-1]]).joined(ends - ends[0]))
     return concatenate(parts)
 
@@ -83,20 +79,12 @@ def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
 
 
 def _side(lines: Sequence[str], subwords: Subwords) -> Ragged:
-    different, words = number_words(_watched(lines))
+    return concatenate(list(in_portions(partial(_encoded, subwords), lines)))
+
+
+def _encoded(subwords: Subwords, _: int, lines: Sequence[str]) -> Ragged:
+    different, words = number_words(lines)
     return spelt(words, ragged(subwords.encode_each(different)), words.values)
-
-
-def _watched(lines: Sequence[str]) -> Iterator[str]:
-    """The lines; at a terminal, while a large corpus is divided into words, a bar shows how far it is."""
-    console = Console(highlight=False)
-    columns = (TextColumn("{task.completed:>12,}/{task.total:,}"), BarColumn(24), TextColumn("lines encoded"))
-    hidden = len(lines) < MANY or not console.is_terminal
-    with Progress(*columns, console=console, auto_refresh=False, transient=True, disable=hidden) as bar:
-        task = bar.add_task("", total=len(lines))
-        for start in range(0, len(lines), LINES_AT_ONCE):
-            yield from (portion := lines[start : start + LINES_AT_ONCE])
-            bar.update(task, advance=len(portion), refresh=True)
 
 
 def _share(ids: Int32[np.ndarray, "pieces"]) -> float:

@@ -1,6 +1,7 @@
 """A split whose words are segmented afresh in every epoch."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -8,9 +9,13 @@ from jaxtyping import Int32, Int64, Shaped
 
 from heed.data.corpus import Pairs
 from heed.data.encoded import Encoded, spelt
-from heed.text.ragged import Ragged, number_words
-from heed.text.sampling import SLOTS, sample
+from heed.data.portions import in_portions
+from heed.text.ragged import Ragged, merge_numbered, number_words
+from heed.text.sampling import SLOTS, Segmentations, check_kind, join, sample
 from heed.text.subwords import Subwords
+
+WORDS = 10_000
+"""Words of a portion; draws differ with it, but not with the processes that share the portions out."""
 
 
 class Side(NamedTuple):
@@ -66,10 +71,22 @@ class Resampled(NamedTuple):
 
 def resampled(pairs: Pairs, src: Subwords, tgt: Subwords, kind: str, alpha: float, seed: int) -> Resampled:
     """The pairs, and what their words may be drawn as. UserError for a `kind` of subwords that leaves no choice."""
+    check_kind(kind, alpha)
 
     def side(lines: Sequence[str], subwords: Subwords, number: int) -> Side:
-        different, words = number_words(lines)
-        pieces, slots = sample(subwords, kind, different, alpha, [seed, 0, number, 1])
+        different, words = merge_numbered(in_portions(_numbered, lines))
+        drawn = partial(_drawn, subwords, kind, alpha, [seed, 0, number, 1])
+        pieces, slots = join(list(in_portions(drawn, different, WORDS, "words")))
         return Side(*words, *pieces, slots)
 
     return Resampled(side(pairs.src, src, 1), side(pairs.tgt, tgt, 2), seed)
+
+
+def _numbered(_: int, lines: Sequence[str]) -> tuple[list[str], Ragged]:
+    return number_words(lines)
+
+
+def _drawn(
+    subwords: Subwords, kind: str, alpha: float, seed: list[int], number: int, words: Sequence[str]
+) -> Segmentations:
+    return sample(subwords, kind, words, alpha, [*seed, number])

@@ -62,6 +62,16 @@ def number_words(lines: Iterable[str]) -> tuple[list[str], Ragged]:
     return list(numbers), Ragged(values, np.cumsum(lengths, dtype=np.int64))
 
 
+def merge_numbered(parts: Iterable[tuple[list[str], Ragged]]) -> tuple[list[str], Ragged]:
+    """What `number_words` gives of all lines, made of what it gave of portions of them, in order."""
+    numbers: dict[str, int] = {}
+    lines = []
+    for different, words in parts:
+        renumbered = np.array([numbers.setdefault(word, len(numbers)) for word in different], np.int32)
+        lines.append(Ragged(renumbered[words.values], words.offsets))
+    return list(numbers), concatenate(lines)
+
+
 def concatenate(parts: Sequence[Ragged]) -> Ragged:
     """The rows of all parts, one part after the other."""
     values = np.concatenate([part.values for part in parts])

@@ -38,14 +38,18 @@ class Segmentations(NamedTuple):
     slots: Int32[np.ndarray, "words slots"]
 
 
+def check_kind(kind: str, alpha: float) -> None:
+    """UserError for subwords that leave no choice."""
+    if kind not in ("unigram", "bpe"):
+        raise UserError(f"subword_sampling={alpha:g} needs subwords=unigram or bpe, not {kind}, which has no choice")
+
+
 def sample(subwords: Subwords, kind: str, words: Sequence[str], alpha: float, seed: Sequence[int]) -> Segmentations:
     """What `words` may be drawn as: the same for the same arguments, whatever the machine does meanwhile.
 
     The smaller `alpha`, the more varied is unigram, and the less BPE. A word that has an unknown character, or nothing
-    to divide, keeps the segmentation that `encode` gives. UserError for another kind, which leaves no choice.
+    to divide, keeps the segmentation that `encode` gives.
     """
-    if kind not in ("unigram", "bpe"):
-        raise UserError(f"subword_sampling={alpha:g} needs subwords=unigram or bpe, not {kind}, which has no choice")
     best = subwords.encode_each(words)
     slots = np.repeat(np.arange(len(words), dtype=np.int32)[:, None], SLOTS, axis=1)
     draw = (unigram if kind == "unigram" else bpe)(subwords, alpha, np.random.default_rng(seed))
@@ -56,6 +60,13 @@ def sample(subwords: Subwords, kind: str, words: Sequence[str], alpha: float, se
         parts.append(drawn)
         count += drawn.rows
     return Segmentations(concatenate(parts), slots)
+
+
+def join(parts: Sequence[Segmentations]) -> Segmentations:
+    """Those of all words, made of those of some and those of the words that follow."""
+    before = np.cumsum([0, *(part.pieces.rows for part in parts[:-1])], dtype=np.int32)
+    slots = [first + part.slots for first, part in zip(before, parts, strict=True)]
+    return Segmentations(concatenate([part.pieces for part in parts]), np.concatenate(slots))
 
 
 def unigram(subwords: Subwords, alpha: float, generator: Generator) -> Draw:

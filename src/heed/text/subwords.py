@@ -28,8 +28,6 @@ MAX_LINE_BYTES = 4192
 # Of captions, unigram training took 92 s of processor time and 1.4 GiB for as many, BPE 8 s and 0.5 GiB.
 MAX_LINES = 10**6
 
-FEW_WORDS = 500
-
 # SentencePiece searches for ten seconds when asked for 10 ** 9 pieces, and for minutes beyond that.
 MAX_VOCAB_SIZE = 10**6
 
@@ -158,7 +156,7 @@ class Subwords:
 
     def spell(self, words: Sequence[Sequence[int]]) -> list[str]:
         """Each word as its ids write it, without any space; empty for one without ids."""
-        return ["".join(text.split()) for text in self._processor.decode(words, num_threads=_threads(words))]
+        return ["".join(text.split()) for text in self._processor.decode(words, num_threads=1)]
 
     def word_index(self, ids: Sequence[int]) -> list[int]:
         """For each piece the index of its word; a piece that shows nothing belongs to the word beside it."""
@@ -176,7 +174,7 @@ class Subwords:
         """The ids of each of several words, which hold no white space."""
         if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
             return [[self._word_id(part) for part in self.normalise(word).split()] for word in words]
-        ids: list[list[int]] = self._processor.encode([_clean(word) for word in words], num_threads=_threads(words))
+        ids: list[list[int]] = self._processor.encode([_clean(word) for word in words], num_threads=1)
         return ids
 
     def spelling(self, word: str) -> str:
@@ -225,11 +223,6 @@ def train_pair(
         shared = train([*src_lines, *tgt_lines], "joint")
         return shared, shared
     return train(src_lines, "source"), train(tgt_lines, "target")
-
-
-def _threads(words: Sequence[object]) -> int:
-    # Starting them takes as long as a few hundred words do: all processors for a corpus, none but this for a sentence.
-    return -1 if len(words) > FEW_WORDS else 1
 
 
 def _clean(text: str) -> str:
