@@ -1,4 +1,5 @@
 import re
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -288,3 +289,32 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
     plain, tgt = small_model(), targets(3, 5)
     src = sentences(LENGTHS)
     assert not torch.allclose(model(*src, tgt)[0], plain(*src, tgt)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dropout": 0.3, "query": "current"},
+        {"enc_layers": 2, "dec_layers": 2, "layer_norm": True},
+        {"variational": True, "state_dropout": 0.2, "enc_dropout": 0.1, "dropout": 0.3},
+    ],
+    ids=str,
+)
+def test_training_stays_on_the_device_and_asks_it_for_no_number(
+    kind: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Would catch, without a GPU, what is made on the processor all the same, and a step that waits for a result.
+
+    Tensors of the device `meta` have shapes and no content; autocast does not know it.
+    """
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    model = small_model(score=kind, **changes).to("meta").train()
+    src, src_len = (tensor.to("meta") for tensor in sentences(LENGTHS))
+    readout, weights = model.read(src, src_len, targets(3, 4).to("meta"))
+    assert (readout.shape, weights.shape) == ((3, 4, SIZES["readout_dim"]), (3, 4, 5))
+    (readout.sum() + weights.sum()).backward()
+    read = {name: weight.grad for name, weight in model.named_parameters() if not name.startswith("decoder.output")}
+    assert {grad.device.type for grad in read.values() if grad is not None} == {"meta"}
+    assert [name for name, grad in read.items() if grad is None] == []
