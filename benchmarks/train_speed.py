@@ -54,6 +54,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--attended-dim", type=int, default=Reference().attended_dim, help="what attention hands to heed's GRU"
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--profile", action="store_true", help="say too which operations took the time")
@@ -110,7 +113,8 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
         batches = tutorial.random_batches(encoded, args.sentences, args.seed)
     else:
         keep_freed()
-        model = _heed(len(src), len(tgt), stepping=variant == "stepping")
+        sizes = Reference(attended_dim=args.attended_dim)
+        model = _heed(len(src), len(tgt), sizes, stepping=variant == "stepping")
         batches = _forever(Batches(encoded, sentences=args.sentences, seed=args.seed))
     batches = ((src.to(args.device), tgt.to(args.device)) for src, tgt in batches)
     optimizer = torch.optim.Adam(model.to(args.device).parameters(), lr=Reference().lr, fused=variant != "tutorial")
@@ -182,8 +186,8 @@ def _pairs(args: argparse.Namespace) -> Pairs:
     return multi30k("multi30k", pair, root=args.root).read("train")
 
 
-def _heed(src_vocab: int, tgt_vocab: int, stepping: bool) -> Seq2Seq:
-    sizes = {name: value for name, value in Reference()._asdict().items() if name not in ("lr", "clip_norm")}
+def _heed(src_vocab: int, tgt_vocab: int, reference: Reference, stepping: bool) -> Seq2Seq:
+    sizes = {name: value for name, value in reference._asdict().items() if name not in ("lr", "clip_norm")}
     model = build_seq2seq(src_vocab, tgt_vocab, **sizes)
     if stepping:  # the same model with torch's own loop in the encoder, and none of ours in the decoder
         model.decoder.unroll = model.decoder.step_through  # type: ignore[method-assign]
