@@ -55,7 +55,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--attended-dim", type=int, default=Reference().attended_dim, help="what attention hands to heed's GRU"
+        "--attended-dim",
+        type=int,
+        default=Reference().attended_dim,
+        help="what attention hands to heed's GRU; the tutorial's model stays as it is",
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))

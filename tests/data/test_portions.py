@@ -16,7 +16,7 @@ from heed.data.portions import FEW, in_portions
 TEXTS = [f"line {number}" for number in range(10)]
 
 SHARING = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 import torch
 from heed.data.portions import in_portions
@@ -25,18 +25,24 @@ def more_than_a_pipe_holds(number, texts):
     Path(sys.argv[1], str(os.getpid())).touch()
     return bytes(10**7)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 torch.set_num_threads(2)
-for made in in_portions(more_than_a_pipe_holds, ["line"] * 1000, 1):
-    time.sleep(0.1)
+try:
+    for made in in_portions(more_than_a_pipe_holds, ["line"] * 1000, 1):
+        time.sleep(0.1)
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
     """Of which the tests otherwise have one."""
+    before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
-    torch.set_num_threads(1)
+    torch.set_num_threads(before)
 
 
 def where(number: int, texts: Sequence[str]) -> tuple[int, list[str], int]:
@@ -47,21 +53,22 @@ def refuse(number: int, texts: Sequence[str]) -> None:
     raise LookupError(f"portion {number}")
 
 
+@pytest.mark.parametrize("texts", [TEXTS, [""], []], ids=len)
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 10, 11])
-def test_portions_come_in_order_and_whole(size: int) -> None:
-    """Would catch a last portion left out, and results in the order in which processes are done."""
-    made = list(in_portions(where, TEXTS, size))
-    assert [text for _, texts, _ in made for text in texts] == TEXTS
-    assert [number for number, _, _ in made] == list(range(len(made)))
-    assert {len(texts) for _, texts, _ in made[:-1]} <= {size}
+def test_portions_come_in_order_and_whole(size: int, texts: list[str]) -> None:
+    """Would catch a last portion left out, results in the order in which processes are done, and no text, no result."""
+    made = list(in_portions(where, texts, size))
+    assert [text for _, portion, _ in made for text in portion] == texts
+    assert [number for number, _, _ in made] == list(range(max(len(made), 1)))
+    assert {len(portion) for _, portion, _ in made[:-1]} <= {size}
 
 
 def test_many_portions_are_shared_out_and_few_are_not() -> None:
-    """Would catch a corpus that one core encodes alone, and a start of processes that a small one waits for."""
+    """Would catch a corpus that one core encodes alone, and processes started for a small one, or for a single core."""
     assert {process for _, _, process in in_portions(where, TEXTS[: FEW * 2], 2)} == {os.getpid()}
     assert len({process for _, _, process in in_portions(where, TEXTS, 1)} - {os.getpid()}) == 2
     torch.set_num_threads(1)
-    assert len({process for _, _, process in in_portions(where, TEXTS, 1)} - {os.getpid()}) == 1
+    assert {process for _, _, process in in_portions(where, TEXTS, 1)} == {os.getpid()}
 
 
 def test_no_random_number_is_taken() -> None:
@@ -80,6 +87,7 @@ def test_a_fault_in_a_process_ends_the_work() -> None:
 def test_a_bar_is_shown_at_a_terminal_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     list(in_portions(where, TEXTS, 1))
     assert not capsys.readouterr().out
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -87,16 +95,35 @@ def test_a_bar_is_shown_at_a_terminal_and_nowhere_else(
     assert "10/10" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_no_process_outlives_the_one_that_it_works_for(number: signal.Signals, tmp_path: Path) -> None:
-    """Would catch what is left of a killed run: processes that wait for ever for someone to take what they made."""
-    parent = subprocess.Popen([sys.executable, "-c", SHARING, tmp_path], stderr=subprocess.DEVNULL)
-    _wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
-    children = [Path("/proc", path.name) for path in tmp_path.iterdir()]
-    assert all(child.exists() for child in children)
-    parent.send_signal(number)
-    assert parent.wait(20) == -number
-    _wait_for(lambda: not any(child.exists() for child in children))
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=str
+)
+def test_processes_end_with_the_one_that_they_work_for(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Would catch what is left of a killed run, and a Ctrl-C, which all of them get, that ends in a fault or never."""
+    command = [sys.executable, "-c", SHARING, str(tmp_path)]
+    parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        _wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
+        children = [path.name for path in tmp_path.iterdir()]
+        assert all(map(_runs, children))
+        if number == signal.SIGKILL:
+            parent.kill()
+        else:
+            os.killpg(parent.pid, number)
+        assert parent.wait(30) == code
+        _wait_for(lambda: not any(map(_runs, children)))
+        assert parent.stderr is not None
+        assert not parent.stderr.read()
+    finally:
+        parent.kill()
+
+
+def _runs(process: str) -> bool:
+    """Whether it is there and more than what nobody has asked after."""
+    try:
+        return Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:

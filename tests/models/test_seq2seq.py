@@ -301,7 +301,7 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
     ],
     ids=str,
 )
-def test_training_stays_on_the_device_and_asks_it_for_no_number(
+def test_the_loops_stay_on_the_device_and_ask_it_for_no_number(
     kind: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Would catch, without a GPU, what is made on the processor all the same, and a step that waits for a result.

@@ -67,7 +67,7 @@ class Encoded:
 def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ragged:
     """Lines of words as lines of pieces; `rows` says for each word which row of `pieces` spells it."""
     parts = []
-    for start in range(0, words.rows, LINES):
+    for start in range(0, max(words.rows, 1), LINES):
         ends = words.offsets[start : start + LINES + 1]
         parts.append(pieces.take(rows[ends[0] : ends[-1]]).joined(ends - ends[0]))
     return concatenate(parts)

@@ -2,9 +2,10 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import TypeVar, cast
 
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 Made = TypeVar("Made")
 
 LINES = 50_000
-"""Lines of a portion, worth a quarter of a second: what is worked out on the way takes several times their memory."""
+"""Lines of a portion, worth a third of a second: what is worked out on the way takes several times their memory."""
 
 FEW = 3  # portions that are done before processes would have begun
 
@@ -29,19 +30,20 @@ def in_portions(
     Many portions are shared out among processes, as many as torch has threads; what they make is the same. At a
     terminal a bar shows how many of the texts are done.
     """
-    starts = range(0, len(texts), size)
-    workers = min(torch.get_num_threads(), len(starts)) if len(starts) > FEW else 0
+    starts = range(0, max(len(texts), 1), size)
+    many = len(starts) > FEW
+    threads = torch.get_num_threads()
     made: Iterable[Made] = DataLoader(
         cast("Dataset[int]", starts),
         batch_size=None,
-        num_workers=workers,
+        num_workers=min(threads, len(starts)) if many and threads > 1 else 0,
         collate_fn=partial(_portion, work, texts, size),
         worker_init_fn=_follow_parent,
         generator=torch.Generator(),  # else it takes a number from those that the weights of a model are drawn with
     )
     console = Console(highlight=False)
     columns = (TextColumn("{task.completed:>12,}/{task.total:,}"), BarColumn(24), TextColumn(f"{unit} encoded"))
-    hidden = len(starts) <= FEW or not console.is_terminal
+    hidden = not (many and console.is_terminal)
     with Progress(*columns, console=console, auto_refresh=False, transient=True, disable=hidden) as bar:
         task = bar.add_task("", total=len(texts))
         for start, one in zip(starts, made, strict=True):
@@ -54,12 +56,15 @@ def _portion(work: Callable[[int, Sequence[str]], Made], texts: Sequence[str], s
 
 
 def _follow_parent(_: int) -> None:
-    """End when the parent has ended, even if it was killed; a SIGTERM for all of them is the parent's to tell of."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    Thread(target=_end_after, args=[os.getppid()], daemon=True).start()
+    """Leave it to the parent to hear Ctrl-C and SIGTERM and to end this process; end with it where it is killed.
+
+    A child that fell to a signal for all of them would look like a fault, or wait for someone to take what it made.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    Thread(target=_end_after, args=[parent_process()], daemon=True).start()
 
 
-def _end_after(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
     os._exit(1)

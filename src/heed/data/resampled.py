@@ -14,8 +14,8 @@ from heed.text.ragged import Ragged, merge_numbered, number_words
 from heed.text.sampling import SLOTS, Segmentations, check_kind, join, sample
 from heed.text.subwords import Subwords
 
-WORDS = 10_000
-"""Words of a portion; draws differ with it, but not with the processes that share the portions out."""
+WORDS = 2_000
+"""Words of a portion, worth a fifth of a second; draws differ with it, but not with how many share the portions out."""
 
 
 class Side(NamedTuple):
