@@ -29,6 +29,7 @@ from heed.data.batches import Batches
 from heed.data.corpus import Pairs, files
 from heed.data.encoded import encode
 from heed.data.fetch import multi30k
+from heed.errors import UserError
 from heed.metrics.loss import cross_entropy
 from heed.metrics.vocabulary import vocabulary_loss
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
@@ -41,22 +42,22 @@ VARIANTS = ("tutorial", "stepping", "fp32", "default")
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, usage="%(prog)s [--root DIR | --train PREFIX] [options]")
     parser.add_argument("--root", help="a copy of Multi30k's files; fetched where this is not given")
     parser.add_argument("--train", help="prefix of other training text, such as data/tiny/train")
     parser.add_argument("--languages", nargs=2, default=["en", "de"], metavar=("SRC", "TGT"))
     parser.add_argument(
-        "--vocab-size", type=int, default=8000, help="BPE pieces a side, lowered to what the text supports"
+        "--vocab-size", type=_positive, default=8000, help="BPE pieces a side, lowered to what the text supports"
     )
-    parser.add_argument("--sentences", type=int, default=64, help="in a batch")
-    parser.add_argument("--warmup", type=int, default=10, help="updates before the clock starts")
-    parser.add_argument("--updates", type=int, default=60, help="updates timed")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sentences", type=_positive, default=64, help="in a batch")
+    parser.add_argument("--warmup", type=int, default=10, help="updates before the clock starts, none or more")
+    parser.add_argument("--updates", type=_positive, default=60, help="updates timed")
+    parser.add_argument("--rounds", type=_positive, default=3)
+    parser.add_argument("--threads", type=_positive, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--attended-dim",
-        type=int,
+        type=_positive,
         default=Reference().attended_dim,
         help="what attention hands to heed's GRU; the tutorial's model stays as it is",
     )
@@ -66,9 +67,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--subwords", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.warmup < 0:
+        parser.error(f"--warmup {args.warmup}: expected 0 or more")
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: torch finds no GPU here; leave it out")
     return args
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number of 1 or more")
+    return number
 
 
 def main() -> None:
@@ -256,4 +266,8 @@ def _matrix_rate(dtype: torch.dtype, device: str, seconds: float = 1.0) -> float
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
