@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from heed.models.product import product
+from heed.models.replay import Replayed, padded
 
 EPSILON = 1e-5
 """Added to the variance in a layer normalisation, as torch does."""
@@ -120,11 +121,18 @@ def unroll(
     `x` is the input's product, bias and normalisation included. Under autocast the products are in its type, the
     states stay as they are.
     """
-    low = compute_type(state)
+    low, (steps, batch) = compute_type(state), x.shape[1:3]
     with torch.autocast(state.device.type, enabled=False):
-        return _Unroll.apply(  # type: ignore[no-untyped-call]
-            x.to(state.dtype), state, recurrent.weight.to(low), recurrent.bias.to(low), keep, *recurrent[2:]
+        states = _Unroll.apply(  # type: ignore[no-untyped-call]
+            padded(x.to(state.dtype), 1, 2),
+            padded(state, 1),
+            recurrent.bias.to(low),
+            recurrent.shift,
+            recurrent.weight.to(low),
+            None if keep is None else padded(keep, 1),
+            recurrent.gain,
         )
+    return states[:, :steps, :batch]
 
 
 def layer(
@@ -149,75 +157,100 @@ def compute_type(tensor: Tensor) -> torch.dtype:
 
 
 class _Unroll(torch.autograd.Function):
-    """The loop over positions, forward and back."""
+    """The loop over positions, with the backward pass written here."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Float[Tensor, "directions steps batch gates"],
-        state: Float[Tensor, "directions batch hid"],
-        weight: Float[Tensor, "directions gates hid"],
-        bias: Float[Tensor, "directions gates"],
-        keep: Float[Tensor, "directions batch hid"] | None,
-        gain: Float[Tensor, "directions gates"] | None,
-        shift: Float[Tensor, "directions gates"] | None,
-    ) -> Tensor:
-        directions, steps, batch, width = x.shape
-        hid = state.size(2)
-        states = state.new_empty(directions, steps + 1, batch, hid)
-        states[:, 0] = state
-        as_it_is = keep is None and weight.dtype == state.dtype
-        seen = states[:, :-1] if as_it_is else weight.new_empty(directions, steps, batch, hid)
-        gates = state.new_empty(directions, steps, batch, 2 * hid)
-        candidate, recurrent = state.new_empty(2, directions, steps, batch, hid)
-        raw = state.new_empty(directions, steps, batch, width if gain is not None else 0)
-        norms = []
-        for t in range(steps):
-            if not as_it_is:
-                seen[:, t] = states[:, t] if keep is None else states[:, t] * keep
-            s = torch.baddbmm(bias.unsqueeze(1), seen[:, t], weight.transpose(1, 2)).to(state.dtype)
-            if gain is not None and shift is not None:
-                raw[:, t] = s
-                s, *norm = torch.native_layer_norm(s, (width,), None, None, EPSILON)
-                s = torch.addcmul(shift.unsqueeze(1), s, gain.unsqueeze(1))
-                norms.append(norm)
-            step_forward(x[:, t], s, states[:, t], gates[:, t], candidate[:, t], recurrent[:, t], states[:, t + 1])
-        ctx.save_for_backward(states, seen, gates, candidate, recurrent, weight, keep, gain, raw)
-        ctx.norms = norms
+    def forward(ctx: Any, *given: Tensor | None) -> Tensor:
+        states, *kept = _forward(*given)
+        ctx.save_for_backward(states, *kept, *given[4:])
         return states[:, 1:]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_states: Float[Tensor, "directions steps batch hid"]) -> Any:
-        states, seen, gates, candidate, recurrent, weight, keep, gain, raw = ctx.saved_tensors
-        steps = d_states.size(1)
-        d_x = torch.empty(*d_states.shape[:3], weight.size(1), dtype=states.dtype, device=states.device)
-        d_s = torch.empty_like(d_x)
-        as_they_are = gain is None and weight.dtype == d_s.dtype
-        d_products = d_s if as_they_are else torch.empty_like(d_s, dtype=weight.dtype)
-        d_state = torch.zeros_like(states[:, 0])
-        for t in range(steps - 1, -1, -1):
-            past = step_backward(
-                d_state + d_states[:, t],
-                states[:, t], gates[:, t], candidate[:, t], recurrent[:, t], d_x[:, t], d_s[:, t],
-            )  # fmt: skip
-            if gain is not None:
-                d_products[:, t] = norm_backward(d_s[:, t] * gain.unsqueeze(1), raw[:, t], ctx.norms[t])
-            elif not as_they_are:
-                d_products[:, t] = d_s[:, t]
-            d_seen = torch.bmm(d_products[:, t], weight)
-            d_state = past + (d_seen if keep is None else d_seen * keep)
-        flat = d_products.flatten(1, 2)
-        d_weight = torch.bmm(flat.transpose(1, 2), seen.flatten(1, 2))
-        if gain is None:
-            return d_x, d_state, d_weight, flat.sum(1), None, None, None
-        mean, scale = (torch.stack(part, dim=1) for part in zip(*ctx.norms, strict=True))
-        d_gain = (d_s * (raw - mean) * scale).sum((1, 2))
-        return d_x, d_state, d_weight, flat.sum(1), None, d_gain, d_s.sum((1, 2))
+    def backward(ctx: Any, d_states: Tensor) -> Any:
+        return _backward(d_states, *ctx.saved_tensors)
+
+
+@Replayed
+def _forward(
+    x: Float[Tensor, "directions steps batch gates"],
+    state: Float[Tensor, "directions batch hid"],
+    bias: Float[Tensor, "directions gates"],
+    shift: Float[Tensor, "directions gates"] | None,
+    weight: Float[Tensor, "directions gates hid"],
+    keep: Float[Tensor, "directions batch hid"] | None,
+    gain: Float[Tensor, "directions gates"] | None,
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """States, the first one included, and what the backward pass needs besides."""
+    directions, steps, batch, width = x.shape
+    hid, normed = state.size(2), width if gain is not None else 0
+    states = state.new_empty(directions, steps + 1, batch, hid)
+    states[:, 0] = state
+    as_it_is = keep is None and weight.dtype == state.dtype
+    seen = None if as_it_is else weight.new_empty(directions, steps, batch, hid)
+    gates = state.new_empty(directions, steps, batch, 2 * hid)
+    candidate, recurrent = (
+        state.new_empty(directions, steps, batch, hid),
+        state.new_empty(directions, steps, batch, hid),
+    )
+    raw, norms = state.new_empty(directions, steps, batch, normed), state.new_empty(steps, 2, directions, batch, 1)
+    for t in range(steps):
+        now = states[:, t]
+        if seen is not None:
+            seen[:, t] = now if keep is None else now * keep
+            now = seen[:, t]
+        s = torch.baddbmm(bias.unsqueeze(1), now, weight.transpose(1, 2)).to(state.dtype)
+        if gain is not None and shift is not None:
+            raw[:, t] = s
+            s, norms[t, 0], norms[t, 1] = torch.native_layer_norm(s, (width,), None, None, EPSILON)
+            s = torch.addcmul(shift.unsqueeze(1), s, gain.unsqueeze(1))
+        step_forward(x[:, t], s, states[:, t], gates[:, t], candidate[:, t], recurrent[:, t], states[:, t + 1])
+    return states, seen, gates, candidate, recurrent, raw, norms
+
+
+@Replayed
+def _backward(
+    d_states: Float[Tensor, "directions steps batch hid"],
+    states: Float[Tensor, "directions steps_and_first batch hid"],
+    seen: Float[Tensor, "directions steps batch hid"] | None,
+    gates: Float[Tensor, "directions steps batch two_hid"],
+    candidate: Float[Tensor, "directions steps batch hid"],
+    recurrent: Float[Tensor, "directions steps batch hid"],
+    raw: Float[Tensor, "directions steps batch normed"],
+    norms: Float[Tensor, "steps 2 directions batch 1"],
+    weight: Float[Tensor, "directions gates hid"],
+    keep: Float[Tensor, "directions batch hid"] | None,
+    gain: Float[Tensor, "directions gates"] | None,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of all that the forward pass was given, None for `keep`."""
+    directions, steps, batch, _ = d_states.shape
+    d_x = states.new_empty(directions, steps, batch, weight.size(1))
+    d_s = torch.empty_like(d_x)
+    as_they_are = gain is None and weight.dtype == d_s.dtype
+    d_products = d_s if as_they_are else torch.empty_like(d_s, dtype=weight.dtype)
+    d_state = torch.zeros_like(states[:, 0])
+    for t in range(steps - 1, -1, -1):
+        past = step_backward(
+            d_state + d_states[:, t],
+            states[:, t], gates[:, t], candidate[:, t], recurrent[:, t], d_x[:, t], d_s[:, t],
+        )  # fmt: skip
+        if gain is not None:
+            d_products[:, t] = norm_backward(d_s[:, t] * gain.unsqueeze(1), raw[:, t], norms[t])
+        elif not as_they_are:
+            d_products[:, t] = d_s[:, t]
+        d_seen = torch.bmm(d_products[:, t], weight)
+        d_state = past + (d_seen if keep is None else d_seen * keep)
+    flat = d_products.flatten(1, 2)
+    d_weight = torch.bmm(flat.transpose(1, 2), (states[:, :-1] if seen is None else seen).flatten(1, 2))
+    if gain is None:
+        return d_x, d_state, flat.sum(1), None, d_weight, None, None
+    mean, scale = norms.permute(1, 2, 0, 3, 4)
+    d_gain = (d_s * (raw - mean) * scale).sum((1, 2))
+    return d_x, d_state, flat.sum(1), d_s.sum((1, 2)), d_weight, None, d_gain
 
 
 def norm_backward(
-    d_normal: Float[Tensor, "*shape gates"], raw: Float[Tensor, "*shape gates"], norm: list[Tensor]
+    d_normal: Float[Tensor, "*shape gates"], raw: Float[Tensor, "*shape gates"], norm: Float[Tensor, "2 *shape 1"]
 ) -> Float[Tensor, "*shape gates"]:
     """The gradient before a layer normalisation without gain and shift, `norm` its mean and 1 / deviation."""
     backward = torch.ops.aten.native_layer_norm_backward
