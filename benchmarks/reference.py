@@ -10,7 +10,7 @@ class Reference(NamedTuple):
     enc_dim: int = 512
     hid_dim: int = 512
     att_dim: int = 512
-    attended_dim: int = 256
+    attended_dim: int = 512
     readout_dim: int = 512
     dropout: float = 0.2
     lr: float = 1e-3

@@ -55,12 +55,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, default=3)
     parser.add_argument("--threads", type=_positive, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--attended-dim",
-        type=_positive,
-        default=Reference().attended_dim,
-        help="what attention hands to heed's GRU; the tutorial's model stays as it is",
-    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--profile", action="store_true", help="say too which operations took the time")
@@ -126,8 +120,7 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
         batches = tutorial.random_batches(encoded, args.sentences, args.seed)
     else:
         keep_freed()
-        sizes = Reference(attended_dim=args.attended_dim)
-        model = _heed(len(src), len(tgt), sizes, stepping=variant == "stepping")
+        model = _heed(len(src), len(tgt), Reference(), stepping=variant == "stepping")
         batches = _forever(Batches(encoded, sentences=args.sentences, seed=args.seed))
     batches = ((src.to(args.device), tgt.to(args.device)) for src, tgt in batches)
     optimizer = torch.optim.Adam(model.to(args.device).parameters(), lr=Reference().lr, fused=variant != "tutorial")
