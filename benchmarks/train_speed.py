@@ -32,6 +32,7 @@ from heed.data.fetch import multi30k
 from heed.errors import UserError
 from heed.metrics.loss import cross_entropy
 from heed.metrics.vocabulary import vocabulary_loss
+from heed.models import replay
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.text.subwords import BOS, EOS, PAD, Subwords, train_pair
 from heed.training.memory import keep_freed
@@ -130,6 +131,7 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     start = time.perf_counter()
     losses += [update(*batch) for batch in timed]
     seconds, peak = time.perf_counter() - start, _peak(args.device)
+    replay.DEVICES = ()  # from here on every product is launched, and counted, by itself
     if args.profile:
         _print_operations(partial(update, *timed[-1]))
     flop = _operations(update, timed)

@@ -184,15 +184,13 @@ def _forward(
     """States, the first one included, and what the backward pass needs besides."""
     directions, steps, batch, width = x.shape
     hid, normed = state.size(2), width if gain is not None else 0
+    size = directions, steps, batch, hid
     states = state.new_empty(directions, steps + 1, batch, hid)
     states[:, 0] = state
     as_it_is = keep is None and weight.dtype == state.dtype
-    seen = None if as_it_is else weight.new_empty(directions, steps, batch, hid)
+    seen = None if as_it_is else weight.new_empty(size)
     gates = state.new_empty(directions, steps, batch, 2 * hid)
-    candidate, recurrent = (
-        state.new_empty(directions, steps, batch, hid),
-        state.new_empty(directions, steps, batch, hid),
-    )
+    candidate, recurrent = state.new_empty(size), state.new_empty(size)
     raw, norms = state.new_empty(directions, steps, batch, normed), state.new_empty(steps, 2, directions, batch, 1)
     for t in range(steps):
         now = states[:, t]

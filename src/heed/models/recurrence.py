@@ -174,7 +174,7 @@ def _forward(
         if x_gain is not None and s_gain is not None:
             raw[0, t], raw[1, t] = x, s
             x, norms[t, 0, 0], norms[t, 0, 1] = torch.native_layer_norm(x, (width,), x_gain, x_shift, EPSILON)
-            s, norms[t, 1, 0], norms[t, 1, 1] = torch.native_layer_norm(s, (width,), s_gain, s_shift, EPSILON)
+            s, norms[t, 1, 0], norms[t, 1, 1] = torch.native_layer_norm(raw[1, t], (width,), s_gain, s_shift, EPSILON)
         step_forward(x, s, states[t], gates[t], candidate[t], recurrent[t], states[t + 1])
     return states, joined, attended, gates, candidate, recurrent, squashed, raw, norms, covered, weights
 

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-DEVICES = ("cuda",)
+DEVICES: tuple[str, ...] = ("cuda",)
 """Types of devices on which loops are recorded."""
 
 MULTIPLE = 8
 """Lengths and batches are padded to a multiple of it there, so that there are few shapes."""
 
-BUDGET = 2 * 2**30
-"""Bytes that the recordings of one function may hold; shapes that come when it is spent are launched one by one."""
+SHARE = 0.5
+"""Of a GPU's memory this much must be free, or shapes that come are launched one by one."""
 
 
 class Recording(NamedTuple):
@@ -37,7 +37,7 @@ class Recording(NamedTuple):
 
 
 class Replayed:
-    """A function of tensors; on a GPU it is recorded for every set of shapes that comes, and replayed from then on.
+    """A function of tensors; on a GPU it is recorded when a set of shapes comes again, and replayed from then on.
 
     The function waits for no result, draws no random numbers and changes nothing that it is given. Some of what it
     takes and gives may be None. It gives a tuple, no two parts of which share memory.
@@ -46,21 +46,36 @@ class Replayed:
     def __init__(self, function: Callable[..., tuple[Any, ...]]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.recordings: dict[Any, Recording] = {}
-        self.held = 0
-        """Bytes of all recordings."""
+        self.recordings: dict[Any, Recording | None] = {}
+        """By shapes; None for those that have come once."""
+        LOOPS.append(self)
 
     @torch.no_grad()
     def __call__(self, *given: Tensor | None) -> tuple[Any, ...]:
         if given[0] is None or given[0].device.type not in DEVICES:
             return self.function(*given)
         shapes = tuple(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device) for tensor in given)
-        if shapes in self.recordings:
-            return self.recordings[shapes].run(given)
-        if self.held < BUDGET:
-            self.recordings[shapes] = recording = record(self.function, given)
-            self.held += sum(tensor.nbytes for tensor in present(recording.inputs + recording.outputs))
-        return self.function(*given)
+        recording = self.recordings.get(shapes)
+        if recording is None and shapes in self.recordings and has_room():
+            recording = record(self.function, given)
+        self.recordings[shapes] = recording
+        return recording.run(given) if recording else self.function(*given)
+
+
+LOOPS: list[Replayed] = []
+"""All that there are."""
+
+
+def forget() -> None:
+    """Let go of all recordings and their memory, at the end of a training."""
+    for loop in LOOPS:
+        loop.recordings.clear()
+
+
+def has_room() -> bool:
+    """Whether there is memory for another recording; the batches that come may be larger than those that came."""
+    free, total = torch.cuda.mem_get_info()
+    return free > SHARE * total
 
 
 def record(function: Callable[..., tuple[Any, ...]], given: tuple[Tensor | None, ...]) -> Recording:

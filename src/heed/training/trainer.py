@@ -18,6 +18,7 @@ from torch.utils import deterministic
 from heed.data.module import Bitext
 from heed.errors import UserError
 from heed.models.product import multiplies_bfloat16
+from heed.models.replay import forget
 from heed.training.checkpoints import Stopped, WholeFiles, resumable
 from heed.training.memory import keep_freed
 from heed.training.module import Translation
@@ -94,6 +95,8 @@ def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
         if leaving.code == 1:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from leaving
         raise
+    finally:
+        forget()
 
 
 @contextmanager
