@@ -21,6 +21,7 @@ import torch
 from heed import bundle, decoding
 from heed.data.corpus import read_lines
 from heed.decoding import Precision, Search
+from heed.errors import UserError
 from heed.search.beam import beam
 from heed.search.greedy import greedy
 from heed.translate import ROWS
@@ -41,7 +42,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--measure", choices=SEARCHES, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name in ("max_len", "sentences", "rounds", "threads"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} {getattr(args, name)}: expected 1 or more")
+    return args
 
 
 def main() -> None:
@@ -59,8 +64,10 @@ def main() -> None:
 
 def _in_process(search: str) -> dict[str, Any]:
     command = [sys.executable, __file__, *sys.argv[1:], "--measure", search]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    child = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    if child.returncode:  # it has said why
+        sys.exit(child.returncode)
+    found: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     print(
         "RESULT heed {search} output_tokens/s {tokens_per_second:.0f} sentences/s {sentences_per_second:.1f} "
         "tokens/sentence {length:.1f} at_limit {at_limit} wall {seconds:.2f}s processor {processor:.2f}s "
@@ -112,4 +119,8 @@ def _bleu(texts: list[str], reference: Path | None) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -76,8 +76,8 @@ def _kept(root: Path, name: str) -> Path:
     """A file of the user's own copy."""
     found = _digest(root / name)
     if found is None:
-        raise UserError(f"{root / name} does not exist; copy it there, or leave out corpus.root to have it fetched")
-    _check(root / name, name, found, "copy it again, or leave out corpus.root to have it fetched")
+        raise UserError(f"{root / name} does not exist; copy it there, or name no folder to have it fetched")
+    _check(root / name, name, found, "copy it again, or name no folder to have it fetched")
     return root / name
 
 

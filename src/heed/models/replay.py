@@ -75,7 +75,8 @@ def forget() -> None:
 def has_room() -> bool:
     """Whether there is memory for another recording; the batches that come may be larger than those that came."""
     free, total = torch.cuda.mem_get_info()
-    return free > SHARE * total
+    cached = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    return free + cached > SHARE * total
 
 
 def record(function: Callable[..., tuple[Any, ...]], given: tuple[Tensor | None, ...]) -> Recording:
