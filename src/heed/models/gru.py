@@ -162,7 +162,7 @@ class _Unroll(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Tensor | None) -> Tensor:
         states, *kept = _forward(*given)
-        ctx.save_for_backward(states, *kept, *given[4:])
+        ctx.save_for_backward(states, *kept, *given[4:])  # what the derivatives ask for comes last
         return states[:, 1:]
 
     @staticmethod

@@ -109,7 +109,7 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         states, joined, *kept, weights = _forward(*given)
-        ctx.save_for_backward(states, joined, *kept, weights, *given[8:])
+        ctx.save_for_backward(states, joined, *kept, weights, *given[8:])  # what the derivatives ask for comes last
         ctx.set_materialize_grads(False)
         return states[1:], joined[:, :, states.size(2) :], weights
 
