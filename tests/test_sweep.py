@@ -9,30 +9,27 @@ from typing import Any
 
 import pytest
 
-from heed.sweep import Ended, Job, table, tell
+from heed import train
+from heed.door import compose
+from heed.errors import UserError
+from heed.sweep import Ended, Job, Left, scored, table, tell
 from tests.small_run import SMALL
-
-
-def run(folder: Path, test: dict[str, Any] | None = None, **best: float) -> Path:
-    """What a finished run, evaluated or not, leaves that a sweep reads."""
-    (folder / "evaluate/test").mkdir(parents=True)
-    (folder / "report.json").write_text(json.dumps({"best": {"step": 3, "loss": 0.5} | best}))
-    if test is not None:
-        (folder / "evaluate/test/report.json").write_text(json.dumps(test))
-    return folder
 
 
 def rows(shown: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()]
 
 
-def test_the_table_sets_what_was_swept_against_what_came_out(tmp_path: Path) -> None:
+def test_the_table_sets_what_was_swept_against_what_came_out() -> None:
     """Catches scores in the row of another job, and columns of what no run has."""
-    evaluated = run(tmp_path / "a", {"bleu": 41.0, "chrf": 52.0, "aer": None}, bleu=40.126, chrf=50.0, aer=0.25)
+    first: dict[str, dict[str, Any]] = {
+        "test": {"bleu": 41.0, "chrf": 52.0, "aer": None},
+        "valid": {"bleu": 40.126, "chrf": 50.0, "aer": 0.25},
+    }
     jobs = [
-        Job({"seed": "1", "attention": "dot"}, Ended(0, folder=evaluated)),
+        Job({"seed": "1", "attention": "dot"}, Ended(0, left=Left(Path("a"), first))),
         Job({"seed": "2", "attention": "dot"}, Ended(2, "optim: a|b")),
-        Job({"seed": "3", "attention": "dot"}, Ended(0, folder=run(tmp_path / "b", bleu=39.0, chrf=49.0))),
+        Job({"seed": "3", "attention": "dot"}, Ended(0, left=Left(Path("b"), {"valid": {"bleu": 39.0, "chrf": 49.0}}))),
     ]
     head, rule, *body = table(jobs).splitlines()
 
@@ -47,25 +44,55 @@ def test_the_table_sets_what_was_swept_against_what_came_out(tmp_path: Path) -> 
 
 
 def test_the_table_lies_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a table that nobody finds, and one that is written where no run is."""
-    first, second = (run(tmp_path / "runs/tried" / name, bleu=1.0) for name in ("seed-1", "seed-2"))
-    jobs = [Job({"seed": "1"}, Ended(0, folder=first)), Job({"seed": "2"}, Ended(0, folder=second))]
+    """Catches a table that nobody finds, and one that is written where no run is, or over a user's file."""
+    tried, elsewhere = tmp_path / "runs/tried", tmp_path / "runs/other"
+    tried.mkdir(parents=True)
+    jobs = [Job({"seed": str(n)}, Ended(0, left=Left(tried / f"seed-{n}", {"valid": {"bleu": 1.0}}))) for n in (1, 2)]
     tell(jobs)
     assert (tmp_path / "runs/tried/sweep.md").read_text() == f"{table(jobs)}\n"
     assert capsys.readouterr().out.splitlines()[-1] == f"written to {tmp_path / 'runs/tried/sweep.md'}"
     before = sorted(tmp_path.rglob("*"))
+    tell([jobs[0], Job({"seed": "3"}, Ended(0, left=Left(elsewhere / "seed-3", {"valid": {"bleu": 1.0}})))])
     tell([Job({"seed": "1"}, Ended(2, "no such corpus"))])
     assert "failed: no such corpus" in capsys.readouterr().out
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_corpus_without_a_test_split_has_no_scores_of_it(tmp_path: Path) -> None:
+    """Catches a sweep over text of one's own, without that split, whose every job fails when all is trained."""
+    cfg = compose("train", ["corpus=files", "corpus.name=news"])
+    best = {"bleu": 1.0}
+    assert train._left(cfg, train.Run(tmp_path, {"best": best}, anew=True)) == Left(tmp_path, {"valid": best})
+
+
+def test_scores_that_are_there_stay_and_others_are_made(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Catches scores of a beam search that a greedy one writes over, and those of a former model that are shown."""
+    report = tmp_path / "it's/evaluate/test/report.json"
+    report.parent.mkdir(parents=True)
+    report.write_text('{"bleu": 3.0}', encoding="utf-8")
+    assert scored(tmp_path / "it's/model", anew=False) == {"bleu": 3.0}
+    with pytest.raises(UserError, match="it's/model is trained and stays"):
+        scored(tmp_path / "it's/model", anew=True)
+    assert "it's/model" in capfd.readouterr().err
+
+
 def sweep(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "heed.train", "--multirun", *SMALL, "run=sweep", *overrides]
+    return multirun(folder, "train", *SMALL, "run=sweep", *overrides)
+
+
+def multirun(folder: Path, door: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"heed.{door}", "--multirun", *overrides]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def told(folder: Path) -> list[list[str]]:
-    return rows((folder / "runs/sweep/sweep.md").read_text(encoding="utf-8"))
+def told(folder: Path, place: str = "runs/sweep") -> list[list[str]]:
+    return rows((folder / place / "sweep.md").read_text(encoding="utf-8"))
+
+
+def scores(folder: Path) -> list[str]:
+    """What of a report the table of a sweep shows."""
+    found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return [f"{found['bleu']:.2f}", f"{found['chrf']:.2f}", f"{found['ter']:.2f}"]
 
 
 def files(folder: Path) -> dict[Path, bytes]:
@@ -80,6 +107,10 @@ def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(tmp_path:
     assert [path.name for path in runs.iterdir()] == ["sweep"]
     assert sorted(path.name for path in (runs / "sweep").iterdir()) == ["seed-1", "seed-2", "sweep.md"]
     assert all((runs / f"sweep/seed-{seed}/report.json").exists() for seed in (1, 2))
+    head, _, *body = told(tmp_path)
+    column = head.index("test BLEU")
+    for seed, line in zip((1, 2), body, strict=True):
+        assert line[column : column + 3] == scores(tmp_path / f"runs/sweep/seed-{seed}/evaluate/test")
     before = files(tmp_path)
 
     again = sweep(tmp_path, "seed=1,2")
@@ -87,6 +118,16 @@ def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(tmp_path:
     assert again.returncode == 0
     assert again.stdout.count("is finished") == 2
     assert files(tmp_path) == before
+
+    searched = multirun(tmp_path, "evaluate", "model=runs/sweep/seed-1/model", "heatmaps=0", "search=greedy,beam")
+
+    assert searched.returncode == 0, searched.stderr
+    place = "runs/sweep/seed-1/evaluate/test"
+    head, _, *body = told(tmp_path, place)
+    assert head[:4] == ["search", "test BLEU", "test chrF", "test TER"]
+    assert [line[:4] for line in body] == [
+        [search, *scores(tmp_path / place / f"search-{search}")] for search in ("greedy", "beam")
+    ]
 
 
 @pytest.mark.slow
@@ -101,6 +142,8 @@ def test_a_job_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     assert failed == ["-1.0", *[""] * (len(head) - 2), "failed: optim: Invalid learning rate: -1.0"]
     best = json.loads((tmp_path / "runs/sweep/optim.lr-0.01/report.json").read_text())["best"]
     assert finished[:3] == ["0.01", f"{best['bleu']:.2f}", f"{best['chrf']:.2f}"]
+    column = head.index("test BLEU")
+    assert finished[column : column + 3] == scores(tmp_path / "runs/sweep/optim.lr-0.01/evaluate/test")
     assert found.stdout.rstrip().endswith("written to runs/sweep/sweep.md")
 
 

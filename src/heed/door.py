@@ -30,7 +30,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from heed.errors import UserError
 from heed.settings import MISSING, dotted, faults, nearest, shown, without_value
-from heed.sweep import Ended, Job, remove_record, returns, tell
+from heed.sweep import Ended, Job, Left, remove_record, returns, tell
 from heed.training.processes import await_turn, process_rank
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -44,16 +44,17 @@ class Terminated(SystemExit):
     """SIGTERM has come."""
 
 
-Place = Callable[[DictConfig], Path]
+Leaves = Callable[[DictConfig, Any], Left]
 
 
 def door(
-    task: Callable[[DictConfig], object], schema: Schema, resumes: bool = False, place: Place | None = None
+    task: Callable[[DictConfig], object], schema: Schema, resumes: bool = False, leaves: Leaves | None = None
 ) -> Callable[[], None]:
     """The `main()` of a door: `task` gets its config composed from configs/<name of task>.yaml, resolved and checked.
 
     `schema` takes the top-level keys: its signature says which there are and of what type. Where the same command
-    `resumes` what was stopped, it says so. Where `place` names the folder of a job, a sweep ends with a table of them.
+    `resumes` what was stopped, it says so. Where it is known what a job of a sweep `leaves`, from its config and what
+    `task` returned, the sweep ends with a table.
     """
 
     def main() -> None:
@@ -62,7 +63,7 @@ def door(
         # Python's own form names a file of some library and a line of its code, which tells a user nothing.
         warnings.formatwarning = lambda message, *_: f"heed-{task.__name__}: {message}\n"
         with _heard_signals():
-            sys.exit(_enter(task, schema, resumes, place))
+            sys.exit(_enter(task, schema, resumes, leaves))
 
     return main
 
@@ -158,7 +159,7 @@ def _dotted(cfg: DictConfig) -> dict[str, Any]:
     return dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
 
 
-def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, place: Place | None) -> int:
+def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, leaves: Leaves | None) -> int:
     name, codes, main = task.__name__, list[int](), os.getpid()
 
     def job(cfg: DictConfig) -> Ended:
@@ -166,9 +167,15 @@ def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, 
         if sweep_name():
             remove_record(Path(HydraConfig.get().sweep.dir), emptied=os.getpid() == main)
         codes.append(0)
-        ended = _ended(name, lambda: task(_ready(cfg, schema)))
+        left: list[Left] = []
+
+        def whole() -> None:
+            made = task(_ready(cfg, schema))
+            left.extend([leaves(cfg, made)] if leaves and sweep_name() else [])
+
+        ended = _ended(name, whole)
         codes[-1] = ended.code
-        return replace(ended, folder=place(cfg)) if place and not ended.code else ended
+        return replace(ended, left=left[0]) if left else ended
 
     try:
         with returns() as returned:
@@ -176,7 +183,7 @@ def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, 
         jobs = [Job(_swept(one.overrides or []), one.return_value) for one in returned]
         for one in returned:
             remove_record(Path(OmegaConf.merge(one.hydra_cfg, one.cfg).hydra.sweep.dir))
-        if jobs and place and process_rank() == 0:
+        if jobs and leaves and process_rank() == 0:
             code = max(code, _ended(name, lambda: tell(jobs)).code)
         return max(code, *codes, *(one.ended.code for one in jobs), 0)
     except KeyboardInterrupt as stopped:

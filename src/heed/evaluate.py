@@ -40,6 +40,7 @@ from heed.metrics.significance import paired_bootstrap
 from heed.metrics.tokenised import tokenised_bleu
 from heed.report import over_runs, rows, table, table_over_runs
 from heed.seeds import check_runs, check_seeds, filled
+from heed.sweep import Left
 from heed.viz.gallery import Candidate, Entry, gallery
 from heed.viz.heatmap import heatmap
 from heed.viz.heatmap import save as save_picture
@@ -96,11 +97,15 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     return report
 
 
+def _left(cfg: DictConfig, report: Mapping[str, Any]) -> Left:
+    """What a sweep's table shows of an evaluation: its scores, or their mean over the seeds."""
+    return Left(_folder(_together(cfg), report["corpus"]), {report["split"]: report.get("mean", report)})
+
+
 def _evaluate_each(cfg: DictConfig) -> dict[str, Any]:
     """A report on each seed, where it would be alone, and one on them all, in a folder that names them together."""
     check_runs(cfg.model, cfg.seeds)
-    together = _of_seed(cfg, "+".join(map(str, cfg.seeds)))
-    folder = _folder(together, build(cfg.corpus).name if cfg.get("corpus") else "")
+    folder = _folder(_together(cfg), build(cfg.corpus).name if cfg.get("corpus") else "")
     refuse_strangers_to_several(folder)
     reports = []
     for seed in cfg.seeds:
@@ -112,6 +117,11 @@ def _evaluate_each(cfg: DictConfig) -> dict[str, Any]:
         write_report(folder, whole)
     print(f"\nmean ± standard deviation over {len(reports)} runs\n{table_over_runs(whole)}\n\nwritten to {folder}")
     return whole
+
+
+def _together(cfg: DictConfig) -> DictConfig:
+    """The settings for all seeds, which are in the names of folders then."""
+    return _of_seed(cfg, "+".join(map(str, cfg.seeds))) if cfg.seeds else cfg
 
 
 def _of_seed(cfg: DictConfig, seed: object) -> DictConfig:
@@ -282,7 +292,7 @@ def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) ->
         )
 
 
-main = door(evaluate, Settings)
+main = door(evaluate, Settings, leaves=_left)
 
 if __name__ == "__main__":
     main()

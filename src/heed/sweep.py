@@ -1,32 +1,50 @@
 """What a sweep leaves: what each job came to, in whatever process it ran, and a table of what was tried."""
 
 import json
-import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from unittest.mock import patch
 
 from hydra._internal.hydra import Hydra
 from hydra.core.utils import JobReturn
 
-from heed.evaluation_folder import evaluation_path
+from heed.errors import UserError
+from heed.evaluation_folder import REPORT, evaluation_path
 from heed.files import write_whole
-from heed.run_folder import REPORT, SWEEP
+from heed.run_folder import SWEEP
 
-SHOWN = {"bleu": ("BLEU", ".2f"), "chrf": ("chrF", ".2f"), "aer": ("AER", ".3f"), "perplexity": ("perplexity", ".4g")}
+SHOWN = {
+    "bleu": ("BLEU", ".2f"),
+    "bleu_tokenised": ("tokenised BLEU", ".2f"),
+    "chrf": ("chrF", ".2f"),
+    "ter": ("TER", ".2f"),
+    "aer": ("AER", ".3f"),
+    "perplexity": ("perplexity", ".4g"),
+}
 """Key in a report -> its name in the table, and how many digits are worth showing."""
+
+SPLITS = ("train", "valid", "test")
+
+
+class Left(NamedTuple):
+    """What a job leaves: a folder of its own, and scores by the name of the split that they are of."""
+
+    folder: Path
+    scores: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended, as it says itself, in whatever process it ran; `folder` is that of its run, where it has one."""
+    """How a job ended, as it says itself, in whatever process it ran."""
 
     code: int
     message: str = ""
-    folder: Path | None = None
+    left: Left | None = None
 
 
 class Job(NamedTuple):
@@ -62,16 +80,28 @@ def remove_record(folder: Path, emptied: bool = True) -> None:
             folder.rmdir()
 
 
+def scored(model: Path, anew: bool) -> dict[str, Any]:
+    """The report on the test split of the model's own corpus: the one that is there, or `anew` by the door to scores.
+
+    That is another program, as if the user had called it. UserError where it fails; it has said why.
+    """
+    report = evaluation_path(model, "test", None) / REPORT
+    if anew or not report.exists():
+        quoted = str(model).replace("'", r"\'")
+        sys.stdout.flush()
+        if subprocess.run([sys.executable, "-m", "heed.evaluate", f"model='{quoted}'"], check=False).returncode:
+            raise UserError(f"{model} is trained and stays, but its test split was not scored; mend that, then repeat")
+    return cast(dict[str, Any], json.loads(report.read_text(encoding="utf-8")))
+
+
 def tell(jobs: Sequence[Job]) -> None:
-    """Print the table, and write it into the folder that the runs have in common."""
+    """Print the table, and write it into the folder in which those of the jobs lie, where that is one."""
     failed = sum(job.ended.code != 0 for job in jobs)
     shown = table(jobs)
-    print(f"\nsweep      {len(jobs)} runs, {failed} failed; scores of test stand where a run was evaluated\n\n{shown}")
-    folders = [job.ended.folder for job in jobs if job.ended.folder]
-    if folders:
-        if len({folder.is_absolute() for folder in folders}) > 1:
-            folders = [folder.absolute() for folder in folders]
-        path = Path(os.path.commonpath([folder.parent for folder in folders]), SWEEP)
+    print(f"\nsweep      {len(jobs)} jobs, {failed} failed\n\n{shown}")
+    places = {job.ended.left.folder.parent for job in jobs if job.ended.left}
+    if len(places) == 1:
+        path = places.pop() / SWEEP
         write_whole(path, f"{shown}\n")
         print(f"\nwritten to {path}")
 
@@ -80,7 +110,7 @@ def table(jobs: Sequence[Job]) -> str:
     """A Markdown table with a row for each job; a column that no row fills is left out."""
     rows = [_row(job) for job in jobs]
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    order = [*jobs[0].settings, *_titles("valid"), *_titles("test"), "ended"]
+    order = [*jobs[0].settings, *(title for split in SPLITS for title in _titles(split)), "ended"]
     columns.sort(key=order.index)
     cells = [columns, *([row.get(key, "") for key in columns] for row in rows)]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
@@ -90,16 +120,12 @@ def table(jobs: Sequence[Job]) -> str:
 
 
 def _row(job: Job) -> dict[str, str]:
-    ended = job.ended
     row = {key: value.replace("|", "\\|") for key, value in job.settings.items()}
-    if ended.code:
-        return row | {"ended": f"failed: {ended.message}".replace("|", "\\|")}
-    if ended.folder is None:
-        return row
-    test = evaluation_path(ended.folder / "model", "test", None) / "report.json"
-    trained = json.loads((ended.folder / REPORT).read_text(encoding="utf-8"))
-    row |= _scores("valid", trained["best"])
-    return row | (_scores("test", json.loads(test.read_text(encoding="utf-8"))) if test.exists() else {})
+    if job.ended.code:
+        return row | {"ended": f"failed: {job.ended.message}".replace("|", "\\|")}
+    for split, scores in job.ended.left.scores.items() if job.ended.left else ():
+        row |= _scores(split, scores)
+    return row
 
 
 def _scores(split: str, scores: Mapping[str, Any]) -> dict[str, str]:

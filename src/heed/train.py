@@ -23,12 +23,13 @@ from heed.files import write_whole
 from heed.models.seq2seq import Seq2Seq
 from heed.run_folder import ENVIRONMENT, REPORT, WITHOUT_EFFECT, Found, begin, finish, held, run_path
 from heed.settings import dotted
+from heed.sweep import Left, scored
 from heed.text.subwords import Subwords
 from heed.training.averaging import Average, MeanOfLast, moving_average
 from heed.training.clock import Clock
 from heed.training.guide import Guide
 from heed.training.module import Translation
-from heed.training.processes import first_says, first_then_others, joined, started_processes
+from heed.training.processes import first_says, first_then_others, joined, process_rank, started_processes
 from heed.training.progress import Lines, duration
 from heed.training.schedules import Schedule
 from heed.training.trainer import fit
@@ -84,6 +85,8 @@ class Run:
 
     folder: Path
     report: Mapping[str, Any]
+    anew: bool
+    """Whether this start had anything left to train."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ def train(cfg: DictConfig) -> Run:
     _check(cfg)
     folder = _folder(cfg)
     with joined(cfg.trainer.distributed, cfg.trainer.accelerator), ExitStack() as kept:
-        if first_says(lambda: _begin(cfg, folder, kept)) == "finished":
+        anew = first_says(lambda: _begin(cfg, folder, kept)) != "finished"
+        if not anew:
             print(f"{folder} is finished; overwrite=true starts over")
         else:
             _check_shared(folder)
@@ -113,7 +117,7 @@ def train(cfg: DictConfig) -> Run:
             first_says(lambda: finish(folder, report))
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         print(_summary(folder, report, cfg.corpus))
-        return Run(folder, report)
+        return Run(folder, report, anew)
 
 
 def _check(cfg: DictConfig) -> None:
@@ -128,6 +132,19 @@ def _check(cfg: DictConfig) -> None:
 def _folder(cfg: DictConfig) -> Path:
     """Of a job of a sweep, below that of the run."""
     return run_path(cfg.runs, cfg.run) / (sweep_name() or "")
+
+
+def _left(cfg: DictConfig, run: Run) -> Left:
+    """What a sweep's table shows of a run: its best validation, and its test split where there is one."""
+    scores = {"valid": run.report["best"]}
+    if _has_test(cfg.corpus) and process_rank() == 0:
+        scores["test"] = scored(run.folder / "model", run.anew)
+    return Left(run.folder, scores)
+
+
+def _has_test(corpus: DictConfig) -> bool:
+    """Text of one's own may lack it; the other corpora have it."""
+    return corpus.get("test", "") is not None
 
 
 def _begin(cfg: DictConfig, folder: Path, kept: ExitStack) -> Found:
@@ -287,7 +304,7 @@ def _summary(folder: Path, report: Mapping[str, Any], corpus: DictConfig) -> str
     """What came out of it, and what to do next."""
     best = report["best"]
     aer = f", AER {best['aer']:.3f}" if "aer" in best else ""
-    split = " ARGS=split=valid" if corpus.get("test", "") is None else ""
+    split = "" if _has_test(corpus) else " ARGS=split=valid"
     return (
         f"\nbest       BLEU {best['bleu']:.2f}, chrF {best['chrf']:.2f}{aer} on the validation split, at step "
         f"{best['step']:,} of {report['steps']:,}"
@@ -297,7 +314,7 @@ def _summary(folder: Path, report: Mapping[str, Any], corpus: DictConfig) -> str
     )
 
 
-main = door(train, Settings, resumes=True, place=_folder)
+main = door(train, Settings, resumes=True, leaves=_left)
 
 if __name__ == "__main__":
     main()
