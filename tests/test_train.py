@@ -1,7 +1,9 @@
 """The door to training, whole: run folders, seeds, the finished run."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,12 +67,49 @@ def test_another_seed_gives_another_run(tmp_path: Path) -> None:
     assert one.report["history"][0]["loss"] != other.report["history"][0]["loss"]
 
 
+def two_steps(runs: Path, *more: str) -> dict[str, Any]:
+    """The weights after two updates of a run whose digits can be in one piece or two."""
+    short = ("trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=64", "corpus.valid=2", "pictures=0")
+    run = train(settings(runs, *short, "subwords.kind=unigram", *more))
+    weights: dict[str, Any] = last_checkpoint(run.folder)["state_dict"]
+    return weights
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return two_steps(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "cleaning.max_len=3",
+        "subword_sampling=0.2",
+        "batches.sentences=16",
+        "optim.lr=0.02",
+        "learning_rate.warmup_steps=3",
+        "teacher_forcing.start=0.0",
+        "label_smoothing=0.3",
+        "guided_attention=1.0",
+        "r_drop=5.0",
+        "word_dropout=0.3",
+        "clip_norm=0.01",
+    ],
+)
+def test_every_option_reaches_the_updates(option: str, plain: dict[str, Any], tmp_path: Path) -> None:
+    """Catches an option that is in the config and on the door's page, and of which the training never hears."""
+    changed = two_steps(tmp_path, option)
+    assert list(changed) == list(plain)
+    assert not same(changed, plain)
+
+
 def test_a_finished_run_is_left_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches the same command training again, or rewriting what it finds."""
     files = [path for path in run.folder.rglob("*") if path.is_file()]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
     again = train(settings(run.folder.parent, "trainer.max_steps=60"))
-    assert again == run
+    assert run.anew
+    assert again == replace(run, anew=False)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
     assert "is finished" in capsys.readouterr().out
 

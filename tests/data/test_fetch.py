@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from heed import bundle
 from heed.data import fetch
 from heed.data.fetch import CACHE, multi30k
 from heed.data.named import own_corpus
 from heed.door import check, compose
 from heed.errors import UserError
+from heed.models.seq2seq import Seq2Seq
 from heed.train import Settings
 from tests.doors import forked
 
@@ -27,7 +29,10 @@ STRANGE = b"<html>Please log in</html>"
 
 
 class Server(ThreadingHTTPServer):
-    """Hands out `files`; `asked` is what it was asked for, with the range."""
+    """Hands out `files`; `asked` is what it was asked for, with the range.
+
+    It waits for a second request: for `pause` seconds before an answer, for `silence` after the last byte of one.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -38,6 +43,7 @@ class Server(ThreadingHTTPServer):
         self.cut: int | None = None
         self.encoding = "identity"
         self.pause = 0.0
+        self.silence = 0.0
         self.another = threading.Event()
 
     @property
@@ -74,6 +80,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Encoding", self.server.encoding)
         self.end_headers()
         self.wfile.write(content[start:][: self.server.cut])
+        self.server.another.wait(self.server.silence)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
@@ -174,6 +181,25 @@ def test_a_file_that_was_cut_off_goes_on_where_it_stopped(
     assert (CACHE / "train.en.gz").read_bytes() == files["train.en.gz"]
 
 
+@pytest.mark.parametrize("received", [0, 40])
+def test_a_server_that_falls_silent_is_given_up(
+    server: Server, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, received: int
+) -> None:
+    """Catches a door that waits for ever, before an answer or within, and bytes that are thrown away with the wait."""
+    name = "test_2016_flickr.en.gz"
+    server.cut = received
+    server.pause, server.silence = (10.0, 0.0) if received == 0 else (0.0, 10.0)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(fetch, "SILENCE", 0.5)
+        with pytest.raises(UserError, match=rf"^{server.url}/{name} cannot be fetched \(timed out\); .*corpus.root.*$"):
+            multi30k(url=server.url).read("test")
+    part = CACHE / f"{name}.part"
+    assert (part.read_bytes() if part.exists() else b"") == files[name][:received]
+    server.cut = None
+    assert len(multi30k(url=server.url).read("test")) == LINES
+    assert server.asked[:2] == [(name, None), (name, f"bytes={received}-" if received else None)]
+
+
 def test_a_part_that_lacks_nothing_but_its_name_is_taken(server: Server, files: dict[str, bytes]) -> None:
     """Catches a fetch that was killed after its last byte and never gets past it; and any other whole-looking part."""
     CACHE.mkdir(parents=True)
@@ -224,6 +250,15 @@ def test_an_address_that_is_none_is_refused_in_one_line(server: Server, url: str
     """Catches errors of the libraries below, each of its own kind, that come through as tracebacks."""
     with pytest.raises(UserError, match="cannot be fetched"):
         multi30k(url=url).read("test")
+
+
+def test_a_host_that_nobody_knows_is_said_in_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches the words of a library, its pools and retries, in the place of what the system said."""
+    monkeypatch.setenv("NO_PROXY", "name.invalid")
+    fault = r"^http://name\.invalid/test_2016_flickr\.en\.gz cannot be fetched \([A-Za-z ,-]+\); .*corpus\.root=.*$"
+    with pytest.raises(UserError, match=fault):
+        multi30k(url="http://name.invalid/").read("test")
+    assert not list(CACHE.glob("*.gz*"))
 
 
 @pytest.mark.parametrize("blocked", ["data", "data/cache/multi30k", "full"])
@@ -339,3 +374,20 @@ def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tm
     assert evaluated.code == 0, evaluated.err
     assert f"multi30k-fr-en, test, {LINES} sentences" in evaluated.out
     assert len(server.asked) == 6
+
+
+@pytest.mark.parametrize("tgt", ["de", "fr"])
+def test_a_recipe_is_trained_as_it_stands(server: Server, tmp_path: Path, tgt: str) -> None:
+    """Catches settings of a recipe that cannot go together, that come to nothing, and a pair of the other recipe."""
+    few = ["trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "pictures=0"]
+    trained = forked(tmp_path, "train", f"experiment=multi30k_en_{tgt}", f"corpus.url={server.url}", *few)
+    assert trained.code == 0, trained.err
+    assert {name.split(".")[1] for name in server.names} == {"en", tgt}
+    found = bundle.load(tmp_path / "runs" / f"multi30k-en-{tgt}" / "model")
+    model = cast(Seq2Seq, found.model)
+    encoder, decoder = model.encoder, model.decoder
+    assert found.src == found.tgt
+    assert encoder.embedding.weight is decoder.embedding.weight is decoder.output.weight
+    assert [len(norms) for norms in (encoder.norm_input, encoder.norm_hidden)] == [2, 2]
+    assert all(cell.norm_hidden is not None for cell in decoder.cells)
+    assert found.about["valid"]["step"] == 2

@@ -4,11 +4,13 @@ from functools import partial
 import pytest
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
+from heed.models.dropout import Dropout, keep
 from heed.models.embedding import Embedding
 from heed.models.encoder import Encoded, Encoder
 from heed.models.gru import Cell
-from tests.models.examples import sentences
+from tests.models.examples import PAD, sentences
 
 DEPTHS = pytest.mark.parametrize("layers", [1, 2])
 DIRECTIONS = pytest.mark.parametrize("bidirectional", [True, False])
@@ -107,30 +109,62 @@ def test_an_odd_size_for_two_directions_is_refused() -> None:
         Encoder(Embedding(20, 5), 7)
 
 
-def test_normalised_states_are_stepped_ones() -> None:
-    """The loop with its own derivatives of the layer normalisation, against a cell that leaves them to autograd."""
+def weights(module: Encoder, layer: int, direction: int) -> dict[str, Tensor]:
+    """Of one layer in one direction, by the names that a cell has for them."""
+    name = f"l{layer}{'_reverse' * direction}"
+    found = {part: getattr(module.gru, f"{part}_{name}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+    for own, norms in (("norm_input", module.norm_input), ("norm_hidden", module.norm_hidden)):
+        for norm in norms[2 * layer + direction : 2 * layer + direction + 1]:
+            found |= {f"{own}.{part}": value for part, value in norm.named_parameters()}
+    return found
+
+
+def stepped(module: Encoder, src: Tensor, src_len: Tensor) -> tuple[Tensor, Tensor]:
+    """What a bidirectional encoder gives, by cells that go from word to word and leave all derivatives to autograd."""
+    states, hid = module.embedding(src), module.gru.hidden_size
+    masks = [keep(states, (2, len(src), hid), module.dropout.states) for _ in range(module.gru.num_layers)]
+    for layer, mask in enumerate(masks):
+        cell = Cell(states.size(2), hid, layer_norm=len(module.norm_input) > 0)
+        found, ends = states.new_zeros(*src.shape, 2, hid), []
+        for direction, order in enumerate((range(src.size(1)), reversed(range(src.size(1))))):
+            state = states.new_zeros(len(src), hid)
+            for t in order:
+                seen = None if mask is None else state * mask[direction]
+                after = functional_call(cell, weights(module, layer, direction), (states[:, t], state, seen))
+                real = (t < src_len).unsqueeze(1)
+                state = torch.where(real, after, state)
+                found[:, t, direction] = state * real
+            ends.append(state)
+        states = found.flatten(2)
+    return states, torch.cat(ends, dim=1)
+
+
+@pytest.mark.parametrize(("layer_norm", "share"), [(True, 0.0), (False, 0.5), (True, 0.5)])
+def test_its_own_loop_is_stepped_cells(layer_norm: bool, share: float) -> None:
+    """Catches wrong derivatives of layer normalisation or of a mask for the state, of either direction and layer.
+
+    And states without the normalisation, from torch's loop, where no gradients are asked for.
+    """
     torch.manual_seed(1)
-    module = Encoder(Embedding(20, 5), 8, layer_norm=True).double()
+    module = Encoder(Embedding(20, 5), 8, 2, dropout=Dropout(states=share), layer_norm=layer_norm).double()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
-    src, src_len = sentences([6, 6, 6])
-    states = encode(module, src, src_len).states
-    for direction, name in enumerate(("l0", "l0_reverse")):
-        cell = Cell(5, 4, layer_norm=True).double()
-        weights = {part: getattr(module.gru, f"{part}_{name}") for part, _ in cell.named_parameters(recurse=False)}
-        norms = (module.norm_input[direction], module.norm_hidden[direction])
-        norm_weights = {
-            f"{own}.{part}": value
-            for own, norm in zip(("norm_input", "norm_hidden"), norms, strict=True)
-            for part, value in norm.named_parameters()
-        }
-        cell.load_state_dict(weights | norm_weights)
-        state, order = torch.zeros(3, 4, dtype=torch.float64), range(6) if direction == 0 else range(5, -1, -1)
-        for position in order:
-            state = cell(module.embedding(src[:, position]), state)
-            found = states[:, position, 4 * direction : 4 * direction + 4]
-            torch.testing.assert_close(found, state, rtol=0, atol=1e-12)
+    src, src_len = sentences(LENGTHS, width=7)
+    src[src != PAD] = torch.arange(4, 18)  # no word twice: the gradients of the embeddings are those of every position
+    outcomes = []
+    for run in (partial(encode, module), partial(stepped, module)):
+        torch.manual_seed(2)  # the same masks
+        module.zero_grad()
+        states, summary = run(src, src_len)
+        (states.square().sum() + summary.pow(3).sum()).backward()
+        outcomes.append([states, summary, *(p.grad.clone() for p in module.parameters() if p.grad is not None)])
+    assert len(outcomes[0]) == 2 + len(list(module.parameters()))
+    for found, expected in zip(*outcomes, strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        torch.testing.assert_close(encode(module, src, src_len).states, outcomes[0][0], rtol=0, atol=1e-12)
 
 
 def test_lengths_may_stay_on_the_processor() -> None:
