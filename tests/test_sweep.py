@@ -23,7 +23,7 @@ def rows(shown: str) -> list[list[str]]:
 def test_the_table_sets_what_was_swept_against_what_came_out() -> None:
     """Catches scores in the row of another job, and columns of what no run has."""
     first: dict[str, dict[str, Any]] = {
-        "test": {"bleu": 41.0, "chrf": 52.0, "aer": None},
+        "test": {"search": "greedy", "bleu": 41.0, "chrf": 52.0, "aer": None},
         "valid": {"bleu": 40.126, "chrf": 50.0, "aer": 0.25},
     }
     jobs = [
@@ -34,12 +34,12 @@ def test_the_table_sets_what_was_swept_against_what_came_out() -> None:
     head, rule, *body = table(jobs).splitlines()
 
     assert rows(head) == [
-        ["seed", "attention", "valid BLEU", "valid chrF", "valid AER", "test BLEU", "test chrF", "ended"]
+        ["seed", "attention", "valid BLEU", "valid chrF", "valid AER", "test search", "test BLEU", "test chrF", "ended"]
     ]
     assert set(rule) == {"|", "-"}
-    assert rows(body[0]) == [["1", "dot", "40.13", "50.00", "0.250", "41.00", "52.00", ""]]
+    assert rows(body[0]) == [["1", "dot", "40.13", "50.00", "0.250", "greedy", "41.00", "52.00", ""]]
     assert r"failed: optim: a\|b" in body[1]
-    assert rows(body[2]) == [["3", "dot", "39.00", "49.00", "", "", "", ""]]
+    assert rows(body[2]) == [["3", "dot", "39.00", "49.00", "", "", "", "", ""]]
     assert len({len(line) for line in (head, rule, *body)}) == 1
 
 
@@ -58,22 +58,35 @@ def test_the_table_lies_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytes
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_corpus_without_a_test_split_has_no_scores_of_it(tmp_path: Path) -> None:
-    """Catches a sweep over text of one's own, without that split, whose every job fails when all is trained."""
-    cfg = compose("train", ["corpus=files", "corpus.name=news"])
+@pytest.mark.parametrize(
+    "corpus",
+    [["corpus=files", "corpus.name=n", "corpus.src_lang=a", "corpus.tgt_lang=b"], ["corpus=reverse", "corpus.test=0"]],
+)
+def test_a_corpus_without_a_test_split_has_no_scores_of_it(tmp_path: Path, corpus: list[str]) -> None:
+    """Catches a sweep over text without that split whose every job fails when all is trained."""
     best = {"bleu": 1.0}
-    assert train._left(cfg, train.Run(tmp_path, {"best": best}, anew=True)) == Left(tmp_path, {"valid": best})
+    left = train._left(compose("train", corpus), train.Run(tmp_path, {"best": best}))
+    assert list(left) == [Left(tmp_path, {"valid": best})]
 
 
 def test_scores_that_are_there_stay_and_others_are_made(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Catches scores of a beam search that a greedy one writes over, and those of a former model that are shown."""
-    report = tmp_path / "it's/evaluate/test/report.json"
-    report.parent.mkdir(parents=True)
-    report.write_text('{"bleu": 3.0}', encoding="utf-8")
-    assert scored(tmp_path / "it's/model", anew=False) == {"bleu": 3.0}
+    report, config = tmp_path / "it's/evaluate/test/report.json", tmp_path / "it's/model/config.json"
+    for path in (report, config):
+        path.parent.mkdir(parents=True)
+        path.write_text('{"bleu": 3.0}', encoding="utf-8")
+    os.utime(config, (0, 0))
+    assert scored(config.parent) == {"bleu": 3.0}
+    os.utime(report, (-9, -9))
     with pytest.raises(UserError, match="it's/model is trained and stays"):
-        scored(tmp_path / "it's/model", anew=True)
-    assert "it's/model" in capfd.readouterr().err
+        scored(config.parent)
+    assert f"heed-evaluate: {config.parent}" in capfd.readouterr().err
+
+
+def test_a_job_that_was_trained_and_not_scored_keeps_what_it_has() -> None:
+    """Catches a night's validations that are not in the table, for want of a file of the test split in the morning."""
+    job = Job({"seed": "1"}, Ended(2, "no such file", Left(Path("a"), {"valid": {"bleu": 1.0}})))
+    assert rows(table([job]))[2] == ["1", "1.00", "failed: no such file"]
 
 
 def sweep(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
@@ -124,8 +137,8 @@ def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(tmp_path:
     assert searched.returncode == 0, searched.stderr
     place = "runs/sweep/seed-1/evaluate/test"
     head, _, *body = told(tmp_path, place)
-    assert head[:4] == ["search", "test BLEU", "test chrF", "test TER"]
-    assert [line[:4] for line in body] == [
+    assert head[:5] == ["search", "test search", "test BLEU", "test chrF", "test TER"]
+    assert [[line[0], *line[2:5]] for line in body] == [
         [search, *scores(tmp_path / place / f"search-{search}")] for search in ("greedy", "beam")
     ]
 

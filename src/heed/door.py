@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -44,7 +44,7 @@ class Terminated(SystemExit):
     """SIGTERM has come."""
 
 
-Leaves = Callable[[DictConfig, Any], Left]
+Leaves = Callable[[DictConfig, Any], Iterable[Left]]
 
 
 def door(
@@ -54,7 +54,7 @@ def door(
 
     `schema` takes the top-level keys: its signature says which there are and of what type. Where the same command
     `resumes` what was stopped, it says so. Where it is known what a job of a sweep `leaves`, from its config and what
-    `task` returned, the sweep ends with a table.
+    `task` returned, the sweep ends with a table; of several answers the last stands that came before a fault.
     """
 
     def main() -> None:
@@ -171,11 +171,11 @@ def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, 
 
         def whole() -> None:
             made = task(_ready(cfg, schema))
-            left.extend([leaves(cfg, made)] if leaves and sweep_name() else [])
+            left.extend(leaves(cfg, made) if leaves and sweep_name() else ())
 
         ended = _ended(name, whole)
         codes[-1] = ended.code
-        return replace(ended, left=left[0]) if left else ended
+        return replace(ended, left=left[-1]) if left else ended
 
     try:
         with returns() as returned:

@@ -97,9 +97,10 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     return report
 
 
-def _left(cfg: DictConfig, report: Mapping[str, Any]) -> Left:
+def _left(cfg: DictConfig, report: Mapping[str, Any]) -> Iterator[Left]:
     """What a sweep's table shows of an evaluation: its scores, or their mean over the seeds."""
-    return Left(_folder(_together(cfg), report["corpus"]), {report["split"]: report.get("mean", report)})
+    scores = {**report, **report.get("mean", {})}
+    yield Left(_folder(_together(cfg), report["corpus"]), {report["split"]: scores})
 
 
 def _evaluate_each(cfg: DictConfig) -> dict[str, Any]:

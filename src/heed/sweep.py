@@ -19,6 +19,7 @@ from heed.files import write_whole
 from heed.run_folder import SWEEP
 
 SHOWN = {
+    "search": ("search", ""),
     "bleu": ("BLEU", ".2f"),
     "bleu_tokenised": ("tokenised BLEU", ".2f"),
     "chrf": ("chrF", ".2f"),
@@ -80,17 +81,20 @@ def remove_record(folder: Path, emptied: bool = True) -> None:
             folder.rmdir()
 
 
-def scored(model: Path, anew: bool) -> dict[str, Any]:
-    """The report on the test split of the model's own corpus: the one that is there, or `anew` by the door to scores.
+def scored(model: Path) -> dict[str, Any]:
+    """The report on the test split of the model's own corpus; where there is none yet, `heed-evaluate` makes it.
 
-    That is another program, as if the user had called it. UserError where it fails; it has said why.
+    That is another program, as if the user had called it. UserError where it refuses; it has said why.
     """
     report = evaluation_path(model, "test", None) / REPORT
-    if anew or not report.exists():
+    if not report.exists() or report.stat().st_mtime < (model / "config.json").stat().st_mtime:
         quoted = str(model).replace("'", r"\'")
         sys.stdout.flush()
-        if subprocess.run([sys.executable, "-m", "heed.evaluate", f"model='{quoted}'"], check=False).returncode:
+        code = subprocess.run([sys.executable, "-m", "heed.evaluate", f"model='{quoted}'"], check=False).returncode
+        if code == 2:
             raise UserError(f"{model} is trained and stays, but its test split was not scored; mend that, then repeat")
+        if code:
+            raise RuntimeError(f"heed-evaluate ended with {code}")
     return cast(dict[str, Any], json.loads(report.read_text(encoding="utf-8")))
 
 
@@ -121,11 +125,9 @@ def table(jobs: Sequence[Job]) -> str:
 
 def _row(job: Job) -> dict[str, str]:
     row = {key: value.replace("|", "\\|") for key, value in job.settings.items()}
-    if job.ended.code:
-        return row | {"ended": f"failed: {job.ended.message}".replace("|", "\\|")}
     for split, scores in job.ended.left.scores.items() if job.ended.left else ():
         row |= _scores(split, scores)
-    return row
+    return row | ({"ended": f"failed: {job.ended.message}".replace("|", "\\|")} if job.ended.code else {})
 
 
 def _scores(split: str, scores: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -85,8 +85,6 @@ class Run:
 
     folder: Path
     report: Mapping[str, Any]
-    anew: bool
-    """Whether this start had anything left to train."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,7 @@ def train(cfg: DictConfig) -> Run:
     _check(cfg)
     folder = _folder(cfg)
     with joined(cfg.trainer.distributed, cfg.trainer.accelerator), ExitStack() as kept:
-        anew = first_says(lambda: _begin(cfg, folder, kept)) != "finished"
-        if not anew:
+        if first_says(lambda: _begin(cfg, folder, kept)) == "finished":
             print(f"{folder} is finished; overwrite=true starts over")
         else:
             _check_shared(folder)
@@ -117,7 +114,7 @@ def train(cfg: DictConfig) -> Run:
             first_says(lambda: finish(folder, report))
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         print(_summary(folder, report, cfg.corpus))
-        return Run(folder, report, anew)
+        return Run(folder, report)
 
 
 def _check(cfg: DictConfig) -> None:
@@ -134,17 +131,16 @@ def _folder(cfg: DictConfig) -> Path:
     return run_path(cfg.runs, cfg.run) / (sweep_name() or "")
 
 
-def _left(cfg: DictConfig, run: Run) -> Left:
-    """What a sweep's table shows of a run: its best validation, and its test split where there is one."""
+def _left(cfg: DictConfig, run: Run) -> Iterator[Left]:
+    """What a sweep's table shows of a run: its best validation, then its test split too, where there is one."""
     scores = {"valid": run.report["best"]}
+    yield Left(run.folder, scores)
     if _has_test(cfg.corpus) and process_rank() == 0:
-        scores["test"] = scored(run.folder / "model", run.anew)
-    return Left(run.folder, scores)
+        yield Left(run.folder, scores | {"test": scored(run.folder / "model")})
 
 
 def _has_test(corpus: DictConfig) -> bool:
-    """Text of one's own may lack it; the other corpora have it."""
-    return corpus.get("test", "") is not None
+    return "test" in build(corpus).splits
 
 
 def _begin(cfg: DictConfig, folder: Path, kept: ExitStack) -> Found:
