@@ -5,17 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from heed.evaluation_folder import SCORES
 from heed.metrics.attention import Health, advice
-
-SCORES = {
-    "bleu": ("BLEU", ".2f"),
-    "bleu_tokenised": ("tokenised BLEU", ".2f"),
-    "chrf": ("chrF", ".2f"),
-    "ter": ("TER", ".2f"),
-    "perplexity": ("perplexity", ".4g"),
-    "aer": ("AER", ".3f"),
-}
-"""Key in report.json -> its name in tables, and how many digits are worth showing."""
 
 SIGNATURES = ("bleu", "bleu_tokenised", "chrf", "ter")
 

@@ -14,20 +14,12 @@ from hydra._internal.hydra import Hydra
 from hydra.core.utils import JobReturn
 
 from heed.errors import UserError
-from heed.evaluation_folder import REPORT, evaluation_path
+from heed.evaluation_folder import REPORT, SCORES, evaluation_path
 from heed.files import write_whole
 from heed.run_folder import SWEEP
 
-SHOWN = {
-    "search": ("search", ""),
-    "bleu": ("BLEU", ".2f"),
-    "bleu_tokenised": ("tokenised BLEU", ".2f"),
-    "chrf": ("chrF", ".2f"),
-    "ter": ("TER", ".2f"),
-    "aer": ("AER", ".3f"),
-    "perplexity": ("perplexity", ".4g"),
-}
-"""Key in a report -> its name in the table, and how many digits are worth showing."""
+SHOWN = {"search": ("search", ""), **SCORES}
+"""Key in a report -> its name in the table, and its format there."""
 
 SPLITS = ("train", "valid", "test")
 
