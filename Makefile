@@ -20,16 +20,16 @@ PYTHON ?= $(or $(shell for python in python3.11 python3 python; do \
 setup: $(READY) ## create .venv and install the pinned dependencies; every other target does it when needed
 
 train: $(READY) ## train; with nothing else said, on the embedded corpus into runs/tiny
-	$(BIN)/python -m heed.train $(if $(GIVEN_RUN),run=$(GIVEN_RUN:runs/%=%)) $(ARGS)
+	$(BIN)/python -m heed.cli.train $(if $(GIVEN_RUN),run=$(GIVEN_RUN:runs/%=%)) $(ARGS)
 
 evaluate: $(READY) ## score the model of RUN on its test split
-	$(BIN)/python -m heed.evaluate model=$(RUN)/model $(ARGS)
+	$(BIN)/python -m heed.cli.evaluate model=$(RUN)/model $(ARGS)
 
 translate: $(READY) ## translate standard input with the model of RUN
-	@$(BIN)/python -m heed.translate model=$(RUN)/model $(ARGS)
+	@$(BIN)/python -m heed.cli.translate model=$(RUN)/model $(ARGS)
 
 align: $(READY) ## align words by the attention of the model of RUN; with nothing else said, those of its test split
-	$(BIN)/python -m heed.align model=$(RUN)/model $(ARGS)
+	$(BIN)/python -m heed.cli.align model=$(RUN)/model $(ARGS)
 
 board: $(READY) ## show every run, or RUN alone, in TensorBoard at http://127.0.0.1:PORT
 	@test -d "$(or $(GIVEN_RUN),.)" || { echo '$(GIVEN_RUN) is not there: train it first, or choose another RUN' >&2; exit 2; }

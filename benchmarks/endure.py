@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.small_run import READ, differences, events, overrides
+from tests.support.small_run import READ, differences, events, overrides
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -86,7 +86,7 @@ def bare(size: int) -> list[float]:
 
 
 def under_trainer(size: int) -> list[float]:
-    """The same under the Trainer, as `heed.train` sets it up."""
+    """The same under the Trainer, as `heed.cli.train` sets it up."""
     clock, checkpoints, laps = Clock(), Checkpoints(), Laps()
     board = Board(clock, {})
     lines = Lines(clock, checkpoints, bar=False)

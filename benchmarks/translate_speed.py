@@ -19,12 +19,12 @@ from typing import Any, get_args
 import torch
 
 from heed import bundle, decoding
+from heed.cli.translate import ROWS
 from heed.data.corpus import read_lines
 from heed.decoding import Precision, Search
 from heed.errors import UserError
 from heed.search.beam import beam
 from heed.search.greedy import greedy
-from heed.translate import ROWS
 
 SEARCHES = ("greedy", "beam5")
 

@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from heed.errors import UserError
-from heed.run_folder import differences
+from heed.runs.run_folder import differences
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 TABLE = re.compile(r"(<!-- results: (?P<names>[\w. -]+) -->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
@@ -106,7 +106,7 @@ def _environment(read: dict[str, Any]) -> dict[str, Any]:
     """What another needs to repeat it; not where on this machine anything lay."""
     kept = {key: read[key] for key in ("started", "seed", "git", "packages", "python")}
     machine = {key: read["machine"][key] for key in ("cpu", "cores", "gpus", "memory_gib")}
-    command = re.sub(r"^.*?(-m heed\.train|heed-train|heed/train\.py)", "python -m heed.train", read["command"])
+    command = re.sub(r"^.*?(-m heed\.train|heed-train|heed/train\.py)", "python -m heed.cli.train", read["command"])
     return {"command": re.sub(r"=(/|\.\./)\S*", "=…", command), **kept, "machine": machine}
 
 

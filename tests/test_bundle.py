@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from heed import bundle
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
-from heed.run_folder import held
+from heed.runs.run_folder import held
 from heed.search.ensemble import Ensemble
 from heed.text.subwords import Subwords
-from tests.models.examples import sentences, targets
+from tests.support.models import sentences, targets
 
 SRC = Subwords.train(["a dog", "the old cat"], kind="char", vocab_size=30)
 TGT = Subwords.train(["un chien", "le vieux chat"], kind="char", vocab_size=30)

@@ -18,7 +18,7 @@ from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis, greedy
 from heed.search.sample import sample
 from heed.text.subwords import BOS, EOS
-from tests.model_folder import SOURCES, TARGETS, write
+from tests.support.model_folder import SOURCES, TARGETS, write
 
 GREEDY = partial(greedy, max_len=12)
 BEAM = partial(beam, max_len=12, beam_size=3)

@@ -6,10 +6,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from heed import bundle, decoding
+from heed.cli.command import check, compose
+from heed.cli.train import Run, Settings, train
 from heed.data.reverse import reverse
-from heed.door import check, compose
 from heed.maps import Map
-from heed.train import Run, Settings, train
 
 
 def trained(runs: Path, *overrides: str) -> Run:

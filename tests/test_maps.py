@@ -16,7 +16,7 @@ from heed.models.seq2seq import Seq2Seq, build_seq2seq
 from heed.search.beam import beam
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, Subwords
-from tests.models.examples import KINDS
+from tests.support.models import KINDS
 
 PAIRS = reverse(train=12, valid=0, test=0, min_len=4, max_len=8).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)

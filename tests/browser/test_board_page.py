@@ -11,9 +11,9 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from heed.train import train
+from heed.cli.train import train
 from scripts.screenshot import show_as
-from tests.small_run import settings
+from tests.support.small_run import settings
 
 pytestmark = pytest.mark.slow
 

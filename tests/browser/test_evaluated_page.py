@@ -9,12 +9,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from heed.align import align
-from heed.door import compose
-from heed.evaluate import evaluate
-from heed.train import Run, train
+from heed.cli.align import align
+from heed.cli.command import compose
+from heed.cli.evaluate import evaluate
+from heed.cli.train import Run, train
 from scripts.screenshot import show_as
-from tests.small_run import settings
+from tests.support.small_run import settings
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from heed.viz.gallery import Candidate, Entry, gallery
 from scripts.screenshot import show_as
-from tests.viz.examples import made_entries
+from tests.support.viz import made_entries
 
 pytestmark = pytest.mark.slow
 

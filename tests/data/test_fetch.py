@@ -15,14 +15,14 @@ import pytest
 import yaml
 
 from heed import bundle
+from heed.cli.command import check, compose
+from heed.cli.train import Settings
 from heed.data import fetch
 from heed.data.fetch import CACHE, multi30k
 from heed.data.named import own_corpus
-from heed.door import check, compose
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq
-from heed.train import Settings
-from tests.doors import forked
+from tests.support.commands import forked
 
 LINES = 50
 STRANGE = b"<html>Please log in</html>"

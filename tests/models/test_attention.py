@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from heed.models.attention import SCORES, Attn, Memory, normalise
-from tests.models.examples import KINDS
+from tests.support.models import KINDS
 
 CONTENT = [kind for kind in KINDS if kind != "article"]
 BATCH, SRC, SIZE, WIDTH, VALUE, OUTPUT = 3, 6, 5, 7, 4, 3

@@ -6,7 +6,7 @@ from heed.models.attention import Memory
 from heed.models.decoder import State
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
-from tests.models.examples import BOS, EOS, KINDS, sentences, small_model, targets
+from tests.support.models import BOS, EOS, KINDS, sentences, small_model, targets
 
 DEPTHS = pytest.mark.parametrize("layers", [1, 2])
 QUERIES = pytest.mark.parametrize("query", ["previous", "current"])

@@ -10,7 +10,7 @@ from heed.models.dropout import Dropout, keep
 from heed.models.embedding import Embedding
 from heed.models.encoder import Encoded, Encoder
 from heed.models.gru import Cell
-from tests.models.examples import PAD, sentences
+from tests.support.models import PAD, sentences
 
 DEPTHS = pytest.mark.parametrize("layers", [1, 2])
 DIRECTIONS = pytest.mark.parametrize("bidirectional", [True, False])

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from heed.models.attention import Additive, Attn, MultiHeadAttn
-from tests.models.examples import sentences, small_model, targets
+from tests.support.models import sentences, small_model, targets
 
 MASK = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
 

@@ -7,7 +7,7 @@ import torch
 
 from heed.models.product import multiplies_bfloat16
 from heed.search.ensemble import Ensemble
-from tests.models.examples import BOS, KINDS, rounded, sentences, small_model
+from tests.support.models import BOS, KINDS, rounded, sentences, small_model
 
 LENGTHS = [5, 4, 2]
 STEP = {"decoder.output", "decoder.readout", "decoder.attention.attn_combine", "decoder.cells.0", "decoder.cells.1"}

@@ -10,7 +10,7 @@ from heed.models import recurrence
 from heed.models.attention import Additive, Memory
 from heed.models.decoder import Decoder
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
-from tests.models.examples import KINDS, rounded
+from tests.support.models import KINDS, rounded
 
 COVERED = ["additive", "coverage", "general", "dot", "scaled_dot"]
 SRC_LEN = torch.tensor([5, 4, 1])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from heed.models.seq2seq import build_seq2seq
-from tests.models.examples import KINDS, PAD, SIZES, sentences, small_model, targets
+from tests.support.models import KINDS, PAD, SIZES, sentences, small_model, targets
 
 LENGTHS = [5, 3, 1]
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from heed import evaluate, train
-from heed.door import check, compose
+from heed.cli import evaluate, train
+from heed.cli.command import check, compose
 from scripts import results_table
 from scripts.results_table import RESULTS, TABLE, main, table
-from tests.small_run import settings
+from tests.support.small_run import settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 def run(folder: Path, seed: int, bleu: float, aer: float | None = 0.1, **config: Any) -> Path:
     """What training and evaluating leave in a run folder, as far as it is kept."""
     machine = {"cpu": "some", "cores": 2, "gpus": [], "memory_gib": 8.0, "platform": "this one"}
-    command = f"/home/me/bin/python -m heed.train seed={seed} corpus.root=/home/me/text corpus.train=../text/train"
+    command = f"/home/me/bin/python -m heed.cli.train seed={seed} corpus.root=/home/me/text corpus.train=../text/train"
     environment = {"command": command, "started": "now", "seed": seed, "git": None, "packages": {}, "python": "3.11"}
     signatures = {"bleu_signature": "s", "bleu_tokenised_signature": "t"}
     test = {"corpus": "c", "split": "test", "sentences": 9, "search": "greedy", **signatures, "aer": aer}
@@ -76,16 +76,16 @@ def test_a_name_is_kept_anew(tmp_path: Path, results: Path, monkeypatch: pytest.
     assert sorted(path.name for path in (results / "dot").iterdir()) == ["seed-1.json", "seed-2.json"]
 
 
-@pytest.mark.parametrize("program", ["-m heed.train", "/home/me/bin/heed-train", "/home/me/src/heed/train.py"])
+@pytest.mark.parametrize("program", ["-m heed.cli.train", "/home/me/bin/heed-train", "/home/me/src/heed/train.py"])
 def test_what_is_kept_says_nothing_of_the_machine_s_folders(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
     """Catches a home directory in the repository, and a run that is kept only where it was typed in one way."""
     path = run(tmp_path / "one", 1, 30.0) / "environment.json"
-    path.write_text(path.read_text().replace("-m heed.train", program))
+    path.write_text(path.read_text().replace("-m heed.cli.train", program))
     command(monkeypatch, "keep", tmp_path / "one")
     kept = json.loads((results / "one/seed-1.json").read_text())
-    assert kept["environment"]["command"] == "python -m heed.train seed=1 corpus.root=… corpus.train=…"
+    assert kept["environment"]["command"] == "python -m heed.cli.train seed=1 corpus.root=… corpus.train=…"
     assert "/home" not in json.dumps(kept)
     assert "history" not in kept["train"]
 

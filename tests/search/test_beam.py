@@ -7,8 +7,8 @@ import torch
 from heed.models.seq2seq import Seq2Seq
 from heed.search.beam import beam
 from heed.search.greedy import Hypothesis, greedy
-from tests.models.examples import BOS, EOS, sentences, small_model
-from tests.search.examples import A, B, C, Counting, D, Table, rescored, talker
+from tests.support.models import BOS, EOS, sentences, small_model
+from tests.support.search import A, B, C, Counting, D, Table, rescored, talker
 
 LENGTHS = [6, 1, 4, 2, 5, 3]
 

@@ -8,8 +8,8 @@ from heed.search.beam import beam
 from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis, greedy
 from heed.search.sample import sample
-from tests.models.examples import BOS, EOS, sentences, targets
-from tests.search.examples import rescored, talker
+from tests.support.models import BOS, EOS, sentences, targets
+from tests.support.search import rescored, talker
 
 LENGTHS = [6, 1, 4, 2]
 Search = Callable[..., Sequence[Hypothesis | list[Hypothesis]]]

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from heed.search.greedy import greedy
-from tests.models.examples import BOS, EOS, sentences
-from tests.search.examples import A, B, Counting, Table, rescored, talker
+from tests.support.models import BOS, EOS, sentences
+from tests.support.search import A, B, Counting, Table, rescored, talker
 
 LENGTHS = [6, 1, 4, 2, 5, 3]
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from heed.search.greedy import greedy
 from heed.search.sample import among, draw, sample
-from tests.models.examples import BOS, EOS, sentences
-from tests.search.examples import A, B, C, D, Table, rescored, talker
+from tests.support.models import BOS, EOS, sentences
+from tests.support.search import A, B, C, D, Table, rescored, talker
 
 LENGTHS = [6, 1, 4, 2, 5, 3]
 CRITICAL = {2: 13.8, 3: 16.3}

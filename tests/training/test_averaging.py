@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from heed import bundle
+from heed.cli.train import train
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
-from heed.train import train
 from heed.training.averaging import MeanOfLast, moving_average
-from tests.small_run import last_checkpoint, report, settings
+from tests.support.small_run import last_checkpoint, report, settings
 
 QUICK = ("pictures=0", "callbacks.early_stop=null")
 

@@ -10,9 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from heed.train import Run, train
+from heed.cli.train import Run, train
 from heed.training.board import keep_until
-from tests.small_run import events, settings
+from tests.support.small_run import events, settings
 
 
 @pytest.fixture(scope="module")

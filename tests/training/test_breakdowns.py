@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
+from heed.cli.train import train
 from heed.errors import UserError
-from heed.train import train
 from heed.training.checkpoints import WholeFiles, is_whole
-from tests.small_run import differences, settings
+from tests.support.small_run import differences, settings
 
 WITHOUT_PICTURES = ("pictures=0", "callbacks.checkpoints.every_steps=4")
 NOBODY = 65534

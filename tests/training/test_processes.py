@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from heed.cli.train import train
 from heed.errors import UserError
-from heed.train import train
 from heed.training.processes import started_processes
-from tests.small_run import differences, events, last_checkpoint, overrides, report, settings
+from tests.support.small_run import differences, events, last_checkpoint, overrides, report, settings
 
 ROOT = Path(__file__).parents[2]
 

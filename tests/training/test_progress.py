@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from heed.train import train
+from heed.cli.train import train
 from heed.training.progress import duration
-from tests.small_run import overrides, settings
+from tests.support.small_run import overrides, settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 import pytest
 import torch
 
-from heed.train import train
+from heed.cli.train import train
 from heed.training.checkpoints import WholeFiles
-from tests.small_run import differences, last_checkpoint, overrides, same, settings
+from tests.support.small_run import differences, last_checkpoint, overrides, same, settings
 
 ROOT = Path(__file__).parents[2]
 

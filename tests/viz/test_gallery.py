@@ -14,7 +14,7 @@ from torch import Tensor
 
 from heed.errors import UserError
 from heed.viz.gallery import Candidate, Entry, gallery
-from tests.viz.examples import made_entries
+from tests.support.viz import made_entries
 
 HOSTILE = """<script>alert(1)</script> </script> <!-- <b>&amp; " ' ]]> <img src=x onerror=alert(1)> $title ${title}"""
 

@@ -34,7 +34,9 @@ def started_processes(several: bool) -> Processes:
     names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
     found = Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
     if several and found is None:
-        raise UserError("trainer=ddp is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.train …")
+        raise UserError(
+            "trainer=ddp is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
+        )
     if found and found.world > 1 and not several:
         raise UserError(f"torchrun started {found.world} processes, which needs trainer=ddp")
     return found or Processes()

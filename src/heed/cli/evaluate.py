@@ -12,12 +12,20 @@ from pydantic import Field
 
 from heed import bundle, decoding
 from heed.bundle import Bundle
+from heed.cli.command import build, door, sweep_name
+from heed.cli.sweep import Left
 from heed.data.corpus import Corpus, Pairs
 from heed.data.named import own_corpus
 from heed.decoding import Forced, Translation, forced_maps
-from heed.door import build, door, sweep_name
 from heed.errors import UserError
-from heed.evaluation_folder import (
+from heed.files import write_whole
+from heed.maps import Level, Map, attention_map, divide, divide_line, read_gold
+from heed.metrics.alignment import Gold, alignment_scores
+from heed.metrics.attention import mean_health
+from heed.metrics.bleu import sentence_bleu, translation_scores
+from heed.metrics.significance import paired_bootstrap
+from heed.metrics.tokenised import tokenised_bleu
+from heed.runs.evaluation_folder import (
     GALLERY,
     HEATMAPS,
     HYPOTHESES,
@@ -31,16 +39,8 @@ from heed.evaluation_folder import (
     write_report,
     writing,
 )
-from heed.files import write_whole
-from heed.maps import Level, Map, attention_map, divide, divide_line, read_gold
-from heed.metrics.alignment import Gold, alignment_scores
-from heed.metrics.attention import mean_health
-from heed.metrics.bleu import sentence_bleu, translation_scores
-from heed.metrics.significance import paired_bootstrap
-from heed.metrics.tokenised import tokenised_bleu
-from heed.report import over_runs, rows, table, table_over_runs
-from heed.seeds import check_runs, check_seeds, filled
-from heed.sweep import Left
+from heed.runs.report import over_runs, rows, table, table_over_runs
+from heed.runs.seeds import check_runs, check_seeds, filled
 from heed.viz.gallery import Candidate, Entry, gallery
 from heed.viz.heatmap import heatmap
 from heed.viz.heatmap import save as save_picture

@@ -14,16 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from heed import bundle
+from heed.cli.command import build, door, sweep_name
+from heed.cli.sweep import Left, scored
 from heed.data.corpus import Corpus, Pairs
 from heed.data.module import Bitext
 from heed.data.prepared import Recipe, prepare
-from heed.door import build, door, sweep_name
 from heed.errors import UserError
 from heed.files import write_whole
 from heed.models.seq2seq import Seq2Seq
-from heed.run_folder import ENVIRONMENT, REPORT, WITHOUT_EFFECT, Found, begin, finish, held, run_path
+from heed.runs.run_folder import ENVIRONMENT, REPORT, WITHOUT_EFFECT, Found, begin, finish, held, run_path
 from heed.settings import dotted
-from heed.sweep import Left, scored
 from heed.text.subwords import Subwords
 from heed.training.averaging import Average, MeanOfLast, moving_average
 from heed.training.clock import Clock

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 from omegaconf import OmegaConf
 
-from heed import align, evaluate, train, translate
-from heed.door import CONFIGS, compose
+from heed.cli import align, evaluate, train, translate
+from heed.cli.command import CONFIGS, compose
 from heed.settings import MISSING, dotted, faults, without_value
 
 SCHEMAS: dict[str, Callable[..., object]] = {
@@ -96,7 +96,7 @@ def test_no_door_lets_hydra_write(name: str) -> None:
 def test_a_recipe_opens_with_its_command(group: str) -> None:
     """Catches a recipe that does not say how it is run."""
     for path in (CONFIGS / group).glob("*.yaml"):
-        assert f"# python -m heed.train {group}={path.stem}" in path.read_text(encoding="utf-8").splitlines()
+        assert f"# python -m heed.cli.train {group}={path.stem}" in path.read_text(encoding="utf-8").splitlines()
 
 
 def test_a_recipe_has_a_run_of_its_own() -> None:

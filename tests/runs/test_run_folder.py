@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from heed.errors import UserError
-from heed.run_folder import begin, differences, environment, finish, held, run_path
+from heed.runs.run_folder import begin, differences, environment, finish, held, run_path
 
 CONFIG: dict[str, Any] = {
     "seed": 1,
@@ -207,7 +207,7 @@ def test_a_damaged_config_is_said_in_one_line(folder: Path, damage: bytes) -> No
 HOLDER = """
 import sys, time
 from pathlib import Path
-from heed.run_folder import held
+from heed.runs.run_folder import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -266,7 +266,7 @@ def test_a_job_in_a_process_of_its_own_knows_what_was_typed(monkeypatch: pytest.
     monkeypatch.setattr(sys, "argv", ["heed/train.py", "--multirun", "seed=1,2"])
     assert environment(CONFIG)["command"] == f"{sys.executable} heed/train.py --multirun seed=1,2"
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "heed.train", "--multirun", "seed=1,2"])
-    assert environment(CONFIG)["command"] == "python -m heed.train --multirun seed=1,2"
+    assert environment(CONFIG)["command"] == "python -m heed.cli.train --multirun seed=1,2"
 
 
 def test_the_commit_is_git_s_own() -> None:

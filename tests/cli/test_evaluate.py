@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 
 from heed import bundle
+from heed.cli.command import check, compose
+from heed.cli.evaluate import Settings, evaluate
 from heed.decoding import force, forced_maps
-from heed.door import check, compose
 from heed.errors import UserError
-from heed.evaluate import Settings, evaluate
 from heed.metrics.alignment import read_pharaoh
 from heed.metrics.attention import mean_health
 from heed.metrics.bleu import sentence_bleu, translation_scores
-from tests.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
 from tests.viz.test_gallery import Page
 
 KEYS = {

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from heed import bundle, decoding
 from heed.search.greedy import greedy
-from tests.doors import forked
-from tests.model_folder import SOURCES, TARGETS, write, write_lines
-from tests.small_run import overrides
+from tests.support.commands import forked
+from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.support.small_run import overrides
 
 
 class Hostile:

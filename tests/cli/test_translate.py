@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heed import bundle, decoding
+from heed.cli.command import compose
+from heed.cli.translate import blocks, translate
 from heed.decoding import Precision
-from heed.door import compose
 from heed.errors import UserError
 from heed.search.beam import beam
 from heed.search.greedy import greedy
 from heed.search.sample import sample
-from heed.translate import blocks, translate
-from tests.model_folder import SOURCES, TARGETS, write
+from tests.support.model_folder import SOURCES, TARGETS, write
 
 Run = Callable[[bytes], tuple[bytes, str]]
 
@@ -257,8 +257,8 @@ def test_neither_training_nor_drawing_is_loaded(folder: Path) -> None:
     code = f"""
 import sys
 from heed.decoding import Precision
-from heed.door import compose
-from heed.translate import translate
+from heed.cli.command import compose
+from heed.cli.translate import translate
 translate(compose("translate", ["model={folder}"]))
 slow = {{"lightning", "matplotlib", "sacrebleu", "torchtext", "tensorboard", "pandas", "scipy", "torch._dynamo"}}
 print(slow & set(sys.modules))

@@ -10,7 +10,7 @@ from heed.models.decoder import State
 from heed.models.seq2seq import Seq2Seq
 from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis
-from tests.models.examples import BOS, EOS, small_model
+from tests.support.models import BOS, EOS, small_model
 
 A, B, C, D = 4, 5, 6, 7
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from heed import train
-from heed.door import compose
+from heed.cli import train
+from heed.cli.command import compose
+from heed.cli.sweep import Ended, Job, Left, scored, table, tell
 from heed.errors import UserError
-from heed.sweep import Ended, Job, Left, scored, table, tell
-from tests.small_run import SMALL
+from tests.support.small_run import SMALL
 
 
 def rows(shown: str) -> list[list[str]]:

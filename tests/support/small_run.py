@@ -9,8 +9,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from heed.door import check, compose
-from heed.train import Settings
+from heed.cli.command import check, compose
+from heed.cli.train import Settings
 
 SMALL = [
     "corpus=reverse",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import heed.training.board  # noqa: F401 - nobody may not be able to read what root has installed
-from heed import align, evaluate, train, translate
+from heed.cli import align, evaluate, train, translate
 
 DOORS = {"train": train, "evaluate": evaluate, "translate": translate, "align": align}
 

@@ -14,9 +14,9 @@ from hydra._internal.hydra import Hydra
 from hydra.core.utils import JobReturn
 
 from heed.errors import UserError
-from heed.evaluation_folder import REPORT, SCORES, evaluation_path
 from heed.files import write_whole
-from heed.run_folder import SWEEP
+from heed.runs.evaluation_folder import REPORT, SCORES, evaluation_path
+from heed.runs.run_folder import SWEEP
 
 SHOWN = {"search": ("search", ""), **SCORES}
 """Key in a report -> its name in the table, and its format there."""
@@ -82,7 +82,7 @@ def scored(model: Path) -> dict[str, Any]:
     if not report.exists() or report.stat().st_mtime < (model / "config.json").stat().st_mtime:
         quoted = str(model).replace("'", r"\'")
         sys.stdout.flush()
-        code = subprocess.run([sys.executable, "-m", "heed.evaluate", f"model='{quoted}'"], check=False).returncode
+        code = subprocess.run([sys.executable, "-m", "heed.cli.evaluate", f"model='{quoted}'"], check=False).returncode
         if code == 2:
             raise UserError(f"{model} is trained and stays, but its test split was not scored; mend that, then repeat")
         if code:

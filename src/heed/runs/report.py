@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from heed.evaluation_folder import SCORES
+from heed.runs.evaluation_folder import SCORES
 from heed.metrics.attention import Health, advice
 
 SIGNATURES = ("bleu", "bleu_tokenised", "chrf", "ter")

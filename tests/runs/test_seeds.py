@@ -12,12 +12,12 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from heed.door import check, compose
+from heed.cli.command import check, compose
 from heed.errors import UserError
-from heed.evaluate import Settings, evaluate
+from heed.cli.evaluate import Settings, evaluate
 from heed.metrics.bleu import bleu
 from heed.metrics.tokenised import tokenised_bleu
-from tests.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
 
 SEEDS = (1, 2, 5)
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from heed import bundle, decoding
+from heed.cli.train import Run, train
 from heed.data.reverse import reverse
 from heed.metrics.bleu import bleu
 from heed.search.greedy import greedy
-from heed.train import Run, train
-from tests.small_run import events, last_checkpoint, report, same, settings
+from tests.support.small_run import events, last_checkpoint, report, same, settings
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from heed import bundle, decoding
 from heed.bundle import Bundle
+from heed.cli.command import build, door
 from heed.decoding import Precision, Translation
-from heed.door import build, door
 from heed.errors import UserError
 from heed.maps import attention_map, divide, divide_line
 from heed.text.subwords import Subwords

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from heed.door import build, check, compose, door, sweep_name
+from heed.cli.command import build, check, compose, door, sweep_name
+from heed.cli.translate import Settings
 from heed.errors import UserError
 from heed.training.processes import GRACE
-from heed.translate import Settings
 
 Enter = Callable[..., int]
 
-CONSOLE_SCRIPT = "import sys; sys.argv = ['.venv/bin/heed-translate']; from heed.translate import main; main()"
+CONSOLE_SCRIPT = "import sys; sys.argv = ['.venv/bin/heed-translate']; from heed.cli.translate import main; main()"
 
 
 class Recorder:
@@ -220,7 +220,7 @@ def test_help_is_for_a_newcomer(enter: Enter, task: Recorder, capfd: pytest.Capt
     """Catches Hydra's template: a dump of the config under "powered by Hydra"."""
     assert enter("--help") == 0
     out = capfd.readouterr().out
-    assert out.count("python -m heed.translate") >= 3
+    assert out.count("python -m heed.cli.translate") >= 3
     assert "model=DIR" in out
     assert task.configs == []
 

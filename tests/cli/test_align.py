@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from heed import bundle, decoding
-from heed.align import Settings, align
-from heed.door import check, compose
+from heed.cli.align import Settings, align
+from heed.cli.command import check, compose
 from heed.errors import UserError
 from heed.metrics.alignment import Links, read_pharaoh
 from heed.metrics.symmetrisation import grow_diag_final_and
-from tests.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.doors import Outcome, forked
-from tests.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.support.commands import Outcome, forked
+from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 EN = ["a dog barks", "the cat sees a dog", "two birds sing", "the house is red", "the old tree", "a red bird"]
 FR = ["un chien aboie", "le chat voit un chien", "deux oiseaux chantent", "la maison est rouge", "le vieil arbre", "un"]

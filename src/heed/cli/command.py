@@ -28,12 +28,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from heed.cli.sweep import Ended, Job, Left, remove_record, returns, tell
 from heed.errors import UserError
 from heed.settings import MISSING, dotted, faults, nearest, shown, without_value
-from heed.sweep import Ended, Job, Left, remove_record, returns, tell
 from heed.training.processes import await_turn, process_rank
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 
