@@ -1,0 +1,1 @@
+"""Ctrl-C and SIGTERM: the one place that sets signal handlers."""
