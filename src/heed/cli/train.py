@@ -18,7 +18,8 @@ from heed.cli.command import build, door, sweep_name
 from heed.cli.sweep import Left, scored
 from heed.data.corpus import Corpus, Pairs
 from heed.data.module import Bitext
-from heed.data.prepared import Recipe, prepare
+from heed.data.prepared import Recipe, prepare, read_splits
+from heed.data.summary import table
 from heed.errors import UserError
 from heed.files import write_whole
 from heed.models.seq2seq import Seq2Seq
@@ -203,8 +204,8 @@ def _data(cfg: DictConfig, folder: Path) -> Data:
     if cfg.subword_sampling and cfg.guided_attention:
         raise UserError("guided_attention knows the pieces of one segmentation; set subword_sampling=null with it")
     corpus: Corpus = build(cfg.corpus)
-    splits = {name: corpus.read(name) for name in ("train", "valid", *({"test"} & corpus.splits.keys()))}
-    cleaned = cache(lambda: build(cfg.cleaning)(splits["train"]))
+    splits = read_splits(corpus)
+    cleaned = cache(lambda: build(cfg.cleaning)(splits.pairs["train"]))
     src, tgt = _subwords(cfg, lambda: cleaned()[0], folder / "subwords")
     recipe = Recipe(src, tgt, cfg.subwords.kind, _plain(cfg.cleaning), cfg.subword_sampling, cfg.seed)
     prepared = prepare(splits, recipe, cleaned)
@@ -212,7 +213,7 @@ def _data(cfg: DictConfig, folder: Path) -> Data:
     order = {"seed": cfg.seed, "rank": processes.rank, "world": processes.world}
     bitext = Bitext(prepared.train, prepared.valid, **cfg.batches, **order)
     guided = cleaned()[0] if cfg.guided_attention else None
-    return Data(corpus, src, tgt, guided, splits["valid"], bitext, prepared.table)
+    return Data(corpus, src, tgt, guided, splits.pairs["valid"], bitext, table(prepared.summary))
 
 
 def _subwords(cfg: DictConfig, train: Callable[[], Pairs], folder: Path) -> tuple[Subwords, Subwords]:

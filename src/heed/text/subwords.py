@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import sentencepiece
@@ -32,6 +32,29 @@ MAX_LINES = 10**6
 MAX_VOCAB_SIZE = 10**6
 
 log = logging.getLogger(__name__)
+
+
+class EncodedLine(NamedTuple):
+    """A line in pieces, and its words as they were typed: the white-space words of the line, in order.
+
+    A word may have no piece, and a piece belongs to one word alone.
+    """
+
+    ids: list[int]
+    word_index: list[int]
+    """For each piece the index of its word."""
+    words: list[str]
+
+    def first(self, count: int) -> "EncodedLine":
+        """The line as a model reads it that reads `count` pieces; its words stay."""
+        return self._replace(ids=self.ids[:count], word_index=self.word_index[:count])
+
+    def ids_of_words(self) -> list[list[int]]:
+        """The pieces of each word."""
+        ids: list[list[int]] = [[] for _ in self.words]
+        for word, piece_id in zip(self.word_index, self.ids, strict=True):
+            ids[word].append(piece_id)
+        return ids
 
 
 class Subwords:
@@ -126,6 +149,14 @@ class Subwords:
     def encode_lines(self, lines: Sequence[str]) -> list[list[int]]:
         """`encode` of every line."""
         return [list(chain.from_iterable(words)) for words in self.encode_words(lines)]
+
+    def encode_with_words(self, lines: Sequence[str]) -> list[EncodedLine]:
+        """Every line in pieces, with the word that each piece belongs to."""
+        encoded = []
+        for line, words in zip(lines, self.encode_words(lines), strict=True):
+            index = [number for number, ids in enumerate(words) for _ in ids]
+            encoded.append(EncodedLine(list(chain.from_iterable(words)), index, line.split()))
+        return encoded
 
     def encode_words(self, lines: Sequence[str]) -> list[list[list[int]]]:
         """The ids of each white-space word of every line, as the line itself counts its words.
