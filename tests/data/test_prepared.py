@@ -145,7 +145,9 @@ def test_a_test_split_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
 def test_notes_of_a_corpus_are_read_whether_its_text_was_cached_or_not() -> None:
     """Catches a line of the last start that is shown for this one, and one that only a first start shows."""
     for note in ("one", "other"):
-        splits = read_splits(Corpus("own", "en", "fr", {name: partial(SPLITS.get, name) for name in SPLITS}, [note]))
+        splits = read_splits(
+            Corpus("own", "en", "fr", {name: partial(SPLITS.__getitem__, name) for name in SPLITS}, [note])
+        )
         assert prepare(splits, RECIPE, Cleaning(SPLITS)).summary.notes == (note,)
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from heed import extensions
 from heed.data import readers
-from heed.data.corpus import Corpus
+from heed.data.corpus import Corpus, files
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus, reader, register
 from heed.errors import UserError
@@ -89,15 +89,14 @@ def test_an_extension_that_cannot_be_imported_is_named_and_harms_no_built_in_rea
 ) -> None:
     """Catches a traceback out of somebody else's module, and one broken extension that stops all of heed."""
     (outside / "heed_equations.py").write_text("import nothing_of_this_name", encoding="utf-8")
-    assert reader("files")
+    assert reader("files") is files
     with pytest.raises(UserError, match=r"extension heed_equations of equations cannot be imported .*uninstall"):
         read_corpus(settings(tmp_path))
 
 
 def test_a_name_is_registered_once() -> None:
     """Catches an extension that replaces a reader of heed without a word; loading a module again is no conflict."""
-    files = reader("files")
-    assert register("files")(files) is files
+    assert register("files")(reader("files")) is files
     with pytest.raises(ValueError, match=r"corpus reader files is heed\.data\..*files already"):
 
         @register("files")

@@ -128,5 +128,7 @@ def _place(read: Reader) -> str:
     return f"{read.__module__}.{read.__qualname__}"
 
 
-for _name, _read in {"files": files, "tsv": tsv, "reverse": reverse, "multi30k": multi30k, "tiny": tiny}.items():
+_BUILT_IN: dict[str, Reader] = {"files": files, "tsv": tsv, "reverse": reverse, "multi30k": multi30k, "tiny": tiny}
+
+for _name, _read in _BUILT_IN.items():
     register(_name)(_read)
