@@ -19,7 +19,6 @@ from heed.data.resampled import Resampled
 from heed.errors import UserError
 from heed.text.subwords import BOS, EOS, PAD
 
-
 _PADDED = {"use_vocab": False, "include_lengths": True, "batch_first": True, "pad_token": PAD, "eos_token": EOS}
 
 SRC, TGT = torchtext.Field(**_PADDED), torchtext.Field(init_token=BOS, **_PADDED)
