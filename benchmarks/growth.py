@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from heed.data.corpus import files
+from heed.data.text_files import files
 
 MODEL = [f"model.{name}=64" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--more", nargs="*", default=[], help="settings of both runs, such as subwords=unigram")
     given = parser.parse_args()
     src_lang, tgt_lang = given.langs
-    text = files("grown", src_lang, tgt_lang, train=str(given.text)).read("train")
+    text = files("grown", src_lang, tgt_lang, train=str(given.text), valid=str(given.text)).read("train")
     small = [list(text.src), list(text.tgt)]
     for pairs in (len(small[0]), given.pairs):
         with tempfile.TemporaryDirectory() as name:

@@ -24,7 +24,7 @@ from typing import IO, Any
 import torch
 
 from heed import bundle
-from heed.data.corpus import read_lines
+from heed.data.lines import read_lines
 from heed.models.seq2seq import build_seq2seq
 from heed.text.subwords import Subwords
 

@@ -15,15 +15,17 @@ import torchtext.data as torchtext
 
 from heed.data.batches import Batches
 from heed.data.cleaning import clean
-from heed.data.corpus import files
 from heed.data.encoded import Encoded, encode
+from heed.data.text_files import files
 from heed.text.subwords import PAD, train_pair
 
 
 def main() -> None:
     """Print the table."""
     options = parse()
-    pairs, report = clean(files("text", options.src, options.tgt, train=options.prefix).read("train"))
+    pairs, report = clean(
+        files("text", options.src, options.tgt, train=options.prefix, valid=options.prefix).read("train")
+    )
     encoded = encode(pairs, *train_pair(pairs.src, pairs.tgt, "bpe", options.vocab_size))
     random.seed(options.seed)
     print(f"{report.kept:,} pairs of {report.read:,}\n\n| | padding |\n|---|---|")

@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import tutorial
 from benchmarks.reference import Reference
 from heed.data.batches import Batches
-from heed.data.corpus import Pairs, files
+from heed.data.corpus import Pairs
 from heed.data.encoded import encode
 from heed.data.fetch import multi30k
+from heed.data.text_files import files
 from heed.errors import UserError
 from heed.metrics.loss import cross_entropy
 from heed.metrics.vocabulary import vocabulary_loss
@@ -189,7 +190,7 @@ def _print_operations(update: Callable[[], float], updates: int = 8, shown: int 
 def _pairs(args: argparse.Namespace) -> Pairs:
     src_lang, tgt_lang = args.languages
     if args.train:
-        return files("bench", src_lang, tgt_lang, train=args.train).read("train")
+        return files("bench", src_lang, tgt_lang, train=args.train, valid=args.train).read("train")
     pair: Any = f"{src_lang}-{tgt_lang}"
     return multi30k("multi30k", pair, root=args.root).read("train")
 

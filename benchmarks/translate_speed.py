@@ -20,7 +20,7 @@ import torch
 
 from heed import bundle, decoding
 from heed.cli.translate import ROWS
-from heed.data.corpus import read_lines
+from heed.data.lines import read_lines
 from heed.decoding import Precision, Search
 from heed.errors import UserError
 from heed.search.beam import beam

@@ -62,7 +62,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 BAD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
     "missing": ({"train.fr": None}, "text/train.fr does not exist; check the path"),
     "unequal": ({"train.fr": b"un chien aboie\n"}, "text/train.en has 6 lines and text/train.fr has 1"),
-    "not UTF-8": ({"train.fr": b"un\nd\xe9j\xe0\n"}, "text/train.fr line 2 is not UTF-8; convert the file"),
+    "not UTF-8": ({"train.fr": b"un\nd\xe9j\xe0\n"}, "text/train.fr line 2 is not UTF-8; find out its encoding"),
     "NUL": ({"train.fr": b"un\nd\0\n"}, "text/train.fr line 2 holds a NUL character; expected plain text, remove it"),
     "empty file": ({"train.en": b"", "train.fr": b""}, "text/train.en is empty; expected one sentence a line"),
     "empty validation": ({"valid.en": b"", "valid.fr": b""}, "text/valid.en is empty"),

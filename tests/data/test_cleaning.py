@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heed.data.cleaning import clean, empty
+from heed.data.cleaning import clean, empty, letters
 from heed.data.corpus import Pairs
 from heed.errors import UserError
 
@@ -62,3 +62,24 @@ def test_a_limit_that_keeps_nothing_is_refused(wrong: dict[str, int]) -> None:
     ((key, value),) = wrong.items()
     with pytest.raises(UserError, match=f"{key}={value}.*expected 1 or more"):
         clean(FAULTY, **wrong)
+
+
+def test_lengths_compare_across_scripts() -> None:
+    """Catches long and right pairs that are dropped because one side is written in fewer characters."""
+    pairs = Pairs(
+        [
+            "The committee decided yesterday that the meeting would be postponed until the end of next month.",
+            "Please keep your ticket until you have left the station.",
+            "The weather was so beautiful that we went for a long walk along the river.",
+            "Where is the nearest station?",
+        ],
+        [
+            "委员会昨天决定将会议推迟到下个月底。",
+            "駅を出るまで切符をお持ちください。",
+            "날씨가 너무 좋아서 우리는 강을 따라 오래 걸었다.",
+            "x" * 200,
+        ],
+    )
+    kept, _ = clean(pairs)
+    assert kept.tgt == pairs.tgt[:3]
+    assert letters("long, œuvre") == len("long, œuvre")

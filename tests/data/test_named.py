@@ -45,7 +45,7 @@ def test_a_run_may_be_evaluated_on_the_text_it_was_trained_on_wherever_that_lies
     with pytest.raises(UserError, match="outside"):
         own_corpus(about, tmp_path / "run" / "model")
     (tmp_path / "run").mkdir()
-    config = {"corpus": {"_target_": "heed.data.corpus.files"} | settings}
+    config = {"corpus": {"_target_": "heed.data.text_files.files"} | settings}
     (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     assert own_corpus(about, tmp_path / "run" / "model").read("test").src == ["a"]
     with pytest.raises(UserError, match="outside"):

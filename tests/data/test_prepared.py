@@ -9,12 +9,13 @@ import pytest
 
 from heed.data import prepared
 from heed.data.cleaning import Report, clean
-from heed.data.corpus import Corpus, Pairs, files
+from heed.data.corpus import Corpus, Pairs
 from heed.data.encoded import Encoded
 from heed.data.prepared import Prepared, Recipe, Splits, fingerprint, prepare, read_splits
 from heed.data.resampled import Resampled
 from heed.data.reverse import reverse
 from heed.data.summary import table
+from heed.data.text_files import files
 from heed.errors import UserError
 from heed.text.subwords import Subwords
 

@@ -11,9 +11,10 @@ import yaml
 
 from heed import extensions
 from heed.data import readers
-from heed.data.corpus import Corpus, files
+from heed.data.corpus import Corpus
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus, reader, register
+from heed.data.text_files import files
 from heed.errors import UserError
 
 OUTSIDE = """

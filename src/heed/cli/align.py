@@ -12,7 +12,7 @@ from pydantic import Field
 from heed import bundle, decoding
 from heed.bundle import Bundle
 from heed.cli.command import door
-from heed.data.corpus import read_lines
+from heed.data.lines import read_lines
 from heed.data.named import own_corpus
 from heed.errors import UserError
 from heed.files import beside, replace_whole, write_whole

@@ -1,15 +1,18 @@
 """Pairs that are not fit for training are dropped and counted."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import compress
 
 from heed.data.corpus import Pairs
 from heed.errors import UserError
 
 # "Run!" may well be "Prenez vos jambes à votre cou !": added to both lengths, so that short pairs are judged mildly.
 RATIO_MARGIN = 10
+
+HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+SYLLABLE = re.compile("[\u3040-\u30ff\uac00-\ud7a3]")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ def clean(pairs: Pairs, max_len: int = 100, max_ratio: float = 3.0, max_characte
     """The pairs worth training on, gold alignments along with them; of duplicates the first stays.
 
     `max_len` counts white-space words of either side, `max_characters` holds where there are none, as in Chinese.
-    `max_ratio` is of the longer side to the shorter one, in characters, ten added to both.
+    `max_ratio` is of the longer side to the shorter one, in letters (`letters`), ten added to both.
     For training only: a validation or test split is scored as it is, line for line.
     """
     if max_len < 1 or max_characters < 1 or max_ratio < 1:
@@ -41,7 +44,7 @@ def clean(pairs: Pairs, max_len: int = 100, max_ratio: float = 3.0, max_characte
     ]
     faults = list(_faults(pairs, max_len, max_ratio, max_characters))
     counts = Counter(faults)
-    kept = _select(pairs, [fault is None for fault in faults])
+    kept = pairs.select([fault is None for fault in faults])
     report = Report(len(pairs), {reason: counts[place] for place, reason in enumerate(reasons)}, len(kept))
     if not len(kept):
         raise UserError(f"dropped all {report.read} pairs ({_listed(report)}); check the training files")
@@ -53,26 +56,30 @@ def empty(pairs: Pairs) -> int:
     return sum(not (src.strip() and tgt.strip()) for src, tgt in zip(pairs.src, pairs.tgt, strict=True))
 
 
+def letters(text: str) -> int:
+    """The length of a text in letters of an alphabet, so that lengths compare across scripts.
+
+    A Chinese character stands for about three of them, a kana or a Korean syllable for two: the sides of parallel text
+    in English and each of these are then of like length.
+    """
+    return len(text) if text.isascii() else len(text) + 2 * len(HAN.findall(text)) + len(SYLLABLE.findall(text))
+
+
 def _faults(pairs: Pairs, max_len: int, max_ratio: float, max_characters: int) -> Iterator[int | None]:
     """For each pair the place of its fault among the reasons, None for a good pair."""
     seen: set[tuple[str, str]] = set()
     for pair in zip(pairs.src, pairs.tgt, strict=True):
-        shorter, longer = sorted(len(side.strip()) for side in pair)
+        sides = [side.strip() for side in pair]
+        shorter, longer = sorted(map(letters, sides))
         tests = (
-            shorter == 0,
-            max(len(side.split()) for side in pair) > max_len,
-            longer > max_characters,
+            not all(sides),
+            max(len(side.split()) for side in sides) > max_len,
+            max(map(len, sides)) > max_characters,
             longer + RATIO_MARGIN > max_ratio * (shorter + RATIO_MARGIN),
             pair in seen,
         )
         seen.add(pair)
         yield tests.index(True) if any(tests) else None
-
-
-def _select(pairs: Pairs, keep: list[bool]) -> Pairs:
-    gold = None if pairs.gold is None else list(compress(pairs.gold, keep))
-    lines = None if gold is None else [number for number, kept in enumerate(keep, start=1) if kept]
-    return Pairs(list(compress(pairs.src, keep)), list(compress(pairs.tgt, keep)), gold, lines)
 
 
 def _listed(report: Report) -> str:

@@ -17,7 +17,8 @@ import requests
 import urllib3
 
 from heed.data.cache import cache_folder
-from heed.data.corpus import Corpus, Pairs, read_lines
+from heed.data.corpus import Corpus, Pairs
+from heed.data.lines import read_lines
 from heed.data.progress import report
 from heed.errors import UserError
 

@@ -12,9 +12,9 @@ from heed.data.cache import Entry, cached, key
 from heed.data.cleaning import Report
 from heed.data.corpus import Corpus, Pairs
 from heed.data.encoded import Encoded, encode, encoded_lines
+from heed.data.marks import mark_note, subword_mark
 from heed.data.resampled import Resampled, resampled
 from heed.data.summary import Summary, summarise
-from heed.errors import UserError
 from heed.text.subwords import EncodedLine, Subwords
 
 LARGE = 100_000
@@ -66,12 +66,13 @@ def read_splits(corpus: Corpus) -> Splits:
         UserError: the training or the validation split is not there or cannot be read.
     """
     pairs = {name: corpus.read(name) for name in ("train", "valid")}
-    if "test" not in corpus.splits:
-        return Splits(pairs, corpus.notes)
-    try:
-        return Splits({**pairs, "test": corpus.read("test")}, corpus.notes)
-    except (UserError, OSError, ValueError) as error:
-        return Splits(pairs, (*corpus.notes, f"test: cannot be read, which training does not need: {error}"))
+    notes = list(corpus.notes)
+    if "test" in corpus.splits:
+        try:
+            pairs["test"] = corpus.read("test")
+        except (OSError, ValueError) as error:  # a UserError is a ValueError
+            notes.append(f"test: cannot be read, which training does not need: {error}")
+    return Splits(pairs, list(dict.fromkeys([*notes, *_notes(pairs)])))
 
 
 def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, Report]]) -> Prepared:
@@ -86,6 +87,15 @@ def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, R
     else:
         train, summary = _made(splits.pairs, recipe, valid, cleaned)
     return Prepared(train, valid, lines, replace(summary, notes=tuple(splits.notes)))
+
+
+def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
+    """What a person should know of the text of each split."""
+    for name, pairs in splits.items():
+        yield from pairs.notes
+        for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
+            if mark := subword_mark(lines):
+                yield mark_note(f"{name}: the {side}", mark)
 
 
 def fingerprint(splits: Mapping[str, Pairs]) -> str:

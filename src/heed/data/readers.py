@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from heed import extensions
-from heed.data.corpus import Corpus, files, tsv
+from heed.data.corpus import Corpus
 from heed.data.fetch import multi30k
 from heed.data.reverse import reverse
+from heed.data.text_files import files, tsv
 from heed.data.tiny import tiny
 from heed.errors import UserError
 from heed.settings import MISSING, nearest, shown, without_value

@@ -4,7 +4,8 @@ import re
 from functools import partial
 from typing import Literal
 
-from heed.data.corpus import Corpus, Pairs, files
+from heed.data.corpus import Corpus, Pairs
+from heed.data.text_files import files
 from heed.errors import UserError
 from heed.shipped import shipped
 
@@ -18,11 +19,11 @@ def tiny(name: str = "tiny", src_lang: Language = "en", tgt_lang: Language = "fr
     if src_lang == tgt_lang:
         raise UserError(f"corpus.src_lang={src_lang} and corpus.tgt_lang={tgt_lang}; expected en and fr, or fr and en")
     folder = shipped("data/tiny")
-    prefixes = {split: str(folder / split) for split in ("train", "valid", "test")}
-    corpus = files(name, src_lang, tgt_lang, **prefixes)
+    train, valid, test = (str(folder / split) for split in ("train", "valid", "test"))
+    corpus = files(name, src_lang, tgt_lang, train, valid, test)
     if src_lang == "en":
         return corpus
-    return Corpus(name, src_lang, tgt_lang, {split: partial(_turned, corpus, split) for split in prefixes})
+    return Corpus(name, src_lang, tgt_lang, {split: partial(_turned, corpus, split) for split in corpus.splits})
 
 
 def _turned(corpus: Corpus, split: str) -> Pairs:

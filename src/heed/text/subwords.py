@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import sentencepiece
-from sentencepiece.sentencepiece_model_pb2 import ModelProto
+from sentencepiece import sentencepiece_model_pb2
 
 from heed.errors import UserError
 from heed.text.normalization import Normalization, nfc_rules
@@ -322,7 +322,8 @@ def _normalising(
     with TemporaryDirectory() as folder:
         rules = Path(folder) / "nfc.tsv"
         rules.write_text(nfc_rules(), encoding="utf-8")
-        model = ModelProto.FromString(_fit(lines, vocab_size, {**settings, "normalization_rule_tsv": str(rules)}))
+        trained = _fit(lines, vocab_size, {**settings, "normalization_rule_tsv": str(rules)})
+    model: Any = cast(Any, sentencepiece_model_pb2).ModelProto.FromString(trained)
     model.normalizer_spec.name = "nfc"
     model.normalizer_spec.ClearField("normalization_rule_tsv")  # a path that is another one at every training
     serialised: bytes = model.SerializeToString(deterministic=True)

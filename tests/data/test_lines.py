@@ -1,0 +1,130 @@
+"""Lines of text files: all as they were written; a file that is not UTF-8 text is named with what to type."""
+
+import bz2
+import gzip
+import importlib.util
+import lzma
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heed.data.lines import existing, read_lines
+from heed.errors import UserError
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    data = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])), min_size=1))
+def test_lines_come_back_as_they_were_written(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
+    """Would catch a file cut at U+2028, a form feed or another end of line that only Python sees."""
+    path = write(tmp_path_factory.mktemp("text") / "lines", "x" + "".join(f"{line}\n" for line in lines))
+    assert read_lines(path) == ["x" + lines[0], *lines[1:]]
+
+
+@pytest.mark.parametrize("content", ["a\nb\n", "a\nb", "a\r\nb\r\n", "a\r\nb", "\ufeffa\nb\n", "\ufeffa\r\nb\r\n"])
+def test_bom_crlf_and_a_missing_last_line_feed_change_nothing(tmp_path: Path, content: str) -> None:
+    """Would catch a first word that is unknown because a BOM is glued to it, and a CR at the end of each last word."""
+    assert read_lines(write(tmp_path / "lines", content)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"good\n\xe9t\xe9\n", r"line 2 is not UTF-8; find out its encoding"),
+        (b"good\nfine\nb\0d\n", r"line 3 holds a NUL character"),
+        (b"", r"is empty; expected one sentence a line"),
+        (b"\xef\xbb\xbf", r"is empty"),
+        ("bad".encode("utf-16"), r"is UTF-16; convert it: cat "),
+    ],
+)
+def test_a_file_that_is_no_text_names_its_line(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(UserError, match=rf"lines {message}"):
+        read_lines(write(tmp_path / "lines", content))
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot be read: Is a directory"):
+        read_lines(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [slice(0, 20), slice(10, None), slice(0, 0)])
+def test_a_damaged_gzip_is_one_line(tmp_path: Path, damage: slice) -> None:
+    path = write(tmp_path / "train.en.gz", "a dog\n" * 50)
+    path.write_bytes(path.read_bytes()[damage])
+    with pytest.raises(UserError, match=r"train\.en\.gz (is not a whole gzip file|is empty)"):
+        read_lines(path)
+
+
+TEXT = "une pièce où l’on dort\nœuf\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "fault"),
+    [
+        ("utf-16", "is UTF-16;"),
+        ("utf-16-le", "is UTF-16LE;"),
+        ("utf-16-be", "is UTF-16BE;"),
+        ("iso-8859-1", "line 1 is not UTF-8;"),
+        ("cr", "ends its lines with CR alone;"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_the_advice_works_as_it_is_typed(tmp_path: Path, encoding: str, fault: str, ending: str) -> None:
+    """Catches advice that does nothing in a shell whose locale is UTF-8 already, and names that a shell takes apart."""
+    text = TEXT.replace("’", "'").replace("œ", "oe")
+    data = text.replace("\n", "\r").encode() if encoding == "cr" else text.encode(encoding)
+    folder = tmp_path / "mes textes (1)"
+    folder.mkdir()
+    path = write(folder / f"train.fr{ending}", data)
+    with pytest.raises(UserError, match=fault) as refused:
+        read_lines(path)
+    message = str(refused.value)
+    command = message[message.rindex(": ") + 2 :]
+    subprocess.run(command, shell=True, check=True)
+    assert read_lines(folder / "utf8-train.fr") == text.splitlines()
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
+def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: str) -> None:
+    """Catches a file that is there and "does not exist", and damage that comes through as a traceback."""
+    kinds: dict[str, Callable[[bytes], bytes]] = {
+        ".gz": gzip.compress,
+        ".bz2": bz2.compress,
+        ".xz": lzma.compress,
+        ".zst": zstd,
+    }
+    data = kinds[ending](TEXT.encode())
+    path = tmp_path / f"train.fr{ending}"
+    path.write_bytes(data)
+    assert existing(str(tmp_path / "train.fr")) == path
+    if ending == ".zst" and not importlib.util.find_spec("zstandard"):
+        with pytest.raises(UserError, match=r"train\.fr\.zst: to read it, pip install zstandard"):
+            read_lines(path)
+        return
+    assert read_lines(path) == TEXT.splitlines()
+    for damaged in (data[:-9], b"no such format" * 9, data[:4] + b"\xff" * 20):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=rf"train\.fr\{ending} is not a whole .* file"):
+            read_lines(path)
+
+
+def zstd(data: bytes) -> bytes:
+    """A frame of Zstandard that holds the data as it is (RFC 8878): magic, single segment, one raw block."""
+    size = len(data)
+    return b"\x28\xb5\x2f\xfd" + bytes([0x20, size]) + (size << 3 | 1).to_bytes(3, "little") + data
+
+
+def test_the_plain_file_comes_first(tmp_path: Path) -> None:
+    """Catches an old compressed copy that is read in the place of the text beside it."""
+    for name in ("t.en", "t.en.gz", "t.en.xz"):
+        (tmp_path / name).touch()
+    assert existing(str(tmp_path / "t.en")) == tmp_path / "t.en"
+    assert existing(str(tmp_path / "t.de")) == tmp_path / "t.de"
