@@ -105,7 +105,7 @@ def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
 def start(run: list[str], folder: Path, stop: bool) -> Start:
     """Train until the table of updates begins and some have been made; then to the end, or `stop` as Ctrl-C does."""
     began, before, step = time.monotonic(), processor_time(), 0
-    with subprocess.Popen(run, cwd=folder, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+    with subprocess.Popen(run, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "HEED_CACHE": str(folder / "cache")}) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("goes on after step "):
