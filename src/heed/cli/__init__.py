@@ -34,15 +34,14 @@ def align() -> None:
 
 def start(name: str) -> None:
     """Run the command `heed-<name>` with the arguments of this process, and leave with its exit code."""
-    from heed.signals import end_silently_while_importing  # noqa: PLC0415
+    from heed.signals import end_silently_at_interrupt  # noqa: PLC0415
 
     arguments = sys.argv[1:]
     if answer := _answered(name, arguments):
         print(answer)
         return
-    with end_silently_while_importing():
-        command = import_module(f"heed.cli.{name}")
-    command.main()
+    end_silently_at_interrupt()
+    import_module(f"heed.cli.{name}").main()
 
 
 def _answered(name: str, arguments: Sequence[str]) -> str | None:

@@ -37,7 +37,7 @@ from heed.cli.sweep import FOLDER, KEYS, Ended, Result, job_name, print_table, r
 from heed.data.readers import reader
 from heed.errors import UserError
 from heed.settings import as_typed, parse
-from heed.signals import Interrupted, Terminated, raise_on_termination
+from heed.signals import Interrupted, Terminated, as_exceptions
 from heed.training.processes import await_turn, process_rank
 
 T = TypeVar("T")
@@ -73,7 +73,8 @@ class Command:
             sys.exit(0)
         # Python's own form names a file of some library and a line of its code, which tells a user nothing.
         warnings.formatwarning = lambda message, *_: f"heed-{self.name}: {message}\n"
-        with raise_on_termination():
+        # the second of several processes may be waiting for the first inside a library: SIGTERM ends it at once
+        with as_exceptions(sigterm=process_rank() == 0):
             sys.exit(self._code(sys.argv[1:]))
 
     def _code(self, arguments: Sequence[str]) -> int:
