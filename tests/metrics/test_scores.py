@@ -1,7 +1,6 @@
 """The registry of metrics, and which of them decides."""
 
 import logging
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -16,10 +15,9 @@ HYPOTHESES = ["The cat sleeps on the chair.", "Do you see the two old houses? ",
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry that forgets what a test registers."""
     monkeypatch.setattr(scores, "_metrics", dict(scores._metrics))
-    yield
 
 
 def test_values_are_those_of_the_functions_of_their_own() -> None:

@@ -15,6 +15,7 @@ from sacrebleu.metrics.ter import TER
 from heed.errors import UserError
 from heed.metrics.languages import SPACELESS, script
 
+
 class Scores(NamedTuple):
     """Corpus scores from 0 to 100 (TER can exceed 100), and the signatures without which they mean little."""
 

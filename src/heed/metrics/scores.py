@@ -14,7 +14,7 @@ of reports. To add one from outside the package:
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from sacrebleu.metrics.base import Metric as SacreMetric
 from sacrebleu.metrics.chrf import CHRF
@@ -40,6 +40,7 @@ class Scored(NamedTuple):
     signature: str
 
 
+@runtime_checkable
 class Compute(Protocol):
     """Score all hypotheses of a corpus against one reference each; plain sentences, cased and detokenised."""
 

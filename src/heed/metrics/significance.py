@@ -68,8 +68,8 @@ def paired_bootstrap(
 def _least_p_value(sentences: int) -> float:
     """The least p-value that so many sentences can give.
 
-    If the two systems are alike, each sentence could as well have been translated the other way round: of the 2^n equally
-    likely outcomes two are the most extreme, one for each system.
+    If the two systems are alike, each sentence could as well have been translated the other way round: of the 2^n
+    equally likely outcomes two are the most extreme, one for each system.
     """
     return min(1.0, 2.0 ** (1 - sentences))
 

@@ -14,9 +14,7 @@ from sacremoses.corpus import NonbreakingPrefixes
 from heed.metrics.bleu import check_pairs
 from heed.metrics.languages import SPACELESS, language, script
 
-KNOWN = frozenset(
-    code for code in NonbreakingPrefixes().available_langs.values() if script(code) not in SPACELESS
-)
+KNOWN = frozenset(code for code in NonbreakingPrefixes().available_langs.values() if script(code) not in SPACELESS)
 """Languages that sacremoses has rules for, by code; to any other it would apply those of English without a word."""
 
 
