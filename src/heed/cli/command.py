@@ -6,16 +6,13 @@ after Ctrl-C; 143 after SIGTERM; 141 when the reader of the output has gone, as 
 
 import os
 import re
-import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, cast
 
 import hydra
@@ -31,6 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 from heed.cli.sweep import Ended, Job, Left, remove_record, returns, tell
 from heed.errors import UserError
 from heed.settings import MISSING, dotted, faults, nearest, shown, without_value
+from heed.signals import Terminated, as_exceptions
 from heed.training.processes import await_turn, process_rank
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -38,10 +36,6 @@ CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 
 Schema = Callable[..., object]
-
-
-class Terminated(SystemExit):
-    """SIGTERM has come."""
 
 
 Leaves = Callable[[DictConfig, Any], Iterable[Left]]
@@ -62,34 +56,11 @@ def door(
         os.environ["HYDRA_FULL_ERROR"] = "1"
         # Python's own form names a file of some library and a line of its code, which tells a user nothing.
         warnings.formatwarning = lambda message, *_: f"heed-{task.__name__}: {message}\n"
-        with _heard_signals():
+        # SIGTERM ends the second of several processes at once: it may be waiting for the first inside a library.
+        with as_exceptions(sigterm=process_rank() == 0):
             sys.exit(_enter(task, schema, resumes, leaves))
 
     return main
-
-
-@contextmanager
-def _heard_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM unwind, so that what is half done is cleared away; where a parent ignores them, so do we.
-
-    SIGTERM ends the second of several processes at once: it may be waiting for the first, deaf in a library.
-    """
-    heard: dict[int, Callable[[int, FrameType | None], Any]] = {signal.SIGINT: signal.default_int_handler}
-    if process_rank() == 0:
-        heard[signal.SIGTERM] = _terminate
-    before = {number: signal.getsignal(number) for number in heard}
-    for number, handler in heard.items():
-        if before[number] != signal.SIG_IGN:
-            signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated(128 + number)
 
 
 def compose(name: str, overrides: Sequence[str] = ()) -> DictConfig:
@@ -187,19 +158,21 @@ def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, 
             code = max(code, _ended(name, lambda: tell(jobs)).code)
         return max(code, *codes, *(one.ended.code for one in jobs), 0)
     except KeyboardInterrupt as stopped:
-        return _stopped(task.__name__, 130, resumes and not stopped.args)
-    except Terminated:
-        return _stopped(task.__name__, 143, resumes)
+        return _stopped(task.__name__, 130, resumes, getattr(stopped, "step", None))
+    except Terminated as stopped:
+        return _stopped(task.__name__, 143, resumes, stopped.step)
     except SystemExit as leaving:
         if not codes:  # before any job: 1 is what Hydra says of a flag that it does not like
             return 2 if leaving.code == 1 else cast(int, leaving.code or 0)
         return cast(int, 143 if leaving.code is None else leaving.code)  # Lightning names no code after SIGTERM
 
 
-def _stopped(name: str, code: int, untold: bool) -> int:
-    """What else stops a run, once its first update is done, says at which; of several processes the first speaks."""
-    if untold and process_rank() == 0:
-        print(f"heed-{name}: stopped; the same command goes on from what is saved, or begins again", file=sys.stderr)
+def _stopped(name: str, code: int, resumes: bool, step: int | None) -> int:
+    """Print what the same command would do now, if it `resumes`; of several processes the first prints."""
+    if resumes and process_rank() == 0:
+        goes_on = "the same command goes on from there"
+        unsaved = f"heed-{name}: stopped; the same command goes on from what is saved, or begins again"
+        print(unsaved if step is None else f"stopped after step {step:,}; {goes_on}", file=sys.stderr)
     return code
 
 
