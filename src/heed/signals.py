@@ -81,8 +81,8 @@ def as_exceptions(sigterm: bool = True) -> Iterator[None]:
     if sigterm:
         wanted[signal.SIGTERM] = _terminate
     former = {number: signal.getsignal(number) for number in wanted} if _in_main_thread() else {}
-    for number in former:
-        if former[number] != signal.SIG_IGN:
+    for number, handler in former.items():
+        if handler != signal.SIG_IGN:
             signal.signal(number, wanted[number])
     try:
         yield

@@ -15,28 +15,35 @@ from pydantic import Field
 
 from heed import bundle
 from heed.cli.command import build, door, sweep_name
+from heed.cli.progress import TerminalReporter, duration
 from heed.cli.sweep import Left, scored
 from heed.data.corpus import Corpus, Pairs
 from heed.data.module import Bitext
 from heed.data.prepared import Recipe, prepare
 from heed.errors import UserError
 from heed.files import write_whole
+from heed.metrics import scores
+from heed.metrics.scores import Metric
 from heed.models.seq2seq import Seq2Seq
 from heed.runs.run_folder import ENVIRONMENT, REPORT, WITHOUT_EFFECT, Found, begin, finish, held, run_path
 from heed.settings import dotted
 from heed.text.subwords import Subwords
 from heed.training.averaging import Average, MeanOfLast, moving_average
 from heed.training.clock import Clock
+from heed.training.devices import resolve_device, resolve_precision
 from heed.training.guide import Guide
-from heed.training.module import Translation
-from heed.training.processes import first_says, first_then_others, joined, process_rank, started_processes
-from heed.training.progress import Lines, duration
+from heed.training.module import TranslationModule
+from heed.training.processes import decided_by_first, first_then_others, joined, process_rank, started_processes
+from heed.training.progress import Progress
 from heed.training.schedules import Schedule
 from heed.training.trainer import fit
 from heed.training.validation import Validation
 
 SOME = 8
 """Pieces of a vocabulary that is not known yet; no size of a model hangs on it."""
+
+CALLBACKS = ("board", "checkpoints", "early_stop")
+"""Those that are built one by one."""
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +75,7 @@ class Settings:
     runs: str
     overwrite: bool
     seed: Annotated[int, Field(ge=0, lt=2**63)]
+    metric: str
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     guided_attention: Annotated[float, Field(ge=0)]
     r_drop: Annotated[float, Field(ge=0)]
@@ -105,13 +113,13 @@ def train(cfg: DictConfig) -> Run:
     """Train, or go on with what an earlier start left, to the end; nothing where the run is finished."""
     _check(cfg)
     folder = _folder(cfg)
-    with joined(cfg.trainer.distributed, cfg.trainer.accelerator), ExitStack() as kept:
-        if first_says(lambda: _begin(cfg, folder, kept)) == "finished":
+    with joined(cfg.trainer.distributed, cfg.trainer.device), ExitStack() as kept:
+        if decided_by_first(lambda: _begin(cfg, folder, kept)) == "finished":
             print(f"{folder} is finished; overwrite=true starts over")
         else:
             _check_shared(folder)
             report = _train(cfg, folder)
-            first_says(lambda: finish(folder, report))
+            decided_by_first(lambda: finish(folder, report))
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         print(_summary(folder, report, cfg.corpus))
         return Run(folder, report)
@@ -151,7 +159,7 @@ def _begin(cfg: DictConfig, folder: Path, kept: ExitStack) -> Found:
 
 def _check_shared(folder: Path) -> None:
     """UserError for a process to which the folder of the run is another one."""
-    begun = first_says((folder / ENVIRONMENT).read_bytes)
+    begun = decided_by_first((folder / ENVIRONMENT).read_bytes)
 
     def check() -> None:
         if not (folder / ENVIRONMENT).exists() or (folder / ENVIRONMENT).read_bytes() != begun:
@@ -166,26 +174,33 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     print(data.table)
     if not (cfg.callbacks.board and cfg.callbacks.checkpoints):
         raise UserError("callbacks.board and callbacks.checkpoints keep the run and cannot be null")
-    clock, checkpoints = Clock(), build(cfg.callbacks.checkpoints)
+    metric = scores.choose(cfg.metric, data.valid.tgt, data.corpus.tgt_lang)
+    clock, checkpoints = Clock(), build(cfg.callbacks.checkpoints)(metric=metric)
     board = build(cfg.callbacks.board, clock=clock, settings=_hyperparameters(cfg))
-    lines = Lines(clock, checkpoints, cfg.progress_bar)
-    others = [build(node) for name, node in cfg.callbacks.items() if node and name not in ("board", "checkpoints")]
-    callbacks = [clock, board, lines, *others, checkpoints]
+    reporter = TerminalReporter(cfg.progress_bar)
+    progress = Progress(reporter, clock, checkpoints)
+    early_stop = cfg.callbacks.early_stop and build(cfg.callbacks.early_stop)(metric=metric, reporter=reporter)
+    others = [build(node)(reporter=reporter) for name, node in cfg.callbacks.items() if node and name not in CALLBACKS]
+    callbacks = [clock, board, progress, *filter(None, [early_stop]), *others, checkpoints]
     trainer = build(cfg.trainer, folder=folder, callbacks=callbacks, batches_per_epoch=len(data.bitext.train))
-    task = _task(cfg, model, data, trainer.max_steps)
+    task = _task(cfg, model, data, trainer.max_steps, metric)
     checkpoints.on_best = lambda scores: bundle.save(
         folder / "model", task.evaluated, architecture, data.src, data.tgt, _about(cfg, data, scores)
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    print(_outline(cfg, data, parameters, trainer), flush=True)
+    precision = resolve_precision(cfg.trainer.precision, cfg.trainer.device)
+    print(_outline(cfg, data, parameters, trainer, precision, metric), flush=True)
     fit(trainer, task, data.bitext)
     board.finish(trainer, checkpoints.best)
     return {
         "corpus": data.corpus.name,
+        "metric": metric.name,
         "best": checkpoints.best,
         "steps": trainer.global_step,
+        "stopped_early": bool(early_stop and early_stop.stopped),
+        "patience": early_stop.patience if early_stop else None,
         "parameters": parameters,
-        "precision": str(trainer.precision),
+        "precision": precision,
         "seconds": clock.training + clock.validation,
         "tokens_per_second": clock.tokens_per_second,
         "history": checkpoints.history,
@@ -233,18 +248,18 @@ def _model(cfg: DictConfig, data: Data) -> tuple[Seq2Seq, dict[str, Any]]:
     return build(cfg.model, **sizes), sizes | settings
 
 
-def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int) -> Translation:
+def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int, metric: Metric) -> TranslationModule:
     drops = [cfg.model.get(name) for name in ("dropout", "readout_dropout", "enc_dropout", "state_dropout")]
     if cfg.r_drop and not any([*drops, cfg.word_dropout]):
         log.warning("r_drop=%g without any dropout: two equal passes agree anyway, in twice the time", cfg.r_drop)
-    return Translation(
+    return TranslationModule(
         model,
         optimizer=build(cfg.optim),
         learning_rate=_schedule(cfg.learning_rate, steps),
         teacher_forcing=_schedule(cfg.teacher_forcing, steps),
         label_smoothing=cfg.label_smoothing,
         clip_norm=cfg.clip_norm,
-        validation=Validation(data.valid, data.src, data.tgt, cfg.pictures, data.corpus.tgt_lang),
+        validation=Validation(data.valid, data.src, data.tgt, cfg.pictures, data.corpus.tgt_lang, metric),
         seed=cfg.seed,
         guide=Guide(data.guided, data.src, data.tgt, cfg.guided_attention) if data.guided else None,
         r_drop=cfg.r_drop,
@@ -286,28 +301,34 @@ def _plain(cfg: DictConfig) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
-def _outline(cfg: DictConfig, data: Data, parameters: int, trainer: Any) -> str:
+def _outline(cfg: DictConfig, data: Data, parameters: int, trainer: Any, precision: str, metric: Metric) -> str:
     """What is about to happen."""
     return (
         f"\nmodel      {parameters:,} parameters; {len(data.src):,} source and {len(data.tgt):,} target pieces"
         f"\ntraining   {trainer.max_steps:,} steps, {len(data.bitext.train):,} an epoch, validation every "
-        f"{trainer.val_check_interval:,}\nmachine    {cfg.trainer.accelerator}, {trainer.precision}, "
-        f"{torch.get_num_threads()} threads\n"
+        f"{trainer.val_check_interval:,}, best model by {metric.title}"
+        f"\nmachine    {resolve_device(cfg.trainer.device)}, {precision}, {torch.get_num_threads()} threads\n"
     )
 
 
 def _summary(folder: Path, report: Mapping[str, Any], corpus: DictConfig) -> str:
     """What came out of it, and what to do next."""
     best = report["best"]
-    aer = f", AER {best['aer']:.3f}" if "aer" in best else ""
+    shown = [
+        f"{of.title} {format(best[name], of.format)}" for name, of in scores.metrics().items() if _is_shown(name, best)
+    ]
     split = "" if _has_test(corpus) else " ARGS=split=valid"
     return (
-        f"\nbest       BLEU {best['bleu']:.2f}, chrF {best['chrf']:.2f}{aer} on the validation split, at step "
+        f"\nbest       {', '.join(shown)} on the validation split, at step "
         f"{best['step']:,} of {report['steps']:,}"
         f"\ntime       {duration(report['seconds'])}, {report['tokens_per_second']:,.0f} target tokens/s"
         f"\nmodel      {folder}/model"
         f"\nnext       make evaluate RUN={folder}{split}, make translate RUN={folder}, make board"
     )
+
+
+def _is_shown(name: str, best: Mapping[str, Any]) -> bool:
+    return name in best and name not in ("loss", "perplexity")
 
 
 main = door(train, Settings, resumes=True, leaves=_left)

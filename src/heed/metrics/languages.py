@@ -8,7 +8,8 @@ language that most people there write.
 import re
 from functools import cache
 
-from langcodes import Language, LanguageTagError, standardize_tag, tag_is_valid
+from langcodes import Language, standardize_tag, tag_is_valid
+from langcodes.tag_parser import LanguageTagError
 
 SPACELESS = {
     **dict.fromkeys(("Hans", "Hant", "Hani"), "zh"),

@@ -63,7 +63,7 @@ class Metric:
     compute: Compute | None = None
     """Its value from texts; None for a metric that needs the model: loss, perplexity, alignment error."""
 
-    def order(self, value: float) -> float:
+    def order(self, value: int | float) -> float:
         """A number that is larger for a better value."""
         return value if self.higher_is_better else -value
 
@@ -136,7 +136,7 @@ def choose(name: str, references: Sequence[str], tgt_lang: str = "") -> Metric:
     return metric(name)
 
 
-def rank(chosen: Metric, scores: Mapping[str, float]) -> tuple[float, ...]:
+def rank(chosen: Metric, scores: Mapping[str, int | float]) -> tuple[float, ...]:
     """What scores are compared by, larger for better ones: the chosen metric; if equal chrF, then the loss."""
     ties = (metric("chrf"), metric("loss"))
     return tuple(each.order(scores[each.name]) for each in (chosen, *ties) if each.name in scores)
