@@ -40,7 +40,7 @@ def test_the_model_folder_scores_what_the_best_validation_said(run: Run) -> None
     """Catches the last weights in the place of the best, dropout left on, and scores that belong to other text."""
     loaded = bundle.load(run.folder / "model")
     valid = reverse(train=400, valid=24, test=16, min_len=2, max_len=4).read("valid")
-    best, low = run.report["best"], run.report["precision"] == "bf16-mixed"
+    best, low = run.report["best"], run.report["precision"] == "bfloat16"
     with torch.autocast("cpu", torch.bfloat16, low):
         found = decoding.translate(loaded.model, loaded.src, loaded.tgt, valid.src, partial(greedy, max_len=100))
         forced = decoding.force(loaded.model, loaded.src, loaded.tgt, valid.src, valid.tgt)

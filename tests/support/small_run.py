@@ -52,10 +52,11 @@ def settings(runs: Path, *more: str) -> DictConfig:
 
 
 def last_checkpoint(folder: Path) -> dict[str, Any]:
-    """Everything that is resumed from, without what a clock measured."""
+    """Everything that is resumed from, without what a clock measured and how long event files are."""
     content: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     for name in ("training", "validation"):
         del content["callbacks"]["Clock"][name]
+    del content["board"]["event_files"]
     return content
 
 

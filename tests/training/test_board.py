@@ -11,7 +11,6 @@ from tensorboard.backend.event_processing.event_file_loader import RawEventFileL
 from tensorboard.compat.proto.event_pb2 import Event
 
 from heed.cli.train import Run, train
-from heed.training.board import keep_until
 from tests.support.small_run import events, settings
 
 
@@ -88,7 +87,7 @@ def test_attention_maps_and_texts_of_the_fixed_sentences_at_every_validation(run
 
 
 @pytest.mark.slow
-def test_attention_that_has_not_formed_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_attention_that_has_not_formed_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Catches a warning at every validation, one at the start, when nobody can tell yet, and none at all."""
     stuck = ["optim.lr=1e-9", "callbacks.early_stop=null", "trainer.max_steps=240", "trainer.validate_steps=80"]
     run = train(settings(tmp_path, *stuck))
@@ -99,7 +98,7 @@ def test_attention_that_has_not_formed_is_told_of_once(tmp_path: Path, caplog: p
 
 
 @pytest.mark.slow
-def test_a_run_that_stops_early_is_told_of_at_its_end(tmp_path: Path) -> None:
+def test_a_run_that_stops_early_is_warned_of_at_its_end(tmp_path: Path) -> None:
     """Catches the runs that need the warning most left without it."""
     stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=1", "trainer.max_steps=2000", "trainer.validate_steps=100"]
     run = train(settings(tmp_path, *stuck))
@@ -121,21 +120,6 @@ def test_settings_stand_beside_the_scores_they_led_to(run: Run) -> None:
     assert b"optim.lr" in content
     assert b"learning_rate.warmup_steps" in content
     assert reader.Scalars("final/bleu")[0].value == pytest.approx(run.report["best"]["bleu"], abs=1e-4)
-
-
-def test_later_steps_are_taken_out_of_event_files(run: Run, tmp_path: Path) -> None:
-    """Catches text that TensorBoard's purge leaves standing, and records lost on the way."""
-    before = events(run.folder)
-    folder = tmp_path / "tensorboard"
-    folder.mkdir()
-    for file in (run.folder / "tensorboard").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    keep_until(folder, 24)
-    kept = events(tmp_path)
-    for tag, points in before.items():
-        kept_points = [] if tag.startswith("final/") else points
-        expected = [point for point in kept_points if (point if isinstance(point, int) else point[0]) <= 24]
-        assert kept.get(tag, []) == expected
 
 
 def test_a_run_killed_between_its_end_and_its_report_ends_once(tmp_path: Path) -> None:

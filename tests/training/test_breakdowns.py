@@ -82,15 +82,15 @@ def make_hostile(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [truncate, alter_a_weight, make_hostile])
 def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
-    harm: Any, run: Path, stopped: Path, capsys: pytest.CaptureFixture[str]
+    harm: Any, run: Path, stopped: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Catches a run lost with its last file, altered weights trained on, and code executed that a file brings."""
     last = run / "checkpoints" / "last.ckpt"
     harm(last)
     damaged = last.read_bytes()
     go_on(run)
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
-    assert said == [f"warning: {last} cannot be read; kept as last.damaged, going on from previous.ckpt"]
+    warned = [record.getMessage() for record in caplog.records if record.name == "heed.training.checkpoints"]
+    assert warned == [f"{last} cannot be read; renamed to last.damaged, continuing from previous.ckpt"]
     assert last.with_suffix(".damaged").read_bytes() == damaged
     assert differences(run, stopped / "straight") == []
     assert not last.with_name("harm").exists()

@@ -27,14 +27,14 @@ EQUAL = [
     "ema=0.9",
     "trainer.max_steps=60",
     "trainer.validate_steps=20",
-    "trainer.precision=32-true",
+    "trainer.precision=float32",
 ]
 """Without what every process draws for itself, nor bfloat16, in which sums of other parts are other sums."""
 
 
 def command(runs: Path, *more: str) -> list[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    return [*torchrun, "-m", "heed.train", *overrides(runs, *EQUAL, "trainer=ddp", "trainer.accelerator=cpu", *more)]
+    return [*torchrun, "-m", "heed.cli.train", *overrides(runs, *EQUAL, "trainer=ddp", "trainer.device=cpu", *more)]
 
 
 def in_two(runs: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -1,18 +1,15 @@
 """Long texts a portion at a time, on all cores."""
 
-import os
-import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from multiprocessing import parent_process
-from multiprocessing.process import BaseProcess
-from threading import Thread
 from typing import TypeVar, cast
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from torch.utils.data import DataLoader, Dataset
+
+from heed.signals import follow_parent
 
 Made = TypeVar("Made")
 
@@ -56,15 +53,4 @@ def _portion(work: Callable[[int, Sequence[str]], Made], texts: Sequence[str], s
 
 
 def _follow_parent(_: int) -> None:
-    """Leave it to the parent to hear Ctrl-C and SIGTERM and to end this process; end with it where it is killed.
-
-    A child that fell to a signal for all of them would look like a fault, or wait for someone to take what it made.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    Thread(target=_end_after, args=[parent_process()], daemon=True).start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+    follow_parent()
