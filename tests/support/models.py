@@ -5,13 +5,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.architecture import Architecture, build
+from heed.models.seq2seq import Seq2Seq
 
-KINDS = ("article", "additive", "coverage", "general", "dot", "scaled_dot")
+KINDS = ("article", "additive", "coverage", "multi_head", "general", "dot", "scaled_dot")
 PAD, BOS, EOS = 0, 2, 3
 SIZES: dict[str, Any] = dict(
     src_vocab=20, tgt_vocab=12, emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7, positions=9
 )
+
+
+def build_seq2seq(src_vocab: int, tgt_vocab: int, pad_id: int = PAD, **settings: Any) -> Seq2Seq:
+    """A model from settings in which those of attention stand beside the sizes; what its score lacks is ignored."""
+    return build(Architecture.from_dict({"score": "additive"} | settings), src_vocab, tgt_vocab, pad_id)
 
 
 def small_model(seed: int = 7, sharp: float = 1.0, **changes: Any) -> Seq2Seq:

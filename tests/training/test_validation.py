@@ -16,7 +16,8 @@ from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
 from heed.metrics.scores import metric
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.models.seq2seq import Seq2Seq
+from tests.support.models import build_seq2seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
 from heed.training.validation import Sentence, Validation

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, cast
 import torch
 
 from heed.errors import UserError
-from heed.models.product import multiplies_bfloat16
+from heed.models.fast.product import multiplies_bfloat16
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from heed.data.module import Bitext
 from heed.errors import UserError
-from heed.models.replay import forget
+from heed.models.fast.replay import forget
 from heed.signals import Interrupted, Terminated, stopped_by
 from heed.training.checkpoints import Checkpoints, Stopped, WholeFiles, resumable
 from heed.training.devices import LIGHTNING, Precision, lightning_devices, resolve_precision

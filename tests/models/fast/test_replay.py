@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from heed.models import replay
-from heed.models.replay import Recording, Replayed, padded, present
+from heed.models.fast.replay import Recording, Replayed, padded, present
 from heed.models.seq2seq import Seq2Seq, build_seq2seq
 
 Given = tuple[Tensor | None, ...]

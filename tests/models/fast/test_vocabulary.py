@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from heed.metrics import vocabulary
 from heed.metrics.loss import Loss, cross_entropy
-from heed.metrics.vocabulary import vocabulary_loss
+from heed.models.fast.vocabulary import vocabulary_loss
 
 PAD = 0
 ALPHAS = pytest.mark.parametrize("r_drop", [0.0, 3.0])

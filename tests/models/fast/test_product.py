@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from heed.models.product import multiplies_bfloat16
+from heed.models.fast.product import multiplies_bfloat16
 from heed.search.ensemble import Ensemble
 from tests.support.models import BOS, KINDS, rounded, sentences, small_model
 
