@@ -168,7 +168,6 @@ def score_settings(score: object) -> dict[str, inspect.Parameter]:
 
     ValueError, with the names that there are, for an unknown one.
     """
-
     if score not in SCORES:
         extensions.load()
     if not isinstance(score, str) or score not in SCORES:

@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from heed.data.summary import table
 from heed.metrics.scores import metrics
 from heed.training.reporting import (
     Begin,
+    Outline,
     Profiled,
     Reporter,
     Resumed,
@@ -37,6 +39,18 @@ class TerminalReporter(Reporter):
         self._drawn = -math.inf
         self._scores: tuple[str, ...] = ()
         """The columns of the table."""
+
+    def outlined(self, outline: Outline) -> None:
+        """The table of the splits, and what is about to happen."""
+        if outline.replaced:
+            self.console.print(f"the former run is kept in {outline.replaced} until the first checkpoint of this one")
+        self.console.print(Text(table(outline.summary)))
+        self.console.print(
+            f"\nmodel      {outline.parameters:,} parameters; {outline.src_vocab:,} source and {outline.tgt_vocab:,} "
+            f"target subwords\ntraining   {outline.steps:,} steps, {outline.steps_per_epoch:,} an epoch, validation every "
+            f"{outline.validation_steps:,}, best model by {metrics()[outline.metric].title}"
+            f"\nmachine    {outline.device}, {outline.precision}, {outline.threads} threads\n"
+        )
 
     def resumed(self, resumed: Resumed) -> None:
         """From where a run is continued."""

@@ -1,7 +1,7 @@
 """heed-train: a config becomes settings, a run is trained, its outcome is printed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from heed.cli.command import Command, job_name
 from heed.cli.progress import TerminalReporter, duration
 from heed.cli.sweep import Result
 from heed.experiment import Run, Settings, has_test, train
+from heed.metrics.scores import metrics
 from heed.runs.evaluation_folder import REPORT, evaluation_path
 from heed.training.processes import process_rank
 
@@ -27,16 +28,22 @@ def train_and_print(settings: Settings) -> Run:
 def summary(run: Run, tested: bool) -> str:
     """What came of the run, and what to do next."""
     best, report = run.report["best"], run.report
-    aer = f", AER {best['aer']:.3f}" if "aer" in best else ""
+    shown = [
+        f"{each.title} {format(best[name], each.format)}" for name, each in metrics().items() if _in_line(name, best)
+    ]
     split = "" if tested else " ARGS=split=valid"
     finished = f"{run.folder} is finished; overwrite=true starts over\n" if run.was_finished else ""
     return (
-        f"{finished}\nbest       BLEU {best['bleu']:.2f}, chrF {best['chrf']:.2f}{aer} on the validation split, at step "
-        f"{best['step']:,} of {report['steps']:,}"
+        f"{finished}\nbest       {', '.join(shown)} on the validation split, at step {best['step']:,} of "
+        f"{report['steps']:,}"
         f"\ntime       {duration(report['seconds'])}, {report['tokens_per_second']:,.0f} target tokens/s"
         f"\nmodel      {run.folder}/model"
         f"\nnext       make evaluate RUN={run.folder}{split}, make translate RUN={run.folder}, make board"
     )
+
+
+def _in_line(name: str, best: Mapping[str, Any]) -> bool:
+    return name in best and name not in ("loss", "perplexity")
 
 
 def results(settings: Settings, run: Run) -> Iterator[Result]:

@@ -10,8 +10,32 @@ Methods are called in the process of rank 0 alone, from the training loop: what 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from heed.data.summary import Summary
 from heed.training.sums import Sums
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is about to be trained, on what and where."""
+
+    summary: Summary
+    """Counts of the splits, and what should worry a person about them."""
+    parameters: int
+    src_vocab: int
+    tgt_vocab: int
+    steps: int
+    steps_per_epoch: int
+    validation_steps: int
+    """Steps from one validation to the next."""
+    metric: str
+    """Name of the metric that chooses the best model."""
+    device: str
+    precision: Literal["float32", "bfloat16"]
+    threads: int
+    replaced: Path | None
+    """Where the files of a run of the same name are kept until the first checkpoint of this one."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +125,9 @@ class Profiled:
 
 class Reporter:
     """Override the methods for what you want to see."""
+
+    def outlined(self, outline: Outline) -> None:
+        """Text, vocabularies and model are ready."""
 
     def begin(self, begin: Begin) -> None:
         """Training begins or continues."""
