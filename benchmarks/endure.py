@@ -25,7 +25,7 @@ from tests.support.small_run import READ, differences, events, overrides
 ROOT = Path(__file__).resolve().parents[1]
 
 KILLED = (
-    "trainer.max_steps=1000 trainer.validate_steps=100 callbacks.checkpoints.every_steps=5 pictures=2 "
+    "trainer.max_steps=1000 trainer.validate_steps=100 checkpoint_steps=5 pictures=2 "
     "r_drop=1.0 word_dropout=0.1 ema=0.99"
 ).split()
 
@@ -130,7 +130,7 @@ def held_by(pid: int, step: int) -> Held:
 
 def command(runs: Path, name: str, *more: str) -> list[str]:
     """The command line of a run."""
-    return [sys.executable, "-m", "heed.cli.train", *overrides(runs, f"run={name}", "callbacks.early_stop=null", *more)]
+    return [sys.executable, "-m", "heed.cli.train", *overrides(runs, f"run={name}", "early_stop=null", *more)]
 
 
 if __name__ == "__main__":

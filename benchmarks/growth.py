@@ -84,7 +84,7 @@ def command(folder: Path, langs: list[str], steps: int, more: list[str]) -> list
     corpus = ["corpus=files", "corpus.name=grown", f"corpus.src_lang={langs[0]}", f"corpus.tgt_lang={langs[1]}"]
     corpus += [f"corpus.train={folder}/train", f"corpus.valid={folder}/valid", "subwords=bpe"]
     length = ["trainer.max_epochs=null", f"trainer.max_steps={steps}", f"trainer.validate_steps={steps}"]
-    rest = ["subwords.vocab_size=8000", "pictures=0", "callbacks.checkpoints.every_steps=1000000", *more]
+    rest = ["subwords.vocab_size=8000", "heatmaps=0", "checkpoint_steps=1000000", *more]
     return [sys.executable, "-m", "heed.cli.train", *corpus, *length, *MODEL, *rest]
 
 

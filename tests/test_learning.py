@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from heed import bundle, decoding
 from heed.cli.command import check, compose
-from heed.cli.train import Run, Settings, train
+from heed.experiment import Run, Settings, train
 from heed.data.reverse import reverse
 from heed.maps import Map
 

@@ -11,7 +11,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from heed.cli.train import train
+from heed.experiment import train
 from scripts.screenshot import show_as
 from tests.support.small_run import settings
 

@@ -37,7 +37,7 @@ def train(folder: Path, *overrides: str, text: Mapping[str, bytes | None] = {}) 
     corpus = ["corpus=files", "corpus.name=text", "corpus.src_lang=en", "corpus.tgt_lang=fr"]
     splits = ["corpus.train=text/train", "corpus.valid=text/valid"]
     sizes = [f"model.{name}=8" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
-    return forked(folder, "train", *corpus, *splits, *sizes, "trainer.max_steps=1", "pictures=0", *overrides)
+    return forked(folder, "train", *corpus, *splits, *sizes, "trainer.max_steps=1", "heatmaps=0", *overrides)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -164,9 +164,9 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
         ("trainer.max_epochs=-1", "trainer.max_epochs=-1: should be greater than 0"),
         ("trainer.validate_steps=0", "trainer.validate_steps=0: should be greater than or equal to 1"),
         ("trainer.validate_epochs=-1", "trainer.validate_epochs=-1: should be greater than 0"),
-        ("callbacks.checkpoints.every_steps=0", "callbacks.checkpoints.every_steps=0: should be greater than or equal"),
-        ("callbacks.board.every_steps=0", "callbacks.board.every_steps=0: should be greater than or equal to 1"),
-        ("callbacks.early_stop.patience=0", "callbacks.early_stop.patience=0: should be greater than or equal to 1"),
+        ("checkpoint_steps=0", "checkpoint_steps=0: should be greater than or equal"),
+        ("curve_steps=0", "curve_steps=0: should be greater than or equal to 1"),
+        ("early_stop.patience=0", "early_stop.patience=0: should be greater than or equal to 1"),
         ("cleaning.max_ratio=nan", "cleaning.max_ratio=NaN: should be a number"),
         ("optim.lr=-1", "optim: Invalid learning rate: -1"),
         ("optim.lr=fast", "optim.lr=fast: should be a valid number"),

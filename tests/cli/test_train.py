@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from heed import bundle, decoding
-from heed.cli.train import Run, train
+from heed.experiment import Run, train
 from heed.data.reverse import reverse
 from heed.metrics.bleu import bleu
 from heed.search.greedy import greedy
@@ -68,7 +68,7 @@ def test_another_seed_gives_another_run(tmp_path: Path) -> None:
 
 def two_steps(runs: Path, *more: str) -> dict[str, Any]:
     """The weights after two updates of a run whose digits can be in one piece or two."""
-    short = ("trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=64", "corpus.valid=2", "pictures=0")
+    short = ("trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=64", "corpus.valid=2", "heatmaps=0")
     run = train(settings(runs, *short, "subwords.kind=unigram", *more))
     weights: dict[str, Any] = last_checkpoint(run.folder)["state_dict"]
     return weights
@@ -85,7 +85,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "subword_sampling=0.2",
         "batches.sentences=16",
         "optim.lr=0.02",
-        "learning_rate.warmup_steps=3",
+        "schedule.warmup_steps=3",
         "teacher_forcing.start=0.0",
         "label_smoothing=0.3",
         "guided_attention=1.0",
@@ -113,6 +113,6 @@ def test_a_finished_run_is_left_alone(run: Run, capsys: pytest.CaptureFixture[st
 
 def test_patience_ends_a_run_early(tmp_path: Path) -> None:
     """Catches early stopping that counts steps, or watches a score that is not there."""
-    stuck = train(settings(tmp_path, "optim.lr=1e-9", "callbacks.early_stop.patience=2", "trainer.max_steps=120"))
+    stuck = train(settings(tmp_path, "optim.lr=1e-9", "early_stop.patience=2", "trainer.max_steps=120"))
     assert [scores["step"] for scores in stuck.report["history"]] == [12, 24, 36]
     assert stuck.report["best"]["step"] == 12

@@ -103,7 +103,7 @@ def test_a_target_in_a_run_folder_s_config_is_only_compared(sentinel: Path, tmp_
 @pytest.mark.parametrize("form", ["pickle", "torch"])
 def test_a_hostile_checkpoint_is_not_executed(sentinel: Path, tmp_path: Path, form: str) -> None:
     """Catches a resumed run that unpickles whatever its folder holds."""
-    arguments = overrides(Path("runs"), "trainer.max_steps=4", "trainer.validate_steps=2", "pictures=0")
+    arguments = overrides(Path("runs"), "trainer.max_steps=4", "trainer.validate_steps=2", "heatmaps=0")
     assert forked(tmp_path, "train", *arguments).code == 0
     (tmp_path / "runs/reverse/report.json").unlink()
     for path in (tmp_path / "runs/reverse/checkpoints").glob("*.ckpt"):

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import torch
 
-from heed.cli.train import train
+from heed.experiment import train
 from heed.errors import UserError
 from heed.training.checkpoints import WholeFiles, is_whole
 from tests.support.small_run import differences, settings
 
-WITHOUT_PICTURES = ("pictures=0", "callbacks.checkpoints.every_steps=4")
+WITHOUT_PICTURES = ("heatmaps=0", "checkpoint_steps=4")
 NOBODY = 65534
 
 
@@ -172,7 +172,7 @@ def test_a_batch_too_large_names_the_setting_to_lower(budget: tuple[str, ...], s
 
 def train_in_little_memory(runs: Path, *budget: str) -> None:
     """Of what remains the keys of one batch would take twice as much, everything before them next to nothing."""
-    too_large = settings(runs, *budget, "model.att_dim=40000", "corpus.max_len=40")
+    too_large = settings(runs, *budget, "model.attention.att_dim=40000", "corpus.max_len=40")
     status = Path("/proc/self/status").read_text()
     used = int(re.findall(r"VmSize:\s+(\d+) kB", status)[0]) * 1024
     with limited(resource.RLIMIT_AS, used + 600 * 2**20):

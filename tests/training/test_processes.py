@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from heed.cli.train import train
+from heed.experiment import train
 from heed.errors import UserError
 from heed.training.processes import started_processes
 from tests.support.small_run import differences, events, last_checkpoint, overrides, report, settings
@@ -34,7 +34,12 @@ EQUAL = [
 
 def command(runs: Path, *more: str) -> list[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    return [*torchrun, "-m", "heed.cli.train", *overrides(runs, *EQUAL, "trainer=ddp", "trainer.device=cpu", *more)]
+    return [
+        *torchrun,
+        "-m",
+        "heed.cli.train",
+        *overrides(runs, *EQUAL, "distributed=true", "trainer.device=cpu", *more),
+    ]
 
 
 def in_two(runs: Path, *more: str) -> subprocess.CompletedProcess[str]:

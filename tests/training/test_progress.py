@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heed.cli.train import train
+from heed.experiment import train
 from heed.cli.progress import duration
 from tests.support.small_run import overrides, settings
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import pytest
 import torch
 
-from heed.cli.train import train
+from heed.experiment import train
 from heed.errors import UserError
 from heed.training.checkpoints import WholeFiles
 from tests.support.small_run import differences, last_checkpoint, overrides, same, settings
@@ -60,8 +60,8 @@ def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, kill
 )
 def test_what_regularises_goes_on_too(tmp_path: Path, more: tuple[str, ...], killed_before: str) -> None:
     """Catches an average begun anew, updated twice for a step or never, or restored in the place of the weights."""
-    runs = with_moments(tmp_path, *more, "pictures=0")
-    train(settings(runs, f"run={killed_before}", *more, "pictures=0"))
+    runs = with_moments(tmp_path, *more, "heatmaps=0")
+    train(settings(runs, f"run={killed_before}", *more, "heatmaps=0"))
     assert differences(runs / killed_before, runs / "straight") == []
 
 
@@ -128,7 +128,7 @@ def test_a_checkpoint_of_another_heed_is_refused(moments: Path) -> None:
 
 def test_a_run_stopped_by_patience_stays_stopped(tmp_path: Path) -> None:
     """Catches Lightning's early stopping, which forgets on resume that it had stopped and trains on."""
-    stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=1", "trainer.max_steps=120"]
+    stuck = ["optim.lr=1e-9", "early_stop.patience=1", "trainer.max_steps=120"]
     folder = train(settings(tmp_path, *stuck)).folder
     before = last_checkpoint(folder)
     (folder / "report.json").unlink()  # killed between the last validation and the report
@@ -155,7 +155,7 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: py
 @pytest.mark.slow
 def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> None:
     """Catches whatever only a real SIGKILL shows: buffers not written, files half replaced, locks that stay."""
-    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "callbacks.checkpoints.every_steps=7"]
+    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=7"]
     train(settings(tmp_path, "run=straight", *more))
     command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=killed", *more)]
     moment = random.Random(1)
@@ -179,7 +179,7 @@ def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> No
 @pytest.mark.parametrize(("asked", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_waited_out_and_the_run_can_go_on(tmp_path: Path, asked: signal.Signals, code: int) -> None:
     """Catches an update lost, a checkpoint before its validation, and an end that looks like success to a script."""
-    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "callbacks.checkpoints.every_steps=1000"]
+    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=1000"]
     train(settings(tmp_path, "run=straight", *more))
     command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=asked", *more)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -147,7 +147,7 @@ class TranslationModule(LightningModule):
     def _breakdown(self, learning_rate: float) -> str:
         """One line on an update that cannot be made, and what to try."""
         clip = "clip_norm=1.0" if self.clip_norm is None else f"a clip_norm below {self.clip_norm:g}"
-        precision = ", trainer.precision=float32" if "16" in str(self.trainer.precision) else ""
+        precision = ", precision=float32" if "16" in str(self.trainer.precision) else ""
         return (
             f"training has broken down at step {self.global_step + 1:,}: loss {float(self.loss):.4g}, gradient norm "
             f"{float(self.gradient_norm):.4g}, learning rate {learning_rate:.4g}; the checkpoints are of steps before. "

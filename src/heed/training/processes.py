@@ -36,10 +36,10 @@ def started_processes(several: bool) -> Processes:
     found = Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
     if several and found is None:
         raise UserError(
-            "trainer=ddp is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
+            "distributed=true is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
         )
     if found and found.world > 1 and not several:
-        raise UserError(f"torchrun started {found.world} processes, which needs trainer=ddp")
+        raise UserError(f"torchrun started {found.world} processes, which needs distributed=true")
     return found or Processes()
 
 
