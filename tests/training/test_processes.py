@@ -27,7 +27,7 @@ EQUAL = [
     "ema=0.9",
     "trainer.max_steps=60",
     "trainer.validate_steps=20",
-    "trainer.precision=float32",
+    "precision=float32",
 ]
 """Without what every process draws for itself, nor bfloat16, in which sums of other parts are other sums."""
 
@@ -135,7 +135,7 @@ def test_processes_and_config_must_agree(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)
     assert started_processes(True) == (1, 2, 2)
-    with pytest.raises(UserError, match="needs trainer=ddp"):
+    with pytest.raises(UserError, match="needs distributed=true"):
         started_processes(False)
 
 
