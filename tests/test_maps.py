@@ -16,11 +16,12 @@ from heed.models.seq2seq import Seq2Seq
 from heed.search.beam import beam
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, Subwords
+from heed.text.words import split_words
 from tests.support.models import KINDS, build_seq2seq
 
 PAIRS = reverse(train=12, valid=0, test=0, min_len=4, max_len=8).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
-ATTENTIONS: list[dict[str, Any]] = [{"score": kind} for kind in KINDS]
+ATTENTIONS: list[dict[str, Any]] = [*({"score": kind} for kind in KINDS), {"heads": 4}]
 SEARCHES = [partial(greedy, max_len=12), partial(beam, max_len=12, beam_size=3)]
 
 CHINESE = ["我喜欢红色的房子", "他不喜欢小狗", "我们喜欢小猫", "红色的小房子", "他们的狗不小"] * 20
@@ -173,9 +174,9 @@ def test_words_are_those_of_the_line(line: str, kind: Any) -> None:
     subwords = Subwords.train(["a b c ab abc bc"] * 5, kind, 12)
     words, index = divide_line(line, subwords)
     ids = subwords.encode(line)
-    assert len(words) == len(line.split())
+    assert len(words) == len(split_words(line))
     assert len(index) == len(ids)
-    for number, word in enumerate(line.split()):
+    for number, word in enumerate(split_words(line)):
         assert [piece for piece, own in zip(ids, index, strict=True) if own == number] == subwords.encode(word)
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heed.data import cache
-from heed.data.cache import Arrays, kept, key
+from heed.data.cache import Arrays, Entry, cache_folder, cached, key
 
 ARRAYS = {"ids": np.arange(1000, dtype=np.int32), "offsets": np.array([0, 1000]), "none": np.zeros(0, np.uint8)}
 
@@ -17,66 +16,73 @@ class Maker:
     """Says how often it was asked."""
 
     def __init__(self, arrays: Arrays) -> None:
-        self.arrays, self.asked = arrays, 0
+        self.entry, self.asked = Entry(arrays, "of ½ the lines\n"), 0
 
-    def __call__(self) -> Arrays:
+    def __call__(self) -> Entry:
         self.asked += 1
-        return self.arrays
+        return self.entry
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(cache, "CACHE", tmp_path / "cache")
-    return tmp_path / "cache"
+    monkeypatch.setenv("HEED_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "encoded"
 
 
-def same(one: Arrays, other: Arrays) -> bool:
-    return one.keys() == other.keys() and all(
-        one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in one
+def same(entry: Entry, other: Arrays) -> bool:
+    one = entry.arrays
+    return (
+        entry.text == "of ½ the lines\n"
+        and one.keys() == other.keys()
+        and all(one[name].dtype == other[name].dtype and np.array_equal(one[name], other[name]) for name in one)
     )
 
 
 def test_arrays_are_made_once_and_come_back(folder: Path) -> None:
     """Would catch a cache that is never hit, types that change on the way, and temporary files left behind."""
     make = Maker(ARRAYS)
-    assert same(kept("a", make), ARRAYS)
-    assert same(kept("a", make), ARRAYS)
+    assert same(cached("a", make), ARRAYS)
+    assert same(cached("a", make), ARRAYS)
     assert make.asked == 1
     assert [path.name for path in folder.iterdir()] == ["a.safetensors"]
 
 
 def test_what_comes_back_is_mapped(folder: Path) -> None:
     """Catches arrays that are copied into memory: a large corpus would then take it once for every process."""
-    kept("a", Maker(ARRAYS))
-    arrays = kept("a", Maker(ARRAYS))
+    cached("a", Maker(ARRAYS))
+    entry = cached("a", Maker(ARRAYS))
     assert str(folder / "a.safetensors") in Path("/proc/self/maps").read_text()
-    del arrays
+    del entry
 
 
-@pytest.mark.parametrize("fault", ["cut", "emptied", "a bit", "no header", "another's"])
+@pytest.mark.parametrize("fault", ["cut", "emptied", "a bit", "no header", "another's", "another text"])
 def test_a_damaged_file_is_made_again_with_a_word(folder: Path, fault: str, caplog: pytest.LogCaptureFixture) -> None:
     """Would catch ids of another text, and a traceback for what the next start could mend."""
-    kept("a", Maker(ARRAYS))
+    cached("a", Maker(ARRAYS))
     path = folder / "a.safetensors"
     whole = path.read_bytes()
     middle = len(whole) - 2000
     flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
     other = whole.replace(b"ids", b"idz")
     faults = {"cut": whole[:-5], "emptied": b"", "a bit": flipped, "no header": b"\xff" * 200, "another's": other}
+    faults["another text"] = whole.replace(b"the lines", b"the liens")
     path.write_bytes(faults[fault])
     make = Maker(ARRAYS)
     with caplog.at_level(logging.WARNING):
-        assert same(kept("a", make), ARRAYS)
+        assert same(cached("a", make), ARRAYS)
     assert make.asked == 1
     assert "a.safetensors is damaged; it is made again" in caplog.text
-    assert path.read_bytes() == whole
+    again = Maker(ARRAYS)
+    assert same(cached("a", again), ARRAYS)
+    assert again.asked == 0
 
 
 def test_where_nothing_can_be_written_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Would catch a foreign disk that ends a run which could do without."""
+    folder.parent.mkdir()
     folder.write_text("no folder")
     with caplog.at_level(logging.WARNING):
-        assert same(kept("a", Maker(ARRAYS)), ARRAYS)
+        assert same(cached("a", Maker(ARRAYS)), ARRAYS)
     assert "cannot be written" in caplog.text
 
 
@@ -86,7 +92,7 @@ def test_on_a_full_disk_the_arrays_are_used(folder: Path, caplog: pytest.LogCapt
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with caplog.at_level(logging.WARNING):
-            assert same(kept("a", Maker(ARRAYS)), ARRAYS)
+            assert same(cached("a", Maker(ARRAYS)), ARRAYS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "a.safetensors cannot be written" in caplog.text
@@ -98,3 +104,16 @@ def test_a_key_is_of_all_parts_and_of_where_each_ends() -> None:
     keys = [key(parts) for parts in (["ab", "c"], ["a", "bc"], ["abc"], ["ab", "c", ""], [], [""])]
     assert len(set(keys)) == len(keys)
     assert key(["ab", b"c"]) == keys[0]
+
+
+def test_the_folder_is_the_users_and_not_the_working_directorys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches downloads that are made again in every directory, and HEED_CACHE ignored."""
+    monkeypatch.delenv("HEED_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "users"))
+    assert cache_folder() == tmp_path / "users" / "heed"
+    monkeypatch.setenv("HEED_CACHE", str(tmp_path / "mine"))
+    assert cache_folder() == tmp_path / "mine"
+    monkeypatch.setenv("HEED_CACHE", "")
+    assert cache_folder() == tmp_path / "users" / "heed"

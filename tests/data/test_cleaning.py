@@ -1,14 +1,12 @@
-"""Cleaning: what is dropped is counted by its reason, what stays keeps its partner, and every split is told of."""
+"""Cleaning: what is dropped is counted by its reason, and what stays keeps its partner."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heed.data.cleaning import clean, empty, leakage, table
+from heed.data.cleaning import clean, empty
 from heed.data.corpus import Pairs
-from heed.data.encoded import encode
 from heed.errors import UserError
-from heed.text.subwords import train_pair
 
 FAULTY = Pairs(
     src=["a dog", "", "a cat", "a b c d", "x" * 30, "a dog", "a dog", "no"],
@@ -64,40 +62,3 @@ def test_a_limit_that_keeps_nothing_is_refused(wrong: dict[str, int]) -> None:
     ((key, value),) = wrong.items()
     with pytest.raises(UserError, match=f"{key}={value}.*expected 1 or more"):
         clean(FAULTY, **wrong)
-
-
-def test_leakage_counts_sources_and_whole_pairs() -> None:
-    train = Pairs(["a", "b", "c"], ["1", "2", "3"])
-    assert leakage(Pairs(["a", "a", "b", "d"], ["1", "9", "9", "1"]), train) == (3, 1)
-    assert leakage(train, train) == (3, 3)
-
-
-def told(train: Pairs, valid: Pairs) -> str:
-    kept, report = clean(train)
-    src, tgt = train_pair(kept.src, kept.tgt, kind="char", vocab_size=100)
-    splits = {"train": kept, "valid": valid}
-    return table(report, splits, {name: encode(pairs, src, tgt) for name, pairs in splits.items()})
-
-
-def test_the_table_tells_of_every_split() -> None:
-    valid = Pairs(["a cat", "", "a dog"], ["une vache", "", "un boeuf"])
-    lines = told(Pairs(["a dog", "a cat", "", "a cat"], ["un chien", "un chat", "", "un chat"]), valid).splitlines()
-    cells = {line[:25].strip(): line[25:].split(maxsplit=1) for line in lines}
-    assert cells["pairs read"] == ["4", "3"]
-    assert cells["empty"] == ["1", "1 kept"]
-    assert cells["duplicate"] == ["1", "–"]
-    assert cells["pairs kept"] == ["2", "3"]
-    assert cells["source in train too"] == ["–", "2"]
-    assert cells["pair in train too"] == ["–", "0"]
-    assert cells["<unk> of source pieces"] == ["0.00%", "0.00%"]
-    assert cells["<unk> of target pieces"][0] == "0.00%"
-    assert float(cells["<unk> of target pieces"][1].rstrip("%")) > 0
-    assert max(map(len, lines)) <= 100 or lines[-1].startswith("valid:")
-
-
-def test_what_should_worry_is_said_below_the_table() -> None:
-    """Would catch the two reasons for scores that nobody can explain: leakage and unknown pieces."""
-    train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
-    assert told(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are in train")
-    assert "of the pieces of one side are <unk>" in told(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]
-    assert "valid:" not in told(train, Pairs(["a tac"], ["un chat"]))

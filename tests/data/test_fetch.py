@@ -1,5 +1,7 @@
 """Multi30k out of stand-ins of the same names, from a server that is real and may be as bad as servers are."""
 
+import errno
+import fcntl
 import gzip
 import hashlib
 import os
@@ -17,14 +19,15 @@ import yaml
 from heed import bundle
 from heed.cli.command import check, compose
 from heed.cli.train import Settings
-from heed.data import fetch
-from heed.data.fetch import CACHE, multi30k
+from heed.data import fetch, progress
+from heed.data.fetch import multi30k
 from heed.data.named import own_corpus
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq
 from tests.support.commands import forked
 
 LINES = 50
+CACHE = Path("cache/multi30k")  # below `tmp_path`, where these tests work
 STRANGE = b"<html>Please log in</html>"
 
 
@@ -101,6 +104,7 @@ def server(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Serves the files to whoever works in `tmp_path`, where this test does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HEED_CACHE", "cache")
     with Server() as serving:
         serving.files = dict(files)
         thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
@@ -134,8 +138,10 @@ def test_every_pair_is_the_text_of_its_languages_line_by_line(server: Server) ->
     assert sorted(server.names) == sorted(server.files)
 
 
-def test_what_is_not_read_is_not_fetched_and_nothing_twice(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches an evaluation that fetches the training split, a cache that is not used, terms said over and over."""
+def test_what_is_not_read_is_not_fetched_and_nothing_twice(
+    server: Server, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Catches an evaluation that fetches the training split, a cache that is not used, terms logged over and over."""
     multi30k(url=server.url)
     assert server.asked == []
     multi30k(url=server.url).read("test")
@@ -146,9 +152,36 @@ def test_what_is_not_read_is_not_fetched_and_nothing_twice(server: Server, capsy
     multi30k(pair="de-en", url=server.url).read("valid")
     assert server.asked == first
     assert sorted(path.name for path in CACHE.iterdir()) == [".lock", *sorted(server.names)]
-    captured = capsys.readouterr()
-    assert captured.out == ""  # which may be the answer of a door
-    assert captured.err.count("non-commercial research") == 1
+    assert capsys.readouterr() == ("", "")  # printing is for commands
+    assert caplog.text.count("non-commercial research") == 1
+
+
+def test_progress_is_reported_in_bytes_to_the_end(server: Server, files: dict[str, bytes]) -> None:
+    """Catches a bar that never fills, and one that a resumed download begins again at nothing."""
+    server.cut = 40
+    with pytest.raises(UserError):
+        multi30k(url=server.url).read("valid")
+    server.cut = None
+    reports: list[tuple[str, int, int | None]] = []
+    with progress.shown_by(lambda *report: reports.append(report)):
+        multi30k(url=server.url).read("valid")
+    sizes = {f"bytes of {name}": len(files[name]) for name in ("val.en.gz", "val.de.gz")}
+    assert {name: max(done for other, done, _ in reports if other == name) for name in sizes} == sizes
+    assert reports[0][1] > 40
+    assert all(total == sizes[name] for name, _, total in reports)
+
+
+def test_a_file_system_without_locks_is_fetched_into(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Catches network file systems and containers on which nothing could ever be fetched."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert len(multi30k(url=server.url).read("valid")) == LINES
+    assert "cannot be locked" in caplog.text
 
 
 def test_a_wrong_file_is_refused_and_leaves_nothing(server: Server) -> None:
@@ -261,7 +294,7 @@ def test_a_host_that_nobody_knows_is_said_in_one_line(server: Server, monkeypatc
     assert not list(CACHE.glob("*.gz*"))
 
 
-@pytest.mark.parametrize("blocked", ["data", "data/cache/multi30k", "full"])
+@pytest.mark.parametrize("blocked", ["cache", "cache/multi30k", "full"])
 def test_a_cache_that_cannot_be_written_is_named(server: Server, tmp_path: Path, blocked: str) -> None:
     """Catches tracebacks for a read-only place or a full disk."""
     if blocked == "full":

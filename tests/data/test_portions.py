@@ -1,5 +1,6 @@
 """Portions of a text, shared out among processes: what comes of them is what one process makes."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from heed.data import progress
 from heed.data.portions import FEW, in_portions
 
 TEXTS = [f"line {number}" for number in range(10)]
@@ -19,6 +21,7 @@ SHARING = """
 import os, signal, sys, time
 from pathlib import Path
 import torch
+from heed.data import progress
 from heed.data.portions import in_portions
 
 def more_than_a_pipe_holds(number, texts):
@@ -79,20 +82,23 @@ def test_no_random_number_is_taken() -> None:
 
 
 def test_a_fault_in_a_process_ends_the_work() -> None:
-    """Would catch a portion that is lost without a word."""
-    with pytest.raises(LookupError, match="portion 0"):
+    """Would catch a portion that is lost without a word, and workers that stay behind, for which the end would wait."""
+    with pytest.raises(LookupError, match="portion 0") as raised:
         list(in_portions(refuse, TEXTS, 1))
+    assert "in refuse" in raised.value.__notes__[0]
+    _wait_for(lambda: not multiprocessing.active_children(), 5)
 
 
-def test_a_bar_is_shown_at_a_terminal_and_nowhere_else(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
+def test_many_portions_are_reported_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    """Catches a bar in a caller's output, work that seems to stand still, and reports of what takes no time."""
+    reports: list[tuple[str, int, int | None]] = []
+    with progress.shown_by(lambda *report: reports.append(report)):
+        list(in_portions(where, TEXTS[:FEW], 1))
+        assert reports == []
+        list(in_portions(where, TEXTS, 2, "words"))
     list(in_portions(where, TEXTS, 1))
-    assert not capsys.readouterr().out
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    list(in_portions(where, TEXTS, 1))
-    assert "10/10" in capsys.readouterr().out
+    assert reports == [("words encoded", done, 10) for done in (2, 4, 6, 8, 10)]
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

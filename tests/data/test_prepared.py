@@ -1,18 +1,21 @@
 """What training reads is the same whether it was made or found, and found only where nothing has changed."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from heed.data import cache, prepared
+from heed.data import prepared
 from heed.data.cleaning import Report, clean
-from heed.data.corpus import Pairs
+from heed.data.corpus import Corpus, Pairs, files
 from heed.data.encoded import Encoded
-from heed.data.prepared import Prepared, Recipe, prepare
+from heed.data.prepared import Prepared, Recipe, Splits, fingerprint, prepare, read_splits
 from heed.data.resampled import Resampled
 from heed.data.reverse import reverse
+from heed.data.summary import table
+from heed.errors import UserError
 from heed.text.subwords import Subwords
 
 SPLITS = {name: reverse(train=60, valid=9).read(name) for name in ("train", "valid")}
@@ -33,18 +36,18 @@ class Cleaning:
 
 @pytest.fixture(autouse=True)
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "CACHE", tmp_path)
+    monkeypatch.setenv("HEED_CACHE", str(tmp_path))
     monkeypatch.setattr(prepared, "LARGE", 10)
 
 
 def asked(recipe: Recipe, splits: dict[str, Pairs] = SPLITS) -> int:
     cleaning = Cleaning(splits)
-    prepare(splits, recipe, cleaning)
+    prepare(Splits(splits), recipe, cleaning)
     return cleaning.asked
 
 
 def same(one: Prepared, other: Prepared) -> bool:
-    tables = one.table == other.table and type(one.train) is type(other.train)
+    tables = one.summary == other.summary and type(one.train) is type(other.train)
     arrays = [(read.train.arrays(), read.valid.arrays()) for read in (one, other)]
     return tables and all(
         np.array_equal(first[name], second[name]) for first, second in zip(*arrays, strict=True) for name in first
@@ -55,16 +58,16 @@ def same(one: Prepared, other: Prepared) -> bool:
 def test_what_is_found_is_what_was_made(sampling: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Would catch sides exchanged on the disk, a table of another text, and draws that begin elsewhere."""
     recipe = RECIPE._replace(sampling=sampling)
-    made, found = (prepare(SPLITS, recipe, Cleaning(SPLITS)) for _ in range(2))
+    made, found = (prepare(Splits(SPLITS), recipe, Cleaning(SPLITS)) for _ in range(2))
     assert same(made, found)
     monkeypatch.setattr(prepared, "LARGE", 10**9)
-    assert same(made, prepare(SPLITS, recipe, Cleaning(SPLITS)))
+    assert same(made, prepare(Splits(SPLITS), recipe, Cleaning(SPLITS)))
     if isinstance(found.train, Resampled) and isinstance(made.train, Resampled):
         found_epoch, made_epoch = found.train.epoch(3), made.train.epoch(3)
         assert found_epoch.src_ids.tolist() == made_epoch.src_ids.tolist()
     else:
         assert isinstance(found.train, Encoded)
-        assert "pairs read" in found.table
+        assert found.summary.splits["train"].read == len(SPLITS["train"])
 
 
 def test_it_is_made_once() -> None:
@@ -115,3 +118,48 @@ def test_other_code_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "code" / "changed.py").write_text("")
     monkeypatch.setattr(prepared, "CODE", [*prepared.CODE, tmp_path / "code"])
     assert asked(RECIPE) == 1
+
+
+def test_the_lines_of_validation_are_its_pieces() -> None:
+    """Catches words that travel with the pieces of another line, or of the other side."""
+    made = prepare(Splits(SPLITS), RECIPE, Cleaning(SPLITS))
+    for number, (src, tgt) in enumerate(zip(*made.valid_lines, strict=True)):
+        assert (src.ids, tgt.ids) == (made.valid.src(number).tolist(), made.valid.tgt(number).tolist())
+        assert (src.words, tgt.words) == (SPLITS["valid"].src[number].split(), SPLITS["valid"].tgt[number].split())
+
+
+def test_a_test_split_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
+    """Catches an hour of training refused for a file that training does not read; train and valid are needed."""
+    for lang in ("en", "fr"):
+        (tmp_path / f"some.{lang}").write_text("a b\n", encoding="utf-8")
+    prefix = str(tmp_path / "some")
+    splits = read_splits(files("own", "en", "fr", train=prefix, valid=prefix, test=str(tmp_path / "gone")))
+    assert list(splits.pairs) == ["train", "valid"]
+    made = prepare(splits, RECIPE, lambda: clean(splits.pairs["train"]))
+    assert table(made.summary).splitlines()[-1].startswith("test: cannot be read, ")
+    assert "gone.en does not exist" in table(made.summary)
+    with pytest.raises(UserError, match=r"gone\.en does not exist"):
+        read_splits(files("own", "en", "fr", train=prefix, valid=str(tmp_path / "gone")))
+
+
+def test_notes_of_a_corpus_are_read_whether_its_text_was_cached_or_not() -> None:
+    """Catches a line of the last start that is shown for this one, and one that only a first start shows."""
+    for note in ("one", "other"):
+        splits = read_splits(
+            Corpus("own", "en", "fr", {name: partial(SPLITS.__getitem__, name) for name in SPLITS}, [note])
+        )
+        assert prepare(splits, RECIPE, Cleaning(SPLITS)).summary.notes == (note,)
+
+
+def test_a_fingerprint_is_of_the_text_and_its_links() -> None:
+    """Catches a run that goes on with other text, or other links, under the same names of files."""
+    pairs = SPLITS["train"]
+    assert pairs.gold is not None
+    others = [
+        Pairs(pairs.tgt, pairs.src, pairs.gold),
+        Pairs(pairs.src, pairs.tgt),
+        Pairs(pairs.src, pairs.tgt, pairs.gold[::-1]),
+    ]
+    names = [fingerprint({"train": one}) for one in (pairs, *others)]
+    assert len(set(names)) == 4
+    assert fingerprint({"train": Pairs(list(pairs.src), list(pairs.tgt), list(pairs.gold))}) == names[0]

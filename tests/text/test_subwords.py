@@ -2,6 +2,8 @@
 
 import logging
 import pickle
+import tempfile
+import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heed.errors import UserError
+from heed.text.normalization import NORMALIZATIONS, Normalization
 from heed.text.subwords import BOS, EOS, PAD, UNK, Kind, Subwords, train_pair
+from heed.text.words import split_words
 
 KINDS: tuple[Kind, ...] = ("unigram", "bpe", "char", "word")
 LINES = [
@@ -42,7 +46,7 @@ def test_text_of_known_characters_comes_back_normalised(kind: Kind, text: str) -
     subwords = trained(kind)
     ids = subwords.encode(text)
     assert UNK not in ids
-    assert subwords.decode(ids) == " ".join(text.split())
+    assert subwords.decode(ids) == " ".join(split_words(text))
 
 
 @given(st.text())
@@ -50,7 +54,7 @@ def test_words_are_those_of_the_normalised_text(text: str) -> None:
     """Would catch a word index that is shifted by a lone mark, a piece of several bytes or an unknown character."""
     subwords = trained("bpe", byte_fallback=True)
     ids = subwords.encode(text)
-    assert subwords.words(ids) == subwords.normalise(text).split()
+    assert subwords.words(ids) == split_words(subwords.normalise(text))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -59,8 +63,8 @@ def test_unknown_characters_change_no_number_of_words(kind: Kind, text: str) -> 
     """Would catch `<unk>` of a word model, which carries no mark, being glued to the word before."""
     subwords = trained(kind)
     ids = subwords.encode(text)
-    assert len(subwords.words(ids)) == len(subwords.normalise(text).split())
-    assert subwords.decode(ids).split() == subwords.words(ids)
+    assert len(subwords.words(ids)) == len(split_words(subwords.normalise(text)))
+    assert split_words(subwords.decode(ids)) == subwords.words(ids)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,8 +77,8 @@ def test_any_ids_decode_to_one_line_whose_words_the_index_counts(kind: Kind, dat
     assert len(index) == len(ids)
     assert sorted(set(index)) == list(range(len(words)))
     assert index == sorted(index)
-    assert subwords.decode(ids).splitlines() in ([], [subwords.decode(ids)])
-    assert subwords.decode(ids).split() == [word for word in words if word]
+    assert not set(subwords.decode(ids)) & {"\n", "\r"}
+    assert split_words(subwords.decode(ids)) == [word for word in words if word]
 
 
 def test_every_piece_knows_its_word() -> None:
@@ -183,7 +187,7 @@ def test_a_line_of_a_million_characters_is_left_out_and_said(line: str, caplog: 
     assert caplog.messages == ["left out of the subword training: 1 lines of more than 4192 bytes"]
 
 
-@pytest.mark.parametrize("coverage", [0.0, 0.5, 1.1, -1.0])
+@pytest.mark.parametrize("coverage", [0.0, 0.5, 0.979, 1.1, -1.0])
 def test_a_coverage_out_of_range_is_refused(coverage: float) -> None:
     with pytest.raises(UserError, match=f"character_coverage={coverage}, expected"):
         Subwords.train(LINES, character_coverage=coverage)
@@ -218,7 +222,7 @@ def test_words_one_by_one_have_the_pieces_of_the_line(kind: Kind, text: str) -> 
     subwords = trained(kind)
     processor = sentencepiece.SentencePieceProcessor(model_proto=subwords.model)
     assert subwords.encode(text) == processor.encode(" ".join(text.replace("▁", " ").split()))
-    assert len(subwords.encode_words([text])[0]) == len(text.split())
+    assert len(subwords.encode_words([text])[0]) == len(split_words(text))
 
 
 def test_the_file_is_sentencepiece_s_own(tmp_path: Path) -> None:
@@ -287,3 +291,101 @@ def test_of_very_many_lines_the_same_some_are_trained_on(
     assert one == other
     assert UNK not in one.encode("early later")
     assert "source vocabulary: trained on 100 of the 1000 lines, drawn at random" in caplog.messages
+
+
+SCRIPTS = {
+    "zh": ["你好，世界！（真的？）", "价格是１２元～２０元。", "“引号”——《书名》……", "第㈱①条：ＡＢＣ"],
+    "ja": ["はい、そうです！？", "ｶﾞｷﾞｸﾞ と ガギグ", "今日は　いい天気〜。", "㍻元年㌔"],
+    "ko": ["안녕하세요，세계！", "①번 ㈜회사 ㎏", "가나다 · 라마바"],
+    "th": ["น้ำตาลทำให้อ้วน", "จำนวน ๑๒๓ คำ", "กรุงเทพฯ ฯลฯ"],
+    "lo": ["ນ້ຳກຳລັງຮ້ອນ", "ຄຳຖາມ ໜຶ່ງ ໝາ", "ສະບາຍດີ"],
+    "fa": ["کتاب‌ها را می‌بینم.", "خانه‌ی ما ۱۲٪ است؟", "نمی‌دانم، می‌آید؛"],
+    "ar": ["السَّلامُ عَلَيْكُم", "ﻻ إله إلا الله ﷺ", "كم الساعة؟ ١٢:٣٠"],
+    "he": ["שָׁלוֹם עֲלֵיכֶם", "ירושלים־תל אביב", "יִשְׂרָאֵל ה׳ צה״ל", "שׁלום"],
+    "hi": ["क़लम और ज़मीन", "क्‍या हुआ? श्‌री", "१२३ रुपये।"],
+    "si": ["ශ්‍රී ලංකාව", "ක්‍රමය සහ ප්‍රශ්නය", "ආයුබෝවන්"],
+    "ru": ["№ 5 — «ёлка»", "Цена: 100\u00a0₽…", "й и й"],
+    "emoji": ["👩‍👩‍👧‍👦 идёт 👍🏽", "❤️ и ❤", "🏳️‍🌈 🇫🇷 1️⃣"],
+    "fr": ["«\u00a0Où ça\u202f?\u00a0»", "le 1ᵉʳ mai, n° 2, 3½ m²", "œuvre e\u0301tudie\u0301e", "ﬁn de l’été…"],
+}
+"""Lines as people write them; NFKC changes nearly all, NFC some."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_target_is_learnt_as_it_is_written(script: str, joint: bool, kind: Kind) -> None:
+    """Catches full-width punctuation, non-joiners, SARA AM, fractions and no-break spaces that a model cannot write."""
+    lines = SCRIPTS[script]
+    _, tgt = train_pair(["a b"], lines, kind=kind, vocab_size=1000, joint=joint)
+    for line in lines:
+        assert tgt.decode(tgt.encode(line)) == line
+        (encoded,) = tgt.encode_with_words([line])
+        assert encoded.words == tgt.spell(encoded.ids_of_words()) == line.split(" ")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_nfc_changes_what_unicode_says_and_nothing_else(script: str) -> None:
+    """Catches rules for characters that compose, without those for marks in another order, or for compatibility."""
+    lines = [*SCRIPTS[script], *(unicodedata.normalize("NFD", line) for line in SCRIPTS[script])]
+    _, tgt = train_pair(["a b"], lines, kind="char", vocab_size=1000, tgt_normalization="nfc")
+    for line in lines:
+        assert tgt.decode(tgt.encode(line)) == unicodedata.normalize("NFC", line)
+
+
+def test_nfc_gives_the_same_bytes_every_time() -> None:
+    """Catches a path of a temporary file in the model."""
+    models = [Subwords.train(LINES, "char", 60, normalization="nfc").model for _ in range(2)]
+    assert models[0] == models[1]
+    assert tempfile.gettempdir().encode() not in models[0]
+
+
+@pytest.mark.parametrize(
+    ("normalization", "read"),
+    [
+        ("identity", "Ａ，\u200c½ É"),
+        ("nfc", "Ａ，\u200c½ É"),
+        ("nfkc", "A,\u200c1⁄2 É"),
+        ("nmt_nfkc", "A, 1⁄2 É"),
+        ("nfkc_cf", "a,\u200c1⁄2 é"),
+        ("nmt_nfkc_cf", "a, 1⁄2 é"),
+    ],
+)
+def test_each_side_is_normalised_as_it_is_set(normalization: Normalization, read: str) -> None:
+    """Catches a setting that is ignored, and one side's that reaches the other; the file keeps it."""
+    line = "Ａ，\u200c½ É"
+    src, tgt = train_pair([line], [line], kind="char", vocab_size=100, src_normalization=normalization)
+    assert Subwords(src.model).normalise(line) == read
+    assert tgt.normalise(line) == line
+    src, tgt = train_pair([line], [line], kind="char", vocab_size=100, tgt_normalization=normalization)
+    assert Subwords(tgt.model).normalise(line) == read
+    assert src.normalise(line) == "A, 1⁄2 É"
+    assert len(NORMALIZATIONS) == 6
+
+
+def test_one_vocabulary_has_one_normalisation() -> None:
+    with pytest.raises(UserError, match=r"src_normalization=nfkc and tgt_normalization=identity, but joint=true"):
+        train_pair(["a"], ["b"], joint=True, src_normalization="nfkc")
+    src, tgt = train_pair(["½ a"], ["½ b"], kind="char", vocab_size=50, joint=True)
+    assert src is tgt
+    assert src.normalise("½") == "½"
+
+
+def test_white_space_is_ascii_s() -> None:
+    """Catches words that are counted otherwise than word aligners count them, and tabs that become characters."""
+    assert split_words(" a\tb  c\u00a0d\u3000e\u202ff\r\v\fg ") == ["a", "b", "c\u00a0d\u3000e\u202ff", "g"]
+    subwords = Subwords.train(["a b\u00a0c"], "char", 20, normalization="identity")
+    assert subwords.decode(subwords.encode("\ta  b\u00a0c ")) == "a b\u00a0c"
+
+
+def test_the_word_of_each_piece_travels_with_it() -> None:
+    """Catches words that are normalised away, and pieces counted to a neighbour when a line is cut short."""
+    subwords = trained("bpe")
+    line = "the Dogs  \ufeff sleep☃ a\u00a0dog"
+    (encoded,) = subwords.encode_with_words([line])
+    assert encoded.words == ["the", "Dogs", "\ufeff", "sleep☃", "a\u00a0dog"]
+    assert encoded.ids == subwords.encode(line)
+    assert encoded.ids_of_words() == subwords.encode_words([line])[0]
+    short = encoded.first(3)
+    assert (short.words, short.ids) == (encoded.words, encoded.ids[:3])
+    assert [len(ids) for ids in short.ids_of_words()][3:] == [0, 0]

@@ -1,7 +1,7 @@
-"""Batches of pairs of similar length, by torchtext's Field, Dataset and BucketIterator.
+"""Batches of pairs of similar length, by torchtext's `batch` and `Field`.
 
-torchtext 0.6.0 cuts the batches and pads them; the order of an epoch, its length, its shards and the position in it
-are decided here, because the iterator's own are wrong or missing (docs/decisions/0003-torchtext.md).
+torchtext 0.6.0 cuts sorted pairs into batches and pads them; the order of an epoch, its length, its shards and the
+position in it are decided here, because its iterator's own are wrong or missing (docs/decisions/0003-torchtext.md).
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 import torchtext.data as torchtext
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
@@ -17,6 +18,11 @@ from heed.data.encoded import Encoded
 from heed.data.resampled import Resampled
 from heed.errors import UserError
 from heed.text.subwords import BOS, EOS, PAD
+
+_PADDED = {"use_vocab": False, "include_lengths": True, "batch_first": True, "pad_token": PAD, "eos_token": EOS}
+
+SRC, TGT = torchtext.Field(**_PADDED), torchtext.Field(init_token=BOS, **_PADDED)
+"""Ids to rows of a tensor, with EOS, padding, and before a target BOS; SentencePiece's ids are the only vocabulary."""
 
 
 class Batch(NamedTuple):
@@ -60,7 +66,6 @@ class SortedBatches:
     ) -> None:
         _check_budget(encoded, sentences, tokens, self._of)
         self.sentences, self.tokens, self.rank, self.world = sentences, tokens, rank, world
-        self._dataset = torchtext.Dataset(range(len(encoded)), _fields())
         self._read(encoded)
 
     @cached_property
@@ -83,18 +88,8 @@ class SortedBatches:
         The target lengths run up and down in turn, so that the step from one source length to the next costs nothing.
         """
         turned = np.where(self._src_len % 2, self._tgt_len, -self._tgt_len)
-        place = np.empty(len(self.encoded), np.int64)
-        place[np.lexsort((noise, turned, self._src_len))] = np.arange(len(self.encoded))
-        bucket = torchtext.BucketIterator(
-            self._dataset,
-            batch_size=self.sentences or self.tokens,
-            batch_size_fn=None if self.sentences else self._cells,
-            sort_key=place.tolist().__getitem__,
-            sort=True,
-            shuffle=False,
-        )
-        bucket.create_batches()
-        return list(bucket.batches)
+        order = np.lexsort((noise, turned, self._src_len)).tolist()
+        return list(torchtext.batch(order, self.sentences or self.tokens, None if self.sentences else self._cells))
 
     def _cells(self, new: int, count: int, so_far: int) -> _Cells:
         """What torchtext calls `batch_size_fn`: the cells of a batch once pair `new` is the last of its `count`."""
@@ -112,14 +107,9 @@ class SortedBatches:
         return batch._replace(tgt=batch.tgt.fill_(PAD), tgt_len=batch.tgt_len.fill_(0), index=batch.index.fill_(-1))
 
     def _tensors(self, pairs: list[int]) -> Batch:
-        fields = self._dataset.fields.items()
-        examples = [
-            torchtext.Example.fromlist([self.encoded.src(i).tolist(), self.encoded.tgt(i).tolist(), i], fields)
-            for i in pairs
-        ]
-        batch = torchtext.Batch(examples, self._dataset)
-        (src, src_len), (tgt, tgt_len) = batch.src, batch.tgt
-        return Batch(src, src_len, tgt, tgt_len - 1, batch.index)
+        src, src_len = SRC.process([self.encoded.src(i).tolist() for i in pairs])
+        tgt, tgt_len = TGT.process([self.encoded.tgt(i).tolist() for i in pairs])
+        return Batch(src, src_len, tgt, tgt_len - 1, torch.tensor(pairs))
 
 
 class Batches(SortedBatches):
@@ -191,15 +181,6 @@ class Batches(SortedBatches):
         random_state = np.random.default_rng([self.seed, epoch])
         plan = self._plan(random_state.random(len(self.encoded)))
         self._order = [plan[i] for i in random_state.permutation(len(plan))]
-
-
-def _fields() -> dict[str, Any]:
-    pieces = {"use_vocab": False, "include_lengths": True, "batch_first": True, "pad_token": PAD, "eos_token": EOS}
-    return {
-        "src": torchtext.Field(**pieces),
-        "tgt": torchtext.Field(init_token=BOS, **pieces),
-        "index": torchtext.Field(sequential=False, use_vocab=False),
-    }
 
 
 def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None, split: str) -> None:

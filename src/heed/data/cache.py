@@ -1,16 +1,18 @@
-"""Arrays that took long to make, kept on the disk and mapped into memory.
+"""The user's cache folder, and in it arrays that took long to make, mapped into memory.
 
-data/cache/encoded/KEY.safetensors   what one text, its settings and this code give; it may be deleted at any time
+CACHE/encoded/KEY.safetensors   what one text, its settings and this code give; it may be deleted at any time
 """
 
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import platformdirs
 import torch
 from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
@@ -18,11 +20,22 @@ from safetensors.torch import save_file
 
 from heed.files import replace_whole
 
-CACHE = Path("data/cache/encoded")
-
 Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
 
 log = logging.getLogger(__name__)
+
+
+class Entry(NamedTuple):
+    """What is cached: arrays by name, and a text about them."""
+
+    arrays: Arrays
+    text: str
+
+
+def cache_folder() -> Path:
+    """Where heed keeps what it can fetch or make again: `$HEED_CACHE`, or the user's cache folder of this system."""
+    given = os.environ.get("HEED_CACHE")
+    return Path(given).expanduser() if given else platformdirs.user_cache_path("heed", appauthor=False)
 
 
 def key(parts: Iterable[bytes | str | memoryview]) -> str:
@@ -35,15 +48,15 @@ def key(parts: Iterable[bytes | str | memoryview]) -> str:
     return digest.hexdigest()
 
 
-def kept(name: str, make: Callable[[], Arrays]) -> Arrays:
-    """The arrays that `make` gives, read from the disk where they were made before.
+def cached(name: str, make: Callable[[], Entry]) -> Entry:
+    """What `make` gives, read from the disk if it was made before.
 
-    They are mapped, so that memory holds no more of them than is in use, and processes share it. A file that is
-    not whole is made again; where none can be written, the arrays stay in memory. Either is said.
+    The arrays are mapped, so that memory holds no more of them than is in use, and processes share it. A file that
+    is not whole is made again; if none can be written, the arrays stay in memory. Either is logged.
     """
-    path = CACHE / f"{name}.safetensors"
-    if (found := _read(path)) is not None:
-        return found
+    path = cache_folder() / "encoded" / f"{name}.safetensors"
+    if (entry := _read(path)) is not None:
+        return entry
     made = make()
     try:
         _write(path, made)
@@ -54,31 +67,34 @@ def kept(name: str, make: Callable[[], Arrays]) -> Arrays:
     return _read(path) or made
 
 
-def _write(path: Path, arrays: Arrays) -> None:
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-    about = {"digest": _digest(arrays)}
+def _write(path: Path, entry: Entry) -> None:
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in entry.arrays.items()}
+    about = {"digest": _digest(entry), "text": entry.text}
     replace_whole(path, lambda temporary: save_file(tensors, temporary, about))
 
 
-def _read(path: Path) -> Arrays | None:
-    """The arrays of a file whose content is what was written; None for any other."""
+def _read(path: Path) -> Entry | None:
+    """The entry in a file whose content is what was written; None for any other."""
     if not path.exists():
         return None
     try:
         with safe_open(path, "pt") as file:
             arrays: dict[str, Any] = {name: file.get_tensor(name).numpy() for name in file.keys()}  # noqa: SIM118
-            if (file.metadata() or {}).get("digest") == _digest(arrays):
-                return arrays
+            about = file.metadata() or {}
     except (OSError, SafetensorError):
-        pass
+        about, arrays = {}, {}
+    entry = Entry(arrays, about.get("text", ""))
+    if about.get("digest") == _digest(entry):
+        return entry
     log.warning("%s is damaged; it is made again", path)
     return None
 
 
-def _digest(arrays: Arrays) -> str:
+def _digest(entry: Entry) -> str:
     def parts() -> Iterator[str | memoryview]:
-        for name in sorted(arrays):
-            array = np.ascontiguousarray(arrays[name])
+        yield entry.text
+        for name in sorted(entry.arrays):
+            array = np.ascontiguousarray(entry.arrays[name])
             yield json.dumps([name, str(array.dtype), array.shape])
             yield array.reshape(-1).view(np.uint8).data
 

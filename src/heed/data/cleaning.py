@@ -1,17 +1,11 @@
-"""What a corpus is fit for: pairs dropped from training, and every split counted before training begins."""
+"""Pairs that are not fit for training are dropped and counted."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
 from itertools import compress
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
 from heed.data.corpus import Pairs
-from heed.data.encoded import Encoded
 from heed.errors import UserError
 
 # "Run!" may well be "Prenez vos jambes à votre cou !": added to both lengths, so that short pairs are judged mildly.
@@ -59,31 +53,6 @@ def empty(pairs: Pairs) -> int:
     return sum(not (src.strip() and tgt.strip()) for src, tgt in zip(pairs.src, pairs.tgt, strict=True))
 
 
-def leakage(pairs: Pairs, train: Pairs) -> tuple[int, int]:
-    """How many of the sources, and how many of the whole pairs, are in the training split too."""
-    sources, both = set(train.src), set(zip(train.src, train.tgt, strict=True))
-    leaked_pairs = sum(pair in both for pair in zip(pairs.src, pairs.tgt, strict=True))
-    return sum(src in sources for src in pairs.src), leaked_pairs
-
-
-def table(report: Report, splits: Mapping[str, Pairs], encoded: Mapping[str, Encoded]) -> str:
-    """The splits side by side, `train` cleaned as `report` says, and below them what should worry a person.
-
-    A split that `encoded` lacks shows no share of `<unk>`.
-    """
-    leaks = {name: leakage(pairs, splits["train"]) for name, pairs in splits.items() if name != "train"}
-    rates = {name: encoded[name].unk_rates for name in splits if name in encoded}
-    grid = Table("", box=SIMPLE_HEAD)
-    for name in splits:
-        grid.add_column(name, justify="right")
-    for label, cells in _rows(report, splits, leaks, rates):
-        grid.add_row(label, *(cells.get(name, "–") for name in splits))
-    text = StringIO()
-    Console(file=text, width=100).print(grid)
-    lines = [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
-    return "\n".join([*lines, *_worries(splits, leaks, rates)])
-
-
 def _faults(pairs: Pairs, max_len: int, max_ratio: float, max_characters: int) -> Iterator[int | None]:
     """For each pair the place of its fault among the reasons, None for a good pair."""
     seen: set[tuple[str, str]] = set()
@@ -108,36 +77,3 @@ def _select(pairs: Pairs, keep: list[bool]) -> Pairs:
 
 def _listed(report: Report) -> str:
     return ", ".join(f"{reason}: {count}" for reason, count in report.dropped.items() if count)
-
-
-def _rows(
-    report: Report,
-    splits: Mapping[str, Pairs],
-    leaks: Mapping[str, tuple[int, int]],
-    rates: Mapping[str, tuple[float, float]],
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """The label of each row and its cells by split."""
-    sizes = {name: str(len(pairs)) for name, pairs in splits.items()}
-    yield "pairs read", sizes | {"train": str(report.read)}
-    for reason, count in report.dropped.items():
-        others = {name: f"{empty(pairs)} kept" for name, pairs in splits.items()} if reason == "empty" else {}
-        yield f"  {reason}", others | {"train": str(count)}
-    yield "pairs kept", sizes
-    yield "source in train too", {name: str(sources) for name, (sources, _) in leaks.items()}
-    yield "pair in train too", {name: str(both) for name, (_, both) in leaks.items()}
-    yield "<unk> of source pieces", {name: f"{src:.2%}" for name, (src, _) in rates.items()}
-    yield "<unk> of target pieces", {name: f"{tgt:.2%}" for name, (_, tgt) in rates.items()}
-
-
-def _worries(
-    splits: Mapping[str, Pairs], leaks: Mapping[str, tuple[int, int]], rates: Mapping[str, tuple[float, float]]
-) -> Iterator[str]:
-    for name, (_, both) in leaks.items():
-        if both:
-            yield f"{name}: {both} of {len(splits[name])} pairs are in train too; its scores will flatter the model"
-    worst = max(rates, key=lambda name: max(rates[name]), default=None)
-    if worst is not None and max(rates[worst]) > 0.01:
-        yield (
-            f"{worst}: {max(rates[worst]):.1%} of the pieces of one side are <unk>, which no model can translate; "
-            "try subwords.byte_fallback=true, or subwords=unigram in the place of word"
-        )

@@ -28,12 +28,16 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A named bitext; its splits are read when asked for."""
+    """A named bitext; its splits are read when asked for.
+
+    `notes` are lines that a person should read before training, as on how the splits were made.
+    """
 
     name: str
     src_lang: str
     tgt_lang: str
     splits: Mapping[str, Callable[[], Pairs]]
+    notes: Sequence[str] = ()
 
     def read(self, split: str) -> Pairs:
         """Every pair of the split, in order; blank lines stay, so that line numbers do."""

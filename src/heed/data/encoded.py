@@ -10,7 +10,7 @@ from jaxtyping import Int32, Int64, Shaped
 from heed.data.corpus import Pairs
 from heed.data.portions import LINES, in_portions
 from heed.text.ragged import Ragged, concatenate, number_words, ragged
-from heed.text.subwords import UNK, Subwords
+from heed.text.subwords import UNK, EncodedLine, Subwords
 
 LONGEST = 1024
 """Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
@@ -76,6 +76,11 @@ def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ra
 def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
     """The pairs in the ids of their two vocabularies."""
     return Encoded(*_side(pairs.src, src), *_side(pairs.tgt, tgt))
+
+
+def encoded_lines(src: Sequence[EncodedLine], tgt: Sequence[EncodedLine]) -> Encoded:
+    """Pairs of lines that are in pieces already."""
+    return Encoded(*ragged([line.ids for line in src]), *ragged([line.ids for line in tgt]))
 
 
 def _side(lines: Sequence[str], subwords: Subwords) -> Ragged:

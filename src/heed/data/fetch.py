@@ -1,33 +1,30 @@
-"""Corpora that are fetched: where they are, what their files must be, and the cache that keeps them.
+"""Corpora that are fetched: where they are, what their files must be, and where they are kept.
 
-data/cache/multi30k/NAME        a whole file
-data/cache/multi30k/NAME.part   what has come of one; the next attempt goes on from there
-data/cache/multi30k/.lock       held while a process fetches
+CACHE/multi30k/NAME        a whole file
+CACHE/multi30k/NAME.part   what has come of one; the next attempt goes on from there
+CACHE/multi30k/.lock       locked while a process fetches
 """
 
-import fcntl
 import hashlib
-import sys
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import requests
 import urllib3
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from heed.data.cache import cache_folder
 from heed.data.corpus import Corpus, Pairs, read_lines
+from heed.data.progress import report
 from heed.errors import UserError
 
 URL = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
 
-CACHE = Path("data/cache/multi30k")
-
 TERMS = (
-    f"Fetching Multi30k into {CACHE}. Its repository, multi30k/dataset, grants it for non-commercial research and\n"
+    "Fetching Multi30k into %s. Its repository, multi30k/dataset, grants it for non-commercial research and\n"
     "education; cite Elliott et al. 2016 (W16-3210) and, for French, Elliott et al. 2017 (W17-4718)."
 )
 
@@ -48,6 +45,8 @@ DIGESTS = {
 
 SILENCE = 30.0  # seconds without a byte after which a server is given up
 CHUNK = 2**16  # bytes
+
+log = logging.getLogger(__name__)
 
 
 def multi30k(
@@ -83,7 +82,7 @@ def _kept(root: Path, name: str) -> Path:
 
 def _cached(url: str, name: str) -> Path:
     """A file of the cache, fetched if need be."""
-    path = CACHE / name
+    path = cache_folder() / "multi30k" / name
     found = _digest(path)
     if found is None:
         _fetch_alone(f"{url.rstrip('/')}/{name}", path)
@@ -114,25 +113,37 @@ def _check(where: Path | str, name: str, found: str | None, advice: str) -> None
 def _fetch_alone(address: str, path: Path) -> None:
     """Fetch a file while no other process does; nothing where another has done so by then."""
     try:
-        with _held(path.parent):
+        with _locked(path.parent):
             if not path.exists():
                 _fetch(address, path)
     except OSError as error:
         raise UserError(
-            f"{error.filename or path} cannot be written ({error.strerror}); mend that, or say with corpus.root=DIR "
-            "where the files already are"
+            f"{error.filename or path} cannot be written ({error.strerror}); repair that, name another folder in the "
+            "environment variable HEED_CACHE, or say with corpus.root=DIR where the files already are"
         ) from error
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The folder, made and spoken of if need be, for this process alone."""
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder for this process alone; made, and the terms of use logged, if it is not there."""
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        print(TERMS, file=sys.stderr)
+        log.warning(TERMS, folder)
     with (folder / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock(lock)
         yield
+
+
+def _lock(file: IO[str]) -> None:
+    """Wait for the lock on a file; without one on a system or a file system that has none."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except ImportError:
+        log.debug("no file locks on this system")
+    except OSError as error:
+        log.warning("%s cannot be locked (%s): let no two processes fetch at once", file.name, error.strerror)
 
 
 def _fetch(address: str, path: Path) -> None:
@@ -175,16 +186,14 @@ def _receive(address: str, part: Path) -> None:
 
 
 def _copy(response: requests.Response, write: Callable[[bytes], object], name: str, there: int) -> None:
-    """Hand on every byte of the response, under a bar that begins with those which are `there`."""
+    """Hand on every byte of the response, and report how many have come, those that were `there` before included."""
     coming = response.headers.get("Content-Length", "")
     total = there + int(coming) if coming.isdecimal() else None
-    columns = (TextColumn("{task.description:<22}"), BarColumn(24), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=total, completed=there)
-        # as it comes, so that what has come before a break is kept, and packed, whatever a server says of gzip files
-        while chunk := response.raw.read1(CHUNK, decode_content=False):
-            write(chunk)
-            bar.advance(task, len(chunk))
+    # as it comes, so that what has come before a break is kept, and packed, whatever a server says of gzip files
+    while chunk := response.raw.read1(CHUNK, decode_content=False):
+        write(chunk)
+        there += len(chunk)
+        report(f"bytes of {name}", there, total)
 
 
 def _reason(error: BaseException) -> str:

@@ -1,20 +1,21 @@
-"""What training reads, made of the text: cleaned, in pieces, and looked through; kept on the disk where it is long."""
+"""What training reads, made of the text: cleaned, in pieces, and counted; cached on the disk if it is long."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import heed
-from heed.data.cache import Arrays, kept, key
-from heed.data.cleaning import Report, table
-from heed.data.corpus import Pairs
-from heed.data.encoded import Encoded, encode
+from heed.data.cache import Entry, cached, key
+from heed.data.cleaning import Report
+from heed.data.corpus import Corpus, Pairs
+from heed.data.encoded import Encoded, encode, encoded_lines
 from heed.data.resampled import Resampled, resampled
-from heed.text.subwords import Subwords
+from heed.data.summary import Summary, summarise
+from heed.errors import UserError
+from heed.text.subwords import EncodedLine, Subwords
 
 LARGE = 100_000
 """Pairs from which on the disk is asked first; fewer are ready within seconds."""
@@ -35,28 +36,87 @@ class Recipe(NamedTuple):
     seed: int
 
 
+class Splits(NamedTuple):
+    """The text that a run reads, split by split, and what a person should know about splits that it lacks."""
+
+    pairs: Mapping[str, Pairs]
+    notes: Sequence[str] = ()
+
+
+class ValidLines(NamedTuple):
+    """The lines of the validation split in pieces, with the word of each piece."""
+
+    src: list[EncodedLine]
+    tgt: list[EncodedLine]
+
+
 class Prepared(NamedTuple):
-    """The splits in pieces, and the table that says what they are fit for."""
+    """The splits in pieces, and what they are fit for."""
 
     train: Encoded | Resampled
     valid: Encoded
-    table: str
+    valid_lines: ValidLines
+    summary: Summary
 
 
-def prepare(splits: Mapping[str, Pairs], recipe: Recipe, cleaned: Callable[[], tuple[Pairs, Report]]) -> Prepared:
-    """`splits` in pieces; `cleaned` gives the training split as it is to be learnt from, where that is asked."""
-    valid = encode(splits["valid"], recipe.src, recipe.tgt)
+def read_splits(corpus: Corpus) -> Splits:
+    """Training and validation text, and the test split if there is one that can be read, which training can do without.
 
-    def make() -> Arrays:
-        train, report = cleaned()
-        encoded = {"train": encode(train, recipe.src, recipe.tgt), "valid": valid}
-        text = table(report, {**splits, "train": train}, encoded)
-        read = encoded["train"] if recipe.sampling is None else _resampled(train, recipe, recipe.sampling)
-        return {**read.arrays(), "table": np.frombuffer(text.encode(), np.uint8).copy()}
+    Raises:
+        UserError: the training or the validation split is not there or cannot be read.
+    """
+    pairs = {name: corpus.read(name) for name in ("train", "valid")}
+    if "test" not in corpus.splits:
+        return Splits(pairs, corpus.notes)
+    try:
+        return Splits({**pairs, "test": corpus.read("test")}, corpus.notes)
+    except (UserError, OSError, ValueError) as error:
+        return Splits(pairs, (*corpus.notes, f"test: cannot be read, which training does not need: {error}"))
 
-    arrays = kept(key(_parts(splits, recipe)), make) if len(splits["train"]) >= LARGE else make()
+
+def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, Report]]) -> Prepared:
+    """The splits in pieces; `cleaned` gives the training split as it is to be learnt from, and is called if need be.
+
+    A large training split is looked for in the cache first (`heed.data.cache`).
+    """
+    lines = ValidLines(*_lines(splits.pairs["valid"], recipe))
+    valid = encoded_lines(*lines)
+    if len(splits.pairs["train"]) >= LARGE:
+        train, summary = _cached(splits.pairs, recipe, valid, cleaned)
+    else:
+        train, summary = _made(splits.pairs, recipe, valid, cleaned)
+    return Prepared(train, valid, lines, replace(summary, notes=tuple(splits.notes)))
+
+
+def fingerprint(splits: Mapping[str, Pairs]) -> str:
+    """A short name for this text: another one for any other text, gold alignments included."""
+    return key(_text_parts(splits, gold=True))
+
+
+def _lines(pairs: Pairs, recipe: Recipe) -> Iterator[list[EncodedLine]]:
+    yield recipe.src.encode_with_words(pairs.src)
+    yield recipe.tgt.encode_with_words(pairs.tgt)
+
+
+def _made(
+    splits: Mapping[str, Pairs], recipe: Recipe, valid: Encoded, cleaned: Callable[[], tuple[Pairs, Report]]
+) -> tuple[Encoded | Resampled, Summary]:
+    pairs, report = cleaned()
+    train = encode(pairs, recipe.src, recipe.tgt)
+    summary = summarise(report, {**splits, "train": pairs}, {"train": train, "valid": valid})
+    return train if recipe.sampling is None else _resampled(pairs, recipe, recipe.sampling), summary
+
+
+def _cached(
+    splits: Mapping[str, Pairs], recipe: Recipe, valid: Encoded, cleaned: Callable[[], tuple[Pairs, Report]]
+) -> tuple[Encoded | Resampled, Summary]:
+    def make() -> Entry:
+        train, summary = _made(splits, recipe, valid, cleaned)
+        return Entry(train.arrays(), json.dumps(summary.to_dict()))
+
+    arrays, text = cached(key(_parts(splits, recipe)), make)
     train = Encoded.from_arrays(arrays) if recipe.sampling is None else Resampled.from_arrays(arrays, recipe.seed)
-    return Prepared(train, valid, arrays["table"].tobytes().decode())
+    return train, Summary.from_dict(json.loads(text))
 
 
 def _resampled(train: Pairs, recipe: Recipe, alpha: float) -> Resampled:
@@ -69,7 +129,11 @@ def _parts(splits: Mapping[str, Pairs], recipe: Recipe) -> Iterator[bytes | str]
     yield json.dumps([dict(recipe.cleaning), drawn, version("sentencepiece"), version("numpy")])
     yield from (recipe.src.model, recipe.tgt.model)
     yield from (path.read_bytes() for folder in CODE for path in sorted(folder.glob("*.py")))
+    yield from _text_parts(splits)
+
+
+def _text_parts(splits: Mapping[str, Pairs], gold: bool = False) -> Iterator[str]:
     for name, pairs in splits.items():
         yield name
-        for side in (pairs.src, pairs.tgt):
+        for side in (pairs.src, pairs.tgt, *([pairs.gold] if gold and pairs.gold else [])):
             yield from ("\n".join(side[start : start + LINES_AT_ONCE]) for start in range(0, len(side), LINES_AT_ONCE))

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Int32, Int64
 
+from heed.text.words import split_words
+
 
 class Ragged(NamedTuple):
     """Row `i` is `values[offsets[i]:offsets[i + 1]]`."""
@@ -47,13 +49,13 @@ def ragged(rows: Sequence[Sequence[int]]) -> Ragged:
 
 
 def number_words(lines: Iterable[str]) -> tuple[list[str], Ragged]:
-    """The different white-space words of all lines, and each line as numbers of them."""
+    """The different words of all lines, and each line as numbers of them."""
     numbers: dict[str, int] = {}
     lengths = [0]
 
     def each() -> Iterator[int]:
         for line in lines:
-            words = line.split()
+            words = split_words(line)
             lengths.append(len(words))
             for word in words:
                 yield numbers.setdefault(word, len(numbers))

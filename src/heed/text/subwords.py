@@ -6,16 +6,21 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import sentencepiece
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
 from heed.errors import UserError
+from heed.text.normalization import Normalization, nfc_rules
+from heed.text.words import split_words
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = 4
 SPACE = "▁"  # SentencePiece's own mark for the space before a word
+NO_BREAK = "a\u00a0b\u3000c"
 
 Kind = Literal["unigram", "bpe", "char", "word"]
 
@@ -34,11 +39,35 @@ MAX_VOCAB_SIZE = 10**6
 log = logging.getLogger(__name__)
 
 
+class EncodedLine(NamedTuple):
+    """A line in pieces, and its words as they were typed (`heed.text.words.split_words`).
+
+    A word may have no piece, and a piece belongs to one word alone.
+    """
+
+    ids: list[int]
+    word_index: list[int]
+    """For each piece the index of its word."""
+    words: list[str]
+
+    def first(self, count: int) -> "EncodedLine":
+        """The line as a model reads it that reads `count` pieces; its words stay."""
+        return self._replace(ids=self.ids[:count], word_index=self.word_index[:count])
+
+    def ids_of_words(self) -> list[list[int]]:
+        """The pieces of each word."""
+        ids: list[list[int]] = [[] for _ in self.words]
+        for word, piece_id in zip(self.word_index, self.ids, strict=True):
+            ids[word].append(piece_id)
+        return ids
+
+
 class Subwords:
     """One trained SentencePiece model: a vocabulary, and the way into it and out of it.
 
-    Text is normalised on the way in (SentencePiece's `nmt_nfkc`, white space made single spaces), so `decode` gives
-    back `normalise(text)`, not the text as it was typed.
+    Text is normalised on the way in, as the model was trained with (`heed.text.normalization`), and ASCII white space
+    becomes single spaces: `decode` gives back `normalise(text)`. With `identity` that is the text itself, apart from
+    that white space and from U+2581, which SentencePiece takes for a space.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -47,6 +76,7 @@ class Subwords:
             self._processor.LoadFromSerializedProto(model)
             self._pieces = [self._processor.id_to_piece(i) for i in range(len(self))]
             self._processor.decode([UNK])
+            self._keeps_spaces = self._processor.normalize(NO_BREAK) == SPACE + NO_BREAK
         except (RuntimeError, IndexError, UnicodeDecodeError):
             raise UserError("not a whole SentencePiece model; copy the file again, or train anew") from None
         self.model = model
@@ -67,6 +97,7 @@ class Subwords:
         byte_fallback: bool = False,
         character_coverage: float = 1.0,
         side: str = "subword",
+        normalization: Normalization = "nmt_nfkc",
     ) -> "Subwords":
         """The vocabulary of `lines`; the same lines and settings give the same bytes.
 
@@ -80,7 +111,9 @@ class Subwords:
             "character_coverage": character_coverage,
             "unk_surface": " ⁇ " if kind == "word" else "⁇",
         }
-        subwords = cls(_fit(_short(_some(lines, side)), vocab_size, settings))
+        keeps_spaces = normalization in ("identity", "nfc")
+        cleaned = [_clean(line, keeps_spaces) for line in _some(lines, side)]
+        subwords = cls(_normalising(_short(cleaned), vocab_size, normalization, settings))
         if len(subwords) < vocab_size:
             lowered = "%s vocabulary lowered from %d to %d: the text supports no more"
             log.info(lowered, side, vocab_size, len(subwords))
@@ -116,8 +149,7 @@ class Subwords:
 
     def normalise(self, text: str) -> str:
         """The text as the model sees it: what `decode(encode(text))` gives when every character is known."""
-        normalised: str = self._processor.normalize(_clean(text))
-        return normalised.replace(SPACE, " ").strip()
+        return self.spelling(text).replace(SPACE, " ").strip(" ")
 
     def encode(self, text: str) -> list[int]:
         """The ids of the text's pieces, without BOS and EOS."""
@@ -127,13 +159,21 @@ class Subwords:
         """`encode` of every line."""
         return [list(chain.from_iterable(words)) for words in self.encode_words(lines)]
 
+    def encode_with_words(self, lines: Sequence[str]) -> list[EncodedLine]:
+        """Every line in pieces, with the word that each piece belongs to."""
+        encoded = []
+        for line, words in zip(lines, self.encode_words(lines), strict=True):
+            index = [number for number, ids in enumerate(words) for _ in ids]
+            encoded.append(EncodedLine(list(chain.from_iterable(words)), index, split_words(line)))
+        return encoded
+
     def encode_words(self, lines: Sequence[str]) -> list[list[list[int]]]:
-        """The ids of each white-space word of every line, as the line itself counts its words.
+        """The ids of each word of every line, as the line itself counts its words (`split_words`).
 
         Pieces do not cross white space, so words are encoded one by one, each different one once. A word can have no
         piece (a lone U+FEFF), or pieces that begin several words (U+FDFA): normalisation knows no white space.
         """
-        split = [line.split() for line in lines]
+        split = [split_words(line) for line in lines]
         different = sorted({word for words in split for word in words})
         known = dict(zip(different, self.encode_each(different), strict=True))
         return [[known[word] for word in words] for words in split]
@@ -156,7 +196,7 @@ class Subwords:
 
     def spell(self, words: Sequence[Sequence[int]]) -> list[str]:
         """Each word as its ids write it, without any space; empty for one without ids."""
-        return ["".join(text.split()) for text in self._processor.decode(words, num_threads=1)]
+        return ["".join(split_words(text)) for text in self._processor.decode(words, num_threads=1)]
 
     def word_index(self, ids: Sequence[int]) -> list[int]:
         """For each piece the index of its word; a piece that shows nothing belongs to the word beside it."""
@@ -173,13 +213,14 @@ class Subwords:
     def encode_each(self, words: Sequence[str]) -> list[list[int]]:
         """The ids of each of several words, which hold no white space."""
         if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
-            return [[self._word_id(part) for part in self.normalise(word).split()] for word in words]
-        ids: list[list[int]] = self._processor.encode([_clean(word) for word in words], num_threads=1)
+            return [[self._word_id(part) for part in split_words(self.normalise(word))] for word in words]
+        cleaned = [_clean(word, self._keeps_spaces) for word in words]
+        ids: list[list[int]] = self._processor.encode(cleaned, num_threads=1)
         return ids
 
     def spelling(self, word: str) -> str:
         """The word as pieces spell it, `▁` in front of it; empty where normalisation leaves nothing."""
-        spelt: str = self._processor.normalize(_clean(word))
+        spelt: str = self._processor.normalize(_clean(word, self._keeps_spaces))
         return spelt
 
     @property
@@ -213,21 +254,36 @@ def train_pair(
     joint: bool = False,
     byte_fallback: bool = False,
     character_coverage: float = 1.0,
+    src_normalization: Normalization | None = None,
+    tgt_normalization: Normalization = "identity",
 ) -> tuple[Subwords, Subwords]:
-    """The vocabularies of both sides, `vocab_size` pieces each; with `joint`, one that both share."""
+    """The vocabularies of both sides, `vocab_size` pieces each; with `joint`, one that both share.
 
-    def train(lines: Sequence[str], side: str) -> Subwords:
-        return Subwords.train(lines, kind, vocab_size, byte_fallback, character_coverage, side)
+    A target is learnt as it is written, unless `tgt_normalization` says otherwise. A source is read as `nmt_nfkc` makes
+    it, which knows more of what people type; with `joint`, as the target.
 
+    Raises:
+        UserError: a setting out of its range, or two normalisations of one vocabulary.
+    """
+
+    def train(lines: Sequence[str], side: str, normalization: Normalization) -> Subwords:
+        return Subwords.train(lines, kind, vocab_size, byte_fallback, character_coverage, side, normalization)
+
+    if joint and src_normalization not in (None, tgt_normalization):
+        raise UserError(
+            f"src_normalization={src_normalization} and tgt_normalization={tgt_normalization}, but joint=true makes "
+            f"one vocabulary; give both sides the same, or leave src_normalization=null"
+        )
     if joint:
-        shared = train([*src_lines, *tgt_lines], "joint")
+        shared = train([*src_lines, *tgt_lines], "joint", tgt_normalization)
         return shared, shared
-    return train(src_lines, "source"), train(tgt_lines, "target")
+    return train(src_lines, "source", src_normalization or "nmt_nfkc"), train(tgt_lines, "target", tgt_normalization)
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, keeps_spaces: bool) -> str:
     # The mark is a space to SentencePiece's decoder but not to its normaliser; some white space only to Python.
-    return " ".join(text.replace(SPACE, " ").split())
+    unmarked = text.replace(SPACE, " ")
+    return " ".join(split_words(unmarked) if keeps_spaces else unmarked.split())
 
 
 def _some(lines: Sequence[str], side: str) -> Sequence[str]:
@@ -239,10 +295,9 @@ def _some(lines: Sequence[str], side: str) -> Sequence[str]:
 
 
 def _short(lines: Sequence[str]) -> list[str]:
-    cleaned = [_clean(line) for line in lines]
-    kept = [line for line in cleaned if len(line.encode()) <= MAX_LINE_BYTES]
-    if len(kept) < len(cleaned):
-        left_out = len(cleaned) - len(kept)
+    kept = [line for line in lines if len(line.encode()) <= MAX_LINE_BYTES]
+    if len(kept) < len(lines):
+        left_out = len(lines) - len(kept)
         log.warning("left out of the subword training: %d lines of more than %d bytes", left_out, MAX_LINE_BYTES)
     return kept
 
@@ -254,8 +309,24 @@ def _check_settings(kind: str, vocab_size: int, byte_fallback: bool, character_c
         )
     if byte_fallback and kind == "word":
         raise UserError("byte_fallback=true has no meaning for kind=word; use unigram, bpe or char with it")
-    if not 0.9 <= character_coverage <= 1.0:
-        raise UserError(f"character_coverage={character_coverage}, expected a share between 0.9 and 1.0")
+    if not 0.98 <= character_coverage <= 1.0:  # SentencePiece's own limits
+        raise UserError(f"character_coverage={character_coverage}, expected a share from 0.98 to 1.0")
+
+
+def _normalising(
+    lines: Sequence[str], vocab_size: int, normalization: Normalization, settings: dict[str, Any]
+) -> bytes:
+    """Train with a normalisation, which becomes part of the model."""
+    if normalization != "nfc":
+        return _fit(lines, vocab_size, {**settings, "normalization_rule_name": normalization})
+    with TemporaryDirectory() as folder:
+        rules = Path(folder) / "nfc.tsv"
+        rules.write_text(nfc_rules(), encoding="utf-8")
+        model = ModelProto.FromString(_fit(lines, vocab_size, {**settings, "normalization_rule_tsv": str(rules)}))
+    model.normalizer_spec.name = "nfc"
+    model.normalizer_spec.ClearField("normalization_rule_tsv")  # a path that is another one at every training
+    serialised: bytes = model.SerializeToString(deterministic=True)
+    return serialised
 
 
 def _fit(lines: Sequence[str], vocab_size: int, settings: dict[str, Any]) -> bytes:

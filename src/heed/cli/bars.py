@@ -1,0 +1,26 @@
+"""Bars at a terminal for what takes long before training begins: text that is fetched or encoded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from heed.data.progress import shown_by
+
+
+@contextmanager
+def bars() -> Iterator[None]:
+    """Show how work within this block goes on, on stderr and at a terminal alone; nothing stays when it is done."""
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.completed:>12,}/{task.total:,}"), BarColumn(24), TextColumn("{task.description}"))
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+
+        def update(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = shown.add_task(name)
+            shown.update(tasks[name], completed=done, total=total or done)
+
+        with shown_by(update):
+            yield

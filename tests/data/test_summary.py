@@ -1,0 +1,65 @@
+"""The summary of a corpus: counts of every split, and what should worry a person."""
+
+import json
+
+import pytest
+
+from heed.data.cleaning import clean
+from heed.data.corpus import Pairs
+from heed.data.encoded import encode
+from heed.data.summary import Summary, leakage, summarise, table
+from heed.text.subwords import train_pair
+
+
+def test_leakage_counts_sources_and_whole_pairs() -> None:
+    train = Pairs(["a", "b", "c"], ["1", "2", "3"])
+    assert leakage(Pairs(["a", "a", "b", "d"], ["1", "9", "9", "1"]), train) == (3, 1)
+    assert leakage(train, train) == (3, 3)
+
+
+def shown(train: Pairs, valid: Pairs) -> str:
+    kept, report = clean(train)
+    src, tgt = train_pair(kept.src, kept.tgt, kind="char", vocab_size=100)
+    splits = {"train": kept, "valid": valid}
+    return table(summarise(report, splits, {name: encode(pairs, src, tgt) for name, pairs in splits.items()}))
+
+
+def test_the_table_has_every_split() -> None:
+    valid = Pairs(["a cat", "", "a dog"], ["une vache", "", "un boeuf"])
+    lines = shown(Pairs(["a dog", "a cat", "", "a cat"], ["un chien", "un chat", "", "un chat"]), valid).splitlines()
+    cells = {line[:25].strip(): line[25:].split(maxsplit=1) for line in lines}
+    assert cells["pairs read"] == ["4", "3"]
+    assert cells["empty"] == ["1", "1 kept"]
+    assert cells["duplicate"] == ["1", "–"]
+    assert cells["pairs kept"] == ["2", "3"]
+    assert cells["source in train too"] == ["–", "2"]
+    assert cells["pair in train too"] == ["–", "0"]
+    assert cells["<unk> of source pieces"] == ["0.00%", "0.00%"]
+    assert cells["<unk> of target pieces"][0] == "0.00%"
+    assert float(cells["<unk> of target pieces"][1].rstrip("%")) > 0
+    assert max(map(len, lines)) <= 100 or lines[-1].startswith("valid:")
+
+
+def test_what_should_worry_stands_below_the_table() -> None:
+    """Would catch the two reasons for scores that nobody can explain: leakage and unknown pieces."""
+    train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
+    assert shown(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are in train")
+    assert "of the pieces of one side are <unk>" in shown(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]
+    assert "valid:" not in shown(train, Pairs(["a tac"], ["un chat"]))
+
+
+def test_a_summary_comes_back_from_json() -> None:
+    """Catches a count that a cached corpus loses."""
+    kept, report = clean(Pairs(["a dog", "a cat", ""], ["un chien", "un chat", ""]))
+    src, tgt = train_pair(kept.src, kept.tgt, kind="char", vocab_size=100)
+    splits = {"train": kept, "valid": Pairs(["a", ""], ["un", "x"])}
+    made = summarise(report, splits, {"valid": encode(splits["valid"], src, tgt)})
+    assert Summary.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
+def test_the_table_is_plain_text_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches colour codes in text that a caller asked for as a value."""
+    pairs = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
+    plain = shown(pairs, Pairs(["zzyzx"], ["un chat"]))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert shown(pairs, Pairs(["zzyzx"], ["un chat"])) == plain
