@@ -120,7 +120,7 @@ class Translation:
             end: add a last column, for the source's `</s>`; then each row sums to 1.
         """
         found = self.map(level)
-        rows, columns = found.size
+        columns, rows = found.size
         weights: Float32[np.ndarray, "rows columns"] = found.weights[:rows, : columns + end].numpy().copy()
         return weights
 

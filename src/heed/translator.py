@@ -28,7 +28,7 @@ from heed.passes import Forced, Model, forced, searched
 from heed.search.greedy import Hypothesis
 from heed.search.registry import Search
 from heed.search.registry import search as search_named
-from heed.text.subwords import SPACE, Subwords
+from heed.text.subwords import EOS, Subwords
 from heed.translation import Translation
 
 log = logging.getLogger(__name__)
@@ -451,12 +451,17 @@ class Translator:
     @cached_property
     def _lengthening(self) -> Bool[Tensor, " vocab"]:
         tgt = self.bundle.tgt
-        return torch.tensor([_lengthens(piece) for piece in tgt.pieces(range(len(tgt)))])
+        return torch.tensor(
+            [
+                _lengthens(piece) or (tgt.is_special(i) and i != EOS)
+                for i, piece in enumerate(tgt.pieces(range(len(tgt))))
+            ]
+        )
 
 
 def _lengthens(piece: str) -> bool:
-    """Whether a piece goes on with letters or digits of the word before it."""
-    return piece[:1].isalnum() and not piece.startswith(SPACE) and not UNSPACED.match(piece)
+    """Whether a piece goes on with letters or digits of the word before it; they have no `▁` in front of them."""
+    return piece[:1].isalnum() and not UNSPACED.match(piece)
 
 
 def read_source(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None) -> list[Line]:

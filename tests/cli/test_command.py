@@ -95,9 +95,9 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         (["model=x", "search=3"], "search=3: search is one of beam, greedy, sample"),
         (["model=x", "search=beam", "search.beam_siz=3"], "did you mean search.beam_size?"),
         (["model=x", "search.beam_size=3"], "search.beam_size=3: there is no key search.beam_size"),
-        (["model=x", "sentences=many"], "sentences=many: should be a valid integer"),
-        (["model=x", "sentences=0"], "sentences=0: should be greater than or equal to 1"),
-        (["model=x", "+sentence=3"], "sentence=3: there is no such key; did you mean sentences?"),
+        (["model=x", "batch_size=many"], "batch_size=many: should be a valid integer"),
+        (["model=x", "batch_size=0"], "batch_size=0: should be greater than or equal to 1"),
+        (["model=x", "+batchsize=3"], "batchsize=3: there is no such key; did you mean batch_size?"),
         (["model=x", "optim=adam"], "optim=adam: there is no key optim"),
         (["model=x", "~search"], "search: has no value"),
         (["model=x", "search.max_len=far"], "search.max_len=far: should be a valid integer"),
@@ -105,7 +105,7 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         (["translate"], "translate: cannot be read; write key=value"),
         (["model=x=["], "model=x=[: cannot be read"),
         (["model=x", "search=greedy,beam"], "add --multirun"),
-        (["model=x", "sentences=${nowhere}"], "nowhere"),
+        (["model=x", "batch_size=${nowhere}"], "nowhere"),
         (["--sentences", "3", "model=x"], "settings are written key=value, without dashes"),
         (["--cfg", "everything"], "invalid choice: 'everything'"),
         (["model=x", "--config-dir", "nowhere"], "nowhere' not found"),
@@ -256,13 +256,13 @@ def test_a_sweep_runs_every_job_and_tells_them_apart(
 
 def test_a_job_is_named_by_what_is_swept(enter: Enter, task: Recorder) -> None:
     """Catches names longer than a folder's may be, folders in folders, and model=../x for a way out."""
-    assert enter("--multirun", "model=../a/b,c", "sentences=3", "device=cpu") == 0
+    assert enter("--multirun", "model=../a/b,c", "batch_size=3", "device=cpu") == 0
     assert task.sweeps == ["model-.._a_b", "model-c"]
 
 
 def test_a_job_s_name_can_be_given_to_another_door(enter: Enter, task: Recorder) -> None:
     """Catches signs that Hydra reads as its own: model=runs/seed=1,2 would be two jobs."""
-    assert enter("--multirun", "model=a,b", "sentences=1,2") == 0
+    assert enter("--multirun", "model=a,b", "batch_size=1,2") == 0
     names = task.sweeps[:]
     task.configs.clear()
     for name in names:
@@ -306,9 +306,9 @@ def test_built_objects_hold_plain_lists() -> None:
 
 def test_check_tells_every_fault() -> None:
     """Catches a person sent round once for each mistake."""
-    cfg = compose("translate", ["search=beam", "search.beam_size=x", "sentences=0"])
+    cfg = compose("translate", ["interactive=x", "batch_size=0"])
 
-    with pytest.raises(UserError, match=r"beam_size=x.*; .*model: has no value.*; sentences=0"):
+    with pytest.raises(UserError, match=r"model: has no value.*; interactive=x.*; batch_size=0"):
         check(cfg, Settings)
 
 
