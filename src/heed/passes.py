@@ -1,6 +1,8 @@
 """Lines through a model in batches: free, where a search writes translations, and forced, where they are given."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -19,6 +21,9 @@ from heed.text.subwords import BOS, EOS, PAD
 
 PIECES = 8192
 """In a batch at most, padding among them: 128 lines of 64 pieces, which few lines have."""
+
+GPU = threading.Lock()
+"""Held during a batch on a GPU: loops that are recorded there read and write the same memory in every thread."""
 
 Model = Seq2Seq | Ensemble
 
@@ -54,7 +59,9 @@ def searched(
         if prefixes is not None:
             ids, lengthens = prefixes
             forced = {"prefix": Prefix.of([ids[index] for index in chosen], lengthens.to(batch.device))}
-        yield dict(zip(chosen, map(_on_cpu, run(model, batch, lengths, BOS, EOS, **forced)), strict=True))
+        with _alone(batch.device):
+            results = [_on_cpu(one) for one in run(model, batch, lengths, BOS, EOS, **forced)]
+        yield dict(zip(chosen, results, strict=True))
 
 
 def _on_cpu(found: Hypothesis | list[Hypothesis]) -> list[Hypothesis]:
@@ -67,7 +74,8 @@ def forced(
 ) -> Iterator[dict[int, Forced]]:
     """Batch by batch the position of each pair, and what the model makes of its target."""
     for chosen in by_length([len(line.ids) + 1 for line in targets], sentences):
-        results = _forced([sources[index] for index in chosen], [targets[index] for index in chosen], model)
+        with _alone(next(model.parameters()).device):
+            results = _forced([sources[index] for index in chosen], [targets[index] for index in chosen], model)
         yield dict(zip(chosen, results, strict=True))
 
 
@@ -81,6 +89,10 @@ def _forced(sources: Sequence[Line], targets: Sequence[Line], model: Model) -> l
         loss = cross_entropy(logits[row : row + 1], target[row : row + 1, 1:], PAD)
         results.append(Forced(-float(loss.nll), weights[row, : len(tgt.ids) + 1, : len(src.ids) + 1].float().cpu()))
     return results
+
+
+def _alone(device: torch.device) -> AbstractContextManager[object]:
+    return GPU if device.type == "cuda" else nullcontext()
 
 
 def by_length(lengths: Sequence[int], sentences: int) -> Iterator[list[int]]:

@@ -91,7 +91,7 @@ class Translator:
     """A loaded model, ready to translate, to score and to align.
 
     Its methods may be called from several threads at once: nothing in it changes but a copy of the weights in bfloat16,
-    which is made at the first search that uses it.
+    which is made at the first search that uses it. On a GPU their batches take turns.
 
     Args:
         loaded: the model and its two vocabularies, as `heed.bundle.load` reads them.

@@ -56,10 +56,10 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
 def _evaluate(cfg: DictConfig, corpus: Corpus | None) -> tuple[Evaluation, Path]:
     """The evaluation of one model, and where it was written."""
     name, settings = search_settings(cfg.search)
-    folder = _folder(cfg, corpus)
+    translator, folder = load(cfg.model, cfg.device), _folder(cfg, corpus)
     refuse_strangers(folder)
     options = {"batch_size": cfg.batch_size, "versus": cfg.versus, **settings}
-    evaluation = evaluated(load(cfg.model, cfg.device), corpus, cfg.split, name, **options)
+    evaluation = evaluated(translator, corpus, cfg.split, name, **options)
     write(evaluation, folder, heatmaps=cfg.heatmaps, format=cfg.format, level=cfg.level, end=cfg.end)
     return evaluation, folder
 
