@@ -96,7 +96,7 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         (["model=x", "search.beam_size=3"], "search.beam_size=3: there is no key search.beam_size"),
         (["model=x", "batch_size=many"], "batch_size=many: should be a valid integer"),
         (["model=x", "batch_size=0"], "batch_size=0: should be greater than or equal to 1"),
-        (["model=x", "+sentence=3"], "sentence=3: there is no such key; did you mean sentences?"),
+        (["model=x", "+batchsize=3"], "batchsize=3: there is no such key; did you mean batch_size?"),
         (["model=x", "optim=adam"], "optim=adam: there is no key optim"),
         (["model=x", "~search"], "search: has no value"),
         (["model=x", "search.max_len=far"], "search.max_len=far: should be a valid integer"),

@@ -1,17 +1,15 @@
 """The door to training, whole: run folders, seeds, the finished run."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from heed import bundle, decoding
 from heed.experiment import Run, train
 from heed.data.reverse import reverse
 from heed.metrics.bleu import bleu
-from heed.search.greedy import greedy
+from heed.translator import load
 from tests.support.small_run import events, last_checkpoint, report, same, settings
 
 
@@ -38,15 +36,15 @@ def test_a_run_leaves_all_that_its_folder_promises(run: Run) -> None:
 
 def test_the_model_folder_scores_what_the_best_validation_said(run: Run) -> None:
     """Catches the last weights in the place of the best, dropout left on, and scores that belong to other text."""
-    loaded = bundle.load(run.folder / "model")
+    translator = load(run.folder / "model", precision="float32")
     valid = reverse(train=400, valid=24, test=16, min_len=2, max_len=4).read("valid")
     best, low = run.report["best"], run.report["precision"] == "bfloat16"
     with torch.autocast("cpu", torch.bfloat16, low):
-        found = decoding.translate(loaded.model, loaded.src, loaded.tgt, valid.src, partial(greedy, max_len=100))
-        forced = decoding.force(loaded.model, loaded.src, loaded.tgt, valid.src, valid.tgt)
+        found = translator.translate(valid.src, max_len=100)
+        forced = translator.force(valid.src, valid.tgt)
     assert bleu(hypotheses=[one.text for one in found], references=valid.tgt) == pytest.approx(best["bleu"], abs=1e-9)
-    tokens = sum(len(one.tgt_ids) + 1 for one in forced)
-    assert sum(one.nll for one in forced) / tokens == pytest.approx(best["loss"], rel=1e-5)
+    tokens = sum(len(one.tgt.ids) + 1 for one in forced)
+    assert -sum(one.score for one in forced) / tokens == pytest.approx(best["loss"], rel=1e-5)
 
 
 def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:

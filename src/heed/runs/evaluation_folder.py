@@ -2,8 +2,8 @@
 
 hypotheses.txt   the translations, a line each; written first
 references.txt   the split's own
-heatmaps/  gallery.html
-report.json      written last; of several seeds it is alone in its folder
+report.json      written after them; of several seeds it is alone in its folder
+gallery.html  heatmaps/
 """
 
 import json
@@ -63,9 +63,17 @@ def refuse_strangers_to_several(folder: Path) -> None:
         )
 
 
-def write_lines(path: Path, lines: Sequence[str]) -> None:
-    """A file of one sentence a line."""
-    write_whole(path, "".join(f"{line}\n" for line in lines))
+def write_scores(
+    folder: Path, hypotheses: Sequence[str], references: Sequence[str], report: Mapping[str, Any]
+) -> None:
+    """Write an evaluation but for its pictures, in the place of a former one, whose report and pictures go first."""
+    refuse_strangers(folder)
+    pictures = [path for ending in ("png", "svg") for path in (folder / HEATMAPS).glob(f"[0-9]*.{ending}")]
+    for former in (folder / REPORT, folder / GALLERY, *pictures):
+        former.unlink(missing_ok=True)
+    write_whole(folder / HYPOTHESES, "".join(f"{line}\n" for line in hypotheses))
+    write_whole(folder / REFERENCES, "".join(f"{line}\n" for line in references))
+    write_report(folder, report)
 
 
 def write_report(folder: Path, report: Mapping[str, Any]) -> None:

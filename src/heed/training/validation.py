@@ -10,7 +10,7 @@ from torch import Tensor
 from heed.data.batches import Batch
 from heed.data.corpus import Pairs
 from heed.errors import UserError
-from heed.maps import Map, attention_map, divide, divide_line, read_gold
+from heed.maps import Map, attention_map, has_spaces, read_gold, read_lines, written_line
 from heed.metrics.alignment import Links, alignment_scores
 from heed.metrics.attention import Health, mean_health
 from heed.metrics.loss import cross_entropy
@@ -66,8 +66,9 @@ class Validation:
             raise UserError("every target line of the validation split is empty; give other files as corpus.valid")
         self.pairs, self.tgt, self.tgt_lang = pairs, tgt, tgt_lang
         self.pictured = sentences
-        self.src_words = [divide_line(line, src) for line in pairs.src]
-        self.tgt_words = [divide_line(line, tgt) for line in pairs.tgt]
+        self.spaced = has_spaces(pairs.tgt)
+        self.src_words = [line.by_word for line in read_lines(pairs.src, src, has_spaces(pairs.src))]
+        self.tgt_words = [line.by_word for line in read_lines(pairs.tgt, tgt, self.spaced)]
         self.gold = None
         if pairs.gold is not None:
             lengths = ([len(one.words) for one in words] for words in (self.src_words, self.tgt_words))
@@ -100,7 +101,7 @@ class Validation:
         for number, hypothesis, on_reference in zip(batch.index.tolist(), hypotheses, forced, strict=True):
             maps = None
             if number < self.pictured:
-                written = divide(hypothesis.ids, self.tgt)
+                written = written_line(hypothesis.ids, self.tgt, self.spaced).by_word
                 maps = (on_reference, attention_map(hypothesis.attention, self.src_words[number], written))
             links, health = on_reference.links(), on_reference.health()
             self.sentences.append(Sentence(number, hypothesis.ids, links, health, maps))
