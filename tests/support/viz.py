@@ -50,12 +50,12 @@ def made_entries(count: int, seed: int = 0, phrases: int = 1, beam: int = 5) -> 
 
 def _entry(choice: random.Random, generator: torch.Generator, phrases: int, beam: int) -> Entry:
     source, reference, sure, possible = _sentence(choice, phrases)
-    candidates = []
+    candidates, maps = [], []
     for rank in range(beam):
         words = _worsened(reference, choice, rank + choice.randrange(3))
-        weights = _attention(len(words), len(source), sure | possible, generator)
-        candidates.append(Candidate(words, -0.1 - 0.15 * rank - choice.random() / 20, weights))
-    best = candidates[0].weights
+        maps.append(_attention(len(words), len(source), sure | possible, generator))
+        candidates.append(Candidate(words, -0.1 - 0.15 * rank - choice.random() / 20, maps[-1]))
+    best = maps[0]
     return Entry(
         source,
         reference,

@@ -255,12 +255,12 @@ def test_a_picture_of_a_given_size_has_that_size_and_cuts_nothing(tgt: int, src:
         box = text.get_window_extent()
         assert page.x0 <= box.x0 <= box.x1 <= page.x1, text.get_text()
         assert page.y0 <= box.y0 <= box.y1 <= page.y1, text.get_text()
-        assert text.get_fontsize() * DPI / 72 >= 9, "nine pixels are the least that can be read"
+        assert float(text.get_fontsize()) * DPI / 72 >= 9, "nine pixels are the least that can be read"
     side = [label.get_window_extent() for label in attention(figure).get_yticklabels()]
     assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(side))
     box = attention(figure).bbox
-    if max(src, tgt) >= 10:
-        assert box.width * box.height > 0.4 * BOARD[0] * BOARD[1] or min(src, tgt) < 10
+    if min(src, tgt) >= 10:
+        assert box.width * box.height > 0.4 * BOARD[0] * BOARD[1], "the cells get most of the picture"
 
 
 def test_a_dozen_words_are_all_written_at_the_size_of_the_board() -> None:
@@ -278,19 +278,11 @@ def test_arrays_are_drawn_as_tensors_are() -> None:
     assert np.array_equal(drawn(heatmap(CROSSING.numpy(), SRC, TGT)), drawn(heatmap(CROSSING, SRC, TGT)))
 
 
-def test_matplotlib_is_imported_only_to_draw() -> None:
-    """Catches half a second at the start of every command and every import."""
-    code = (
-        "import sys; import heed.viz.heatmap, heed.viz.gallery, heed.viz.attention_map, heed.viz.interlinear;"
-        "assert 'matplotlib' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_without_matplotlib_one_line_names_the_extra() -> None:
-    """Catches a traceback for those who installed heed to translate."""
+def test_without_matplotlib_pages_can_be_made_and_one_line_names_the_extra() -> None:
+    """Catches an import of matplotlib by what does not draw, and a traceback for those who only translate."""
     code = (
         "import sys, torch; sys.modules['matplotlib'] = None\n"
+        "import heed.viz.gallery, heed.viz.attention_map, heed.viz.interlinear\n"
         "from heed.errors import UserError; from heed.viz.heatmap import heatmap\n"
         "try: heatmap(torch.eye(1), ['a'], ['x'])\n"
         "except UserError as error: print(error)"
