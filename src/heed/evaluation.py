@@ -306,24 +306,39 @@ def page(evaluation: Evaluation, level: Level = "word", end: bool = False) -> st
     """Every sentence with its attention, as one HTML page that needs nothing else."""
     summary = {name: value for name, value in rows(evaluation.report).items() if name not in ("corpus", "speed")}
     title = f"{evaluation.corpus}, {evaluation.split}: {evaluation.src_lang} to {evaluation.tgt_lang}"
-    return gallery(list(_entries(evaluation, level, end)), title, summary)
+    entries = list(_entries(evaluation, level, end))
+    return gallery(entries, title, summary, evaluation.src_lang, evaluation.tgt_lang)
 
 
 def _entries(evaluation: Evaluation, level: Level, end: bool) -> Iterator[Entry]:
     sentences = zip(evaluation.translations, evaluation.forced, evaluation.sentences, strict=True)
     for number, (translation, reference, scores) in enumerate(sentences):
-        forced = reference.shown(level, end)
-        candidates = [(one.score, one.shown(level, end)) for one in translation.candidates]
+        forced = _listed(reference, level, end)
         yield Entry(
             source=forced.src,
             reference=forced.tgt,
-            candidates=[Candidate(shown.tgt, score, shown.weights) for score, shown in candidates],
+            candidates=[_candidate(one, level, end) for one in translation.candidates],
             bleu=scores.bleu,
             entropy=scores.entropy,
             coverage=scores.coverage,
             forced=forced.weights,
             gold=None if evaluation.gold is None or level == "piece" else evaluation.gold[number],
+            source_text=translation.source,
+            reference_text=reference.text,
+            unknown=reference.src.unknown if level == "word" else frozenset(),
         )
+
+
+def _candidate(one: Translation, level: Level, end: bool) -> Candidate:
+    listed = _listed(one, level, end)
+    unknown = one.tgt.unknown if level == "word" else frozenset[int]()
+    return Candidate(listed.tgt, one.score, listed.weights, one.text, unknown)
+
+
+def _listed(one: Translation, level: Level, end: bool) -> Map:
+    """The map with </s> among its words, or only among its columns, which follow those of the words."""
+    whole = one.map(level)
+    return whole.with_end() if end else whole._replace(weights=whole.weights[: len(whole.tgt)])
 
 
 def _draw(folder: Path, translations: Sequence[Translation], format: str, level: Level, end: bool) -> None:

@@ -17,7 +17,7 @@ from heed.training.clock import Clock
 from heed.training.module import TranslationModule
 from heed.training.sums import Sums, no_sums
 from heed.training.validation import Picture
-from heed.viz.heatmap import heatmap
+from heed.viz.heatmap import BOARD, heatmap
 
 FOLDER = "tensorboard"
 
@@ -114,7 +114,7 @@ class Board(Callback):
     def _show(self, writer: SummaryWriter, number: int, picture: Picture, step: int) -> None:
         for name, attention in (("reference", picture.forced), ("hypothesis", picture.free)):
             if attention.tgt:  # an untrained model may write nothing
-                figure = heatmap(attention.between_words, attention.src, attention.tgt)
+                figure = heatmap(attention.between_words, attention.src, attention.tgt, size=BOARD)
                 writer.add_figure(f"attention/{number}/{name}", figure, step, close=False)
         lines = (("source", picture.source), ("reference", picture.reference), ("hypothesis", picture.hypothesis))
         # Indented by four, Markdown leaves every sign as it is.
