@@ -9,6 +9,7 @@ about.json            what it was trained on and how well it does; for people an
 
 import errno
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -51,7 +52,12 @@ def save(
     tgt: Subwords,
     about: Mapping[str, object],
 ) -> None:
-    """Write the folder, whole or not at all; a model folder that stood there stays until this one is complete."""
+    """Write the folder, whole or not at all; a model folder that stood there stays until this one is complete.
+
+    Files that heed has not written stay. UserError if there is a config.json that heed has not written.
+    """
+    if os.path.lexists(folder / "config.json") and not is_model(folder):
+        raise UserError(f"{folder / 'config.json'} is damaged, or heed has not written it; move it away")
     config = {"format": FORMAT, "heed": version("heed"), "architecture": dict(architecture)}
 
     def write(new: Path) -> None:
@@ -61,7 +67,16 @@ def save(
         replace_whole(new / "target.model", tgt.save)
         replace_whole(new / "weights.safetensors", lambda path: _save_weights(model, path))
 
-    replace_folder(folder, write)
+    replace_folder(folder, write, FILES)
+
+
+def is_model(folder: Path) -> bool:
+    """Whether heed has written a model into this folder."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and {"format", "heed", "architecture"} <= config.keys()
 
 
 def _save_weights(model: Seq2Seq, path: Path) -> None:

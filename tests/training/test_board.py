@@ -2,6 +2,7 @@
 
 import io
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -130,12 +131,23 @@ def test_later_steps_are_taken_out_of_event_files(run: Run, tmp_path: Path) -> N
     folder.mkdir()
     for file in (run.folder / "tensorboard").iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    keep_until(folder, 24)
+    keep_until(tmp_path, 24)
     kept = events(tmp_path)
     for tag, points in before.items():
         kept_points = [] if tag.startswith("final/") else points
         expected = [point for point in kept_points if (point if isinstance(point, int) else point[0]) <= 24]
         assert kept.get(tag, []) == expected
+
+
+def test_event_files_of_others_stay_as_they_are(run: Run, tmp_path: Path) -> None:
+    """Catches another run's curves, copied beside for comparison, cut off at the step of this one."""
+    shutil.copytree(run.folder, tmp_path / "run")
+    (mine,) = (run.folder / "tensorboard").iterdir()
+    other = tmp_path / "run/tensorboard" / mine.name.removesuffix(".heed")
+    other.write_bytes(mine.read_bytes())
+    keep_until(tmp_path / "run", 12)
+    assert other.read_bytes() == mine.read_bytes()
+    assert (tmp_path / "run/tensorboard" / mine.name).stat().st_size < mine.stat().st_size
 
 
 def test_a_run_killed_between_its_end_and_its_report_ends_once(tmp_path: Path) -> None:

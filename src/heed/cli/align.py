@@ -19,6 +19,7 @@ from heed.files import beside, replace_whole, write_whole
 from heed.maps import Level, Map, read_gold
 from heed.metrics.alignment import Gold, Links, alignment_scores, write_pharaoh, write_weights
 from heed.metrics.symmetrisation import grow_diag_final_and, intersection, transpose, union
+from heed.runs.alignment_files import refuse_strangers, report_path
 
 Symmetrisation = Literal["grow-diag-final-and", "intersection", "union"]
 
@@ -74,7 +75,7 @@ def align(cfg: DictConfig) -> list[Links]:
     if cfg.weights:
         _write_weights(Path(cfg.weights), maps)
     if gold is not None:
-        _report(_report_path(output), links, gold)
+        _report(report_path(output), links, gold)
     print(f"written to {output}")
     return links
 
@@ -82,10 +83,6 @@ def align(cfg: DictConfig) -> list[Links]:
 def _output(cfg: DictConfig) -> Path:
     """What was asked for, or a place beside the model folder."""
     return Path(cfg.output) if cfg.output else beside(Path(cfg.model), "align") / f"{cfg.split}.align"
-
-
-def _report_path(output: Path) -> Path:
-    return Path(f"{output}.report.json")
 
 
 def _check(cfg: DictConfig, output: Path) -> None:
@@ -102,13 +99,14 @@ def _check(cfg: DictConfig, output: Path) -> None:
             f"gold={cfg.gold}, but the text of its own corpus has its own; give source=FILE and target=FILE"
         )
     taken = {Path(cfg[name]).resolve() for name in ("source", "target", "gold") if cfg[name]}
-    written = {f"output={output}": output, f"output={output}, with its report beside it,": _report_path(output)}
+    written = {f"output={output}": output, f"output={output}, with its report beside it,": report_path(output)}
     if cfg.weights:
         written[f"weights={cfg.weights}"] = Path(cfg.weights)
     for name, path in written.items():
         if path.resolve() in taken:
             raise UserError(f"{name} would be written over another of the files that are named; choose another place")
         taken.add(path.resolve())
+    refuse_strangers(output, cfg.weights and Path(cfg.weights), scored=True)
     if cfg.level == "piece" and cfg.gold:
         raise UserError(f"gold={cfg.gold} counts words and level=piece does not; use level=word")
 

@@ -28,7 +28,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from heed.cli.sweep import Ended, Job, Left, remove_record, returns, tell
+from heed.cli.sweep import Ended, Job, Left, record_aside, refuse_record, returns, tell
 from heed.errors import UserError
 from heed.settings import MISSING, dotted, faults, nearest, shown, without_value
 from heed.training.processes import await_turn, process_rank
@@ -160,12 +160,10 @@ def _dotted(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, leaves: Leaves | None) -> int:
-    name, codes, main = task.__name__, list[int](), os.getpid()
+    name, codes = task.__name__, list[int]()
 
     def job(cfg: DictConfig) -> Ended:
         """Runs in a process of its own where a launcher gives it one, with a copy of all that stands around it."""
-        if sweep_name():
-            remove_record(Path(HydraConfig.get().sweep.dir), emptied=os.getpid() == main)
         codes.append(0)
         left: list[Left] = []
 
@@ -178,11 +176,9 @@ def _enter(task: Callable[[DictConfig], object], schema: Schema, resumes: bool, 
         return replace(ended, left=left[-1]) if left else ended
 
     try:
-        with returns() as returned:
+        with record_aside(), returns() as returned:
             code = _ended(name, lambda: _hydra(name, job)).code
         jobs = [Job(_swept(one.overrides or []), one.return_value) for one in returned]
-        for one in returned:
-            remove_record(Path(OmegaConf.merge(one.hydra_cfg, one.cfg).hydra.sweep.dir))
         if jobs and leaves and process_rank() == 0:
             code = max(code, _ended(name, lambda: tell(jobs)).code)
         return max(code, *codes, *(one.ended.code for one in jobs), 0)
@@ -237,6 +233,9 @@ def _hydra(name: str, job: Callable[[DictConfig], Ended]) -> None:
         raise UserError(f"no configs at {CONFIGS}; install heed from its repository: pip install -e .")
     overrides = _overrides()
     try:
+        for line in overrides:
+            if line.startswith("hydra.sweep.dir="):
+                refuse_record(str(_read(line).value()))
         hydra.main(config_path=str(CONFIGS), config_name=name, version_base="1.3")(job)()
     except HYDRA_ERRORS as error:
         raise UserError(_explained(error, name, overrides)) from error

@@ -29,14 +29,13 @@ from heed.runs.evaluation_folder import (
     GALLERY,
     HEATMAPS,
     HYPOTHESES,
-    REFERENCES,
     evaluation_path,
     refuse_strangers,
     refuse_strangers_to_several,
     search_in,
     translations_in,
-    write_lines,
     write_report,
+    write_scores,
     writing,
 )
 from heed.runs.report import over_runs, rows, table, table_over_runs
@@ -156,11 +155,9 @@ def _evaluate(cfg: DictConfig) -> tuple[dict[str, Any], Path]:
         "sentences_per_second": len(found.pairs) / found.seconds,
     }
     with writing(folder):
-        write_lines(folder / HYPOTHESES, [one.text for one in found.translations])
-        write_lines(folder / REFERENCES, found.pairs.tgt)
+        write_scores(folder, [one.text for one in found.translations], found.pairs.tgt, report)
         _draw(folder / HEATMAPS, cfg, found.translations[: cfg.heatmaps], loaded)
         write_whole(folder / GALLERY, _page(cfg, report, found, loaded, corpus))
-        write_report(folder, report)
     return report, folder
 
 
@@ -250,8 +247,6 @@ def _folder(cfg: DictConfig, corpus: str) -> Path:
 def _draw(folder: Path, cfg: DictConfig, translations: Sequence[Translation], loaded: Bundle) -> None:
     """Attention of the translations as pictures, numbered like the lines of the split."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (*folder.glob("*.png"), *folder.glob("*.svg")):
-        old.unlink()
     for number, found in enumerate(translations, start=1):
         weights, src_words, tgt_words = _shown(_maps(found, loaded, cfg.level)[0], cfg.end)
         save_picture(heatmap(weights, src_words, tgt_words), folder / f"{number:04}.{cfg.format}")

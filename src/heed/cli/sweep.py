@@ -1,10 +1,12 @@
 """What a sweep leaves: what each job came to, in whatever process it ran, and a table of what was tried."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -20,6 +22,9 @@ from heed.runs.run_folder import SWEEP
 
 SHOWN = {"search": ("search", ""), **SCORES}
 """Key in a report -> its name in the table, and its format there."""
+
+RECORD = "HEED_SWEEP_RECORD"
+"""Environment variable: the folder for Hydra's record of a sweep, as configs name it."""
 
 SPLITS = ("train", "valid", "test")
 
@@ -62,15 +67,20 @@ def returns() -> Iterator[list[JobReturn]]:
         yield found
 
 
-def remove_record(folder: Path, emptied: bool = True) -> None:
-    """Hydra's own record of a sweep; each job's run folder holds its whole config.
+@contextmanager
+def record_aside() -> Iterator[None]:
+    """Have Hydra write its own record of a sweep where no file of a user is; each run folder holds its whole config.
 
-    The folder that Hydra made for it goes only while no other process can be about to make its own in there.
+    It goes into the folder that hydra.sweep.dir names in heed's configs, and would replace a `multirun.yaml` there.
     """
-    (folder / "multirun.yaml").unlink(missing_ok=True)
-    with suppress(OSError):  # it stays where runs are in it
-        if emptied:
-            folder.rmdir()
+    with tempfile.TemporaryDirectory(prefix="heed-") as folder, patch.dict(os.environ, {RECORD: folder}):
+        yield
+
+
+def refuse_record(folder: str) -> None:
+    """UserError if Hydra's record of a sweep would replace a file in a folder that the user has chosen for it."""
+    if os.path.lexists(Path(folder, "multirun.yaml")):
+        raise UserError(f"hydra.sweep.dir={folder}: Hydra would replace {folder}/multirun.yaml; leave that setting out")
 
 
 def scored(model: Path) -> dict[str, Any]:
@@ -98,8 +108,16 @@ def tell(jobs: Sequence[Job]) -> None:
     places = {job.ended.left.folder.parent for job in jobs if job.ended.left}
     if len(places) == 1:
         path = places.pop() / SWEEP
+        if path.exists() and not _is_table(path):
+            raise UserError(f"{path} is there, and heed has not written it; the table is not written")
         write_whole(path, f"{shown}\n")
         print(f"\nwritten to {path}")
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a table that a former sweep has left."""
+    lines = path.read_bytes().splitlines()
+    return len(lines) > 1 and all(line.startswith(b"|") for line in lines) and set(lines[1]) <= set(b"|-")
 
 
 def table(jobs: Sequence[Job]) -> str:

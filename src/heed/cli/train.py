@@ -22,7 +22,19 @@ from heed.data.prepared import Recipe, prepare
 from heed.errors import UserError
 from heed.files import write_whole
 from heed.models.seq2seq import Seq2Seq
-from heed.runs.run_folder import ENVIRONMENT, REPORT, WITHOUT_EFFECT, Found, begin, finish, held, run_path
+from heed.runs.own_files import ENVIRONMENT, REPORT
+from heed.runs.run_folder import (
+    WITHOUT_EFFECT,
+    Begun,
+    Overwrite,
+    State,
+    begin,
+    check_text,
+    finish,
+    locked,
+    run_path,
+)
+from heed.runs.run_folder import state as run_state
 from heed.settings import dotted
 from heed.text.subwords import Subwords
 from heed.training.averaging import Average, MeanOfLast, moving_average
@@ -66,7 +78,7 @@ class Settings:
     callbacks: dict[str, Any]
     run: str
     runs: str
-    overwrite: bool
+    overwrite: Overwrite
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     guided_attention: Annotated[float, Field(ge=0)]
@@ -99,18 +111,20 @@ class Data:
     valid: Pairs
     bitext: Bitext
     table: str
+    digests: Mapping[str, str]
+    """Of each split that the run reads: another text has another one."""
 
 
 def train(cfg: DictConfig) -> Run:
     """Train, or go on with what an earlier start left, to the end; nothing where the run is finished."""
     _check(cfg)
     folder = _folder(cfg)
-    with joined(cfg.trainer.distributed, cfg.trainer.accelerator), ExitStack() as kept:
-        if first_says(lambda: _begin(cfg, folder, kept)) == "finished":
+    with joined(cfg.trainer.distributed, cfg.trainer.accelerator), ExitStack() as stack:
+        state = first_says(lambda: _open(cfg, folder, stack))
+        if state == "finished":
             print(f"{folder} is finished; overwrite=true starts over")
         else:
-            _check_shared(folder)
-            report = _train(cfg, folder)
+            report = _train(cfg, folder, state, stack)
             first_says(lambda: finish(folder, report))
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         print(_summary(folder, report, cfg.corpus))
@@ -143,26 +157,16 @@ def _has_test(corpus: DictConfig) -> bool:
     return "test" in build(corpus).splits
 
 
-def _begin(cfg: DictConfig, folder: Path, kept: ExitStack) -> Found:
-    """Keep the folder for this run as long as `kept` is open; what it was found to be."""
-    kept.enter_context(held(folder))
-    return begin(folder, _plain(cfg), cfg.overwrite)
+def _open(cfg: DictConfig, folder: Path, stack: ExitStack) -> State:
+    """Lock the folder for this run as long as `stack` is open; what it is found to be."""
+    stack.enter_context(locked(folder))
+    return run_state(folder, _plain(cfg), cfg.overwrite)
 
 
-def _check_shared(folder: Path) -> None:
-    """UserError for a process to which the folder of the run is another one."""
-    begun = first_says((folder / ENVIRONMENT).read_bytes)
-
-    def check() -> None:
-        if not (folder / ENVIRONMENT).exists() or (folder / ENVIRONMENT).read_bytes() != begun:
-            raise UserError(f"{folder} is not one folder for all processes; give runs=… on a disk that they share")
-
-    first_then_others(check)
-
-
-def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
+def _train(cfg: DictConfig, folder: Path, state: State, stack: ExitStack) -> dict[str, Any]:
     """One run to its end; the report."""
-    data, model, architecture = first_then_others(lambda: _prepare(cfg, folder))
+    prepared, begun = _prepare(cfg, folder, state, stack)
+    data, model, architecture = prepared
     print(data.table)
     if not (cfg.callbacks.board and cfg.callbacks.checkpoints):
         raise UserError("callbacks.board and callbacks.checkpoints keep the run and cannot be null")
@@ -176,6 +180,8 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     checkpoints.on_best = lambda scores: bundle.save(
         folder / "model", task.evaluated, architecture, data.src, data.tgt, _about(cfg, data, scores)
     )
+    if begun:
+        checkpoints.on_saved = begun.settle
     parameters = sum(parameter.numel() for parameter in model.parameters())
     print(_outline(cfg, data, parameters, trainer), flush=True)
     fit(trainer, task, data.bitext)
@@ -192,37 +198,83 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     }
 
 
-def _prepare(cfg: DictConfig, folder: Path) -> tuple[Data, Seq2Seq, dict[str, Any]]:
-    """The text in pieces, and a model of its sizes, the same in all processes."""
+Prepared = tuple[Data, Seq2Seq, dict[str, Any]]
+"""The text in pieces, and a model of its sizes, the same in all processes."""
+
+
+def _prepare(cfg: DictConfig, folder: Path, state: State, stack: ExitStack) -> tuple[Prepared, Begun | None]:
+    """What is trained; the run in its folder begins, or goes on with the same text, once that is known to be right.
+
+    The first process reads the text, trains the vocabularies and writes them; the others read them.
+    """
+    first: list[Prepared] = []
+    begun: list[Begun] = []
+
+    def begin_first() -> bytes:
+        first.append(_ready(cfg, folder if state == "unfinished" else None))
+        data = first[0][0]
+        if state == "new":
+            begun.append(stack.enter_context(begin(folder, _plain(cfg), data.digests)))
+            _print_replaced(begun[0])
+        else:
+            check_text(folder, data.digests)
+        for name, subwords in (("source.model", data.src), ("target.model", data.tgt)):
+            if not (folder / "subwords" / name).exists():
+                write_whole(folder / "subwords" / name, subwords.model)
+        return (folder / ENVIRONMENT).read_bytes()
+
+    environment = first_says(begin_first)
+
+    def ready() -> Prepared:
+        _check_shared(folder, environment)
+        return first[0] if first else _ready(cfg, folder)
+
+    return first_then_others(ready), begun[0] if begun else None
+
+
+def _print_replaced(begun: Begun) -> None:
+    if begun.replaced:
+        print(f"{begun.folder}: the former run is kept in {begun.replaced} until the first checkpoint of this one")
+
+
+def _check_shared(folder: Path, environment: bytes) -> None:
+    """UserError for a process to which the folder of the run is another one."""
+    if not (folder / ENVIRONMENT).exists() or (folder / ENVIRONMENT).read_bytes() != environment:
+        raise UserError(f"{folder} is not one folder for all processes; give runs=… on a disk that they share")
+
+
+def _ready(cfg: DictConfig, folder: Path | None) -> Prepared:
+    """The text in pieces and the model; the vocabularies are those of the run in `folder`, if it has them."""
     data = _data(cfg, folder)
     torch.manual_seed(cfg.seed)
     return data, *_model(cfg, data)
 
 
-def _data(cfg: DictConfig, folder: Path) -> Data:
+def _data(cfg: DictConfig, folder: Path | None) -> Data:
     if cfg.subword_sampling and cfg.guided_attention:
         raise UserError("guided_attention knows the pieces of one segmentation; set subword_sampling=null with it")
     corpus: Corpus = build(cfg.corpus)
     splits = {name: corpus.read(name) for name in ("train", "valid", *({"test"} & corpus.splits.keys()))}
     cleaned = cache(lambda: build(cfg.cleaning)(splits["train"]))
-    src, tgt = _subwords(cfg, lambda: cleaned()[0], folder / "subwords")
+    src, tgt = _subwords(cfg, lambda: cleaned()[0], folder)
     recipe = Recipe(src, tgt, cfg.subwords.kind, _plain(cfg.cleaning), cfg.subword_sampling, cfg.seed)
     prepared = prepare(splits, recipe, cleaned)
     processes = started_processes(cfg.trainer.distributed)
     order = {"seed": cfg.seed, "rank": processes.rank, "world": processes.world}
     bitext = Bitext(prepared.train, prepared.valid, **cfg.batches, **order)
     guided = cleaned()[0] if cfg.guided_attention else None
-    return Data(corpus, src, tgt, guided, splits["valid"], bitext, prepared.table)
+    digests = {name: splits[name].digest for name in ("train", "valid")}
+    return Data(corpus, src, tgt, guided, splits["valid"], bitext, prepared.table, digests)
 
 
-def _subwords(cfg: DictConfig, train: Callable[[], Pairs], folder: Path) -> tuple[Subwords, Subwords]:
-    """The vocabularies of this run: trained once, read ever after."""
-    paths = folder / "source.model", folder / "target.model"
-    if not all(path.exists() for path in paths):
-        pairs = train()
-        for path, subwords in zip(paths, build(cfg.subwords)(pairs.src, pairs.tgt), strict=True):
-            write_whole(path, subwords.model)
-    return Subwords.load(paths[0]), Subwords.load(paths[1])
+def _subwords(cfg: DictConfig, train: Callable[[], Pairs], folder: Path | None) -> tuple[Subwords, Subwords]:
+    """The vocabularies of the run in `folder`; they are trained if there is no such run, or it has none."""
+    paths = [folder / "subwords" / f"{side}.model" for side in ("source", "target")] if folder else []
+    if paths and all(path.exists() for path in paths):
+        return Subwords.load(paths[0]), Subwords.load(paths[1])
+    pairs = train()
+    src, tgt = build(cfg.subwords)(pairs.src, pairs.tgt)
+    return src, tgt
 
 
 def _model(cfg: DictConfig, data: Data) -> tuple[Seq2Seq, dict[str, Any]]:

@@ -16,14 +16,13 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from heed.files import replace_whole
+from heed.files import remove_parts, replace_whole
 from heed.metrics.attention import Health, advice
 from heed.training.clock import Clock
+from heed.training.event_files import FOLDER, SUFFIX, own_event_files
 from heed.training.module import SUMS, Translation
 from heed.training.validation import Picture
 from heed.viz.heatmap import heatmap
-
-FOLDER = "tensorboard"
 
 EARLY = 200
 """Updates before which no run is told that its attention has not formed."""
@@ -145,10 +144,10 @@ class Board(Callback):
 
     def _open(self, trainer: Trainer) -> SummaryWriter | None:
         if self._writer is None and trainer.is_global_zero:
-            folder = Path(trainer.default_root_dir) / FOLDER
-            keep_until(folder, trainer.global_step)
+            run = Path(trainer.default_root_dir)
+            keep_until(run, trainer.global_step)
             # The purge is for a TensorBoard that has read those steps already.
-            self._writer = SummaryWriter(folder, purge_step=trainer.global_step + 1)
+            self._writer = SummaryWriter(run / FOLDER, purge_step=trainer.global_step + 1, filename_suffix=SUFFIX)
         return self._writer
 
 
@@ -168,14 +167,13 @@ def _warn(writer: SummaryWriter, text: str, step: int, prefix: str = "") -> None
     writer.add_text(f"{prefix}attention_health/warning", text, step)
 
 
-def keep_until(folder: Path, step: int) -> None:
-    """Take later steps and the end of a run out of the event files, and the half record of a killed process.
+def keep_until(run: Path, step: int) -> None:
+    """Take later steps and the end of a run out of its event files, and the half record of a killed process.
 
     TensorBoard's `purge_step` alone is not enough: its reader goes by it for curves and images, but not for text.
     """
-    for half in folder.glob(".events.out.tfevents.*"):
-        half.unlink()  # left by a kill in the middle of what follows, and TensorBoard would read it too
-    for path in folder.glob("events.out.tfevents.*"):
+    for path in own_event_files(run):
+        remove_parts(path)  # left by a kill in the middle of what follows, and TensorBoard would read them too
         records = [record for record in RawEventFileLoader(str(path)).Load() if _is_kept(record, step)]
         replace_whole(path, partial(_write_records, records))
 

@@ -5,6 +5,7 @@ import signal
 import sys
 import zipfile
 from collections.abc import Callable
+from itertools import chain, count
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, cast
@@ -16,7 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from pydantic import Field
 
 from heed.errors import UserError
-from heed.files import replace_whole
+from heed.files import remove_parts, replace_whole
 from heed.training.module import Translation
 
 Record = dict[str, int | float]
@@ -52,17 +53,23 @@ def resumable(folder: Path) -> Path | None:
     A damaged one is said and put aside, lest it take the place of the whole one at the next rotation. UserError where
     none is whole.
     """
-    for half in (folder / LAST).parent.glob(".*.ckpt.*"):
-        half.unlink()  # left by a kill in the middle of writing
+    for name in (LAST, BEST, PREVIOUS):
+        remove_parts(folder / name)
     paths = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
     whole = next((path for path in paths if is_whole(path)), None)
     if paths and not whole:
         names = " and ".join(map(str, paths))
         raise UserError(f"{names} cannot be read; put back a copy, or start over with overwrite=true")
     if whole and whole != paths[0]:
-        aside = paths[0].replace(paths[0].with_suffix(".damaged"))
+        aside = paths[0].rename(_free(paths[0].with_suffix(".damaged")))
         print(f"warning: {paths[0]} cannot be read; kept as {aside.name}, going on from {whole.name}", file=sys.stderr)
     return whole
+
+
+def _free(path: Path) -> Path:
+    """This path, or one like it where nothing is yet."""
+    others = (path.with_suffix(f".{number}{path.suffix}") for number in count(2))
+    return next(one for one in chain([path], others) if not os.path.lexists(one))
 
 
 def is_whole(path: Path) -> bool:
@@ -118,6 +125,8 @@ class Checkpoints(Checkpoint):
         self.history: list[Record] = []
         self.on_best: Callable[[Record], None] = lambda scores: None
         """Called with a validation's scores when it is the best so far, before the checkpoints are written."""
+        self.on_saved: Callable[[], None] = lambda: None
+        """Called when the last checkpoint is written, in the first process."""
         self._signal: int | None = None
 
     @property
@@ -164,6 +173,8 @@ class Checkpoints(Checkpoint):
 
     def _save_last(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(_path(trainer, LAST), weights_only=False)
+        if trainer.is_global_zero:
+            self.on_saved()
         if self._asked_to_stop(trainer):
             raise Stopped(self._signal or signal.SIGTERM, trainer.global_step)
 
