@@ -45,7 +45,6 @@ def test_the_commit_is_git_s_own() -> None:
 
 def test_a_system_without_proc_and_sysconf_has_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a traceback where a run begins on Windows, or in a sandbox without /proc."""
-
     read_text = Path.read_text
 
     def missing(path: Path, **arguments: Any) -> str:

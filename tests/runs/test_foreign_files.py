@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,9 @@ NO_TEXT = [
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    yield
 
 
 def train(*more: str, flags: tuple[str, ...] = ()) -> Outcome:
@@ -45,7 +44,7 @@ def snapshot(folder: Path) -> Mapping[str, object]:
         for path in (Path(place, name) for name in [*names, *files]):
             kind = path.lstat().st_mode
             readable = path.read_bytes if stat.S_ISREG(kind) else (lambda kind=kind: stat.S_IFMT(kind))
-            found[str(path)] = os.readlink(path) if path.is_symlink() else readable()
+            found[str(path)] = path.readlink() if path.is_symlink() else readable()
     return found
 
 
@@ -55,6 +54,19 @@ def foreign(*names: str) -> Mapping[str, object]:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(f"years of work: {name}")
     return {name: Path(name).read_bytes() for name in names}
+
+
+def evaluate(*more: str, command: str = "evaluate") -> Outcome:
+    return forked(Path(".."), command, "model=runs/own/model", *more)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> list[str]:
+    """A model, a corpus for it, and how an evaluation on that is asked for."""
+    model_folder.write(Path("runs/own/model"))
+    for lang, lines in (("en", model_folder.SOURCES), ("fr", model_folder.TARGETS)):
+        model_folder.write_lines(Path(f"own/test.{lang}"), lines)
+    return ["corpus=files", "corpus.name=own", "corpus.src_lang=en", "corpus.tgt_lang=fr", "corpus.test=own/test"]
 
 
 def changed(before: Mapping[str, object]) -> list[str]:
@@ -127,7 +139,7 @@ def test_another_text_is_refused_and_the_run_stays() -> None:
 
 @pytest.mark.parametrize("name", ["multirun.yaml", "runs/multirun.yaml"])
 def test_a_sweep_that_fails_leaves_the_records_of_others(name: str) -> None:
-    """Catches a multirun.yaml that another program needs replaced by Hydra's record of this sweep, or deleted as that."""
+    """Catches a multirun.yaml that another program needs replaced by Hydra's record, or deleted as that."""
     before = foreign(name)
     assert forked(Path(".."), "train", "--multirun", *NO_TEXT, "runs=runs", "seed=1,2").code == 2
     assert changed(before) == []
@@ -152,3 +164,49 @@ def test_a_sweep_whose_folder_for_hydra_holds_another_record_is_refused() -> Non
     assert outcome.code == 2
     assert "would replace mine/multirun.yaml" in outcome.line
     assert changed(before) == []
+
+
+def test_an_evaluation_replaces_its_former_self_and_nothing_else(own: list[str]) -> None:
+    """Catches pictures of a holiday removed with those of the last evaluation, and pictures of that one left."""
+    outcome = evaluate(*own, "output=out", "heatmaps=3")
+    assert outcome.code == 0, outcome.err
+    first = snapshot(Path("out"))
+    before = foreign("out/notes.txt", "out/heatmaps/holiday.png", "out/heatmaps/1.png")
+    assert evaluate(*own, "output=out", "heatmaps=2", "search=beam").code == 0
+    assert changed(before) == []
+    assert snapshot(Path("out")).keys() == {*first, *before} - {"out/heatmaps/0003.png"}
+    assert "beam" in Path("out/report.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["report.json", "hypotheses.txt", "references.txt", "gallery.html", "heatmaps", "heatmaps/0001.png"],
+)
+@pytest.mark.parametrize("former", [True, False])
+def test_an_evaluation_into_a_folder_with_files_of_others_is_refused(own: list[str], name: str, former: bool) -> None:
+    """Catches somebody's report.json, or scanned pages called 0001.png, replaced by an evaluation's."""
+    if former:
+        assert evaluate(*own, "output=out", "heatmaps=0").code == 0
+        Path("out/heatmaps").rmdir()
+        if name in ("hypotheses.txt", "references.txt", "gallery.html"):
+            return  # what a former evaluation has written cannot be told from what a user wrote over it
+        Path("out/report.json").unlink()
+    before = {**snapshot(Path("out")), **foreign(f"out/{name}")}
+    outcome = evaluate(*own, "output=out")
+    assert outcome.code == 2, outcome.err
+    assert "choose another place with output=DIR" in outcome.line
+    assert changed(before) == []
+
+
+@pytest.mark.parametrize("key", ["output", "weights"])
+def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) -> None:
+    """Catches `output=thesis.tex` instead of `target=`."""
+    before = foreign("thesis.tex", "x.align.report.json")
+    texts = ["source=own/test.en", "target=own/test.fr"]
+    keys = {"output": "new.align", key: "thesis.tex"}
+    outcome = evaluate(*texts, *(f"{name}={path}" for name, path in keys.items()), command="align")
+    assert outcome.code == 2
+    assert f"thesis.tex is there, and heed-align has not written it; choose another {key}=FILE" in outcome.line
+    assert changed(before) == []
+    for _ in range(2):  # its own are
+        assert evaluate(*texts, "output=a.align", "weights=a.npz", command="align").code == 0

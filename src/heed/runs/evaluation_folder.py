@@ -125,9 +125,7 @@ def _listed(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
 
 
-def write_scores(
-    folder: Path, hypotheses: Sequence[str], references: Sequence[str], report: Mapping[str, Any]
-) -> None:
+def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[str], report: Mapping[str, Any]) -> None:
     """Write an evaluation but for its pictures and its gallery, in the place of a former one, all of which goes.
 
     A process that is killed leaves the former evaluation, or this one, or a part of this one without a report.

@@ -31,7 +31,8 @@ import yaml
 
 from heed.bundle import FILES
 from heed.errors import UserError
-from heed.files import AlreadyLocked, finish_replacing, locked as locked_file, write_whole
+from heed.files import AlreadyLocked, finish_replacing, write_whole
+from heed.files import locked as locked_file
 from heed.runs import own_files
 from heed.runs.environment import environment
 from heed.runs.json_files import read_object
@@ -280,7 +281,7 @@ def _plain(value: object) -> str:
 
 
 def _effective(key: str) -> bool:
-    return key.split(".")[0] not in WITHOUT_EFFECT
+    return key.partition(".")[0] not in WITHOUT_EFFECT
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
