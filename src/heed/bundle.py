@@ -11,6 +11,7 @@ Format 3, which is read too, has the sizes of the vocabularies and the settings 
 
 import errno
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -52,7 +53,12 @@ class Bundle:
 def save(
     folder: Path, model: Seq2Seq, architecture: Architecture, src: Subwords, tgt: Subwords, about: Mapping[str, object]
 ) -> None:
-    """Write the folder, whole or not at all; a model folder already there stays until this one is complete."""
+    """Write the folder, whole or not at all; a model folder already there stays until this one is complete.
+
+    Files that heed has not written stay. UserError if there is a config.json that heed has not written.
+    """
+    if os.path.lexists(folder / "config.json") and not is_model(folder):
+        raise UserError(f"{folder / 'config.json'} is damaged, or heed has not written it; move it away")
     vocabularies = {"src_vocab": len(src), "tgt_vocab": len(tgt)}
     config = {"format": FORMAT, "heed": version("heed"), **vocabularies, "architecture": architecture.to_dict()}
 
@@ -63,7 +69,16 @@ def save(
         replace_whole(new / "target.model", tgt.save)
         replace_whole(new / "weights.safetensors", lambda path: _save_weights(model, path))
 
-    replace_folder(folder, write)
+    replace_folder(folder, write, FILES)
+
+
+def is_model(folder: Path) -> bool:
+    """Whether heed has written a model into this folder."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and {"format", "heed", "architecture"} <= config.keys()
 
 
 def _save_weights(model: Seq2Seq, path: Path) -> None:

@@ -255,7 +255,10 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("evaluate OTHER corpus.tgt_lang=de", "translates en to fr, and corpus other is en to de; choose text of its"),
         ("evaluate OTHER corpus.name=../../../out", "corpus.name=../../../out: expected a name that a folder can have"),
         ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that a folder can have"),
-        ("evaluate output=report", "report holds report.json, which no evaluation wrote; choose another place"),
+        (
+            "evaluate output=report",
+            "report/report.json is there, and no evaluation by heed has written it; choose",
+        ),
         ("evaluate output=own/test.en/x", "own/test.en/x cannot be written (Not a directory); choose another"),
         ("evaluate search.max_len=0", "search=greedy: max_len must be at least 1, got 0"),
         ("evaluate search=beam search.beam_size=0", "must be at least 1"),

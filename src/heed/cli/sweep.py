@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from heed.errors import UserError
 from heed.files import write_whole
 from heed.runs.evaluation_folder import SCORES
 from heed.runs.run_folder import SWEEP
@@ -92,8 +93,16 @@ def print_table(jobs: Sequence[Job]) -> None:
     places = {job.ended.result.folder.parent for job in jobs if job.ended.result}
     if len(places) == 1:
         path = places.pop() / SWEEP
+        if path.exists() and not _is_table(path):
+            raise UserError(f"{path} is there, and heed has not written it; the table is not written")
         write_whole(path, f"{shown}\n")
         print(f"\nwritten to {path}")
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a table that a former sweep has left."""
+    lines = path.read_bytes().splitlines()
+    return len(lines) > 1 and all(line.startswith(b"|") for line in lines) and set(lines[1]) <= set(b"|-")
 
 
 def table(jobs: Sequence[Job]) -> str:

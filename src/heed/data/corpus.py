@@ -1,6 +1,7 @@
 """Parallel text: where the splits of a corpus are and what they hold."""
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from heed.errors import UserError
+
+LINES_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,16 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.src)
+
+    @property
+    def digest(self) -> str:
+        """A name for this text, gold alignments included: another text has another one."""
+        digest = hashlib.blake2b(digest_size=16)
+        for side in (self.src, self.tgt, self.gold or []):
+            digest.update(len(side).to_bytes(8, "little"))
+            for start in range(0, len(side), LINES_AT_ONCE):
+                digest.update("\n".join([*side[start : start + LINES_AT_ONCE], ""]).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from heed.runs.evaluation_folder import SCORES
 from heed.metrics.attention import Health, advice
+from heed.runs.evaluation_folder import SCORES
 
 SIGNATURES = ("bleu", "bleu_tokenised", "chrf", "ter")
 

@@ -8,7 +8,8 @@ import yaml
 
 from heed import bundle
 from heed.errors import UserError
-from heed.runs.run_folder import CONFIG, differences
+from heed.runs.own_files import CONFIG
+from heed.runs.run_folder import differences
 
 PLACE = "*"
 """Stands for the seed; Hydra and a shell that finds no such file leave it as it is."""

@@ -5,6 +5,7 @@ import os
 import signal
 import zipfile
 from collections.abc import Callable, Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -15,7 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from pydantic import Field
 
 from heed.errors import UserError
-from heed.files import replace_whole
+from heed.files import remove_parts, replace_whole
 from heed.metrics.scores import Metric, rank
 from heed.signals import Deferral
 from heed.training.module import TranslationModule
@@ -59,8 +60,8 @@ def resumable(folder: Path) -> Path | None:
     A damaged one is reported by a warning and renamed, or it would take the place of the whole one at the next
     rotation. UserError if none is whole, or if an earlier heed wrote it.
     """
-    for half in (folder / LAST).parent.glob(".*.ckpt.*"):
-        half.unlink()  # left by a kill in the middle of writing
+    for name in (LAST, BEST, PREVIOUS):
+        remove_parts(folder / name)  # left by a kill in the middle of writing
     paths = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
     whole = next((path for path in paths if is_whole(path)), None)
     if paths and not whole:
@@ -69,9 +70,15 @@ def resumable(folder: Path) -> Path | None:
     if whole:
         _refuse_other_formats(whole)
     if whole and whole != paths[0]:
-        aside = paths[0].replace(paths[0].with_suffix(".damaged"))
+        aside = paths[0].rename(_free(paths[0].with_suffix(".damaged")))
         log.warning("%s cannot be read; renamed to %s, continuing from %s", paths[0], aside.name, whole.name)
     return whole
+
+
+def _free(path: Path) -> Path:
+    """This path, or one like it if something is there."""
+    others = (path.with_suffix(f".{number}{path.suffix}") for number in count(2))
+    return next(one for one in chain([path], others) if not os.path.lexists(one))
 
 
 def _refuse_other_formats(path: Path) -> None:
@@ -185,6 +192,8 @@ class Checkpoints(Checkpoint):
         self.history: list[Record] = []
         self.on_best: Callable[[Record], None] = lambda scores: None
         """Called with a validation's scores when it is the best so far, before the checkpoints are written."""
+        self.on_saved: Callable[[], None] = lambda: None
+        """Called when the last checkpoint is written, in the first process."""
         self.signals = Deferral()
         """Entered by whoever trains."""
 
@@ -242,6 +251,8 @@ class Checkpoints(Checkpoint):
 
     def _save_last(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(_path(trainer, LAST), weights_only=False)
+        if trainer.is_global_zero:
+            self.on_saved()
         if self._asked_to_stop(trainer):
             raise Stopped(self.signals.asked or signal.SIGTERM, trainer.global_step)
 

@@ -6,6 +6,7 @@ file made after the clock was set back would come first; the earlier ones are re
 start wrote the file, and stays.
 """
 
+import json
 import os
 import re
 import time
@@ -14,6 +15,13 @@ from pathlib import Path
 
 NAME = re.compile(r"events\.out\.tfevents\.(?P<seconds>\d+)(?P<rest>\..*\.heed-(?P<start>\d+))")
 """As TensorBoard's writer makes it, with our suffix."""
+
+FORMER = re.compile(r"events\.out\.tfevents\.\d+\..+\.\d+\.\d+")
+"""Names of event files in runs that were begun before heed marked them."""
+
+FOLDER = "tensorboard"
+
+FIRST_RECORD = b"brain.Event"
 
 Sizes = dict[str, int]
 """Number of a start -> bytes of its event file. The number is text, as in the names of files."""
@@ -46,6 +54,34 @@ def cut_back(folder: Path, recorded: Mapping[str, int]) -> int:
     return max(map(int, recorded), default=0) + 1
 
 
+def own_event_files(run: Path) -> list[Path]:
+    """The event files that heed has written for the run in this folder, in the order of their names."""
+    former = {} if _marks_its_files(run) else {
+        path.name: path for path in _event_files(run / FOLDER) if FORMER.fullmatch(path.name)
+    }
+    marked = {path.name: path for path in _paths(run / FOLDER).values()}
+    return [path for _, path in sorted({**former, **marked}.items())]
+
+
+def _marks_its_files(run: Path) -> bool:
+    """Whether the run was begun by a heed that marks its files: then its environment has the digest of its text."""
+    try:
+        return "text" in json.loads((run / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _event_files(folder: Path) -> list[Path]:
+    """Files that hold events, and are no links to such files."""
+    named = folder.glob("events.out.tfevents.*")
+    return [path for path in named if path.is_file() and not path.is_symlink() and _holds_events(path)]
+
+
+def _holds_events(path: Path) -> bool:
+    with path.open("rb") as file:
+        return FIRST_RECORD in file.read(64)
+
+
 def _put_before(folder: Path, seconds: int) -> None:
     """Rename files, in their order, if one of them would come after a file that is made at this time."""
     ordered = sorted(_paths(folder).items(), key=lambda item: int(item[0]))
@@ -58,7 +94,7 @@ def _put_before(folder: Path, seconds: int) -> None:
 
 def _paths(folder: Path) -> dict[str, Path]:
     """The files that were written here, by the number of their start."""
-    return {_parts(path)["start"]: path for path in folder.glob("events.out.tfevents.*") if NAME.fullmatch(path.name)}
+    return {_parts(path)["start"]: path for path in _event_files(folder) if NAME.fullmatch(path.name)}
 
 
 def _parts(path: Path) -> dict[str, str]:
