@@ -77,7 +77,7 @@ class Architecture:
         values, types = _nested(mapping), get_type_hints(cls)
         for name, value in values.items():
             if name not in types:
-                raise ValueError(f"{name}={value!r}: there is no such setting; there are {', '.join(types)}")
+                raise ValueError(f"{name}={value!r}: there is no such setting of a model")
             _check_type(name, value, types[name])
         return cls(**values)
 
@@ -168,7 +168,6 @@ def score_settings(score: object) -> dict[str, inspect.Parameter]:
 
     ValueError, with the names that there are, for an unknown one.
     """
-
     if score not in SCORES:
         extensions.load()
     if not isinstance(score, str) or score not in SCORES:
