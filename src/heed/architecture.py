@@ -77,7 +77,7 @@ class Architecture:
         values, types = _nested(mapping), get_type_hints(cls)
         for name, value in values.items():
             if name not in types:
-                raise ValueError(f"{name}={value!r}: there is no such setting; there are {', '.join(types)}")
+                raise ValueError(f"{name}={value!r}: there is no such setting of a model")
             _check_type(name, value, types[name])
         return cls(**values)
 

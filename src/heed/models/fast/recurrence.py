@@ -167,7 +167,7 @@ def attend_and_read(
     memory: AttentionMemory,
     state_mask: Float[Tensor, "batch hid"] | None = None,
 ) -> Unrolled:
-    """All steps of the cell that attends and reads the embeddings `emb`, starting from the state (`hidden`, `coverage`).
+    """All steps of the cell that attends and reads the embeddings, starting from the state (`hidden`, `coverage`).
 
     The words' share of the GRU's input is one product for all steps. Under autocast the products and the stored
     activations are in its type, the states stay in float32. `state_mask` is the dropout mask of the state that
@@ -236,8 +236,8 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *given: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        inputs, operands = Inputs(*given[: len(Inputs._fields)]), Operands(*given[len(Inputs._fields) :])  # type: ignore[arg-type]
-        trace = _forward(inputs, operands)
+        operands = Operands(*given[len(Inputs._fields) :])  # type: ignore[arg-type]
+        trace = _forward(Inputs(*given[: len(Inputs._fields)]), operands)  # type: ignore[arg-type]
         ctx.save_for_backward(*trace, *operands)
         ctx.set_materialize_grads(False)
         return trace.states[1:], trace.joined[:, :, trace.states.size(2) :], trace.weights
@@ -253,8 +253,7 @@ class _Recurrence(torch.autograd.Function):
 @Replayed
 def _forward(inputs: Inputs, operands: Operands) -> Trace:
     """What the loop computes."""
-    steps, batch, width = inputs.word_gates.shape
-    hid = inputs.hidden.size(1)
+    (steps, _, width), hid = inputs.word_gates.shape, inputs.hidden.size(1)
     trace, coverage, padding = _room(inputs, operands), inputs.coverage, ~inputs.mask
     states, joined, weights = trace.states, trace.joined, trace.weights
     states[0] = inputs.hidden
