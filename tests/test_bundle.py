@@ -157,13 +157,22 @@ def test_it_loads_elsewhere_from_elsewhere_and_runs_nothing(tmp_path: Path) -> N
 
 
 class TestSavingOver:
-    def test_no_file_of_the_old_model_stays(self, tmp_path: Path) -> None:
+    def test_no_file_of_the_old_model_stays_and_every_other_does(self, tmp_path: Path) -> None:
+        """Catches weights of one model beside the settings of another, and a user's notes gone with the old model."""
         write(tmp_path / "model", seed=1)
-        (tmp_path / "model" / "older.safetensors").write_bytes(b"")
+        (tmp_path / "model" / "notes.txt").write_text("mine")
         model = write(tmp_path / "model", seed=2, hid_dim=4)
         assert torch.equal(logits(bundle.load(tmp_path / "model").model), logits(model))
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
-        assert {path.name for path in (tmp_path / "model").iterdir()} == set(bundle.FILES)
+        assert {path.name for path in (tmp_path / "model").iterdir()} == {*bundle.FILES, "notes.txt"}
+        assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
+
+    def test_another_program_s_model_is_not_replaced(self, tmp_path: Path) -> None:
+        """Catches the config.json of some other library's model gone."""
+        (tmp_path / "config.json").write_text('{"architectures": ["MarianMTModel"]}')
+        with pytest.raises(UserError, match=r"config\.json is damaged, or heed has not written it"):
+            write(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
     @pytest.mark.parametrize("end", ["killed", "failed"])
     def test_a_save_that_is_cut_short_leaves_the_old_model_whole(self, tmp_path: Path, end: str) -> None:
@@ -336,18 +345,19 @@ def test_what_is_damaged_is_said_in_one_line(folder: Path, damage: str) -> None:
 def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
     """Catches a good model lost to a better one; a limit on the size of files stands for the end of a disk."""
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder.parent / "environment.json").write_text('{"packages": {"heed": "0.1.0"}}')
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:
         with (
             pytest.raises(UserError, match=r"weights\.safetensors.*; what was saved before is whole"),
-            held(folder.parent),
+            locked(folder.parent),
         ):
             write(folder, seed=2, att_dim=20_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert [path.name for path in folder.parent.iterdir() if path.name != ".lock"] == ["model"]
+    assert {path.name for path in folder.parent.iterdir()} == {".lock", "environment.json", "model"}
 
 
 def test_no_folder_at_all(tmp_path: Path) -> None:
