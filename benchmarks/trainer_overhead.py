@@ -23,15 +23,17 @@ from heed.data.encoded import encode
 from heed.data.module import Bitext
 from heed.data.reverse import reverse
 from heed.metrics.loss import cross_entropy
+from heed.metrics.scores import metric
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD, Subwords
 from heed.training import schedules
 from heed.training.board import Board
 from heed.training.checkpoints import Checkpoints, EarlyStop
 from heed.training.clock import Clock
-from heed.training.module import Translation
-from heed.training.progress import Lines
-from heed.training.trainer import build_trainer
+from heed.training.module import TranslationModule
+from heed.training.progress import Progress
+from heed.training.reporting import Reporter
+from heed.training.trainer import build_trainer, fit
 from heed.training.validation import Validation
 
 STEPS = 150
@@ -88,12 +90,11 @@ def bare(size: int) -> list[float]:
 
 def under_trainer(size: int) -> list[float]:
     """The same under the Trainer, as `heed.cli.train` sets it up."""
-    clock, checkpoints, laps = Clock(), Checkpoints(), Laps()
+    clock, checkpoints, laps = Clock(), Checkpoints(metric("bleu")), Laps()
     board = Board(clock, {})
-    lines = Lines(clock, checkpoints, bar=False)
-    lines.disable()
-    callbacks = [clock, board, lines, EarlyStop(5), laps, checkpoints]
-    task = Translation(
+    progress = Progress(Reporter(), clock, checkpoints)
+    callbacks = [clock, board, progress, EarlyStop(metric("bleu")), laps, checkpoints]
+    task = TranslationModule(
         model(size),
         OPTIMIZER,
         schedules.warmup_constant(),
@@ -104,9 +105,9 @@ def under_trainer(size: int) -> list[float]:
         seed=1,
     )
     with tempfile.TemporaryDirectory() as folder:
-        trainer = build_trainer(Path(folder), callbacks, batches_per_epoch=STEPS, max_steps=STEPS)
+        trainer = build_trainer(Path(folder), callbacks, batches_per_epoch=STEPS, max_steps=STEPS, device="cpu")
         trainer.limit_val_batches = 0
-        trainer.fit(task, datamodule=bitext())
+        fit(trainer, task, bitext())
         board.finish(trainer, {})
     return laps.times
 

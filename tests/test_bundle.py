@@ -18,7 +18,7 @@ from heed import bundle
 from heed.architecture import Architecture, build
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq
-from heed.runs.run_folder import held
+from heed.runs.run_folder import locked
 from heed.search.ensemble import Ensemble
 from heed.text.subwords import Subwords
 from tests.support.models import sentences, targets

@@ -1,6 +1,7 @@
 """The registry of metrics, and which of them decides."""
 
 import logging
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -49,7 +50,7 @@ def test_tables_show_every_metric_of_an_evaluation() -> None:
 def test_a_metric_from_outside_is_one_of_them(registry: None) -> None:
     """Catches an extension that is known in one place and not in another, and a name taken twice."""
 
-    def shortness(*, hypotheses: list[str], references: list[str], tgt_lang: str) -> scores.Scored:
+    def shortness(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> scores.Scored:
         return scores.Scored(float(sum(map(len, hypotheses))), "characters")
 
     mine = Metric("shortness", "short", ".0f", higher_is_better=False, validated=True, compute=shortness)

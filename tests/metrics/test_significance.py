@@ -63,8 +63,9 @@ def test_other_sentences_are_refused() -> None:
 @pytest.mark.parametrize("sentences", [1, 6, 29])
 def test_few_sentences_decide_nothing_and_this_is_said(sentences: int) -> None:
     """Catches p = 0.001 from a single sentence: every resample is that sentence again."""
-    parts: dict[str, list[str]] = {"hypotheses": REFERENCES, "others": [""] * 30, "references": REFERENCES}
-    for found in paired_bootstrap(**{name: lines[:sentences] for name, lines in parts.items()}).values():
+    few = REFERENCES[:sentences]
+    for found in paired_bootstrap(hypotheses=few, others=[""] * sentences, references=few).values():
         assert found.p_value >= min(1, 2 ** (1 - sentences))
         assert found.note.startswith(f"{sentences} sentence")
-    assert paired_bootstrap(**parts)["bleu"].note == ""
+    enough = paired_bootstrap(hypotheses=REFERENCES, others=WORSE, references=REFERENCES)
+    assert enough["bleu"].note == ""

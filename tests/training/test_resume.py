@@ -97,20 +97,20 @@ def test_a_clock_set_back_hides_no_point(moments: Path, ahead: int) -> None:
 
 def test_a_run_of_many_starts_shows_every_point_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches files of several starts in the wrong order, and one that is taken for the work of a later start."""
-    stop_at = 8
+    stops = [8, 12, 20]
     save = WholeFiles.save_checkpoint
 
     def save_and_stop(self: WholeFiles, checkpoint: dict[str, Any], path: Path, **rest: object) -> None:
         save(self, checkpoint, path)
-        if path.stem == "last" and checkpoint["global_step"] == stop_at:
+        if path.stem == "last" and stops and checkpoint["global_step"] == stops[0]:
             raise RuntimeError("stopped")
 
     train(settings(tmp_path, "run=straight"))
     monkeypatch.setattr(WholeFiles, "save_checkpoint", save_and_stop)
-    for stop_at in (8, 12, 20):
+    while stops:
         with pytest.raises(RuntimeError, match="stopped"):
             train(settings(tmp_path, "run=often"))
-    stop_at = 0
+        stops.pop(0)
     train(settings(tmp_path, "run=often"))
     assert len(list((tmp_path / "often" / "tensorboard").iterdir())) == 4
     assert differences(tmp_path / "often", tmp_path / "straight") == []
@@ -122,7 +122,9 @@ def test_a_checkpoint_of_another_heed_is_refused(moments: Path) -> None:
     content = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     del content["heed_format"]
     torch.save(content, folder / "checkpoints" / "last.ckpt")
-    with pytest.raises(UserError, match="written by another version of heed; finish .* start over with overwrite=true"):
+    with pytest.raises(
+        UserError, match=r"written by another version of heed; finish .* start over with overwrite=true"
+    ):
         train(settings(moments, "run=other"))
 
 

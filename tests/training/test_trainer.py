@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heed.errors import UserError
-from heed.training.devices import resolve_device, resolve_precision
+from heed.training.devices import resolve_precision
 from heed.training.trainer import build_trainer, run_steps
 
 

@@ -65,7 +65,7 @@ class Metric:
 
     def order(self, value: int | float) -> float:
         """A number that is larger for a better value."""
-        return value if self.higher_is_better else -value
+        return float(value) if self.higher_is_better else -float(value)
 
 
 _metrics: dict[str, Metric] = {}

@@ -16,6 +16,17 @@ stay there from then on and make the process slower than one that never set them
 
 @contextmanager
 def freed_memory_reused() -> Iterator[None]:
+    """As `reuse_freed_memory` while it is open."""
+    reuse_freed_memory()
+    try:
+        yield
+    finally:
+        mallopt = _mallopt()
+        mallopt(MMAP_THRESHOLD, MMAP_BEFORE)
+        mallopt(TRIM_THRESHOLD, TRIM_BEFORE)
+
+
+def reuse_freed_memory() -> None:
     """Let glibc keep blocks up to a gigabyte for the next step, which asks for the same ones again.
 
     By itself it hands large blocks back to the system and gets them again, every page of them zeroed and mapped at
@@ -25,11 +36,6 @@ def freed_memory_reused() -> Iterator[None]:
     mallopt = _mallopt()
     mallopt(MMAP_THRESHOLD, MOST) or mallopt(MMAP_THRESHOLD, 2**25)  # glibc before 2.35 takes no more
     mallopt(TRIM_THRESHOLD, MOST)
-    try:
-        yield
-    finally:
-        mallopt(MMAP_THRESHOLD, MMAP_BEFORE)
-        mallopt(TRIM_THRESHOLD, TRIM_BEFORE)
 
 
 def _mallopt() -> Callable[[int, int], int]:
