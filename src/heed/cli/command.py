@@ -31,9 +31,10 @@ from omegaconf.errors import OmegaConfBaseException
 from heed.cli.sweep import Ended, Job, Left, remove_record, returns, tell
 from heed.errors import UserError
 from heed.settings import MISSING, dotted, faults, nearest, shown, without_value
+from heed.shipped import shipped
 from heed.training.processes import await_turn, process_rank
 
-CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+CONFIGS = shipped("configs")
 
 HYDRA_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 
@@ -234,7 +235,7 @@ def _line(message: str) -> str:
 def _hydra(name: str, job: Callable[[DictConfig], Ended]) -> None:
     """Hydra's own main, with its complaints made UserErrors. Faults inside a job do not come this way."""
     if not CONFIGS.is_dir():
-        raise UserError(f"no configs at {CONFIGS}; install heed from its repository: pip install -e .")
+        raise UserError(f"no configs at {CONFIGS}; install heed again: pip install --force-reinstall --no-deps heed")
     overrides = _overrides()
     try:
         hydra.main(config_path=str(CONFIGS), config_name=name, version_base="1.3")(job)()
