@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,10 +17,10 @@ import torch
 from heed.experiment import train
 from heed.errors import UserError
 from heed.training.checkpoints import WholeFiles, is_whole
+from tests.support.permissions import permissions_count
 from tests.support.small_run import differences, settings
 
 WITHOUT_PICTURES = ("heatmaps=0", "checkpoint_steps=4")
-NOBODY = 65534
 
 
 class Harm:
@@ -127,13 +126,12 @@ def test_a_full_disk_leaves_what_was_saved_and_is_said(run: Path, stopped: Path)
 
 def test_a_read_only_folder_is_said(run: Path) -> None:
     """Catches a traceback out of the depth of a writer."""
-    with tempfile.TemporaryDirectory() as parent:
-        Path(parent).chmod(0o755)
-        folder = shutil.copytree(run, Path(parent) / "stopped")
-        folder.joinpath("checkpoints").chmod(0o555)
-        with anyone(folder), pytest.raises(UserError, match="Permission denied; what was saved"):
-            go_on(folder)
-        assert is_whole(folder / "checkpoints" / "last.ckpt")
+    checkpoints = run / "checkpoints"
+    checkpoints.chmod(0o555)
+    with permissions_count(), pytest.raises(UserError, match="Permission denied; what was saved"):
+        go_on(run)
+    checkpoints.chmod(0o755)
+    assert is_whole(checkpoints / "last.ckpt")
 
 
 def test_a_loss_that_is_no_number_stops_before_it_is_saved(run: Path) -> None:
@@ -187,18 +185,3 @@ def limited(what: int, limit: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(what, (soft, hard))
-
-
-@contextmanager
-def anyone(folder: Path) -> Iterator[None]:
-    """To root no folder is read-only, so that for a while it is somebody else, to whom the folder belongs."""
-    if os.geteuid():
-        yield
-        return
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, NOBODY, -1)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)

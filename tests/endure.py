@@ -1,7 +1,7 @@
-"""How a run endures: killed again and again, or trained for long.
+"""How a run endures: killed again and again, or trained for long; minutes, run by hand from the root of the checkout.
 
-    python benchmarks/endure.py [--kills 24] [--seed 1]
-    python benchmarks/endure.py --steps 10000
+    python -m tests.endure [--kills 24] [--seed 1]
+    python -m tests.endure --steps 10000
 
 The first trains a small run straight; then the same run, ended by SIGKILL at random moments and continued by the same
 command, every third kill while a checkpoint is being written. What the two leave must agree in every bit: weights and
@@ -17,8 +17,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.small_run import READ, differences, events, overrides
 

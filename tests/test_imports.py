@@ -1,4 +1,4 @@
-"""The import walls of pyproject.toml: each must fall when it is breached, or it keeps nothing out."""
+"""The import contracts of pyproject.toml: each must break when it is breached, or it checks nothing."""
 
 import re
 import shutil
@@ -11,21 +11,21 @@ import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = "Rooms import downwards only, and none beside them"
+LAYERS = "Layers import lower layers only"
 
 BREACHES = {
     LAYERS: ("viz/heatmap.py", "heed.data.corpus"),
-    "data uses text alone": ("data/batches.py", "heed.models.attention"),
-    "search uses models alone": ("search/beam.py", "heed.text.subwords"),
-    "models needs torch, and jaxtyping for its shapes, and nothing else": ("models/encoder.py", "numpy"),
+    "data imports text, but not models, metrics or viz": ("data/batches.py", "heed.models.attention"),
+    "search imports models, but not text, metrics or viz": ("search/beam.py", "heed.text.subwords"),
+    "models imports torch and jaxtyping alone": ("models/encoder.py", "numpy"),
     "models reaches its fast code from encoder and decoder alone": ("models/cell.py", "heed.models.fast.replay"),
     "Only text.subwords imports sentencepiece": ("data/corpus.py", "sentencepiece"),
     "Only data.batches imports torchtext": ("data/module.py", "torchtext"),
     "Only data.fetch imports requests": ("data/corpus.py", "requests"),
     "Only viz imports matplotlib": ("training/module.py", "matplotlib.pyplot"),
     "Only training and data.module import lightning": ("data/batches.py", "lightning.pytorch"),
-    "lightning has no second door": ("training/module.py", "pytorch_lightning"),
-    "Only the doors import hydra and omegaconf": ("training/module.py", "omegaconf"),
+    "lightning is imported under one name": ("training/module.py", "pytorch_lightning"),
+    "Only cli imports hydra and omegaconf": ("training/module.py", "omegaconf"),
 }
 """Name of a contract -> a file, and an import planted in it that this contract alone forbids."""
 
@@ -53,8 +53,8 @@ def test_a_breach_breaks_its_contract(copy: Path, contract: str) -> None:
     assert broken(copy) == [contract]
 
 
-def test_a_new_room_needs_a_place(copy: Path) -> None:
-    """Catches a module at the top of heed that no wall knows of."""
+def test_a_new_module_needs_a_layer(copy: Path) -> None:
+    """Catches a module at the top of heed that no contract covers."""
     (copy / "src/heed/attic.py").touch()
 
     assert broken(copy) == [LAYERS]
@@ -63,14 +63,14 @@ def test_a_new_room_needs_a_place(copy: Path) -> None:
 def test_models_import_torch_and_jaxtyping_alone() -> None:
     """Catches a package in models that no contract names, because nobody used it when the contracts were written."""
     graph = grimp.build_graph("heed", include_external_packages=True, cache_dir=None)
-    rooms = {"heed.models", *graph.find_descendants("heed.models")}
-    imported = {module.split(".")[0] for room in rooms for module in graph.find_modules_directly_imported_by(room)}
+    models = {"heed.models", *graph.find_descendants("heed.models")}
+    imported = {name.split(".")[0] for module in models for name in graph.find_modules_directly_imported_by(module)}
 
     assert imported - set(sys.stdlib_module_names) == {"heed", "torch", "jaxtyping"}
 
 
 def broken(folder: Path) -> list[str]:
-    """Run the walls' check on a copy of the sources; the names of the contracts that it reports."""
+    """Check a copy of the sources; the names of the contracts that are broken."""
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"]
     environment = {"PYTHONPATH": str(folder / "src")}
     report = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False).stdout
