@@ -53,7 +53,16 @@ def test_importing_heed_needs_nothing() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["bundle", "maps", "models.seq2seq", "search.beam", "search.greedy", "search.sample", "text.subwords", "viz.gallery"],
+    [
+        "bundle",
+        "maps",
+        "models.seq2seq",
+        "search.beam",
+        "search.greedy",
+        "search.sample",
+        "text.subwords",
+        "viz.gallery",
+    ],
 )
 def test_translating_needs_no_extra(module: str) -> None:
     """Catches a trainer that everyone must install who only translates."""

@@ -6,8 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from heed.cli.command import check, compose
-from heed.experiment import Run, Settings, train
 from heed.data.reverse import reverse
+from heed.experiment import Run, Settings, train
 from heed.maps import Map
 from heed.translator import load
 

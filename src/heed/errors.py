@@ -17,7 +17,7 @@ class MissingExtra(UserError, ImportError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Name the extra to install if an import fails: `with needs("plot"): from heed.viz.heatmap import heatmap`.
+    """Name the extra to install if an import fails, as in `with needs("plot"): import matplotlib`.
 
     Args:
         extra: an extra of heed, as `pip install 'heed[extra]'` takes it.

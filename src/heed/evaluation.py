@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from heed.data.corpus import Corpus, Pairs
-from heed.data.named import READERS, own_corpus
+from heed.data.named import own_corpus
+from heed.data.readers import read_corpus
 from heed.errors import UserError
 from heed.files import write_whole
 from heed.maps import Level, Line, Map, has_spaces, read_gold
 from heed.metrics.alignment import Gold, alignment_scores
 from heed.metrics.attention import Health, mean_health
-from heed.metrics.bleu import sentence_bleu, translation_scores
+from heed.metrics.bleu import sentence_bleu
+from heed.metrics.scores import text_scores
 from heed.metrics.significance import Comparison, paired_bootstrap
-from heed.metrics.tokenised import tokenised_bleu
 from heed.runs.evaluation_folder import (
     GALLERY,
     HEATMAPS,
@@ -206,7 +207,7 @@ def evaluate(
         tgt_lang=text.tgt_lang,
         search=described,
         scores={
-            **text_scores(hypotheses, pairs.tgt, text.tgt_lang),
+            **_text_scores(hypotheses, pairs.tgt, text.tgt_lang),
             "perplexity": perplexity(forced),
             "aer": None if gold is None else alignment_scores([one.links() for one in maps], gold).aer,
         },
@@ -232,17 +233,15 @@ def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str
         return own_corpus(translator.about, translator.folders[0] if translator.folders else Path())
     if isinstance(corpus, Corpus):
         return corpus
-    settings = {"reader": corpus} if isinstance(corpus, str) else dict(corpus)
-    reader = settings.pop("reader", None)
-    if reader not in READERS:
-        raise UserError(f"corpus.reader={reader}: there is no such reader; expected {', '.join(READERS)}")
-    return READERS[reader](**settings)
+    return read_corpus({"reader": corpus} if isinstance(corpus, str) else corpus)
 
 
-def text_scores(hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> dict[str, Any]:
+def _text_scores(hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> dict[str, Any]:
     """Every score that is computed from texts, with its signature, by the names that report.json has."""
-    both: Any = {"hypotheses": hypotheses, "references": references, "tgt_lang": tgt_lang}
-    return {**translation_scores(**both)._asdict(), **tokenised_bleu(**both)._asdict()}
+    report: dict[str, Any] = {}
+    for name, scored in text_scores(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang).items():
+        report |= {name: scored.value, f"{name}_signature": scored.signature}
+    return report
 
 
 def perplexity(forced: Sequence[Translation]) -> float:

@@ -43,6 +43,7 @@ from heed.runs.run_folder import (
     state,
 )
 from heed.settings import bind, dotted
+from heed.text.normalization import Normalization
 from heed.text.subwords import PAD, Kind, Subwords, train_pair
 from heed.training import schedules
 from heed.training.averaging import Average, MeanOfLast, moving_average
@@ -98,6 +99,8 @@ class SubwordSettings:
     joint: bool = False
     byte_fallback: bool = False
     character_coverage: float = 1.0
+    src_normalization: Normalization | None = None
+    tgt_normalization: Normalization = "identity"
 
 
 @dataclass(frozen=True)

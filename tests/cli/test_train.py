@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from heed.experiment import Run, train
 from heed.data.reverse import reverse
+from heed.experiment import Run, train
 from heed.metrics.bleu import bleu
 from heed.translator import load
 from tests.support.small_run import events, last_checkpoint, report, same, settings

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from heed import bundle
-from heed.experiment import train
 from heed.errors import UserError
+from heed.experiment import train
 from heed.models.seq2seq import Seq2Seq
 from heed.training.averaging import MeanOfLast, moving_average
 from tests.support.models import build_seq2seq

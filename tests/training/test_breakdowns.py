@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from heed.experiment import train
 from heed.errors import UserError
+from heed.experiment import train
 from heed.training.checkpoints import WholeFiles, is_whole
 from tests.support.permissions import permissions_count
 from tests.support.small_run import differences, settings

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from heed.experiment import train
 from heed.errors import UserError
+from heed.experiment import train
 from heed.training.processes import started_processes
 from tests.support.small_run import differences, events, last_checkpoint, overrides, report, settings
 

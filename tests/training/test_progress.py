@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from heed.experiment import train
 from heed.cli.progress import duration
+from heed.experiment import train
 from tests.support.small_run import overrides, settings
 
 ROOT = Path(__file__).parents[2]

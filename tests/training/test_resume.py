@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import pytest
 import torch
 
-from heed.experiment import train
 from heed.errors import UserError
+from heed.experiment import train
 from heed.training.checkpoints import WholeFiles
 from tests.support.small_run import differences, last_checkpoint, overrides, same, settings
 

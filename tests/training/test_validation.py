@@ -17,10 +17,10 @@ from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
 from heed.metrics.scores import metric
 from heed.models.seq2seq import Seq2Seq
-from tests.support.models import build_seq2seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
 from heed.training.validation import Sentence, Validation
+from tests.support.models import build_seq2seq
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)

@@ -1,4 +1,4 @@
-"""The command that aligns the words of two texts that belong together, by a model's attention."""
+"""heed-align: the words of two texts that belong together are linked, by a model's attention."""
 
 import json
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from omegaconf import DictConfig
 from pydantic import Field
 
-from heed.cli.aligned_text import Text, check_files, given_text, own_text, report_path, write_file, write_weights_file
-from heed.cli.command import door
+from heed.cli.aligned_text import Text, check_files, given_text, own_text, write_file, write_weights_file
+from heed.cli.command import Command
 from heed.files import beside
 from heed.maps import Level, Symmetrisation, has_spaces, link_words, read_gold
 from heed.metrics.alignment import Links, alignment_scores, write_pharaoh
+from heed.runs.alignment_files import report_path
 from heed.translator import Translator, check_reverse, load
 
 NAMES = {"precision": "precision", "recall": "recall", "f1": "F1", "aer": "AER"}
@@ -38,42 +38,44 @@ class Settings:
     device: str
 
 
-def align(cfg: DictConfig) -> list[Links]:
+def align(settings: Settings) -> list[Links]:
     """Write the alignment of each pair of lines; the links."""
-    output = Path(cfg.output) if cfg.output else beside(Path(cfg.model), "align") / f"{cfg.split}.align"
-    check_files(cfg, output)
-    translator = load(cfg.model, cfg.device)
-    text = given_text(cfg) if cfg.source else own_text(cfg, translator)
-    reverse = load(cfg.reverse, cfg.device) if cfg.reverse else None
+    output = (
+        Path(settings.output) if settings.output else beside(Path(settings.model), "align") / f"{settings.split}.align"
+    )
+    check_files(settings, output)
+    translator = load(settings.model, settings.device)
+    text = given_text(settings) if settings.source else own_text(settings, translator)
+    reverse = load(settings.reverse, settings.device) if settings.reverse else None
     if reverse is not None:
         check_reverse(translator, reverse)
-    maps = _maps(cfg, translator, text.sources, text.targets)
+    maps = _maps(settings, translator, text.sources, text.targets)
     gold = None if text.gold is None else read_gold(text.gold, (one.size for one in maps), text.gold_name)
-    turned = _maps(cfg, reverse, text.targets, text.sources) if reverse else None
-    links = link_words(maps, cfg.threshold, turned, cfg.symmetrisation)
+    turned = _maps(settings, reverse, text.targets, text.sources) if reverse else None
+    links = link_words(maps, settings.threshold, turned, settings.symmetrisation)
     write_file(output, "".join(f"{write_pharaoh(one)}\n" for one in links))
-    if cfg.weights:
-        write_weights_file(Path(cfg.weights), maps)
+    if settings.weights:
+        write_weights_file(Path(settings.weights), maps)
     if gold is not None:
         scores = alignment_scores(links, gold)._asdict()
         write_file(report_path(output), json.dumps(scores, indent=2) + "\n")
         print("\n".join(f"{NAMES[name]:10} {value:.3f}" for name, value in scores.items()))
-    print(f"{_units(cfg, text)}written to {output}")
+    print(f"{_units(settings, text)}written to {output}")
     return links
 
 
-def _maps(cfg: DictConfig, translator: Translator, sources: Sequence[str], targets: Sequence[str]) -> list[Any]:
-    return [pair.map(cfg.level) for pair in translator.force(sources, targets, batch_size=cfg.batch_size)]
+def _maps(settings: Settings, translator: Translator, sources: Sequence[str], targets: Sequence[str]) -> list[Any]:
+    return [pair.map(settings.level) for pair in translator.force(sources, targets, batch_size=settings.batch_size)]
 
 
-def _units(cfg: DictConfig, text: Text) -> str:
+def _units(settings: Settings, text: Text) -> str:
     """What the numbers count, if that is not the words between spaces."""
     sides = {"source": text.sources, "target": text.targets}
-    unspaced = [side for side, lines in sides.items() if cfg.level == "word" and not has_spaces(lines)]
+    unspaced = [side for side, lines in sides.items() if settings.level == "word" and not has_spaces(lines)]
     return "".join(f"{side} words are the model's pieces: the text has no spaces between words\n" for side in unspaced)
 
 
-main = door(align, Settings)
+main = Command("align", align, Settings)
 
 if __name__ == "__main__":
     main()

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING, NamedTuple
 
 from heed.data.corpus import read_lines
 from heed.data.named import own_corpus
@@ -12,7 +10,11 @@ from heed.errors import UserError
 from heed.files import replace_whole, write_whole
 from heed.maps import Map
 from heed.metrics.alignment import write_weights
+from heed.runs.alignment_files import refuse_strangers, report_path
 from heed.translator import Translator
+
+if TYPE_CHECKING:
+    from heed.cli.align import Settings
 
 
 class Text(NamedTuple):
@@ -24,52 +26,50 @@ class Text(NamedTuple):
     gold_name: str
 
 
-def check_files(cfg: DictConfig, output: Path) -> None:
+def check_files(settings: "Settings", output: Path) -> None:
     """UserError for keys that do not go together, and for one file named twice."""
-    files = {name: cfg[name] for name in ("source", "target", "output")}
-    if cfg.source or cfg.target:
+    files = {name: getattr(settings, name) for name in ("source", "target", "output")}
+    if settings.source or settings.target:
         missing = [f"{name}=FILE" for name, path in files.items() if not path]
         if missing:
             raise UserError(
                 f"{' and '.join(missing)} missing; give source, target and output, or none of the first two"
             )
-    elif cfg.gold:
+    elif settings.gold:
         raise UserError(
-            f"gold={cfg.gold}, but the text of its own corpus has its own; give source=FILE and target=FILE"
+            f"gold={settings.gold}, but the text of its own corpus has its own; give source=FILE and target=FILE"
         )
-    taken = {Path(cfg[name]).resolve() for name in ("source", "target", "gold") if cfg[name]}
+    taken = {
+        Path(getattr(settings, name)).resolve() for name in ("source", "target", "gold") if getattr(settings, name)
+    }
     written = {f"output={output}": output, f"output={output}, with its report beside it,": report_path(output)}
-    if cfg.weights:
-        written[f"weights={cfg.weights}"] = Path(cfg.weights)
+    if settings.weights:
+        written[f"weights={settings.weights}"] = Path(settings.weights)
     for name, path in written.items():
         if path.resolve() in taken:
             raise UserError(f"{name} would be written over another of the files that are named; choose another place")
         taken.add(path.resolve())
-    if cfg.level == "piece" and cfg.gold:
-        raise UserError(f"gold={cfg.gold} counts words and level=piece does not; use level=word")
+    refuse_strangers(output, Path(settings.weights) if settings.weights else None, scored=True)
+    if settings.level == "piece" and settings.gold:
+        raise UserError(f"gold={settings.gold} counts words and level=piece does not; use level=word")
 
 
-def report_path(output: Path) -> Path:
-    """Where the scores against gold go."""
-    return Path(f"{output}.report.json")
-
-
-def given_text(cfg: DictConfig) -> Text:
+def given_text(settings: "Settings") -> Text:
     """The files that were named."""
-    sources, targets = read_lines(Path(cfg.source)), read_lines(Path(cfg.target))
-    _check_same_length(cfg.source, sources, cfg.target, targets)
-    gold = read_lines(Path(cfg.gold)) if cfg.gold else None
+    sources, targets = read_lines(Path(settings.source)), read_lines(Path(settings.target))
+    _check_same_length(settings.source, sources, settings.target, targets)
+    gold = read_lines(Path(settings.gold)) if settings.gold else None
     if gold is not None:
-        _check_same_length(cfg.source, sources, cfg.gold, gold)
-    return Text(sources, targets, gold, str(cfg.gold))
+        _check_same_length(settings.source, sources, settings.gold, gold)
+    return Text(sources, targets, gold, str(settings.gold))
 
 
-def own_text(cfg: DictConfig, translator: Translator) -> Text:
+def own_text(settings: "Settings", translator: Translator) -> Text:
     """A split of the corpus that the model was trained on."""
     corpus = own_corpus(translator.about, translator.folders[0])
-    pairs = corpus.read(cfg.split)
-    gold = pairs.gold if cfg.level == "word" else None
-    return Text(pairs.src, pairs.tgt, gold, f"gold alignment of {corpus.name}, {cfg.split}")
+    pairs = corpus.read(settings.split)
+    gold = pairs.gold if settings.level == "word" else None
+    return Text(pairs.src, pairs.tgt, gold, f"gold alignment of {corpus.name}, {settings.split}")
 
 
 def write_file(path: Path, content: str) -> None:

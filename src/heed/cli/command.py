@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,8 +52,9 @@ OTHERS = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc")
 class Command:
     """A command: `run` gets its settings, composed from configs/<name>.yaml and checked against `schema`.
 
-    If the same command `resumes` what was stopped, it prints so. If the `results` of a job of a sweep are known, the
-    sweep ends with a table; the last of several stands that were given before a fault.
+    `shorthands` are flags that stand for a setting. If the same command `resumes` what was stopped, it prints so. If
+    the `results` of a job of a sweep are known, the sweep ends with a table; the last of several stands that were given
+    before a fault.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Command:
         schema: type[T],
         resumes: bool = False,
         results: Results | None = None,
+        shorthands: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.run, self.schema, self.resumes, self.results = name, run, schema, resumes, results
+        self.shorthands = dict(shorthands or {})
 
     def __call__(self) -> NoReturn:
         """Run with the arguments of this process and leave with the exit code."""
@@ -75,7 +78,7 @@ class Command:
         warnings.formatwarning = lambda message, *_: f"heed-{self.name}: {message}\n"
         # the second of several processes may be waiting for the first inside a library: SIGTERM ends it at once
         with as_exceptions(sigterm=process_rank() == 0):
-            sys.exit(self._code(sys.argv[1:]))
+            sys.exit(self._code([self.shorthands.get(word, word) for word in sys.argv[1:]]))
 
     def _code(self, arguments: Sequence[str]) -> int:
         try:

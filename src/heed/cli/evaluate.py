@@ -1,21 +1,22 @@
-"""The command that scores a model: a model folder against a split of a corpus."""
+"""heed-evaluate: a model folder is scored on a split of a corpus."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from omegaconf import DictConfig
 from pydantic import Field
 
-from heed.cli.command import build, door, sweep_name
+from heed.cli.bars import bars
+from heed.cli.command import Command, job_name
 from heed.cli.each_seed import evaluate_each, together
 from heed.cli.nodes import search_settings
-from heed.cli.sweep import Left
+from heed.cli.sweep import Result
 from heed.data.corpus import Corpus
+from heed.data.readers import read_corpus
 from heed.errors import UserError
 from heed.evaluation import Evaluation, write
-from heed.evaluation import evaluate as evaluated
+from heed.evaluation import evaluate as evaluate_model
 from heed.maps import Level
 from heed.runs.evaluation_folder import GALLERY, evaluation_path, refuse_strangers
 from heed.runs.report import table
@@ -25,12 +26,12 @@ from heed.translator import load
 
 @dataclass(frozen=True)
 class Settings:
-    """The keys of configs/evaluate.yaml; `corpus` is there when another than the model's own was chosen."""
+    """The keys of configs/evaluate.yaml; `corpus` is None for the one that the model was trained on."""
 
     model: str | list[str]
     seeds: list[int] | None
     versus: str | None
-    search: dict[str, Any]
+    search: Mapping[str, Any]
     split: str
     batch_size: Annotated[int, Field(ge=1)] | None
     heatmaps: Annotated[int, Field(ge=0)]
@@ -39,48 +40,55 @@ class Settings:
     end: bool
     output: str | None
     device: str
-    corpus: dict[str, Any] | None = None
+    corpus: Mapping[str, Any] | None = None
 
 
-def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Score the model, or that of each of several seeds, and write the results; the report."""
-    check_seeds(cfg.model, cfg.seeds)
-    corpus = build(cfg.corpus) if cfg.get("corpus") else None
-    if cfg.seeds:
-        return evaluate_each(cfg, _folder(together(cfg), corpus), lambda one: _evaluate(one, corpus))
-    evaluation, folder = _evaluate(cfg, corpus)
+def evaluate(settings: Settings) -> dict[str, Any]:
+    """Score the model, or that of each of several seeds; write and print the results."""
+    check_seeds(settings.model, settings.seeds)
+    corpus = read_corpus(settings.corpus) if settings.corpus else None
+    with bars():
+        if settings.seeds:
+            return evaluate_each(settings, _folder(together(settings), corpus), lambda one: _evaluate(one, corpus))
+        evaluation, folder = _evaluate(settings, corpus)
     print(f"{table(evaluation.report)}\n\nwritten to {folder}\nto look at {folder / GALLERY}")
     return evaluation.report
 
 
-def _evaluate(cfg: DictConfig, corpus: Corpus | None) -> tuple[Evaluation, Path]:
+def _evaluate(settings: Settings, corpus: Corpus | None) -> tuple[Evaluation, Path]:
     """The evaluation of one model, and where it was written."""
-    name, settings = search_settings(cfg.search)
-    translator, folder = load(cfg.model, cfg.device), _folder(cfg, corpus)
+    search, options = search_settings(settings.search)
+    translator, folder = load(settings.model, settings.device), _folder(settings, corpus)
     refuse_strangers(folder)
-    options = {"batch_size": cfg.batch_size, "versus": cfg.versus, **settings}
-    evaluation = evaluated(translator, corpus, cfg.split, name, **options)
-    write(evaluation, folder, heatmaps=cfg.heatmaps, format=cfg.format, level=cfg.level, end=cfg.end)
+    options |= {"batch_size": settings.batch_size, "versus": settings.versus}
+    evaluation = evaluate_model(translator, corpus, settings.split, search, **options)
+    write(
+        evaluation,
+        folder,
+        heatmaps=settings.heatmaps,
+        format=settings.format,
+        level=settings.level,
+        end=settings.end,
+    )
     return evaluation, folder
 
 
-def _summary(cfg: DictConfig, report: Mapping[str, Any]) -> Iterator[Left]:
-    """What a sweep's table shows of an evaluation: its scores, or their mean over the seeds."""
-    scores = {**report, **report.get("mean", {})}
-    corpus = build(cfg.corpus) if cfg.get("corpus") else None
-    yield Left(_folder(together(cfg), corpus), {report["split"]: scores})
-
-
-def _folder(cfg: DictConfig, corpus: Corpus | None) -> Path:
+def _folder(settings: Settings, corpus: Corpus | None) -> Path:
     """Where to write; a job of a sweep has a folder of its own there. UserError for several models without `output`."""
-    if not cfg.output and not isinstance(cfg.model, str):
-        raise UserError(f"model=[{','.join(cfg.model)}] lies in no one place; say where to write with output=DIR")
-    name = corpus.name if corpus else None
-    place = Path(cfg.output) if cfg.output else evaluation_path(Path(cfg.model), cfg.split, name)
-    return place / (sweep_name() or "")
+    model = settings.model
+    if not settings.output and not isinstance(model, str):
+        raise UserError(f"model=[{','.join(model)}] lies in no one place; say where to write with output=DIR")
+    beside = evaluation_path(Path(str(model)), settings.split, corpus.name if corpus else None)
+    return (Path(settings.output) if settings.output else beside) / (job_name() or "")
 
 
-main = door(evaluate, Settings, leaves=_summary)
+def results(settings: Settings, report: Mapping[str, Any]) -> Iterator[Result]:
+    """What a sweep's table shows of an evaluation: its scores, or their mean over the seeds."""
+    corpus = read_corpus(settings.corpus) if settings.corpus else None
+    yield Result(_folder(together(settings), corpus), {report["split"]: {**report, **report.get("mean", {})}})
+
+
+main = Command("evaluate", evaluate, Settings, results=results)
 
 if __name__ == "__main__":
     main()

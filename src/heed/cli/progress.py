@@ -47,8 +47,8 @@ class TerminalReporter(Reporter):
         self.console.print(Text(table(outline.summary)))
         self.console.print(
             f"\nmodel      {outline.parameters:,} parameters; {outline.src_vocab:,} source and {outline.tgt_vocab:,} "
-            f"target subwords\ntraining   {outline.steps:,} steps, {outline.steps_per_epoch:,} an epoch, validation every "
-            f"{outline.validation_steps:,}, best model by {metrics()[outline.metric].title}"
+            f"target subwords\ntraining   {outline.steps:,} steps, {outline.steps_per_epoch:,} an epoch, validation "
+            f"every {outline.validation_steps:,}, best model by {metrics()[outline.metric].title}"
             f"\nmachine    {outline.device}, {outline.precision}, {outline.threads} threads\n"
         )
 

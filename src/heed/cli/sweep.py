@@ -13,15 +13,12 @@ from hydra.types import RunMode
 
 from heed.errors import UserError
 from heed.files import write_whole
-from heed.runs.evaluation_folder import SCORES
+from heed.metrics.scores import shown_scores
 from heed.runs.run_folder import SWEEP
 
 FOLDER = "HEED_SWEEP_FOLDER"
 KEYS = "HEED_SWEEP_KEYS"
 """Environment variables for the processes of a sweep's jobs: its temporary folder, and what its jobs differ in."""
-
-SHOWN = {"search": ("search", ""), **SCORES}
-"""Key in a report -> its name in the table, and its format there."""
 
 SPLITS = ("train", "valid", "test")
 
@@ -128,10 +125,15 @@ def _row(job: Job) -> dict[str, str]:
 def _scores(split: str, scores: Mapping[str, Any]) -> dict[str, str]:
     return {
         title: format(scores[key], form)
-        for title, (key, (_, form)) in zip(_titles(split), SHOWN.items(), strict=True)
+        for title, (key, (_, form)) in zip(_titles(split), _shown().items(), strict=True)
         if scores.get(key) is not None
     }
 
 
 def _titles(split: str) -> list[str]:
-    return [f"{split} {name}" for name, _ in SHOWN.values()]
+    return [f"{split} {name}" for name, _ in _shown().values()]
+
+
+def _shown() -> dict[str, tuple[str, str]]:
+    """Key in a report -> its name in the table, and its format there."""
+    return {"search": ("search", ""), **shown_scores()}

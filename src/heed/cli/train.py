@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from heed import evaluation
+from heed.cli.bars import bars
 from heed.cli.command import Command, job_name
 from heed.cli.progress import TerminalReporter, duration
 from heed.cli.sweep import Result
@@ -19,7 +20,8 @@ def train_and_print(settings: Settings) -> Run:
     """Train, or go on with what an earlier start left; print what comes of it."""
     job = job_name()
     settings = replace(settings, run=f"{settings.run}/{job}") if job else settings
-    run = train(settings, reporter=TerminalReporter(bar=settings.progress_bar))
+    with bars():
+        run = train(settings, reporter=TerminalReporter(bar=settings.progress_bar))
     if process_rank() == 0:
         print(summary(run, has_test(settings)))
     return run

@@ -1,15 +1,15 @@
-"""The command that translates: a line in, a line out."""
+"""heed-translate: a line in, a line out."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from omegaconf import DictConfig
 from pydantic import Field
 from rich.console import Console
 
-from heed.cli.command import door
+from heed.cli.command import Command
 from heed.cli.lines import blocks, greeting, n_best_lines, one_line, prompt, show_attention, stream
 from heed.cli.nodes import search_settings
 from heed.translator import Precision, load
@@ -20,7 +20,7 @@ class Settings:
     """The keys of configs/translate.yaml."""
 
     model: str | list[str]
-    search: dict[str, Any]
+    search: Mapping[str, Any]
     show_attention: bool | None
     interactive: bool | None
     batch_size: Annotated[int, Field(ge=1)] | None
@@ -28,22 +28,21 @@ class Settings:
     precision: Precision
 
 
-def translate(cfg: DictConfig) -> int:
+def translate(settings: Settings) -> int:
     """Translate standard input to standard output; the number of lines."""
-    name, settings = search_settings(cfg.search)
-    n_best = settings.pop("n_best") or 1
-    translator = load(cfg.model, cfg.device, cfg.precision)
-    options = {"n_best": n_best, "batch_size": cfg.batch_size, **settings}
-    terminal = sys.stdin.isatty() if cfg.interactive is None else cfg.interactive
+    name, search = search_settings(settings.search)
+    n_best = search.pop("n_best") or 1
+    translator = load(settings.model, settings.device, settings.precision)
+    terminal = sys.stdin.isatty() if settings.interactive is None else settings.interactive
     if terminal:
-        model = cfg.model if isinstance(cfg.model, str) else " and ".join(cfg.model)
+        model = settings.model if isinstance(settings.model, str) else " and ".join(settings.model)
         print(f"{greeting(model, translator.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
-    watched = terminal and (cfg.interactive or sys.stderr.isatty())
-    shown = watched if cfg.show_attention is None else cfg.show_attention
+    watched = terminal and (settings.interactive or sys.stderr.isatty())
+    shown = watched if settings.show_attention is None else settings.show_attention
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     count = stream(
         blocks(sys.stdin.fileno(), prompt if terminal else lambda: None),
-        lambda lines: translator.translate(lines, name, **options),
+        lambda lines: translator.translate(lines, name, n_best=n_best, batch_size=settings.batch_size, **search),
         n_best_lines if n_best > 1 else one_line,
         partial(show_attention, console) if shown else None,
     )
@@ -52,11 +51,7 @@ def translate(cfg: DictConfig) -> int:
     return count
 
 
-def main() -> None:
-    """The command; `--interactive` is short for `interactive=true`."""
-    sys.argv[1:] = ["interactive=true" if word == "--interactive" else word for word in sys.argv[1:]]
-    door(translate, Settings)()
-
+main = Command("translate", translate, Settings, shorthands={"--interactive": "interactive=true"})
 
 if __name__ == "__main__":
     main()

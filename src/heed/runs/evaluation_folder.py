@@ -28,16 +28,6 @@ HEATMAPS, GALLERY = "heatmaps", "gallery.html"
 PICTURE = re.compile(r"\d{4,}\.(?:png|svg)")
 """How heatmaps are called: by the number of their line."""
 
-SCORES = {
-    "bleu": ("BLEU", ".2f"),
-    "bleu_tokenised": ("tokenised BLEU", ".2f"),
-    "chrf": ("chrF", ".2f"),
-    "ter": ("TER", ".2f"),
-    "perplexity": ("perplexity", ".4g"),
-    "aer": ("AER", ".3f"),
-}
-"""Key in report.json -> its name in tables, and how many digits are worth showing."""
-
 
 def evaluation_path(model: Path, split: str, corpus: str | None) -> Path:
     """Beside the model folder; a corpus that is not the model's own has a folder by its name.

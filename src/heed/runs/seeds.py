@@ -1,6 +1,6 @@
 """Several runs that differ in nothing but their seed, named at once: `runs/tiny/seed-*/model` and the seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 

@@ -56,9 +56,11 @@ def cut_back(folder: Path, recorded: Mapping[str, int]) -> int:
 
 def own_event_files(run: Path) -> list[Path]:
     """The event files that heed has written for the run in this folder, in the order of their names."""
-    former = {} if _marks_its_files(run) else {
-        path.name: path for path in _event_files(run / FOLDER) if FORMER.fullmatch(path.name)
-    }
+    former = (
+        {}
+        if _marks_its_files(run)
+        else {path.name: path for path in _event_files(run / FOLDER) if FORMER.fullmatch(path.name)}
+    )
     marked = {path.name: path for path in _paths(run / FOLDER).values()}
     return [path for _, path in sorted({**former, **marked}.items())]
 
