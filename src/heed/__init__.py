@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from heed.errors import UserError
     from heed.evaluation import Evaluation, evaluate
     from heed.experiment import Run
-    from heed.translator import Translation, Translator, align, load
+    from heed.translation import Translation
+    from heed.translator import Translator, align, load
 
 _HOME = {
     "Evaluation": "heed.evaluation",
     "Run": "heed.experiment",
-    "Translation": "heed.translator",
+    "Translation": "heed.translation",
     "Translator": "heed.translator",
     "UserError": "heed.errors",
     "align": "heed.translator",

@@ -279,7 +279,8 @@ def _train(settings: Settings, folder: Path, found: State, stack: ExitStack, rep
     board = Board(clock, _hyperparameters(settings), settings.curve_steps)
     early = settings.early_stop and EarlyStop(data.metric, reporter, **asdict(settings.early_stop))
     profile = settings.profile and Profile(reporter, **asdict(settings.profile))
-    callbacks = [clock, board, Progress(reporter, clock, checkpoints), *filter(None, [early, profile]), checkpoints]
+    optional = [callback for callback in (early, profile) if callback]
+    callbacks: list[Any] = [clock, board, Progress(reporter, clock, checkpoints), *optional, checkpoints]
     trainer = build_trainer(
         folder,
         callbacks,
@@ -296,7 +297,7 @@ def _train(settings: Settings, folder: Path, found: State, stack: ExitStack, rep
     )
     if begun:
         checkpoints.on_saved = begun.settle
-    outline = _outline(settings, data, model, trainer, begun and begun.replaced)
+    outline = _outline(settings, data, model, trainer, begun.replaced if begun else None)
     if process_rank() == 0:
         reporter.outlined(outline)
     fit(trainer, task, data.bitext)

@@ -459,6 +459,19 @@ class Translator:
         )
 
 
+def align(
+    translator: Translator, sources: Iterable[str], targets: Iterable[str], **options: Any
+) -> list[list[tuple[int, int]]]:
+    """Link the words of each target to the words of its source; arguments as for `Translator.align`.
+
+    Example:
+        >>> import heed
+        >>> heed.align(heed.load("runs/tiny/model"), ["a dog barks"], ["un chien aboie"], threshold=0.99)
+        [[]]
+    """
+    return translator.align(_listed(sources), _listed(targets), **options)
+
+
 def _lengthens(piece: str) -> bool:
     """Whether a piece goes on with letters or digits of the word before it; they have no `▁` in front of them."""
     return piece[:1].isalnum() and not UNSPACED.match(piece)

@@ -45,7 +45,10 @@ def align(settings: Settings) -> list[Links]:
     )
     check_files(settings, output)
     translator = load(settings.model, settings.device)
-    text = given_text(settings) if settings.source else own_text(settings, translator)
+    if settings.source and settings.target:
+        text = given_text(settings.source, settings.target, settings.gold)
+    else:
+        text = own_text(settings, translator)
     reverse = load(settings.reverse, settings.device) if settings.reverse else None
     if reverse is not None:
         check_reverse(translator, reverse)

@@ -54,14 +54,14 @@ def check_files(settings: "Settings", output: Path) -> None:
         raise UserError(f"gold={settings.gold} counts words and level=piece does not; use level=word")
 
 
-def given_text(settings: "Settings") -> Text:
+def given_text(source: str, target: str, gold: str | None) -> Text:
     """The files that were named."""
-    sources, targets = read_lines(Path(settings.source)), read_lines(Path(settings.target))
-    _check_same_length(settings.source, sources, settings.target, targets)
-    gold = read_lines(Path(settings.gold)) if settings.gold else None
-    if gold is not None:
-        _check_same_length(settings.source, sources, settings.gold, gold)
-    return Text(sources, targets, gold, str(settings.gold))
+    sources, targets = read_lines(Path(source)), read_lines(Path(target))
+    _check_same_length(source, sources, target, targets)
+    links = read_lines(Path(gold)) if gold else None
+    if gold and links is not None:
+        _check_same_length(source, sources, gold, links)
+    return Text(sources, targets, links, str(gold))
 
 
 def own_text(settings: "Settings", translator: Translator) -> Text:

@@ -20,7 +20,6 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from heed.cli import HELP, VERSION, start
 from heed.cli.config import (
     CONFIGS,
     FAULTS,
@@ -33,7 +32,8 @@ from heed.cli.config import (
     typed_texts,
     user_folders,
 )
-from heed.cli.sweep import FOLDER, KEYS, Ended, Result, job_name, print_table, read_jobs, write_ended
+from heed.cli.entry import HELP, VERSION, start
+from heed.cli.sweep import FOLDER, KEYS, Ended, Result, print_table, read_jobs, write_ended
 from heed.data.readers import reader
 from heed.errors import UserError
 from heed.settings import as_typed, parse
@@ -92,22 +92,24 @@ class Command:
         except SystemExit as leaving:
             return cast(int, leaving.code or 0)
 
-    def _dispatch(self, arguments: Sequence[str]) -> int | None:
+    def _dispatch(self, arguments: Sequence[str]) -> int:
         if any(flag in arguments for flag in OTHERS):
             os.environ["HYDRA_FULL_ERROR"] = "1"
-            return cast(None, hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(print)())
+            hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(print)()
+            return 0
         options = read_arguments(arguments)
         refuse_renamed(self.name, options.overrides)
         folders = user_folders(options.config_dir)
         return self._sweep(options, folders) if options.multirun else self._once(options, folders)
 
-    def _once(self, options: argparse.Namespace, folders: Sequence[Path]) -> None:
+    def _once(self, options: argparse.Namespace, folders: Sequence[Path]) -> int:
         cfg = compose(self.name, options.overrides, folders)
         if options.cfg:
             print(show(cfg, options.package, options.resolve), end="")
-            return
+            return 0
         log_to_stderr()
         self.run(self._settings(cfg, options.overrides))
+        return 0
 
     def _sweep(self, options: argparse.Namespace, folders: Sequence[Path]) -> int:
         """Every job of a `--multirun`, by Hydra; the highest exit code of them."""
@@ -130,11 +132,12 @@ class Command:
         """One job; it runs in a process of its own if the launcher gives it one."""
         results: list[Result] = []
 
-        def run() -> None:
+        def run() -> int:
             settings = self._settings(cfg, HydraConfig.get().overrides.task)
             made = self.run(settings)
             if self.results:
                 results.extend(self.results(settings, made))
+            return 0
 
         ended = self._ended(run)
         write_ended(replace(ended, result=results[-1]) if results else ended)
@@ -146,9 +149,9 @@ class Command:
             values["corpus"] = as_typed(corpus, reader(corpus["reader"]), texts, "corpus.")
         return parse(self.schema, as_typed(values, self.schema, texts))
 
-    def _ended(self, action: Callable[[], int | None]) -> Ended:
+    def _ended(self, action: Callable[[], int]) -> Ended:
         try:
-            code = action() or 0
+            code = action()
             sys.stdout.flush()
         except UserError as error:
             await_turn()
@@ -210,6 +213,3 @@ def log_to_stderr() -> None:
 def one_line(message: str) -> str:
     """A message in one line, with no control character that a stranger's file may have put into it."""
     return "".join(sign if sign.isprintable() else "�" for sign in " ".join(message.split()))
-
-
-__all__ = ["Command", "job_name"]

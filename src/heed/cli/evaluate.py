@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from heed.cli.bars import bars
-from heed.cli.command import Command, job_name
+from heed.cli.command import Command
 from heed.cli.each_seed import evaluate_each, together
 from heed.cli.nodes import search_settings
-from heed.cli.sweep import Result
+from heed.cli.sweep import Result, job_name
 from heed.data.corpus import Corpus
 from heed.data.readers import read_corpus
 from heed.errors import UserError

@@ -11,9 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import sentencepiece
-from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
-from heed.errors import UserError
+from heed.errors import UserError, needs
 from heed.text.normalization import Normalization, nfc_rules
 from heed.text.words import split_words
 
@@ -319,6 +318,8 @@ def _normalising(
     """Train with a normalisation, which becomes part of the model."""
     if normalization != "nfc":
         return _fit(lines, vocab_size, {**settings, "normalization_rule_name": normalization})
+    with needs("train"):  # protobuf comes with tensorboard; translating does without
+        from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined] # noqa: PLC0415
     with TemporaryDirectory() as folder:
         rules = Path(folder) / "nfc.tsv"
         rules.write_text(nfc_rules(), encoding="utf-8")
