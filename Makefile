@@ -1,75 +1,91 @@
-# The front door: every target sets up .venv by itself. `make help` lists them.
+# Every target sets up what it needs in .venv by itself. `make help` lists them.
+
+# A run folder may have any name: it reaches commands quoted, for the shell and for the command's own parser.
+empty :=
+space := $(empty) $(empty)
+quote = '$(subst ','\'',$(1))'
+setting = $(call quote,$(1)="$(subst ",\",$(2))")
 
 RUN ?= runs/tiny
 RUN_IS_GIVEN := $(filter-out file,$(origin RUN))
+override RUN := $(value RUN)
 override RUN := $(if $(findstring /,$(RUN)),$(RUN),runs/$(RUN))
 GIVEN_RUN := $(if $(RUN_IS_GIVEN),$(RUN))
+RUN_NAME := $(subst ␣,$(space),$(patsubst runs/%,%,$(subst $(space),␣,$(RUN))))
 PORT ?= 6006
 BIN := .venv/bin
 READY := .venv/.ready
-UNFINISHED := .venv/.unfinished
+CHECKERS := .venv/.checkers
+LOCKS := constraints.txt constraints-dev.txt
 TORCH := torch==2.13.0
 AUDIT ?= pipx run pip-audit
-RIGHT := import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, 11))
-PYTHON ?= $(or $(shell for python in python3.11 python3 python; do \
-	$$python -c '$(RIGHT)' 2>/dev/null && echo $$python && break; done),python3.11)
+SUPPORTED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(or $(shell for python in python3.11 python3 python3.14 python3.13 python3.12 python; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done),python3)
 
 .DEFAULT_GOAL := check
-.PHONY: setup train evaluate translate align board data bench test test-slow check lint types walls format lock audit clean help
+.PHONY: setup train evaluate translate align board data bench test test-slow test-lowest check lint types imports format \
+	lock audit clean help
 
-setup: $(READY) ## create .venv and install the pinned dependencies; every other target does it when needed
+setup: $(READY) ## create .venv and install heed and what it needs; every other target does it when needed
 
-train: $(READY) ## train; with nothing else said, on the embedded corpus into runs/tiny
-	$(BIN)/python -m heed.cli.train $(if $(GIVEN_RUN),run=$(GIVEN_RUN:runs/%=%)) $(ARGS)
+train: $(READY) ## train; without settings, on the embedded corpus into runs/tiny
+	$(BIN)/python -m heed.cli.train $(if $(GIVEN_RUN),$(call setting,run,$(RUN_NAME))) $(ARGS)
 
 evaluate: $(READY) ## score the model of RUN on its test split
-	$(BIN)/python -m heed.cli.evaluate model=$(RUN)/model $(ARGS)
+	$(BIN)/python -m heed.cli.evaluate $(call setting,model,$(RUN)/model) $(ARGS)
 
 translate: $(READY) ## translate standard input with the model of RUN
-	@$(BIN)/python -m heed.cli.translate model=$(RUN)/model $(ARGS)
+	@$(BIN)/python -m heed.cli.translate $(call setting,model,$(RUN)/model) $(ARGS)
 
-align: $(READY) ## align words by the attention of the model of RUN; with nothing else said, those of its test split
-	$(BIN)/python -m heed.cli.align model=$(RUN)/model $(ARGS)
+align: $(READY) ## align words by the attention of the model of RUN; without settings, those of its test split
+	$(BIN)/python -m heed.cli.align $(call setting,model,$(RUN)/model) $(ARGS)
 
-board: $(READY) ## show every run, or RUN alone, in TensorBoard at http://127.0.0.1:PORT
-	@test -d "$(or $(GIVEN_RUN),.)" || { echo '$(GIVEN_RUN) is not there: train it first, or choose another RUN' >&2; exit 2; }
-	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \
-		{ echo 'port $(PORT) is taken or is no port: choose another, as in `make board PORT=6007`' >&2; exit 2; }
-	$(BIN)/tensorboard --logdir $(or $(GIVEN_RUN),runs) --host 127.0.0.1 --port $(PORT)
+board: $(READY) ## show every run, or only RUN, in TensorBoard at http://127.0.0.1:PORT
+	@test -d $(call quote,$(or $(GIVEN_RUN),.)) || \
+		{ echo $(call quote,$(GIVEN_RUN))' does not exist: train it first, or choose another RUN' >&2; exit 2; }
+	@$(BIN)/python -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1]))).close()' \
+		$(call quote,$(PORT)) 2>/dev/null || \
+		{ echo 'port '$(call quote,$(PORT))' is in use or not a port: choose another, as in `make board PORT=6007`' >&2; exit 2; }
+	$(BIN)/tensorboard --logdir $(call quote,$(or $(GIVEN_RUN),runs)) --samples_per_plugin images=0 \
+		--host 127.0.0.1 --port $(call quote,$(PORT))
 
-data: $(READY) ## write data/tiny again from its grammar, and check that it came out as committed
+data: $(READY) ## write data/tiny again from its grammar, and check that it is what is committed
 	$(BIN)/python scripts/make_tiny_corpus.py
 	git diff --exit-code --stat -- data/tiny
 
 bench: $(READY) ## measure training speed on this machine
 	$(BIN)/python benchmarks/train_speed.py $(ARGS)
 
-check: lint types walls test ## lint, types, import walls and the fast tests; what `make` alone does
+check: lint types imports test ## everything quick: lint, types, imports and the fast tests; `make` alone does this
 
-test: $(READY) ## run the fast tests
+test: $(CHECKERS) ## run the fast tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(READY) ## run the slow tests: whole runs, resumed runs, a real browser
+test-slow: $(CHECKERS) ## run the slow tests: whole runs, resumed runs, a wheel, a real browser
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-lint: $(READY) ## look for faults and for format with ruff
+test-lowest: $(CHECKERS) ## test translating, metrics and plots with the lowest versions that pyproject.toml admits
+	$(BIN)/python scripts/lowest_versions.py $(TORCH) $(ARGS)
+
+lint: $(CHECKERS) ## check code and its format with ruff
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: $(READY) ## check types with mypy
+types: $(CHECKERS) ## check types with mypy
 	$(BIN)/mypy
 
-walls: $(READY) ## check who imports whom
+imports: $(CHECKERS) ## check the import contracts
 	$(BIN)/lint-imports --no-logo
 
-lock: $(READY) ## pin what pyproject.toml names, and all that it brings, with hashes; ARGS=--upgrade takes the newest
+lock: $(CHECKERS) ## pin what pyproject.toml names and all its dependencies, with hashes; ARGS=--upgrade takes the newest
 	$(BIN)/python scripts/lock.py $(TORCH) $(ARGS)
 
-audit: constraints.txt ## ask a service on the network for known vulnerabilities of what is pinned; needs pipx
-	@mkdir -p build && { grep -o '^[a-z0-9][^ ]*' constraints.txt; echo $(TORCH); } > build/audit.txt
+audit: $(LOCKS) ## ask a service on the network for known vulnerabilities of the pinned versions; needs pipx
+	@mkdir -p build && { grep -oh '^[a-z0-9][^ ]*' $(LOCKS); echo $(TORCH); } > build/audit.txt
 	$(AUDIT) --strict --no-deps --disable-pip --requirement build/audit.txt
 
-format: $(READY) ## mend what ruff can mend
+format: $(CHECKERS) ## fix what ruff can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -80,33 +96,44 @@ clean: ## remove caches and build products; never runs/, data/ or .venv
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
 	@echo
-	@echo '  ARGS="model.hid_dim=64 seed=2" reaches the command that a target runs: settings for the four doors, options for pytest'
-	@echo '  RUN=runs/NAME, or RUN=NAME, chooses the run, PORT=6007 where the board listens, PYTHON=/path/to/python3.11 what .venv is made with'
+	@echo '  ARGS="model.hid_dim=64 seed=2" is passed to the command that a target runs: settings, or options of pytest'
+	@echo '  RUN=runs/NAME, or RUN=NAME, chooses the run; PORT=6007 the port of the board; PYTHON=python3.13 what .venv is made with'
 
-# One installation at a time: where there is flock, a second make waits for the first and then finds it done.
+# One installation at a time: with flock, a second make waits for the first and then finds it done.
 ifndef LOCKED
 $(READY): pyproject.toml constraints.txt
+$(CHECKERS): $(READY) constraints-dev.txt
+$(READY) $(CHECKERS):
 	@$(shell command -v flock >/dev/null && echo flock pyproject.toml) $(MAKE) --no-print-directory LOCKED=yes $@ >&2
 else
+UNFINISHED := .venv/.unfinished
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation
 LOCKED_INSTALL := $(INSTALL) --no-deps --require-hashes --requirement
 
-# What an interrupted installation left behind cannot be told from what is whole, so it is made again from nothing.
-# torch comes first, alone; of the lock, what builds. Asked for again at the end, torch brings what only its CUDA builds need.
+# What an interrupted installation left cannot be told from what is whole, so .venv is made again from nothing.
+# torch comes first, alone; from the lock first what builds. Asked for again at the end, torch brings what only its CUDA
+# builds need.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c '$(RIGHT)' 2>/dev/null || { \
-		echo 'heed needs Python 3.11 with venv, and $(PYTHON) is not that: install it (on Debian: python3.11-venv),' \
-		'or say where it is, as in `make PYTHON=/path/to/python3.11`'; exit 2; }
+	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { \
+		echo 'heed needs Python 3.11 or later with venv, and $(PYTHON) is not that: install it (on Debian: python3-venv),' \
+		'or say where it is, as in `make PYTHON=/path/to/python3.13`'; exit 2; }
 	@echo 'Setting up .venv, once: a few minutes, most of them for torch'
-	@test ! -e $(UNFINISHED) && $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv
+	@test ! -e $(UNFINISHED) && $(BIN)/python -c 'import pip; $(SUPPORTED)' 2>/dev/null || rm -rf .venv
 	@mkdir -p .venv && touch $(UNFINISHED)
 	@test -e $(BIN)/python || $(PYTHON) -m venv .venv
 	$(INSTALL) --no-deps $(TORCH)
-	@sed -nE '/^(setuptools|wheel)==/,/[^\]$$/p' constraints.txt > $(UNFINISHED)
+	@sed -nE '/^(hatchling|packaging|pathspec|pluggy|setuptools|tomlkit|trove-classifiers|wheel)==/,/[^\]$$/p' constraints.txt > $(UNFINISHED)
 	$(LOCKED_INSTALL) $(UNFINISHED)
 	$(LOCKED_INSTALL) constraints.txt
 	$(INSTALL) $(TORCH)
 	$(INSTALL) --no-deps --editable .
 	@$(BIN)/python -m pip check
 	@mv $(UNFINISHED) $@
+
+$(CHECKERS): $(READY) constraints-dev.txt
+	@echo 'Installing what tests and checks need'
+	@mv $(READY) $(UNFINISHED)
+	$(LOCKED_INSTALL) constraints-dev.txt
+	@$(BIN)/python -m pip check
+	@mv $(UNFINISHED) $(READY) && touch $@
 endif

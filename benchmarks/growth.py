@@ -84,8 +84,8 @@ def command(folder: Path, langs: list[str], steps: int, more: list[str]) -> list
     corpus = ["corpus=files", "corpus.name=grown", f"corpus.src_lang={langs[0]}", f"corpus.tgt_lang={langs[1]}"]
     corpus += [f"corpus.train={folder}/train", f"corpus.valid={folder}/valid", "subwords=bpe"]
     length = ["trainer.max_epochs=null", f"trainer.max_steps={steps}", f"trainer.validate_steps={steps}"]
-    rest = ["subwords.vocab_size=8000", "pictures=0", "callbacks.checkpoints.every_steps=1000000", *more]
-    return [sys.executable, "-m", "heed.train", *corpus, *length, *MODEL, *rest]
+    rest = ["subwords.vocab_size=8000", "heatmaps=0", "checkpoint_steps=1000000", *more]
+    return [sys.executable, "-m", "heed.cli.train", *corpus, *length, *MODEL, *rest]
 
 
 def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
@@ -105,7 +105,9 @@ def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
 def start(run: list[str], folder: Path, stop: bool) -> Start:
     """Train until the table of updates begins and some have been made; then to the end, or `stop` as Ctrl-C does."""
     began, before, step = time.monotonic(), processor_time(), 0
-    with subprocess.Popen(run, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "HEED_CACHE": str(folder / "cache")}) as process:
+    with subprocess.Popen(
+        run, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "HEED_CACHE": str(folder / "cache")}
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("goes on after step "):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import mean, median
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,19 +25,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import tutorial
 from benchmarks.reference import Reference
+from heed.architecture import Architecture, build
 from heed.data.batches import Batches
 from heed.data.corpus import Pairs
 from heed.data.encoded import encode
 from heed.data.fetch import multi30k
 from heed.data.text_files import files
 from heed.errors import UserError
-from heed.metrics.loss import cross_entropy
-from heed.metrics.vocabulary import vocabulary_loss
-from heed.models import replay
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.metrics.loss import Loss, cross_entropy
+from heed.models.fast import replay
+from heed.models.fast.vocabulary import vocabulary_loss
+from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import BOS, EOS, PAD, Subwords, train_pair
-from heed.training.memory import keep_freed
-from heed.training.trainer import resolve_precision
+from heed.training.devices import resolve_precision
+from heed.training.memory import reuse_freed_memory
 
 VARIANTS = ("tutorial", "stepping", "fp32", "default")
 
@@ -116,17 +117,17 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     torch.manual_seed(args.seed)
     src, tgt = (Subwords.load(args.subwords / f"{side}.model") for side in args.languages)
     encoded = encode(_pairs(args), src, tgt)
-    precision = resolve_precision("auto", _accelerator(args.device)) if variant == "default" else "32-true"
+    precision = resolve_precision("auto", args.device) if variant == "default" else "float32"
     if variant == "tutorial":
         model: nn.Module = tutorial.Seq2Seq(len(src), len(tgt), Reference())
         batches = tutorial.random_batches(encoded, args.sentences, args.seed)
     else:
-        keep_freed()
+        reuse_freed_memory()
         model = _heed(len(src), len(tgt), Reference(), stepping=variant == "stepping")
         batches = _forever(Batches(encoded, sentences=args.sentences, seed=args.seed))
     batches = ((src.to(args.device), tgt.to(args.device)) for src, tgt in batches)
     optimizer = torch.optim.Adam(model.to(args.device).parameters(), lr=Reference().lr, fused=variant != "tutorial")
-    update = partial(_update, model, optimizer, precision == "bf16-mixed", variant == "stepping")
+    update = partial(_update, model, optimizer, precision == "bfloat16", variant == "stepping")
     losses = [update(*next(batches)) for _ in range(args.warmup)]
     timed = [next(batches) for _ in range(args.updates)]
     start = time.perf_counter()
@@ -136,7 +137,7 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     if args.profile:
         _print_operations(partial(update, *timed[-1]))
     flop = _operations(update, timed)
-    limit = _matrix_rate(torch.bfloat16 if precision == "bf16-mixed" else torch.float32, args.device)
+    limit = _matrix_rate(torch.bfloat16 if precision == "bfloat16" else torch.float32, args.device)
     pieces = sum(_pieces(*batch) for batch in timed)
     return {
         "variant": variant,
@@ -197,10 +198,10 @@ def _pairs(args: argparse.Namespace) -> Pairs:
 
 def _heed(src_vocab: int, tgt_vocab: int, reference: Reference, stepping: bool) -> Seq2Seq:
     sizes = {name: value for name, value in reference._asdict().items() if name not in ("lr", "clip_norm")}
-    model = build_seq2seq(src_vocab, tgt_vocab, **sizes)
+    model = build(Architecture.from_dict(sizes), src_vocab, tgt_vocab, PAD)
     if stepping:  # the same model with torch's own loop in the encoder, and none of ours in the decoder
         model.decoder.unroll = model.decoder.step_through  # type: ignore[method-assign]
-        model.encoder._unrolled = model.encoder._packed  # type: ignore[method-assign]
+        model.encoder.run = model.encoder.run_packed  # type: ignore[method-assign]
     return model
 
 
@@ -222,7 +223,8 @@ def _update(
             loss = cross_entropy(model(src, (src != PAD).sum(1), tgt[:, :-1])[0], tgt[:, 1:], PAD)
         else:
             readout, output = model.read(src, (src != PAD).sum(1), tgt[:, :-1]).readout, model.decoder.output
-            loss, _ = vocabulary_loss(readout, output.weight, output.bias, tgt[:, 1:], PAD)
+            sums, _ = vocabulary_loss(readout, output.weight, output.bias, tgt[:, 1:], PAD)
+            loss = Loss(*sums)
     mean = loss.total / loss.count
     mean.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), Reference().clip_norm)
@@ -237,10 +239,6 @@ def _pieces(src: Tensor, tgt: Tensor) -> int:
 
 def _all(src: Tensor, tgt: Tensor) -> int:
     return src.numel() + tgt.numel()
-
-
-def _accelerator(device: str) -> Literal["cpu", "gpu"]:
-    return "gpu" if device == "cuda" else "cpu"
 
 
 def _peak(device: str) -> float:

@@ -18,19 +18,22 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from heed.architecture import Architecture, build
 from heed.data.encoded import encode
 from heed.data.module import Bitext
 from heed.data.reverse import reverse
 from heed.metrics.loss import cross_entropy
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.metrics.scores import metric
+from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD, Subwords
 from heed.training import schedules
 from heed.training.board import Board
 from heed.training.checkpoints import Checkpoints, EarlyStop
 from heed.training.clock import Clock
-from heed.training.module import Translation
-from heed.training.progress import Lines
-from heed.training.trainer import build_trainer
+from heed.training.module import TranslationModule
+from heed.training.progress import Progress
+from heed.training.reporting import Reporter
+from heed.training.trainer import build_trainer, fit
 from heed.training.validation import Validation
 
 STEPS = 150
@@ -87,12 +90,11 @@ def bare(size: int) -> list[float]:
 
 def under_trainer(size: int) -> list[float]:
     """The same under the Trainer, as `heed.cli.train` sets it up."""
-    clock, checkpoints, laps = Clock(), Checkpoints(), Laps()
+    clock, checkpoints, laps = Clock(), Checkpoints(metric("bleu")), Laps()
     board = Board(clock, {})
-    lines = Lines(clock, checkpoints, bar=False)
-    lines.disable()
-    callbacks = [clock, board, lines, EarlyStop(5), laps, checkpoints]
-    task = Translation(
+    progress = Progress(Reporter(), clock, checkpoints)
+    callbacks = [clock, board, progress, EarlyStop(metric("bleu")), laps, checkpoints]
+    task = TranslationModule(
         model(size),
         OPTIMIZER,
         schedules.warmup_constant(),
@@ -103,9 +105,9 @@ def under_trainer(size: int) -> list[float]:
         seed=1,
     )
     with tempfile.TemporaryDirectory() as folder:
-        trainer = build_trainer(Path(folder), callbacks, batches_per_epoch=STEPS, max_steps=STEPS)
+        trainer = build_trainer(Path(folder), callbacks, batches_per_epoch=STEPS, max_steps=STEPS, device="cpu")
         trainer.limit_val_batches = 0
-        trainer.fit(task, datamodule=bitext())
+        fit(trainer, task, bitext())
         board.finish(trainer, {})
     return laps.times
 
@@ -114,7 +116,8 @@ def model(size: int) -> Seq2Seq:
     """A model of one size throughout."""
     torch.manual_seed(1)
     sizes: dict[str, Any] = {"emb_dim": size, "enc_dim": size, "hid_dim": size, "readout_dim": size}
-    return build_seq2seq(len(DIGITS), len(DIGITS), attended_dim=size, att_dim=size, **sizes)
+    attention = {"score": "additive", "att_dim": size}
+    return build(Architecture(attended_dim=size, attention=attention, **sizes), len(DIGITS), len(DIGITS))
 
 
 def bitext() -> Bitext:

@@ -11,22 +11,21 @@ import resource
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, get_args
 
 import torch
 
-from heed import bundle, decoding
-from heed.cli.translate import ROWS
 from heed.data.lines import read_lines
-from heed.decoding import Precision, Search
 from heed.errors import UserError
-from heed.search.beam import beam
-from heed.search.greedy import greedy
+from heed.models.fast.product import multiplies_bfloat16
+from heed.translator import Precision, load
 
-SEARCHES = ("greedy", "beam5")
+SEARCHES: dict[str, dict[str, Any]] = {
+    "greedy": {"search": "greedy"},
+    "beam5": {"search": "beam", "beam_size": 5, "length_penalty": 1.0},
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -36,14 +35,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("source", type=Path, help="one sentence a line, gzipped or not")
     parser.add_argument("reference", type=Path, nargs="?", help="its translation, for BLEU")
     parser.add_argument("--max-len", type=int, help="pieces of a translation at most; twice its source's and ten")
-    parser.add_argument("--sentences", type=int, help="translated together; as many as the door would take")
+    parser.add_argument("--batch-size", type=int, help="hypotheses that grow together, instead of the default")
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--measure", choices=SEARCHES, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    for name in ("max_len", "sentences", "rounds", "threads"):
+    for name in ("max_len", "batch_size", "rounds", "threads"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             parser.error(f"--{name.replace('_', '-')} {getattr(args, name)}: expected 1 or more")
     return args
@@ -80,28 +79,22 @@ def _in_process(search: str) -> dict[str, Any]:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Translate the file once, after its first lines to warm up; how fast, and how well."""
     torch.set_num_threads(args.threads)
-    loaded = bundle.load(args.model)
-    decoding.set_precision(loaded.model, args.precision)
+    translator = load(args.model, "cpu", args.precision)
     lines = read_lines(args.source)
-    search: Search = partial(greedy, max_len=args.max_len)
-    sentences = args.sentences or (ROWS if args.measure == "greedy" else ROWS // 5)
-    if args.measure == "beam5":
-        search = partial(beam, max_len=args.max_len, beam_size=5, length_penalty=1.0, n_best=1)
-    run = partial(decoding.translate, loaded.model, loaded.src, loaded.tgt, search=search, sentences=sentences)
-    run(lines[:8])
+    options = {"max_len": args.max_len, "batch_size": args.batch_size, **SEARCHES[args.measure]}
+    translator.translate(lines[:8], **options)
     start, processor = time.perf_counter(), time.process_time()
-    found = run(lines)
+    found = translator.translate(lines, **options)
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
-    best = [one.hypothesis for one in found]
-    tokens = sum(len(one.ids) for one in best)
-    low = any(parameter.dtype is torch.bfloat16 for parameter in loaded.model.parameters())
+    tokens = sum(len(one.tgt.ids) for one in found)
+    low = args.precision == "bfloat16" or (args.precision == "auto" and multiplies_bfloat16("cpu"))
     return {
         "search": args.measure,
         "precision": "bfloat16" if low else "float32",
         "tokens_per_second": tokens / seconds,
         "sentences_per_second": len(lines) / seconds,
         "length": tokens / len(lines),
-        "at_limit": sum(len(one.attention) == len(one.ids) for one in best if one.ids),
+        "at_limit": sum(not one.finished for one in found if one.source),
         "seconds": seconds,
         "processor": processor,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

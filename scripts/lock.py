@@ -1,59 +1,89 @@
-"""Write constraints.txt: every distribution that heed needs, at one version, with the hashes of the files it comes in.
+"""Write constraints.txt and constraints-dev.txt: every distribution that heed needs, with the hashes of its files.
 
     python scripts/lock.py torch==2.13.0 [--upgrade]
 
-`make lock` runs it, with the release of torch that the Makefile names. Versions that are locked already stay as they
-are wherever pyproject.toml admits them; --upgrade asks for the newest of all. uv resolves for Linux, macOS and Windows
-from what the index says of each distribution; no distribution is downloaded. torch itself, and what only its CUDA
-builds need, stay out: which build it is, CPU or CUDA, is a choice of each machine.
+`make lock` runs it, with the release of torch that the Makefile names. constraints.txt holds what a user needs, with all
+extras but `dev`; constraints-dev.txt holds what tests and checks need beyond that. Versions that are locked already stay
+as they are if pyproject.toml admits them; --upgrade asks for the newest of all. uv resolves for Linux, macOS and Windows
+and for every Python that heed supports, from what the index says of each distribution; if no version fits all of them,
+a distribution has several lines with markers. torch itself, and what only its CUDA builds need, stay out: which build it
+is, CPU or CUDA, is a choice of each machine.
 """
 
 import argparse
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "constraints.txt"
+DEV_LOCK = ROOT / "constraints-dev.txt"
 
 HEAD = """\
-# Every distribution that heed needs, tests and tools included: one version each, with the hashes of its files.
+# Every distribution that heed needs, with all its extras but dev, and the hashes of its files.
 # `make lock` writes this from pyproject.toml; {torch} is installed beside it, in the build that the machine takes.
 """
+DEV_HEAD = """\
+# What tests and checks need beyond constraints.txt, with the hashes of its files.
+# `make lock` writes this from pyproject.toml.
+"""
 
-BUILD = ("setuptools", "wheel")
-"""What heed and the one dependency without a wheel are built with."""
+LOWEST_PYTHON = "3.11"
+EXTRAS = ("train", "plot", "parallel")
+"""What a user may choose; `dev` is the rest."""
+
+BUILD = ("hatchling", "setuptools", "wheel")
+"""What heed is built with, and the one dependency without a wheel."""
 
 OF_A_BUILD = re.compile(r"(torch|triton|cuda-.*|nvidia-.*)==")
 
 
 def main() -> None:
-    """Resolve, leave out, write."""
+    """Resolve everything, then what a user needs of it, and write both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("torch", help="the release of torch that all this must fit, as torch==VERSION")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions, not those that are locked")
-    given = parser.parse_args()
-    LOCK.touch()
-    resolve(given.torch, given.upgrade)
-    kept = [block for block in blocks(LOCK.read_text(encoding="utf-8")) if not OF_A_BUILD.match(block)]
-    LOCK.write_text(HEAD.format(torch=given.torch) + "".join(kept), encoding="utf-8")
-    print(f"{len(kept)} distributions, written to {LOCK.name}")
+    options = parser.parse_args()
+    former = "" if options.upgrade else "".join(path.read_text(encoding="utf-8") for path in (LOCK, DEV_LOCK))
+    everything = resolve(options.torch, ["--all-extras"], former)
+    user = {name(block) for block in resolve(options.torch, [f"--extra={extra}" for extra in EXTRAS], everything)}
+    write(LOCK, HEAD.format(torch=options.torch), (block for block in everything if name(block) in user))
+    write(DEV_LOCK, DEV_HEAD, (block for block in everything if name(block) not in user))
 
 
-def resolve(torch: str, upgrade: bool) -> None:
-    """Let uv write the lock, torch and all."""
-    command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "pyproject.toml", "-"]
-    command += "--quiet --universal --all-extras --generate-hashes --no-annotate --no-header".split()
-    command += ["--python", sys.executable, "--output-file", str(LOCK), *(["--upgrade"] if upgrade else [])]
-    done = subprocess.run(command, cwd=ROOT, input="\n".join([torch, *BUILD]), text=True, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+def resolve(torch: str, extras: list[str], locked: str | list[str]) -> list[str]:
+    """Let uv resolve pyproject.toml with these extras, keeping to `locked` where it can; the blocks of its lock."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "lock.txt"
+        output.write_text("".join(locked), encoding="utf-8")
+        command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "pyproject.toml", "-", *extras]
+        command += "--quiet --universal --generate-hashes --no-annotate --no-header".split()
+        command += ["--python", sys.executable, "--python-version", LOWEST_PYTHON, "--output-file", str(output)]
+        done = subprocess.run(command, cwd=ROOT, input="\n".join([torch, *BUILD]), text=True, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+        lines = output.read_text(encoding="utf-8")
+    return [block for block in blocks(lines) if not OF_A_BUILD.match(block)]
+
+
+def write(path: Path, head: str, content: Iterable[str]) -> None:
+    """Write a lock and print how long it is."""
+    written = list(content)
+    path.write_text(head + "".join(written), encoding="utf-8")
+    print(f"{len(written)} lines, written to {path.name}")
 
 
 def blocks(lock: str) -> list[str]:
     """A lock as one text for each distribution: its line and those of its hashes."""
     return re.findall(r"^\w(?:.*\\\n)*.*\n", lock, re.MULTILINE)
+
+
+def name(block: str) -> str:
+    """The distribution that a block is about."""
+    return block.partition("==")[0]
 
 
 if __name__ == "__main__":

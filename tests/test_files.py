@@ -1,13 +1,17 @@
+import errno
 import os
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from heed.files import replace_folder, replace_whole, write_whole
+from heed import files
+from heed.errors import UserError
+from heed.files import AlreadyLocked, finish_replacing, locked, replace_folder, replace_whole, write_whole
 
 KILLED = """
 import os, signal, sys
@@ -19,7 +23,7 @@ def write(path):
     path.write_text("half of the new")
     os.kill(os.getpid(), signal.SIGKILL)
 
-{function}(Path(sys.argv[1]), write)
+{function}(Path(sys.argv[1]), write, *{names})
 """
 
 
@@ -29,11 +33,11 @@ from pathlib import Path
 from heed.files import replace_folder
 
 def watch(event, arguments):
-    if event == "os.rename" and str(arguments[0]).endswith(".new"):
+    if event == "os.rename" and str(arguments[0]).endswith("new"):
         os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(watch)
-replace_folder(Path(sys.argv[1]), lambda folder: (folder / "two").write_text("new"))
+replace_folder(Path(sys.argv[1]), lambda folder: (folder / "two").write_text("new"), ("one", "two"))
 """
 
 
@@ -53,6 +57,9 @@ def half(path: Path) -> None:
 
 def half_folder(folder: Path) -> None:
     half(folder / "part")
+
+
+NAMES = ("one", "two", "part")
 
 
 class TestFile:
@@ -78,7 +85,7 @@ class TestFile:
         """Nobody can clean up after kill -9: the old file must not have been opened for writing."""
         path = tmp_path / "file"
         path.write_text("old")
-        kill(KILLED.format(function="replace_whole"), path)
+        kill(KILLED.format(function="replace_whole", names=()), path)
         assert path.read_text() == "old"
 
     @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
@@ -99,34 +106,216 @@ class TestFolder:
     def test_the_new_folder_takes_the_place_of_the_old(self, tmp_path: Path) -> None:
         """No file of the old one may stay among the new."""
         folder = tmp_path / "deep" / "model"
-        replace_folder(folder, self.fill("one"))
-        replace_folder(folder, self.fill("two"))
+        replace_folder(folder, self.fill("one"), NAMES)
+        replace_folder(folder, self.fill("two"), NAMES)
         assert [file.name for file in folder.iterdir()] == ["two"]
         assert [file.name for file in folder.parent.iterdir()] == ["model"]
 
     def test_a_writer_that_fails_leaves_the_old_folder_and_nothing_else(self, tmp_path: Path) -> None:
-        replace_folder(tmp_path / "model", self.fill("one"))
+        replace_folder(tmp_path / "model", self.fill("one"), NAMES)
         with pytest.raises(OSError, match="No space left"):
-            replace_folder(tmp_path / "model", half_folder)
+            replace_folder(tmp_path / "model", half_folder, NAMES)
         assert names(tmp_path) == ["model", "model/one"]
 
     def test_a_killed_writer_leaves_the_old_folder_and_the_next_one_succeeds(self, tmp_path: Path) -> None:
         """What the killed one left must neither be taken for the folder nor stand in the way."""
         folder = tmp_path / "model"
-        replace_folder(folder, self.fill("one"))
-        kill(KILLED.format(function="replace_folder"), folder)
+        replace_folder(folder, self.fill("one"), NAMES)
+        kill(KILLED.format(function="replace_folder", names=(NAMES,)), folder)
         assert [file.name for file in folder.iterdir()] == ["one"]
-        replace_folder(folder, self.fill("two"))
+        replace_folder(folder, self.fill("two"), NAMES)
         assert names(tmp_path) == ["model", "model/two"]
 
     def test_a_stop_between_the_renames_loses_neither(self, tmp_path: Path) -> None:
         """The old folder is set aside, not deleted, before the new one has its name; the next call tidies up."""
         folder = tmp_path / "model"
-        replace_folder(folder, self.fill("one"))
+        replace_folder(folder, self.fill("one"), NAMES)
         kill(KILLED_BETWEEN, folder)
-        assert names(tmp_path) == [".model.new", ".model.new/two", ".model.old", ".model.old/one"]
-        with pytest.raises(OSError, match="No space left"):
-            replace_folder(folder, half_folder)
-        assert names(tmp_path) == [".model.old", ".model.old/one"]
-        replace_folder(folder, self.fill("two"))
+        assert {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {
+            "one": "new",
+            "two": "new",
+        }
+        finish_replacing(folder, NAMES)
         assert names(tmp_path) == ["model", "model/two"]
+        with pytest.raises(OSError, match="No space left"):
+            replace_folder(folder, half_folder, NAMES)
+        assert names(tmp_path) == ["model", "model/two"]
+
+    def test_what_others_put_there_stays(self, tmp_path: Path) -> None:
+        """Catches notes, a folder or a symlink lost with the old model, and siblings that are only named like ours."""
+        folder = tmp_path / "model"
+        replace_folder(folder, self.fill("one"), NAMES)
+        for name in ("model/notes.txt", "model/deep/x", ".model.old/one", ".model.new/one"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("mine")
+        (folder / "link").symlink_to(tmp_path / "nowhere")
+        replace_folder(folder, self.fill("two"), NAMES)
+        assert names(folder) == ["deep", "deep/x", "link", "notes.txt", "two"]
+        assert names(tmp_path / ".model.old") + names(tmp_path / ".model.new") == ["one", "one"]
+        assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file() and path.name != "two"} == {"mine"}
+
+    def test_what_others_put_there_comes_back_after_a_kill(self, tmp_path: Path) -> None:
+        folder = tmp_path / "model"
+        replace_folder(folder, self.fill("one"), NAMES)
+        (folder / "notes.txt").write_text("mine")
+        kill(KILLED_BETWEEN, folder)
+        finish_replacing(folder, NAMES)
+        assert names(tmp_path) == ["model", "model/notes.txt", "model/two"]
+
+    def test_a_symlink_stays_and_its_folder_is_replaced(self, tmp_path: Path) -> None:
+        """Catches a model on another disk replaced by one on this."""
+        replace_folder(tmp_path / "disk/big", self.fill("one"), NAMES)
+        (tmp_path / "model").symlink_to("disk/big")
+        replace_folder(tmp_path / "model", self.fill("two"), NAMES)
+        assert (tmp_path / "model").readlink() == Path("disk/big")
+        assert names(tmp_path / "disk") == ["big", "big/two"]
+
+    @pytest.mark.parametrize("strange", ["file", "name"])
+    def test_what_is_no_file_of_ours_is_refused(self, tmp_path: Path, strange: str) -> None:
+        """Catches a file called `model` moved away, and a symlink called like one of ours removed."""
+        folder = tmp_path / "model"
+        if strange == "file":
+            folder.write_text("mine")
+        else:
+            folder.mkdir()
+            (folder / "one").symlink_to(tmp_path)
+        before = names(tmp_path)
+        with pytest.raises(UserError, match="move it away"):
+            replace_folder(folder, self.fill("two"), NAMES)
+        assert names(tmp_path) == before
+
+
+class TestOtherThanRegular:
+    def test_a_symlink_stays_and_its_target_is_replaced_whole(self, tmp_path: Path) -> None:
+        """Catches a link replaced by a file, and a target that is written in place, so that a kill leaves half."""
+        (tmp_path / "disk").mkdir()
+        target = tmp_path / "disk/target"
+        target.write_text("old")
+        inode = target.stat().st_ino
+        (tmp_path / "link").symlink_to("disk/target")
+        (tmp_path / "chain").symlink_to("link")
+        write_whole(tmp_path / "chain", "new")
+        assert (tmp_path / "chain").is_symlink()
+        assert (tmp_path / "link").is_symlink()
+        assert target.read_text() == "new"
+        assert target.stat().st_ino != inode
+        assert names(tmp_path / "disk") == ["target"]
+
+    def test_a_symlink_to_nothing_yet_gets_its_file(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("target")
+        write_whole(tmp_path / "link", "new")
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "target").read_text() == "new"
+
+    def test_a_fifo_is_written_to(self, tmp_path: Path) -> None:
+        """Catches `output=>(gzip > file)` and `mkfifo` replaced by a regular file that nobody reads."""
+        fifo = tmp_path / "fifo"
+        os.mkfifo(fifo)
+        with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
+            write_whole(fifo, "some text\n")
+            assert reader.communicate()[0] == b"some text\n"
+        assert stat.S_ISFIFO(fifo.stat().st_mode)
+        assert names(tmp_path) == ["fifo"]
+
+    @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+    @pytest.mark.parametrize("to", ["file", "pipe"])
+    def test_standard_output_is_written_to_where_it_stands(self, tmp_path: Path, name: str, to: str) -> None:
+        """Catches a file to which a shell appends cut off at its beginning, or replaced behind the shell's back."""
+        code = "from pathlib import Path; from heed.files import write_whole; print('a'); "
+        code += f"write_whole(Path('{name}'), 'b')"
+        log = tmp_path / "log"
+        log.write_text("before ")
+        if to == "file":
+            with log.open("ab") as out:
+                subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+            assert log.read_text() == "before a\nb"
+        else:
+            assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout == b"a\nb"
+
+    def test_devices_and_folders_are_not_replaced(self, tmp_path: Path) -> None:
+        write_whole(Path(os.devnull), "x")
+        assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+        with pytest.raises(IsADirectoryError):
+            write_whole(tmp_path, "x")
+        (tmp_path / "loop").symlink_to("loop")
+        with pytest.raises(OSError, match="symbolic links"):
+            write_whole(tmp_path / "loop", "x")
+        assert names(tmp_path) == ["loop"]
+
+    def test_permissions_of_a_file_stay(self, tmp_path: Path) -> None:
+        """Catches a private file that everybody may read once it is written again."""
+        path = tmp_path / "file"
+        path.write_text("old")
+        path.chmod(0o600)
+        write_whole(path, "new")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+class TestPoorFileSystems:
+    @pytest.fixture(autouse=True)
+    def _warn_again(self) -> None:
+        files._warn.cache_clear()
+
+    def refuse(self, number: int, only_folders: bool = False) -> Callable[..., object]:
+        fsync = os.fsync
+
+        def refused(*arguments: object) -> object:
+            if only_folders and not stat.S_ISDIR(os.fstat(int(str(arguments[0]))).st_mode):
+                return fsync(int(str(arguments[0])))
+            raise OSError(number, os.strerror(number))
+
+        return refused
+
+    @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+    def test_one_warning_for_each_that_is_missing(
+        self, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Catches a traceback on a network disk, a run refused for ever, and a warning at every checkpoint."""
+        monkeypatch.setattr(os, "fsync", self.refuse(number, only_folders=True))
+        monkeypatch.setattr(Path, "chmod", self.refuse(number))
+        monkeypatch.setattr("fcntl.flock", self.refuse(number))
+        for _ in range(2):
+            with locked(tmp_path / ".lock"):
+                write_whole(tmp_path / "file", "x")
+        assert (tmp_path / "file").read_text() == "x"
+        assert len(caplog.messages) == 3
+        assert ["no locks" in line for line in caplog.messages] == [True, False, False]
+
+    def test_a_disk_that_fails_is_no_poor_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "fsync", self.refuse(errno.EIO))
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            write_whole(tmp_path / "file", "x")
+        assert names(tmp_path) == []
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from heed.files import locked
+with locked(Path(sys.argv[1]), wait=True):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+class TestLock:
+    def test_one_process_has_it_until_that_dies(self, tmp_path: Path) -> None:
+        path = tmp_path / ".lock"
+        with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE) as holder:
+            assert holder.stdout
+            holder.stdout.readline()
+            with pytest.raises(AlreadyLocked), locked(path):
+                pass
+            holder.kill()
+        with locked(path):
+            pass
+
+    @pytest.mark.parametrize("kind", ["fifo", "symlink", "folder"])
+    def test_what_is_no_file_is_no_lock(self, tmp_path: Path, kind: str) -> None:
+        """Catches a process that waits for ever for a FIFO's reader, and a file made at the end of a symlink."""
+        path = tmp_path / ".lock"
+        make: dict[str, Callable[[Path], None]] = {"fifo": os.mkfifo, "folder": Path.mkdir}
+        make.get(kind, partial(os.symlink, "elsewhere"))(path)
+        with pytest.raises(OSError, match=r".+"), locked(path):
+            pass
+        assert names(tmp_path) == [".lock"]

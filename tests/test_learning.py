@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from heed import bundle, decoding
 from heed.cli.command import check, compose
-from heed.cli.train import Run, Settings, train
 from heed.data.reverse import reverse
+from heed.experiment import Run, Settings, train
 from heed.maps import Map
+from heed.translator import load
 
 
 def trained(runs: Path, *overrides: str) -> Run:
@@ -33,10 +33,9 @@ def test_reversing_digits_teaches_the_anti_diagonal(tmp_path: Path) -> None:
     sizes = ["corpus.train=4000", "corpus.valid=50", "corpus.test=50", "corpus.max_len=6"]
     run = trained(tmp_path, "experiment=reverse", *sizes, "trainer.max_epochs=6")
     assert run.report["best"]["bleu"] > 90
-    loaded = bundle.load(run.folder / "model")
+    translator = load(run.folder / "model")
     test = reverse(train=4000, valid=50, test=50, max_len=6).read("test")
-    forced = decoding.force(loaded.model, loaded.src, loaded.tgt, test.src, test.tgt)
-    maps = decoding.forced_maps(forced, loaded.src, loaded.tgt)
+    maps = [pair.map() for pair in translator.force(test.src, test.tgt)]
     on_it = sum(_anti_diagonal(found) for found in maps)
     assert on_it > 0.9 * sum(len(found.tgt) for found in maps)
 

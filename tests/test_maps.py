@@ -1,30 +1,55 @@
 """Attention as it is read: the row of a word is where the model looked to write that word, whatever the score."""
 
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from heed.bundle import Bundle
 from heed.data.reverse import reverse
-from heed.decoding import Forced, Search, force, forced_maps, translate
 from heed.errors import UserError
-from heed.maps import END, Map, attention_map, divide, divide_line, read_gold, word_pieces
+from heed.maps import (
+    END,
+    Level,
+    Map,
+    Words,
+    attention_map,
+    has_spaces,
+    link_words,
+    read_gold,
+    read_lines,
+    word_pieces,
+    written_line,
+)
 from heed.metrics.alignment import Gold, Links, alignment_scores
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
-from heed.search.beam import beam
-from heed.search.greedy import greedy
+from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import BOS, EOS, Subwords
 from heed.text.words import split_words
-from tests.support.models import KINDS
+from heed.translation import Translation
+from heed.translator import Translator
+from tests.support.models import KINDS, build_seq2seq
 
 PAIRS = reverse(train=12, valid=0, test=0, min_len=4, max_len=8).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
 ATTENTIONS: list[dict[str, Any]] = [*({"score": kind} for kind in KINDS), {"heads": 4}]
-SEARCHES = [partial(greedy, max_len=12), partial(beam, max_len=12, beam_size=3)]
+SEARCHES: dict[str, dict[str, Any]] = {"greedy": {}, "beam": {"beam_size": 3}}
 
 CHINESE = ["我喜欢红色的房子", "他不喜欢小狗", "我们喜欢小猫", "红色的小房子", "他们的狗不小"] * 20
+
+
+def divide(ids: list[int], subwords: Subwords, level: Level = "word") -> Words:
+    return written_line(ids, subwords).divided(subwords, level)
+
+
+def divide_line(line: str, subwords: Subwords, longest: int | None = None) -> Words:
+    return read_lines([line], subwords, longest=longest)[0].by_word
+
+
+def sharp_translator(**attention: Any) -> tuple[Seq2Seq, Translator]:
+    model = sharp_model(**attention)
+    return model, Translator(Bundle(model, DIGITS, DIGITS, {}, {}), "float32")
 
 
 def sharp_model(**attention: Any) -> Seq2Seq:
@@ -54,18 +79,18 @@ def source_of(model: Seq2Seq, src_ids: list[int], tgt_ids: list[int]) -> Links:
     return frozenset(links)
 
 
-def error(forced: list[Forced], gold: list[Links], shift: int = 0) -> float:
-    moved = [found._replace(weights=found.weights.roll(shift, 0)) for found in forced]
-    links = [found.links() for found in forced_maps(moved, DIGITS, DIGITS)]
+def error(forced: list[Translation], gold: list[Links], shift: int = 0) -> float:
+    moved = [replace(one, piece_weights=one.piece_weights.roll(shift, 0)) for one in forced]
+    links = [one.map().links() for one in moved]
     return alignment_scores(links, [Gold(one, one) for one in gold]).aer
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
 def test_a_shift_by_one_would_score_worse(attention: dict[str, Any]) -> None:
     """Catches rows that belong to the word before or after, as where attention is read after the state has moved on."""
-    model = sharp_model(**attention)
-    forced = force(model, DIGITS, DIGITS, PAIRS.src, PAIRS.tgt)
-    gold = [source_of(model, found.src_ids, found.tgt_ids) for found in forced]
+    model, translator = sharp_translator(**attention)
+    forced = translator.force(PAIRS.src, PAIRS.tgt)
+    gold = [source_of(model, one.src.ids, one.tgt.ids) for one in forced]
 
     shifted = min(error(forced, gold, 1), error(forced, gold, -1))
     if "heads" in attention:  # whose map is their mean, which no derivative gives back
@@ -75,21 +100,17 @@ def test_a_shift_by_one_would_score_worse(attention: dict[str, Any]) -> None:
         assert shifted > 0.3
 
 
-@pytest.mark.parametrize("search", SEARCHES, ids=["greedy", "beam"])
+@pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
-def test_the_map_of_a_translation_is_the_forced_map_of_it(attention: dict[str, Any], search: Search) -> None:
+def test_the_map_of_a_translation_is_the_forced_map_of_it(attention: dict[str, Any], search: str) -> None:
     """Catches weights of another beam, of another step, or of another sentence of the batch; every candidate counts."""
-    model = sharp_model(**attention)
+    _, translator = sharp_translator(**attention)
     compared = 0
-    for source, found in zip(PAIRS.src, translate(model, DIGITS, DIGITS, PAIRS.src, search), strict=True):
-        for hypothesis in found.candidates:
-            text = DIGITS.decode(hypothesis.ids)
-            if hypothesis.ids and DIGITS.encode(text) == hypothesis.ids:
-                free = attention_map(
-                    hypothesis.attention, divide(found.src_ids, DIGITS), divide(hypothesis.ids, DIGITS)
-                )
-                (forced,) = forced_maps(force(model, DIGITS, DIGITS, [source], [text]), DIGITS, DIGITS)
-                torch.testing.assert_close(free.between_words, forced.between_words, rtol=1e-3, atol=1e-4)
+    for found in translator.translate(PAIRS.src, search, n_best=None, max_len=12, **SEARCHES[search]):
+        for one in found.candidates:
+            if one.tgt.ids and DIGITS.encode(one.text) == one.tgt.ids:
+                forced = translator.force(one.source, one.text).map()
+                torch.testing.assert_close(one.map().between_words, forced.between_words, rtol=1e-3, atol=1e-4)
                 compared += 1
     assert compared >= 6
 
@@ -196,21 +217,70 @@ def test_a_word_without_pieces_has_no_weight_and_no_link() -> None:
 def test_words_past_the_pieces_that_are_read_are_words_without_links() -> None:
     """Catches right gold of a long line refused, because only its beginning was read."""
     subwords = Subwords.train(["a b c"] * 5, "word", 12)
-    source, target = (divide_line("a b c a b", subwords, read=read) for read in (3, 2))
+    source, target = (divide_line("a b c a b", subwords, longest) for longest in (3, 2))
     found = attention_map(torch.full((3, 4), 0.25), source, target)
     assert found.size == (5, 5)
     assert {tgt for _, tgt in found.links()} == {0, 1}
     assert not found.between_words[:, 3:].any()
     assert read_gold(["4-4"], [found.size], "gold")
-    assert len(divide_line("a b c a b", subwords, "piece", 3).words) == 3
+    (cut,) = read_lines(["a b c a b"], subwords, longest=3)
+    assert len(cut.divided(subwords, "piece").words) == 3
 
 
+TEXTS = [
+    [*ODD, "a b c", "", "\ufeff", f"a {CHINESE[0]}", "ｶﾅ", "a"],
+    [*CHINESE[:5], "", "a b", f"a {CHINESE[0]}", "ｶﾅ"],
+]
+
+
+@pytest.mark.parametrize("lines", TEXTS, ids=["spaced", "unspaced"])
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char", "word"])
-def test_pieces_of_words_in_bulk_are_those_of_each_line(kind: Any) -> None:
+def test_pieces_of_words_in_bulk_are_those_of_each_line(kind: Any, lines: list[str]) -> None:
     """Catches words of another line, one without pieces left out, and sentences without spaces taken for a word."""
-    lines = [*ODD, "a b c", "", "\ufeff", CHINESE[0], f"a {CHINESE[0]}", CHINESE[1], CHINESE[0], "ｶﾅ", "a"]
     subwords = Subwords.train([*CHINESE, "a b c ab abc bc カナ"] * 5, kind, 40)
     found = word_pieces(lines, subwords)
-    for number, line in enumerate(lines):
-        words, index = divide_line(line, subwords)
-        assert found.row(number).tolist() == [index.count(word) for word in range(len(words))]
+    for number, line in enumerate(read_lines(lines, subwords, has_spaces(lines))):
+        assert found.row(number).tolist() == [line.word_index.count(word) for word in range(len(line.words))]
+
+
+SEGMENTED = ["我 喜欢 猫", "他 不 喜欢 小 狗", "谢谢", "我们 的 房子"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "spaced"),
+    [
+        (["a b", "c"], True),
+        ([], True),
+        (SEGMENTED, True),
+        (CHINESE[:4], False),
+        ([*CHINESE[:4], "我 喜欢", "a b"], False),
+        (["the 猫 sleeps", "a dog"], True),
+    ],
+)
+def test_what_a_word_is_is_decided_once_for_a_text(lines: list[str], spaced: bool) -> None:
+    """Catches a line of one word in segmented text that is divided into pieces, which gold and others count as one."""
+    subwords = Subwords.train([*SEGMENTED, *CHINESE, "a b c the dog sleeps"] * 5, "char", 60)
+    assert has_spaces(lines) is spaced
+    for line in read_lines(lines, subwords, has_spaces(lines)):
+        expected = line.text.split() if spaced else subwords.pieces(line.ids)
+        assert len(line.words) == len([piece for piece in expected if piece != "▁"])
+        assert "".join(line.words) == "".join(line.text.split())
+        assert set(line.word_index) <= set(range(len(line.words)))
+
+
+def test_unknown_words_stay_as_they_were_typed_and_are_marked() -> None:
+    """Catches `⁇` instead of a word, a mark on its neighbour, and one on the words themselves."""
+    subwords = Subwords.train(["a b c"] * 5, "char", 12)
+    (line,) = read_lines(["a 猫b c"], subwords)
+    assert line.words == ["a", "猫b", "c"]
+    assert line.unknown == {1}
+    assert line.marked(line.words) == ["a", "猫b⁇", "c"]
+
+
+def test_two_directions_that_divide_a_line_differently_are_not_merged() -> None:
+    """Catches links whose numbers count other words."""
+    one, other = (Map(torch.ones(1, count + 1), [str(i) for i in range(count)], ["x"]) for count in (1, 2))
+    turned = Map(torch.ones(2, 2), ["x"], ["0", "1"])
+    assert link_words([other], reverse=[turned]) == [frozenset({(0, 0), (1, 0)})]
+    with pytest.raises(UserError, match="line 1: the two models divide its source differently, into 1 and 2 parts"):
+        link_words([one], reverse=[turned])

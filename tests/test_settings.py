@@ -1,6 +1,6 @@
 """Settings against the signatures that will receive them."""
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from heed.settings import dotted, faults, nearest
+from heed.errors import UserError
+from heed.settings import as_typed, bind, dotted, faults, nearest, parse
 
 
 def target(
@@ -17,21 +18,7 @@ def target(
     kind: Literal["gru", "lstm"] = "gru",
     path: Path | None = None,
     pair: tuple[float, float] = (0.9, 0.98),
-    part: Any = None,
 ) -> None: ...
-
-
-def open_ended(size: int, **others: object) -> None: ...
-
-
-def sequence(parts: Sequence[object]) -> None: ...
-
-
-class Adam:
-    """An object that no plain value can stand for."""
-
-
-def training(optimizer: Adam) -> None: ...
 
 
 @dataclass
@@ -46,12 +33,45 @@ class Schema:
     batches: Inner
 
 
-HERE = f"{__name__}."
+@dataclass
+class Optional:
+    inner: Inner | None
 
 
-@pytest.fixture(autouse=True)
-def _targets_of_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("heed.settings.BUILDABLE", ("heed.", "torch.", HERE))
+@dataclass
+class Limits:
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+
+@dataclass
+class Ordered:
+    inner: Limits
+
+
+@dataclass
+class Named:
+    name: str
+
+
+@dataclass
+class Above:
+    named: Named
+
+
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+def refuse(message: str) -> int:
+    raise ValueError(message)
+
+
+FUNCTIONS = {"add": add, "refuse": refuse}
 
 
 def check(**settings: Any) -> list[str]:
@@ -113,34 +133,6 @@ def test_three_question_marks_are_no_value() -> None:
     assert check(size="???", path="???") == ["size: has no value; give size=…", "path: has no value; give path=…"]
 
 
-def test_nodes_are_checked_wherever_they_stand() -> None:
-    """Catches a check of top-level nodes alone: those inside lists, dicts and other nodes would be built unchecked."""
-    node = {"_target_": f"{HERE}target", "size": "x"}
-
-    assert faults({"a": {"b": node}, "c": [node], "size": 1}, open_ended) == [
-        "a.b.size=x: should be a valid integer",
-        "c.0.size=x: should be a valid integer",
-    ]
-    assert check(size=1, part=node) == ["part.size=x: should be a valid integer"]
-    assert faults({"parts": [node]}, sequence) == ["parts.0.size=x: should be a valid integer"]
-
-
-def test_a_partial_node_may_lack_keys_but_not_misspell_them() -> None:
-    """Catches `_partial_` taken for a licence to hold anything."""
-    node = {"_target_": f"{HERE}target", "_partial_": True, "rat": 1.0}
-
-    assert check(size=1, part=node) == ["part.rat=1.0: there is no such key; did you mean rate?"]
-
-
-@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "heed.nowhere", "heed.errors", 3])
-def test_only_heed_torch_and_lightning_can_be_built(name: object) -> None:
-    """Catches a config that calls whatever is installed."""
-    found = check(size=1, part={"_target_": name})
-
-    assert len(found) == 1
-    assert found[0].startswith(f"part._target_={name}: should name a function or class in heed., torch.")
-
-
 def test_a_dataclass_checks_the_keys_below_it() -> None:
     """Catches unknown keys below a plain node, which would silently do nothing."""
     assert faults({"seed": 1, "batches": {"sentences": 0, "token": 4000}}, Schema) == [
@@ -148,20 +140,6 @@ def test_a_dataclass_checks_the_keys_below_it() -> None:
         "batches.token=4000: there is no such key; did you mean tokens?",
     ]
     assert faults({"seed": 1, "batches": 64}, Schema) == ["batches=64: should hold keys (sentences, tokens)"]
-
-
-def test_torch_s_own_optimizers_can_be_checked() -> None:
-    """Catches annotations of other libraries on which the check itself fails."""
-    adam = {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001, "betas": [0.9, 0.98]}
-
-    assert check(size=1, part=adam) == []
-    assert check(size=1, part=adam | {"lr": "fast"}) == ["part.lr=fast: should be a valid number"]
-
-
-def test_what_only_a_target_can_make_is_no_plain_value() -> None:
-    """Catches a text handed to what expects an object, and pydantic's own words about it."""
-    assert faults({"optimizer": "adam"}, training) == ["optimizer=adam: should be built by a _target_ of its own"]
-    assert faults({"optimizer": {"_target_": f"{HERE}Adam"}}, training) == []
 
 
 @pytest.mark.parametrize(
@@ -186,7 +164,75 @@ def test_no_key_is_proposed_where_none_is_near() -> None:
 
 
 def test_every_key_an_override_can_name() -> None:
-    """Catches keys of Hydra's own, such as `_target_`, proposed to a person."""
-    settings = {"model": {"_target_": "x", "hid_dim": 1, "deep": {"er": 2}}, "seed": 1}
+    """Catches nested keys that are never proposed."""
+    settings = {"model": {"hid_dim": 1, "deep": {"er": 2}}, "seed": 1}
 
     assert list(dotted(settings)) == ["model", "model.hid_dim", "model.deep", "model.deep.er", "seed"]
+
+
+def test_parse_builds_nested_dataclasses() -> None:
+    """Catches nodes that stay dicts, whose attributes nobody can read."""
+    assert parse(Schema, {"seed": 1, "batches": {"sentences": 3}}) == Schema(1, Inner(3))
+
+
+def test_a_node_that_may_be_none_is_checked_if_it_is_not() -> None:
+    """Catches `early_stop: null` refused, and misspelt keys below a node that could have been null."""
+    assert parse(Optional, {"inner": None}) == Optional(None)
+    assert parse(Optional, {"inner": {"sentences": 2}}) == Optional(Inner(2))
+    with pytest.raises(UserError, match=r"^inner\.sentence=2: there is no such key; did you mean sentences\?; "):
+        parse(Optional, {"inner": {"sentence": 2}})
+    with pytest.raises(UserError, match=r"^inner=3: should hold keys \(sentences, tokens\)$"):
+        parse(Optional, {"inner": 3})
+
+
+def test_a_rule_between_keys_is_a_line_that_names_its_node() -> None:
+    """Catches a ValueError of a dataclass's own check shown as a fault of heed, or in pydantic's words."""
+    with pytest.raises(UserError, match=r"^inner: low is above high$"):
+        parse(Ordered, {"inner": {"low": 2, "high": 1}})
+
+
+@pytest.mark.parametrize(
+    ("values", "texts", "expected"),
+    [
+        ({"path": 2024}, {"path": "2024"}, {"path": "2024"}),
+        ({"path": float("nan")}, {"path": "nan"}, {"path": "nan"}),
+        ({"size": 3}, {"size": "3"}, {"size": 3}),
+        ({"path": 1.5}, {}, {"path": 1.5}),
+    ],
+)
+def test_a_text_that_looks_like_a_number_is_a_text_where_one_is_expected(
+    values: dict[str, Any], texts: dict[str, str], expected: dict[str, Any]
+) -> None:
+    """Catches run=2024 refused as a number, and a number that becomes a text."""
+    assert as_typed(values, target, texts) == expected
+
+
+def test_a_nested_text_is_found_by_its_dotted_key() -> None:
+    """Catches texts that are looked up by the last part of their key."""
+    assert as_typed({"named": {"name": 7}}, Above, {"named.name": "007", "name": "x"}) == {"named": {"name": "007"}}
+
+
+def test_a_named_function_gets_the_other_keys_as_arguments() -> None:
+    """Catches a name that is handed on as an argument."""
+    assert bind("search", {"name": "add", "b": 2}, FUNCTIONS)(1) == 3
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ({"name": "ad"}, "search.name=ad: expected one of add, refuse; did you mean add?"),
+        ({}, "search.name=???: expected one of add, refuse"),
+        ({"name": "add", "c": 2}, "search.c=2: there is no such key"),
+        ({"name": "add", "b": "x"}, "search.b=x: should be a valid integer"),
+    ],
+)
+def test_a_named_function_is_checked_before_it_is_called(node: dict[str, Any], message: str) -> None:
+    """Catches a misspelt argument that surfaces as a TypeError in the middle of a run."""
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        bind("search", node, FUNCTIONS)
+
+
+def test_what_a_named_function_refuses_is_said_with_its_key() -> None:
+    """Catches a ValueError shown as a fault of heed, and a UserError that loses its own words."""
+    with pytest.raises(UserError, match=r"^search: no$"):
+        bind("search", {"name": "refuse"}, FUNCTIONS)("no")

@@ -1,12 +1,60 @@
-"""Sequence-to-sequence translation with attention that can be seen, measured and trusted."""
+"""Sequence-to-sequence translation with attention that can be seen, measured and trusted.
 
-import signal
-import sys
-from pathlib import Path
+    >>> import heed
+    >>> translator = heed.load("runs/tiny/model")  # doctest: +SKIP
+    >>> translator.translate("The black cat sleeps.").text  # doctest: +SKIP
+    'Le chat noir dort.'
 
-# A door imports for seconds before it can say anything. Ctrl-C ends it there in silence, as it ends a program in C;
-# Python would show at which line of torch it was. Once it runs, the door listens itself.
-if (sys.argv[0] == "-m" or Path(sys.argv[0]).name.startswith("heed-")) and (
-    signal.getsignal(signal.SIGINT) is signal.default_int_handler
-):
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+Importing heed changes nothing in the process. The names below are imported when they are first used: torch comes with
+the first model, Hydra and Lightning with the first training.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heed.cli.api import train
+    from heed.errors import UserError
+    from heed.evaluation import Evaluation, evaluate
+    from heed.experiment import Run
+    from heed.translation import Translation
+    from heed.translator import Translator, align, load
+
+_HOME = {
+    "Evaluation": "heed.evaluation",
+    "Run": "heed.experiment",
+    "Translation": "heed.translation",
+    "Translator": "heed.translator",
+    "UserError": "heed.errors",
+    "align": "heed.translator",
+    "evaluate": "heed.evaluation",
+    "load": "heed.translator",
+    "train": "heed.cli.api",
+}
+
+__all__ = [  # noqa: RUF022 - in the order in which they are met
+    "load",
+    "train",
+    "evaluate",
+    "align",
+    "Translator",
+    "Translation",
+    "Evaluation",
+    "Run",
+    "UserError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("heed")
+    if name not in _HOME:
+        raise AttributeError(f"module 'heed' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,11 @@
-"""Attention as people read it: between words, or between the pieces that the model itself sees."""
+"""Attention as people read it: between words, or between the pieces that the model itself sees.
+
+A line is encoded once, as a `Line`: its pieces travel with its words and with the word of each piece.
+"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
@@ -11,18 +15,32 @@ from torch import Tensor
 from heed.errors import UserError
 from heed.metrics.alignment import Gold, Links, argmax_links, check_within, merge_words, read_pharaoh, threshold_links
 from heed.metrics.attention import Health, health
+from heed.metrics.symmetrisation import grow_diag_final_and, intersection, transpose, union
 from heed.text.ragged import Ragged, number_words, ragged
-from heed.text.subwords import SPACE, Subwords
+from heed.text.subwords import SPACE, UNK, Subwords
+from heed.text.words import split_words
 
 Level = Literal["word", "piece"]
 """What a row or a column of a map stands for."""
 
 END = "</s>"
 
+UNKNOWN = "⁇"
+"""Follows a word of which the vocabulary lacks a part: the model has not read what stands there."""
+
 UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
 )
 """Thai, Lao, Burmese, Khmer, Japanese and Chinese letters, between whose words no space is written."""
+
+Symmetrisation = Literal["grow-diag-final-and", "intersection", "union"]
+"""How the alignments of two directions are made one."""
+
+SYMMETRISATIONS: dict[Symmetrisation, Callable[[Links, Links], Links]] = {
+    "grow-diag-final-and": grow_diag_final_and,
+    "intersection": intersection,
+    "union": union,
+}
 
 
 class Words(NamedTuple):
@@ -30,6 +48,88 @@ class Words(NamedTuple):
 
     words: list[str]
     word_index: list[int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text and what the model reads of it, or writes.
+
+    Args:
+        text: the line as it was given.
+        ids: its pieces, without BOS and EOS; a line that is too long is read as far as these go.
+        words: all its words, as they are written.
+        word_index: for each piece the index of its word. A word can have no piece.
+        unknown: the words of which the vocabulary lacks a part.
+    """
+
+    text: str
+    ids: list[int]
+    words: list[str]
+    word_index: list[int]
+    unknown: frozenset[int] = frozenset()
+
+    @property
+    def by_word(self) -> Words:
+        """Its words, as they are written."""
+        return Words(self.words, self.word_index)
+
+    def divided(self, subwords: Subwords, level: Level) -> Words:
+        """Its words, or its pieces."""
+        return self.by_word if level == "word" else Words(subwords.pieces(self.ids), list(range(len(self.ids))))
+
+    def marked(self, words: Sequence[str]) -> list[str]:
+        """These words of it for people to see: those that are unknown end in a mark."""
+        return [
+            f"{word}{UNKNOWN}" if i in self.unknown and UNKNOWN not in word else word for i, word in enumerate(words)
+        ]
+
+
+def has_spaces(lines: Iterable[str]) -> bool:
+    """Whether white space sets the words of a text apart; decided once for all its lines, which then count alike.
+
+    It does not in a text of Thai, Lao, Burmese, Khmer, Japanese or Chinese, unless half of the lines that have such
+    letters have white space too, as text that was divided into words beforehand has.
+    """
+    unspaced = [line for line in lines if UNSPACED.search(line)]
+    return 2 * sum(len(split_words(line)) > 1 for line in unspaced) >= len(unspaced)
+
+
+def read_lines(
+    lines: Sequence[str], subwords: Subwords, spaced: bool | None = None, longest: int | None = None
+) -> list[Line]:
+    """Encode lines, each of them once.
+
+    Args:
+        lines: the text.
+        subwords: the vocabulary of its language.
+        spaced: whether white space sets words apart; if not, the words of a line are its pieces. None: each line is
+            taken for a text of its own, and `has_spaces` decides.
+        longest: read so many pieces of a line at most. The words beyond them are words all the same.
+    """
+    return [
+        _read_line(line, pieces, subwords, has_spaces([line]) if spaced is None else spaced, longest)
+        for line, pieces in zip(lines, subwords.encode_words(lines), strict=True)
+    ]
+
+
+def _read_line(line: str, pieces: list[list[int]], subwords: Subwords, spaced: bool, longest: int | None) -> Line:
+    ids = [piece for own in pieces for piece in own]
+    if spaced:
+        words, index = split_words(line), [word for word, own in enumerate(pieces) for _ in own]
+    else:
+        words, index = _pieces_as_words(_shown_pieces(ids, subwords))
+    unknown = frozenset(word for word, piece in zip(index, ids, strict=True) if piece == UNK)
+    return Line(line, ids[:longest], words, index[:longest], unknown)
+
+
+def written_line(ids: Sequence[int], subwords: Subwords, spaced: bool | None = None) -> Line:
+    """The sentence that a model wrote, of which there are only pieces; `spaced` as for `read_lines`."""
+    words, index = subwords.words(ids), subwords.word_index(ids)
+    text = " ".join(word for word in words if word)
+    if not (has_spaces([text]) if spaced is None else spaced):
+        words, index = _pieces_as_words(_shown_pieces(ids, subwords))
+    unknown = frozenset(word for word, piece in zip(index, ids, strict=True) if piece == UNK)
+    return Line(text, list(ids), words, index, unknown)
 
 
 class Map(NamedTuple):
@@ -90,47 +190,18 @@ def _without_gaps(index: Sequence[int]) -> list[int]:
     return [place[word] for word in index]
 
 
-def divide_line(line: str, subwords: Subwords, level: Level = "word", read: int | None = None) -> Words:
-    """The words of a line as the line itself sets them apart, whatever normalisation makes of its white space.
-
-    Where the model read its first `read` pieces alone, the words beyond them are words all the same.
-    """
-    if level == "piece":
-        return divide(subwords.encode(line)[:read], subwords, level)
-    (pieces,) = subwords.encode_words([line])
-    words = subwords.spell(pieces)
-    if len(words) == 1 and UNSPACED.search(words[0]):
-        words, index = _pieces_as_words(subwords.pieces(pieces[0]))
-    else:
-        index = [word for word, own in enumerate(pieces) for _ in own]
-    return Words(words, index[:read])
-
-
 def word_pieces(lines: Sequence[str], subwords: Subwords) -> Ragged:
-    """For each line the number of pieces of each of its words, as `divide_line` sets them apart, in bulk."""
+    """For each line the number of pieces of each of its words, as `read_lines` divides this text, in bulk."""
+    if not has_spaces(lines):
+        each = read_lines(lines, subwords, spaced=False)
+        return ragged([[line.word_index.count(word) for word in range(len(line.words))] for line in each])
     different, words = number_words(lines)
-    counts, rows = [[len(own)] for own in subwords.encode_each(different)], words.values.copy()
-    for place in words.offsets[:-1][words.lengths == 1].tolist():  # alone, it may be a sentence without spaces
-        shown, index = divide_line(different[rows[place]], subwords)
-        if len(shown) > 1:
-            counts.append([index.count(word) for word in range(len(shown))])
-            rows[place] = len(counts) - 1
-    return ragged(counts).take(rows).joined(words.offsets)
+    counts = ragged([[len(own)] for own in subwords.encode_each(different)])
+    return counts.take(words.values).joined(words.offsets)
 
 
-def divide(ids: Sequence[int], subwords: Subwords, level: Level = "word") -> Words:
-    """The words of a sentence of which there are only pieces, as a model writes it.
-
-    A sentence of a script that is written without spaces, and that has none, would be a single word: its pieces are
-    taken for words. One that was set apart by spaces beforehand keeps the words that it was given, as gold
-    alignments of such languages count them.
-    """
-    if level == "piece":
-        return Words(subwords.pieces(ids), list(range(len(ids))))
-    words = subwords.words(ids)
-    if len(words) == 1 and UNSPACED.search(words[0]):
-        return Words(*_pieces_as_words(subwords.pieces(ids)))
-    return Words(words, subwords.word_index(ids))
+def _shown_pieces(ids: Sequence[int], subwords: Subwords) -> list[str]:
+    return [UNKNOWN if i == UNK else piece for i, piece in zip(ids, subwords.pieces(ids), strict=True)]
 
 
 def _pieces_as_words(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -144,6 +215,42 @@ def _pieces_as_words(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
             words.append(text)
         index.append(len(words) - 1)
     return words, index
+
+
+def link_words(
+    maps: Sequence[Map],
+    threshold: float | None = None,
+    reverse: Sequence[Map] | None = None,
+    symmetrisation: Symmetrisation = "grow-diag-final-and",
+) -> list[Links]:
+    """The links between the words of each pair, (source word, target word) from 0.
+
+    Args:
+        maps: attention of each target as the translation of its source.
+        threshold: link every pair of words of at least this weight, instead of each target word's heaviest.
+        reverse: maps of a model of the other direction, of each source as the translation of its target.
+        symmetrisation: how the links of both directions are made one alignment.
+
+    Raises:
+        UserError: the two models divide a line differently.
+    """
+    links = [one.links(threshold) for one in maps]
+    if reverse is None:
+        return links
+    for number, (one, other) in enumerate(zip(maps, reverse, strict=True), start=1):
+        _check_divided_alike(number, one, other)
+    merge = SYMMETRISATIONS[symmetrisation]
+    turned = [transpose(other.links(threshold)) for other in reverse]
+    return [merge(one, other) for one, other in zip(links, turned, strict=True)]
+
+
+def _check_divided_alike(number: int, one: Map, other: Map) -> None:
+    for side, mine, others in (("source", one.src, other.tgt), ("target", one.tgt, other.src)):
+        if mine != others:
+            raise UserError(
+                f"line {number}: the two models divide its {side} differently, into {len(mine)} and {len(others)} "
+                "parts; use level=word on text set apart by spaces, or models of one vocabulary"
+            )
 
 
 def read_gold(

@@ -1,35 +1,97 @@
-"""Settings checked before anything is built: each key against the signature that will receive it.
+"""Settings are plain data, checked before anything is built: every key against the type that will receive it.
 
-Config files and overrides are plain data; what a key may be is said once, in the signature of the function or class
-that takes it. Strict JSON mode of pydantic is what YAML needs: a list may be a tuple and a text a path, but "3" is not
-3 and 3.0 is not 3.
+What a key may be is said once, in the dataclass or in the signature of the function that takes it. The check is strict:
+a list may be a tuple and a text a path, as YAML has neither, but "3" is not 3 and 3.0 is not 3.
 """
 
 import difflib
 import inspect
 import json
 import math
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
-from pydoc import locate
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
-BUILDABLE = ("heed.", "torch.", "lightning.")
-"""What a `_target_` may name: a config is data, not a way to call anything that is installed."""
+from heed.errors import UserError
 
 MISSING = "???"
+"""What a config says in the place of a value that has no default."""
+
+T = TypeVar("T")
+
+
+def parse(schema: type[T], values: Mapping[str, Any]) -> T:
+    """The dataclass `schema` filled with `values`, nested dataclasses too.
+
+    UserError with every fault in one line: unknown keys, missing values, wrong types, values out of range.
+    """
+    found = faults(values, schema)
+    if found:
+        raise UserError("; ".join(found))
+    try:
+        return TypeAdapter(schema).validate_python(values)
+    except ValidationError as error:  # a rule between several keys
+        lines = [f"{_key(fault['loc'])}{fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
+        raise UserError("; ".join(lines)) from error
+
+
+def as_typed(
+    values: Mapping[str, Any], schema: Callable[..., object], texts: Mapping[str, str], above: str = ""
+) -> dict[str, Any]:
+    """The values, with the text as it was typed wherever a text is expected and something else was read from it.
+
+    `texts` holds the typed text by dotted key, such as `run` -> "2024" for run=2024, which reads as a number.
+    """
+    parameters, given = parameters_of(schema), dict(values)
+    for key, value in given.items():
+        annotation = parameters[key].annotation if key in parameters else Any
+        node, text = _dataclass_in(annotation), texts.get(f"{above}{key}")
+        if node and isinstance(value, Mapping):
+            given[key] = as_typed(value, node, texts, f"{above}{key}.")
+        elif text is not None and not fits(annotation, value) and fits(annotation, text):
+            given[key] = text
+    return given
+
+
+def bind(path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..., T]]) -> Callable[..., T]:
+    """The function that `node["name"]` names among `functions`, with the other keys of the node as arguments.
+
+    `path` is where the node stands in the config, for the messages. UserError for a name that is not there, and for
+    arguments that the function does not take; also later, if the function refuses a value with a ValueError.
+    """
+    arguments = dict(node)
+    name = arguments.pop("name", MISSING)
+    if not isinstance(name, str) or name not in functions:
+        expected = f"expected one of {', '.join(sorted(functions))}{nearest(shown(name), functions)}"
+        raise UserError(f"{path}.name={shown(name)}: {expected}")
+    function = functions[name]
+    found = [fault for fault in _node_faults(f"{path}.", arguments, function) if not fault.endswith(NO_VALUE)]
+    if found:
+        raise UserError("; ".join(found))
+    return partial(_named, path, partial(function, **arguments))
+
+
+def _named(path: str, function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
+    try:
+        return function(*arguments, **keywords)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def faults(settings: Mapping[str, Any], schema: Callable[..., object]) -> list[str]:
-    """Everything wrong with resolved settings, one line each; `schema` is what takes the top-level keys."""
+    """Everything wrong with settings, one line each; `schema` is the dataclass or function that takes the keys."""
     return [*_node_faults("", settings, schema)]
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:
-    """`; did you mean …?` with the candidate most like `word`, or nothing where none is.
+    """`; did you mean …?` with the candidate most like `word`, or nothing if none is like it.
 
     The last part of a dotted key counts too: `hid_dim` is meant to find `model.hid_dim`.
     """
@@ -41,16 +103,18 @@ def dotted(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """The value of every key that an override can name, from the top: `model`, `model.hid_dim` and so on."""
     values: dict[str, Any] = {}
     for key, value in settings.items():
-        if not str(key).startswith("_"):
-            values[f"{above}{key}"] = value
-            if isinstance(value, Mapping):
-                values |= dotted(value, f"{above}{key}.")
+        values[f"{above}{key}"] = value
+        if isinstance(value, Mapping):
+            values |= dotted(value, f"{above}{key}.")
     return values
 
 
+NO_VALUE = "=…"
+
+
 def without_value(key: str) -> str:
-    """What to say of a key that has no value yet."""
-    return f"{key}: has no value; give {key}=…"
+    """The message for a key that has no value yet."""
+    return f"{key}: has no value; give {key}{NO_VALUE}"
 
 
 def shown(value: object) -> str:
@@ -58,30 +122,12 @@ def shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _likeness(word: str, candidate: str) -> float:
-    whole = difflib.SequenceMatcher(None, word, candidate).ratio()
-    leaf = difflib.SequenceMatcher(None, word.rpartition(".")[2], candidate.rpartition(".")[2]).ratio()
-    return max(whole, 0.9 * leaf)
+def fits(annotation: Any, value: object) -> bool:
+    """Whether a value may stand where the annotation is."""
+    return not [*_type_faults("", value, annotation)]
 
 
-def _node_faults(path: str, node: Mapping[str, Any], schema: Callable[..., object]) -> Iterator[str]:
-    """Faults of one node and of all below it; `path` ends with a dot unless the node is the whole config."""
-    parameters = _parameters(schema)
-    any_key = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    for key, value in node.items():
-        if key in parameters:
-            yield from _value_faults(path + key, value, parameters[key].annotation)
-        elif not key.startswith("_") and not any_key:
-            yield f"{path}{key}={shown(value)}: there is no such key{nearest(key, parameters)}"
-        else:
-            yield from _built_faults(path + key, value)
-    for name, parameter in parameters.items():
-        required = parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
-        if required and name not in node and not node.get("_partial_"):
-            yield without_value(path + name)
-
-
-def _parameters(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
+def parameters_of(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
     """What `schema` takes by name. Annotations that only a type checker can read are left as text, and not checked."""
     try:
         signature = inspect.signature(schema, eval_str=True)
@@ -96,42 +142,45 @@ def _parameters(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
     return named
 
 
+def _likeness(word: str, candidate: str) -> float:
+    whole = difflib.SequenceMatcher(None, word, candidate).ratio()
+    last = difflib.SequenceMatcher(None, word.rpartition(".")[2], candidate.rpartition(".")[2]).ratio()
+    return max(whole, 0.9 * last)
+
+
+def _node_faults(path: str, node: Mapping[str, Any], schema: Callable[..., object]) -> Iterator[str]:
+    """Faults of one node and of all below it; `path` ends with a dot unless the node is the whole config."""
+    parameters = parameters_of(schema)
+    any_key = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for key, value in node.items():
+        if key in parameters:
+            yield from _value_faults(path + key, value, parameters[key].annotation)
+        elif not any_key:
+            yield f"{path}{key}={shown(value)}: there is no such key{nearest(key, parameters)}"
+    for name, parameter in parameters.items():
+        required = parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
+        if required and name not in node:
+            yield without_value(path + name)
+
+
 def _value_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
+    node = _dataclass_in(annotation)
     if value == MISSING:
         yield without_value(path)
-    elif is_dataclass(annotation) and isinstance(annotation, type):
-        if isinstance(value, Mapping):
-            yield from _node_faults(f"{path}.", value, annotation)
-        else:
-            yield f"{path}={shown(value)}: should hold keys ({', '.join(_parameters(annotation))})"
-    elif _holds_target(value):
-        yield from _built_faults(path, value)
-    else:
+    elif node and isinstance(value, Mapping):
+        yield from _node_faults(f"{path}.", value, node)
+    elif node and not (value is None and type(None) in get_args(annotation)):
+        yield f"{path}={shown(value)}: should hold keys ({', '.join(parameters_of(node))})"
+    elif not node:
         yield from _type_faults(path, value, annotation)
+        if isinstance(value, Mapping):
+            yield from (without_value(f"{path}.{key}") for key, below in dotted(value).items() if below == MISSING)
 
 
-def _holds_target(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return "_target_" in value or any(_holds_target(below) for below in value.values())
-    return isinstance(value, list) and any(_holds_target(below) for below in value)
-
-
-def _built_faults(path: str, value: Any) -> Iterator[str]:
-    """Faults of every node below that names its own `_target_`."""
-    if isinstance(value, list):
-        value = {str(index): below for index, below in enumerate(value)}
-    if not isinstance(value, Mapping):
-        return
-    if "_target_" not in value:
-        for key, below in value.items():
-            yield from _built_faults(f"{path}.{key}", below)
-        return
-    name = value["_target_"]
-    target = locate(name) if isinstance(name, str) and name.startswith(BUILDABLE) else None
-    if callable(target):
-        yield from _node_faults(f"{path}.", value, target)
-    else:
-        yield f"{path}._target_={shown(name)}: should name a function or class in {', '.join(BUILDABLE)}"
+def _dataclass_in(annotation: Any) -> type | None:
+    """The dataclass that an annotation names, alone or beside None."""
+    choices = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    return next((choice for choice in choices if isinstance(choice, type) and is_dataclass(choice)), None)
 
 
 def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
@@ -147,6 +196,9 @@ def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
     try:
         adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        plain = [fault["msg"] for fault in error.errors() if fault["type"] != "needs_python_object"]
-        expected = dict.fromkeys(message.removeprefix("Input should be ") for message in plain)
-        yield f"{path}={shown(value)}: should be {' or '.join(expected) or 'built by a _target_ of its own'}"
+        expected = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in error.errors())
+        yield f"{path}={shown(value)}: should be {' or '.join(expected)}"
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return f"{'.'.join(map(str, location))}: " if location else ""

@@ -12,7 +12,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from heed.cli.align import align
 from heed.cli.command import compose
 from heed.cli.evaluate import evaluate
-from heed.cli.train import Run, train
+from heed.experiment import Run, train
 from scripts.screenshot import show_as
 from tests.support.small_run import settings
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 LEARNS = (
     *("corpus.train=2000", "corpus.valid=40", "corpus.test=40", "corpus.min_len=2", "corpus.max_len=5"),
     *(f"model.{name}=32" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")),
-    *("optim.lr=0.005", "learning_rate=constant", "teacher_forcing.steps=4000", "model.dropout=0.0"),
-    *("trainer.max_steps=400", "trainer.validate_steps=200", "callbacks.early_stop=null"),
+    *("optim.lr=0.005", "schedule=constant", "teacher_forcing.steps=4000", "model.dropout=0.0"),
+    *("trainer.max_steps=400", "trainer.validate_steps=200", "early_stop=null"),
 )
 """Enough for digits to be turned round: 12 seconds on one core of an Intel Xeon, others busy."""
 

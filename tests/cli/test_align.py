@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heed import bundle, decoding
+from heed import bundle
 from heed.cli.align import Settings, align
 from heed.cli.command import check, compose
 from heed.errors import UserError
 from heed.metrics.alignment import Links, read_pharaoh
 from heed.metrics.symmetrisation import grow_diag_final_and
+from heed.translator import load
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
 
 
@@ -45,11 +46,9 @@ def test_each_pair_of_lines_has_a_line_of_links(folder: Path) -> None:
 
 def test_links_are_where_the_model_looks(folder: Path) -> None:
     """Catches an alignment of other weights than those of the forced pass."""
-    loaded = bundle.load(folder)
-    forced = decoding.force(loaded.model, loaded.src, loaded.tgt, SOURCES, TARGETS)
-    maps = decoding.forced_maps(forced, loaded.src, loaded.tgt)
+    expected = load(folder).align(SOURCES, TARGETS)
 
-    assert align(settings("sentences=2")) == [found.links() for found in maps]
+    assert [sorted(links) for links in align(settings("batch_size=2"))] == expected
 
 
 def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,7 +78,7 @@ def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture
         (["weights=out/a.align"], "weights=out/a.align would be written over another"),
         (["weights=out/a.align.report.json"], "weights=out/a.align.report.json would be written over another"),
         (["gold=b.report.json", "output=b"], "output=b, with its report beside it, would be written over another"),
-        (["backward=model"], "translates en to fr; expected a model of the other direction, fr to en"),
+        (["reverse=model"], "translates en to fr; expected a model of the other direction, fr to en"),
     ],
 )
 def test_files_that_do_not_belong_together_are_told_in_one_line(
@@ -137,7 +136,7 @@ def test_two_directions_make_one_alignment(folder: Path, name: str, merge: Calla
     forward_links = align(settings())
     backward_links = align(settings(f"model={backward}", "source=a.fr", "target=a.en"))
 
-    merged = align(settings(f"backward={backward}", f"symmetrisation={name}"))
+    merged = align(settings(f"reverse={backward}", f"symmetrisation={name}"))
 
     turned = [frozenset((src, tgt) for tgt, src in links) for links in backward_links]
     assert turned != forward_links
@@ -148,7 +147,24 @@ def test_pieces_of_two_vocabularies_are_not_merged(folder: Path) -> None:
     """Catches links whose numbers count other pieces."""
     backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS[1:2], SOURCES)
     with pytest.raises(UserError, match="line 1: the two models divide it"):
-        align(settings(f"backward={backward}", "level=piece"))
+        align(settings(f"reverse={backward}", "level=piece"))
+
+
+def test_what_is_counted_is_printed_if_it_is_not_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches indices of pieces that a reader takes for words, and a unit that changes from line to line."""
+    monkeypatch.chdir(tmp_path)
+    segmented, whole = ["我 喜欢 猫", "谢谢", "小 狗"], ["我喜欢猫", "谢谢", "小狗"]
+    write(Path("model"), {"src_lang": "en", "tgt_lang": "zh"}, SOURCES, segmented)
+    write_lines(Path("a.en"), ["a dog", "the cat", "a cat"])
+    for lines in (segmented, whole):
+        write_lines(Path("a.fr"), lines)
+        links = align(settings())
+        said = "target words are the model's pieces: the text has no spaces between words"
+        assert (said in capsys.readouterr().out) is (lines is whole)
+        if lines is segmented:
+            assert [max(tgt for _, tgt in one) for one in links] == [2, 0, 1]
 
 
 def test_with_nothing_but_a_model_its_own_test_split_is_aligned(

@@ -1,19 +1,22 @@
-"""Every shipped YAML, composed as its door would, and bound to the signatures that receive it."""
+"""Every shipped YAML, composed as its command would, and held against the types that receive it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import yaml
 from omegaconf import OmegaConf
 
-from heed.cli import align, evaluate, train, translate
-from heed.cli.command import CONFIGS, compose
+from heed.cli import align, evaluate, translate
+from heed.cli.config import CONFIGS, compose, plain
+from heed.data.readers import parsed, reader
+from heed.experiment import Settings
 from heed.settings import MISSING, dotted, faults, without_value
 
 SCHEMAS: dict[str, Callable[..., object]] = {
-    "train": train.Settings,
+    "train": Settings,
     "evaluate": evaluate.Settings,
     "translate": translate.Settings,
     "align": align.Settings,
@@ -28,7 +31,7 @@ def options() -> dict[str, list[str]]:
 
 
 def used(name: str) -> list[str]:
-    """The groups that a door's defaults list names."""
+    """The groups that a command's defaults list names."""
     entries = OmegaConf.to_container(cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).defaults)
     assert isinstance(entries, list)
     names = [next(iter(entry)) for entry in entries if isinstance(entry, dict)]
@@ -43,30 +46,62 @@ def choices() -> Iterator[tuple[str, list[str]]]:
                 yield name, [f"{group}={option}"]
 
 
+def values(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Every key of a composed config, dotted."""
+    return dotted(cast(dict[str, Any], OmegaConf.to_container(compose(name, overrides))))
+
+
 def found_in(name: str, overrides: list[str]) -> list[str]:
     """Faults of a composed config, but for values that a person must give."""
     cfg = compose(name, overrides)
-    values = dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
-    asked_for = {key for key, value in values.items() if value == MISSING}
-    for key in asked_for:
+    for key in (key for key, value in values(name, overrides).items() if value == MISSING):
         OmegaConf.update(cfg, key, "given")  # so that what refers to it can be resolved
-    wrong = faults(cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True)), SCHEMAS[name])
-    return [
-        f"{name} {overrides}: {fault}" for fault in wrong if not fault.startswith(tuple(f"{k}=" for k in asked_for))
-    ]
+    settings = plain(cfg)
+    wrong = faults(settings, SCHEMAS[name])
+    if settings.get("corpus"):
+        wrong += parsed(
+            {key: value for key, value in settings["corpus"].items() if key != "reader"},
+            reader(settings["corpus"]["reader"]),
+        )[1].values()
+    return [f"{name} {overrides}: {fault}" for fault in wrong]
 
 
-def test_every_config_binds_to_its_signatures() -> None:
+def test_every_config_fits_its_command() -> None:
     """Catches a key that was renamed in the code alone, in all files at once; a misspelt one would do nothing."""
     assert [fault for name, overrides in choices() for fault in found_in(name, overrides)] == []
 
 
-def test_every_option_belongs_to_a_door() -> None:
+def in_file(path: Path) -> dict[str, Any]:
+    """The values that an option's file gives, by the keys that they have in the whole config."""
+    text = path.read_text(encoding="utf-8")
+    package = re.search(r"^# @package (\S+)", text, re.MULTILINE)
+    above = {None: f"{path.parent.name}.", "_global_": ""}.get(package and package[1], f"{package and package[1]}.")
+    content = yaml.safe_load(text)
+    content.pop("defaults", None)
+    return {key: value for key, value in dotted(content, above).items() if not isinstance(value, dict)}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_value_of_an_option_is_effective(name: str) -> None:
+    """Catches a value in a group's file that the command's own file overrides, so that it never applies."""
+    for group in used(name):
+        for option in options()[group]:
+            composed = values(name, [f"{group}={option}"])
+            given = in_file(CONFIGS / group / f"{option}.yaml")
+            assert {key: composed[key] for key in given} == given, f"{group}={option}"
+
+
+def test_no_config_names_code() -> None:
+    """Catches a config that could call what is installed: a config is data."""
+    assert [path for path in CONFIGS.rglob("*.yaml") if "_target_" in path.read_text(encoding="utf-8")] == []
+
+
+def test_every_option_belongs_to_a_command() -> None:
     """Catches a group that no defaults list names, so that no command reaches its files."""
     assert {group for name in SCHEMAS for group in used(name)} == set(options())
 
 
-def test_every_file_is_a_door_or_an_option() -> None:
+def test_every_file_is_a_command_or_an_option() -> None:
     """Catches a YAML that is composed by nothing, and so checked by nothing."""
     files = {path.relative_to(CONFIGS) for path in CONFIGS.rglob("*.yaml")}
     known = {Path(f"{name}.yaml") for name in SCHEMAS}
@@ -84,8 +119,8 @@ def test_the_help_names_every_group_and_option(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_no_door_lets_hydra_write(name: str) -> None:
-    """Catches a door whose config lacks the lines that keep Hydra's own files away."""
+def test_no_command_lets_hydra_write(name: str) -> None:
+    """Catches a command whose config lacks the lines that keep Hydra's own files away."""
     hydra = cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).hydra
     assert hydra.output_subdir is None
     assert hydra.run.dir == "."
@@ -96,7 +131,7 @@ def test_no_door_lets_hydra_write(name: str) -> None:
 def test_a_recipe_opens_with_its_command(group: str) -> None:
     """Catches a recipe that does not say how it is run."""
     for path in (CONFIGS / group).glob("*.yaml"):
-        assert f"# python -m heed.cli.train {group}={path.stem}" in path.read_text(encoding="utf-8").splitlines()
+        assert f"# heed-train {group}={path.stem}" in path.read_text(encoding="utf-8").splitlines()
 
 
 def test_a_recipe_has_a_run_of_its_own() -> None:
@@ -109,6 +144,6 @@ def test_a_recipe_has_a_run_of_its_own() -> None:
 def test_what_a_person_must_give_is_said() -> None:
     """Catches a default that stands in for a value nobody can know."""
     asked_for = ["corpus.name", "corpus.src_lang", "corpus.tgt_lang"]
-    values = dotted(cast(dict[str, Any], OmegaConf.to_container(compose("train", ["corpus=files"]))))
-    assert [key for key, value in values.items() if value == MISSING] == asked_for
+    given = values("train", ["corpus=files"])
+    assert [key for key, value in given.items() if value == MISSING] == asked_for
     assert without_value("corpus.name") == "corpus.name: has no value; give corpus.name=…"

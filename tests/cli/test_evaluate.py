@@ -12,13 +12,13 @@ from PIL import Image
 from heed import bundle
 from heed.cli.command import check, compose
 from heed.cli.evaluate import Settings, evaluate
-from heed.decoding import force, forced_maps
 from heed.errors import UserError
 from heed.metrics.alignment import read_pharaoh
 from heed.metrics.attention import mean_health
 from heed.metrics.bleu import sentence_bleu, translation_scores
+from heed.translator import load
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
-from tests.viz.test_gallery import Page
+from tests.support.viz import Page
 
 KEYS = {
     *("corpus", "split", "sentences", "search", "bleu", "bleu_signature", "chrf", "ter", "perplexity", "aer"),
@@ -72,12 +72,12 @@ def test_scores_are_of_the_files_beside_them(run: Path) -> None:
 
 def test_perplexity_is_of_the_reference_s_pieces(run: Path) -> None:
     """Catches a mean over sentences or over padding, and EOS left out of the count."""
-    report = evaluate(settings("sentences=2"))
-    loaded = bundle.load(run / "model")
-    found = force(loaded.model, loaded.src, loaded.tgt, SOURCES, TARGETS, 1)
-    pieces = sum(len(loaded.tgt.encode(line)) + 1 for line in TARGETS)
+    report = evaluate(settings("batch_size=2"))
+    translator = load(run / "model")
+    scores = [translator.score(*pair) for pair in zip(SOURCES, TARGETS, strict=True)]
+    pieces = sum(len(translator.bundle.tgt.encode(line)) + 1 for line in TARGETS)
 
-    assert report["perplexity"] == pytest.approx(math.exp(sum(one.nll for one in found) / pieces), rel=1e-5)
+    assert report["perplexity"] == pytest.approx(math.exp(-sum(scores) / pieces), rel=1e-5)
 
 
 def test_alignment_error_is_null_where_there_is_no_gold(run: Path) -> None:
@@ -147,8 +147,7 @@ def test_the_gallery_can_show_pieces_and_the_end(run: Path) -> None:
 def test_the_report_says_how_well_attention_has_formed(run: Path) -> None:
     """Catches health of pieces, of the hypotheses for the references, and an error that changes with what is shown."""
     report = evaluate(settings())
-    loaded = bundle.load(run / "model")
-    maps = forced_maps(force(loaded.model, loaded.src, loaded.tgt, SOURCES, TARGETS), loaded.src, loaded.tgt)
+    maps = [pair.map() for pair in load(run / "model").force(SOURCES, TARGETS)]
 
     expected = mean_health([one.health() for one in maps])._asdict()
     assert report["attention"]["reference"] == pytest.approx(expected, rel=1e-5)
@@ -202,7 +201,7 @@ def test_models_side_by_side_keep_their_evaluations_apart(run: Path) -> None:
     """Catches the scores of one model overwritten by those of its neighbour."""
     shutil.copytree(run / "model", run / "other")
     reports = [
-        evaluate(settings(f"model={run / name}", f"sentences={64 if name == 'model' else 1}"))
+        evaluate(settings(f"model={run / name}", f"batch_size={64 if name == 'model' else 1}"))
         for name in ("model", "other")
     ]
 

@@ -1,17 +1,15 @@
 """The door to training, whole: run folders, seeds, the finished run."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from heed import bundle, decoding
-from heed.cli.train import Run, train
 from heed.data.reverse import reverse
+from heed.experiment import Run, train
 from heed.metrics.bleu import bleu
-from heed.search.greedy import greedy
+from heed.translator import load
 from tests.support.small_run import events, last_checkpoint, report, same, settings
 
 
@@ -38,15 +36,15 @@ def test_a_run_leaves_all_that_its_folder_promises(run: Run) -> None:
 
 def test_the_model_folder_scores_what_the_best_validation_said(run: Run) -> None:
     """Catches the last weights in the place of the best, dropout left on, and scores that belong to other text."""
-    loaded = bundle.load(run.folder / "model")
+    translator = load(run.folder / "model", precision="float32")
     valid = reverse(train=400, valid=24, test=16, min_len=2, max_len=4).read("valid")
-    best, low = run.report["best"], run.report["precision"] == "bf16-mixed"
+    best, low = run.report["best"], run.report["precision"] == "bfloat16"
     with torch.autocast("cpu", torch.bfloat16, low):
-        found = decoding.translate(loaded.model, loaded.src, loaded.tgt, valid.src, partial(greedy, max_len=100))
-        forced = decoding.force(loaded.model, loaded.src, loaded.tgt, valid.src, valid.tgt)
+        found = translator.translate(valid.src, max_len=100)
+        forced = translator.force(valid.src, valid.tgt)
     assert bleu(hypotheses=[one.text for one in found], references=valid.tgt) == pytest.approx(best["bleu"], abs=1e-9)
-    tokens = sum(len(one.tgt_ids) + 1 for one in forced)
-    assert sum(one.nll for one in forced) / tokens == pytest.approx(best["loss"], rel=1e-5)
+    tokens = sum(len(one.tgt.ids) + 1 for one in forced)
+    assert -sum(one.score for one in forced) / tokens == pytest.approx(best["loss"], rel=1e-5)
 
 
 def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:
@@ -68,7 +66,7 @@ def test_another_seed_gives_another_run(tmp_path: Path) -> None:
 
 def two_steps(runs: Path, *more: str) -> dict[str, Any]:
     """The weights after two updates of a run whose digits can be in one piece or two."""
-    short = ("trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=64", "corpus.valid=2", "pictures=0")
+    short = ("trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=64", "corpus.valid=2", "heatmaps=0")
     run = train(settings(runs, *short, "subwords.kind=unigram", *more))
     weights: dict[str, Any] = last_checkpoint(run.folder)["state_dict"]
     return weights
@@ -85,7 +83,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "subword_sampling=0.2",
         "batches.sentences=16",
         "optim.lr=0.02",
-        "learning_rate.warmup_steps=3",
+        "schedule.warmup_steps=3",
         "teacher_forcing.start=0.0",
         "label_smoothing=0.3",
         "guided_attention=1.0",
@@ -113,6 +111,6 @@ def test_a_finished_run_is_left_alone(run: Run, capsys: pytest.CaptureFixture[st
 
 def test_patience_ends_a_run_early(tmp_path: Path) -> None:
     """Catches early stopping that counts steps, or watches a score that is not there."""
-    stuck = train(settings(tmp_path, "optim.lr=1e-9", "callbacks.early_stop.patience=2", "trainer.max_steps=120"))
+    stuck = train(settings(tmp_path, "optim.lr=1e-9", "early_stop.patience=2", "trainer.max_steps=120"))
     assert [scores["step"] for scores in stuck.report["history"]] == [12, 24, 36]
     assert stuck.report["best"]["step"] == 12

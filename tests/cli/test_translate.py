@@ -6,7 +6,6 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -14,14 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heed import bundle, decoding
+from heed import bundle
 from heed.cli.command import compose
-from heed.cli.translate import blocks, translate
-from heed.decoding import Precision
+from heed.cli.lines import blocks
+from heed.cli.translate import translate
 from heed.errors import UserError
-from heed.search.beam import beam
-from heed.search.greedy import greedy
-from heed.search.sample import sample
+from heed.translator import Precision, load
 from tests.support.model_folder import SOURCES, TARGETS, write
 
 Run = Callable[[bytes], tuple[bytes, str]]
@@ -33,14 +30,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def expected(folder: Path, lines: list[str]) -> list[str]:
-    loaded = bundle.load(folder)
-    search = partial(greedy, max_len=12)
-    return [found.text for found in decoding.translate(loaded.model, loaded.src, loaded.tgt, lines, search)]
+    return [found.text for found in load(folder, precision="float32").translate(lines, max_len=12)]
 
 
 def command(folder: Path, *overrides: str) -> list[str]:
     exact = [] if any(one.startswith("precision=") for one in overrides) else ["precision=float32"]
-    return [sys.executable, "-m", "heed.translate", f"model={folder}", "search.max_len=12", *exact, *overrides]
+    return [sys.executable, "-m", "heed.cli.translate", f"model={folder}", "search.max_len=12", *exact, *overrides]
 
 
 def read_in(chunks: list[bytes]) -> list[bytes]:
@@ -137,7 +132,7 @@ def test_with_attention_the_alignment_goes_to_standard_error(folder: Path) -> No
     """Catches alignments among the translations, a key that Hydra takes for its group, and a word too few."""
     lines = ["a dog barks", "", "the cat"]
     given_lines = "\n".join(lines).encode()
-    found = subprocess.run(command(folder, "attention=true"), input=given_lines, capture_output=True, check=True)
+    found = subprocess.run(command(folder, "show_attention=true"), input=given_lines, capture_output=True, check=True)
 
     texts = expected(folder, lines)
     assert found.stdout.decode().split("\n") == [*texts, ""]
@@ -160,7 +155,7 @@ def test_interactive_is_as_at_a_terminal_wherever_lines_come_from(folder: Path) 
     assert "%" in shown
 
 
-@pytest.mark.parametrize("overrides", [(), ("attention=false",)])
+@pytest.mark.parametrize("overrides", [(), ("show_attention=false",)])
 def test_at_a_terminal_the_alignment_stands_under_the_translation(folder: Path, overrides: tuple[str, ...]) -> None:
     """Catches an interactive session without it, one that cannot do without, and an order that mixes two sentences."""
     terminal, inside = pty.openpty()
@@ -190,7 +185,7 @@ def run_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[st
 
 @pytest.mark.parametrize(
     "overrides",
-    [["search=beam", "n_best=3"], ["search=beam", "search.n_best=3"], ["search=sample", "n_best=3", "search.seed=5"]],
+    [["search=beam", "search.n_best=3"], ["search=sample", "search.n_best=3", "search.seed=5"]],
 )
 def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Catches lists out of order, numbers that start again with each block, and another line first than alone."""
@@ -209,12 +204,13 @@ def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pyte
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["n_best=2"], "n_best=2: search=greedy finds one translation; choose search=beam or search=sample"),
-        (["n_best=6", "search=beam"], "n_best=6 of a beam of 5; give search.beam_size=6 or more"),
-        (["search=sample", "search.temperature=0.0"], "search: temperature=0.0, expected above 0"),
-        (["search=sample", "search.top_p=0.0"], "search: top_p=0.0, expected above 0 and at most 1"),
-        (["search=beam", "search.beam_size=0"], "search.beam_size=0, expected 1 or more"),
-        (["search=beam", "search.coverage_penalty=-1.0"], "search: coverage_penalty must be at least 0, got -1"),
+        (["search.name=greddy"], "search=greddy: there is no such search; expected .*; did you mean greedy"),
+        (["search=beam", "search.n_best=6"], "n_best must be at least 1 and at most beam_size, got n_best=6"),
+        (["search=sample", "search.temperature=0.0"], "search=sample: temperature=0.0, expected above 0"),
+        (["search=sample", "search.top_p=0.0"], "search=sample: top_p=0.0, expected above 0 and at most 1"),
+        (["search=beam", "search.beam_size=0"], "search=beam: .*got n_best=1 and beam_size=0"),
+        (["search=beam", "search.beam_size=x"], "search.beam_size=x: should be a valid integer"),
+        (["search=beam", "search.coverage_penalty=-1.0"], "search=beam: coverage_penalty must be at least 0, got -1"),
     ],
 )
 def test_what_no_search_can_do_is_said(
@@ -256,7 +252,6 @@ def test_neither_training_nor_drawing_is_loaded(folder: Path) -> None:
     """Catches an import by which the first line would wait for Lightning, matplotlib or sacreBLEU."""
     code = f"""
 import sys
-from heed.decoding import Precision
 from heed.cli.command import compose
 from heed.cli.translate import translate
 translate(compose("translate", ["model={folder}"]))
@@ -284,14 +279,11 @@ def test_the_door_returns_the_number_of_lines(folder: Path, monkeypatch: pytest.
 def test_the_precision_of_products_is_what_was_asked_for(folder: Path, precision: Precision, search: str) -> None:
     """Catches a setting that does nothing; what is drawn is drawn in float32 unless the setting says otherwise."""
     found = subprocess.run(
-        command(folder, f"precision={precision}", f"search={search}", "n_best=3"),
+        command(folder, f"precision={precision}", f"search={search}", "search.n_best=3"),
         input="".join(f"{line}\n" for line in SOURCES).encode(),
         capture_output=True,
         check=True,
     )
     scores = [float(line.rpartition(b"||| ")[2]) for line in found.stdout.splitlines()]
-    loaded = bundle.load(folder)
-    decoding.set_precision(loaded.model, "float32" if (precision, search) == ("auto", "sample") else precision)
-    exactly = partial(beam, max_len=12, n_best=3) if search == "beam" else partial(sample, max_len=12, n_best=3)
-    wanted = decoding.translate(loaded.model, loaded.src, loaded.tgt, SOURCES, exactly)
+    wanted = load(folder, precision=precision).translate(SOURCES, search, n_best=3, max_len=12)
     assert scores == pytest.approx([one.score for line in wanted for one in line.candidates], abs=1e-4)

@@ -5,16 +5,12 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from heed import bundle, decoding
-from heed.search.greedy import greedy
+from heed import bundle
 from tests.support.commands import forked
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
 from tests.support.small_run import overrides
@@ -103,7 +99,7 @@ def test_a_target_in_a_run_folder_s_config_is_only_compared(sentinel: Path, tmp_
 @pytest.mark.parametrize("form", ["pickle", "torch"])
 def test_a_hostile_checkpoint_is_not_executed(sentinel: Path, tmp_path: Path, form: str) -> None:
     """Catches a resumed run that unpickles whatever its folder holds."""
-    arguments = overrides(Path("runs"), "trainer.max_steps=4", "trainer.validate_steps=2", "pictures=0")
+    arguments = overrides(Path("runs"), "trainer.max_steps=4", "trainer.validate_steps=2", "heatmaps=0")
     assert forked(tmp_path, "train", *arguments).code == 0
     (tmp_path / "runs/reverse/report.json").unlink()
     for path in (tmp_path / "runs/reverse/checkpoints").glob("*.ckpt"):
@@ -182,24 +178,6 @@ def test_a_page_shows_what_a_stranger_wrote_and_runs_none_of_it(sentinel: Path, 
     assert found.code == 0
     assert "<script>alert" not in page
     assert "</title><script>" not in page
-
-
-LINES = st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=40), max_size=8)
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> bundle.Bundle:
-    return bundle.load(write(tmp_path_factory.mktemp("any") / "model"))
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(lines=LINES)
-def test_any_text_has_a_line_for_each_line(loaded: bundle.Bundle, lines: list[str]) -> None:
-    """Catches a character that ends a line, stops the search, or loses a sentence: U+2028, NUL, a lone mark."""
-    found = decoding.translate(loaded.model, loaded.src, loaded.tgt, lines, partial(greedy, max_len=6), sentences=3)
-
-    assert len(found) == len(lines)
-    assert not any("\n" in one.text or "\r" in one.text for one in found)
 
 
 def test_a_whole_pipe_of_any_bytes_keeps_its_lines(sentinel: Path, tmp_path: Path) -> None:

@@ -17,11 +17,10 @@ import pytest
 import yaml
 
 from heed import bundle
-from heed.cli.command import check, compose
-from heed.cli.train import Settings
 from heed.data import fetch, progress
 from heed.data.fetch import multi30k
 from heed.data.named import own_corpus
+from heed.data.readers import read_corpus
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq
 from tests.support.commands import forked
@@ -392,13 +391,13 @@ def test_offline_is_one_line_at_the_door(server: Server, tmp_path: Path) -> None
 def test_another_pair_is_refused_with_those_there_are() -> None:
     """Catches a pair that is only missed when its files are asked for."""
     with pytest.raises(UserError, match=r"^corpus.pair=en-it: should be 'en-de', 'en-fr', 'de-en' or 'fr-en'$"):
-        check(compose("train", ["corpus=multi30k", "corpus.pair=en-it"]), Settings)
+        read_corpus({"reader": "multi30k", "pair": "en-it"})
 
 
 def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tmp_path: Path) -> None:
     """Catches a corpus that a door cannot build, a name that is no folder, and a model that cannot find it again."""
     small = [f"model.{size}=8" for size in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
-    few = ["subwords=word", "trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "pictures=0"]
+    few = ["subwords=word", "trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
     corpus = ["corpus=multi30k", "corpus.pair=fr-en", f"corpus.url={server.url}"]
     trained = forked(tmp_path, "train", *corpus, *few, *small)
     assert trained.code == 0, trained.err
@@ -412,7 +411,7 @@ def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tm
 @pytest.mark.parametrize("tgt", ["de", "fr"])
 def test_a_recipe_is_trained_as_it_stands(server: Server, tmp_path: Path, tgt: str) -> None:
     """Catches settings of a recipe that cannot go together, that come to nothing, and a pair of the other recipe."""
-    few = ["trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "pictures=0"]
+    few = ["trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
     trained = forked(tmp_path, "train", f"experiment=multi30k_en_{tgt}", f"corpus.url={server.url}", *few)
     assert trained.code == 0, trained.err
     assert {name.split(".")[1] for name in server.names} == {"en", tgt}

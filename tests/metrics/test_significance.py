@@ -58,3 +58,14 @@ def test_the_draw_is_fixed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_other_sentences_are_refused() -> None:
     with pytest.raises(UserError, match="29 hypotheses against 30 references"):
         paired_bootstrap(hypotheses=WORSE, others=WORSE[1:], references=REFERENCES)
+
+
+@pytest.mark.parametrize("sentences", [1, 6, 29])
+def test_few_sentences_decide_nothing_and_this_is_said(sentences: int) -> None:
+    """Catches p = 0.001 from a single sentence: every resample is that sentence again."""
+    few = REFERENCES[:sentences]
+    for found in paired_bootstrap(hypotheses=few, others=[""] * sentences, references=few).values():
+        assert found.p_value >= min(1, 2 ** (1 - sentences))
+        assert found.note.startswith(f"{sentences} sentence")
+    enough = paired_bootstrap(hypotheses=REFERENCES, others=WORSE, references=REFERENCES)
+    assert enough["bleu"].note == ""

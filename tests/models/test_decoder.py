@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heed.models.attention import Memory
+from heed.models.attention import AttentionMemory
 from heed.models.decoder import State
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
@@ -13,7 +13,7 @@ QUERIES = pytest.mark.parametrize("query", ["previous", "current"])
 LENGTHS = [5, 3, 1]
 
 
-def start(model: Seq2Seq) -> tuple[State, Memory]:
+def start(model: Seq2Seq) -> tuple[State, AttentionMemory]:
     with torch.no_grad():
         return model.encode(*sentences(LENGTHS))
 
@@ -60,7 +60,7 @@ def test_the_query_is_the_lowest_layer() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_attention_found_enters_the_state(kind: str) -> None:
+def test_what_was_attended_enters_the_state(kind: str) -> None:
     """Attention computed and then not used is a plain sequence model that looks attentive in the log."""
     model = small_model(score=kind)
     state, memory = start(model)

@@ -5,29 +5,41 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from heed.errors import UserError
-from heed.runs.run_folder import begin, differences, environment, finish, held, run_path
+from heed.runs.run_folder import (
+    Overwrite,
+    State,
+    begin,
+    check_text,
+    differences,
+    finish,
+    locked,
+    run_path,
+    state,
+)
 
 CONFIG: dict[str, Any] = {
     "seed": 1,
     "overwrite": False,
     "optim": {"lr": 1e-5, "betas": [0.9, 0.98]},
     "corpus": {"name": "été", "valid": None},
+    "model": {"score": "additive"},
 }
+TEXT = {"train": "a", "valid": "b"}
+REPORT = {"best": {"bleu": 93.5}, "steps": 24, "corpus": "été"}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "runs/tiny"
-    with held(folder):
+    with locked(folder):
         yield folder
 
 
@@ -36,70 +48,108 @@ def changed(**settings: Any) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def start(folder: Path, config: Mapping[str, Any] = CONFIG, overwrite: Overwrite = False) -> State:
+    """Begin where there is something to begin, and end before the first checkpoint; the state before."""
+    found = state(folder, config, overwrite)
+    if found == "new":
+        with begin(folder, config, TEXT):
+            pass
+    return found
+
+
+def write_checkpoint(folder: Path, name: str = "last") -> None:
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    (folder / f"checkpoints/{name}.ckpt").write_bytes(b"PK")
+
+
+def work(folder: Path, config: Mapping[str, Any] = CONFIG, done: bool = True) -> dict[str, bytes]:
+    """A run with everything that one can hold, finished or not; its files."""
+    start(folder, config)
+    files = {"subwords/source.model": b"\n", "subwords/target.model": b"\n", "trace.json": b"{\n"}
+    files |= {"tensorboard/events.out.tfevents.1.host.2.0.heed": b"....brain.Event:2"}
+    files |= {f"model/{name}.model": b"x" for name in ("source", "target")}
+    files |= {"model/config.json": b'{"format": 3, "heed": "0", "architecture": {}}', "model/weights.safetensors": b"x"}
+    files |= {"evaluate/test/hypotheses.txt": b"x", "evaluate/test/references.txt": b"x"}
+    files |= {"evaluate/test/heatmaps/0001.png": b"PNG Matplotlib", "evaluate/test/gallery.html": b"x"}
+    files |= {"evaluate/test/report.json": b'{"corpus": "x", "split": "test", "sentences": 1, "search": "greedy"}'}
+    files |= {"align/test.align": b"0-0 1?2\n\n"}
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    for name in ("last", "best", "previous"):
+        write_checkpoint(folder, name)
+    if done:
+        finish(folder, REPORT)
+    return contents(folder)
 
 
 def test_a_new_folder_keeps_the_settings_as_they_are(folder: Path) -> None:
     """Catches a config that does not come back as it was, such as 1e-5 written so that YAML reads a text."""
-    assert begin(folder, CONFIG) == "new"
+    assert start(folder) == "new"
     assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) == CONFIG
 
 
 def test_the_same_settings_go_on(folder: Path) -> None:
     """Catches a resumed run that begins again, or that rewrites what says how it was begun."""
-    begin(folder, CONFIG)
-    before = contents(folder)
+    before = work(folder, done=False)
 
-    assert begin(folder, CONFIG) == "unfinished"
+    assert start(folder) == "unfinished"
     assert contents(folder) == before
 
 
 def fail(folder: Path, *work: str) -> None:
     """Begin, leave this work, and end with what a user can mend."""
-    with held(folder):
-        begin(folder, CONFIG)
-        for path in (folder / name for name in work):
-            path.parent.mkdir(exist_ok=True)
-            path.touch()
-        raise UserError("a misspelt path")
+    with locked(folder):
+        if state(folder, CONFIG) == "new":
+            with begin(folder, CONFIG, TEXT):
+                for path in (folder / name for name in work):
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(b"PK")
+                raise UserError("too large for memory")
+        raise UserError("too large for memory")
 
 
 @pytest.mark.parametrize("name", ["runs/new", "runs/sweep/job", "elsewhere/new"])
 def test_what_could_not_begin_leaves_nothing(tmp_path: Path, name: str) -> None:
     """Catches a folder for every mistake."""
     (tmp_path / "runs").mkdir()
-    with pytest.raises(UserError, match="a misspelt path"):
+    with pytest.raises(UserError, match="too large"):
         fail(tmp_path / name)
+    with pytest.raises(UserError, match="misspelt"), locked(tmp_path / name):
+        raise UserError("a misspelt path")
     assert [path.name for path in tmp_path.rglob("*")] == ["runs"]
 
 
-@pytest.mark.parametrize("work", ["report.json", "checkpoints/last.ckpt"])
-def test_what_holds_work_stays(tmp_path: Path, work: str) -> None:
+def test_what_holds_work_stays(tmp_path: Path) -> None:
     """Catches hours of training removed because the disk was full at their end, or at the start after it."""
     for _ in range(2):
-        with pytest.raises(UserError, match="a misspelt path"):
-            fail(tmp_path / "new", work)
-        assert (tmp_path / "new" / work).exists()
+        with pytest.raises(UserError, match="too large"):
+            fail(tmp_path / "new", "checkpoints/last.ckpt")
+        assert (tmp_path / "new/checkpoints/last.ckpt").exists()
 
 
 def test_a_report_finishes_a_run(folder: Path) -> None:
     """Catches a finished run that would be trained again."""
-    begin(folder, CONFIG)
-    finish(folder, {"bleu": 93.5, "corpus": "été"})
+    start(folder)
+    finish(folder, REPORT)
 
-    assert begin(folder, CONFIG) == "finished"
-    assert json.loads((folder / "report.json").read_text(encoding="utf-8")) == {"bleu": 93.5, "corpus": "été"}
+    assert state(folder, CONFIG) == "finished"
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8")) == REPORT
 
 
-def test_other_settings_are_refused_with_what_differs_and_nothing_is_touched(folder: Path) -> None:
-    """Catches a run that goes on with other settings than its config.yaml says."""
-    begin(folder, CONFIG)
-    (folder / "checkpoints").mkdir()
-    (folder / "checkpoints/last.ckpt").touch()
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_other_settings_are_refused_with_what_differs_and_nothing_is_touched(folder: Path, checkpoint: bool) -> None:
+    """Catches a run that goes on with other settings than its config.yaml says, or gives way to them unasked."""
+    start(folder)
+    if checkpoint:
+        write_checkpoint(folder)
     before = contents(folder)
 
     with pytest.raises(UserError) as refusal:
-        begin(folder, changed(seed=2, optim={"lr": 1e-5, "betas": [0.9, 0.99]}))
+        state(folder, changed(seed=2, optim={"lr": 1e-5, "betas": [0.9, 0.99]}))
 
     message = str(refusal.value)
     assert "seed 1 -> 2" in message
@@ -109,14 +159,51 @@ def test_other_settings_are_refused_with_what_differs_and_nothing_is_touched(fol
     assert contents(folder) == before
 
 
-def test_a_run_without_a_checkpoint_gives_way_to_other_settings(folder: Path) -> None:
-    """Catches a misspelt path that, once mended, is refused as another run's settings."""
-    begin(folder, CONFIG)
-    (folder / "subwords").mkdir()
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"model": {"score": "dot"}, "seed": 2}, "tiny-dot"),
+        ({"seed": 2}, "tiny-seed-2"),
+        ({"optim": {"lr": 0.01, "betas": [0.9, 0.98]}}, "tiny-lr-0.01"),
+        ({"corpus": {"name": "été", "valid": "data/a b"}}, "tiny-valid-data-a-b"),
+        ({"model": {"score": "taken"}}, "tiny-taken-2"),
+        ({"model": {}}, "tiny-2"),
+    ],
+)
+def test_a_refusal_offers_a_name_that_works(folder: Path, settings: Mapping[str, Any], name: str) -> None:
+    """Catches a name that is taken, that needs quotes, or that says nothing."""
+    start(folder)
+    folder.with_name("tiny-taken").mkdir()
+    config = changed(**settings, run="tiny", runs=str(folder.parent))
 
-    assert begin(folder, changed(seed=2)) == "new"
-    assert yaml.safe_load((folder / "config.yaml").read_text())["seed"] == 2
-    assert not (folder / "subwords").exists()
+    with pytest.raises(UserError, match=f"such as run={name}, or"):
+        state(folder, config)
+    assert state(run_path(str(folder.parent), name), config) == "new"
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_another_text_is_refused(folder: Path, checkpoint: bool) -> None:
+    """Catches a run that goes on over a corpus that is another by now, with the old one's vocabularies."""
+    start(folder)
+    if checkpoint:
+        write_checkpoint(folder)
+    before = contents(folder)
+
+    check_text(folder, TEXT)
+    with pytest.raises(UserError, match=r"text has changed since this run was begun \(split valid\)"):
+        check_text(folder, TEXT | {"valid": "c"})
+    assert contents(folder) == before
+
+
+def test_a_run_of_a_former_release_goes_on(folder: Path) -> None:
+    """Catches runs refused because they do not know what only later ones write down."""
+    start(folder)
+    environment = json.loads((folder / "environment.json").read_text())
+    del environment["text"]
+    (folder / "environment.json").write_text(json.dumps(environment))
+
+    assert state(folder, CONFIG) == "unfinished"
+    check_text(folder, TEXT)
 
 
 def test_differences_name_what_came_and_what_went() -> None:
@@ -131,101 +218,266 @@ def test_differences_name_what_came_and_what_went() -> None:
 @pytest.mark.parametrize("key", ["overwrite", "runs", "run"])
 def test_settings_without_effect_may_differ(folder: Path, key: str) -> None:
     """Catches a refusal of the very command that is told to go on, from another place or with overwrite."""
-    begin(folder, CONFIG)
+    start(folder)
 
-    assert begin(folder, changed(**{key: "another"})) == "unfinished"
+    assert state(folder, changed(**{key: "another"})) == "unfinished"
 
 
-def test_overwrite_starts_over(folder: Path) -> None:
-    """Catches a fresh run beside a former run's checkpoints."""
-    begin(folder, CONFIG)
-    finish(folder, {})
-    (folder / "checkpoints").mkdir()
-    (folder / "checkpoints/last.ckpt").touch()
+def test_a_former_run_is_put_aside_until_the_first_checkpoint(folder: Path) -> None:
+    """Catches a finished run lost to one that has not done anything yet, and its files beside those of the new one."""
+    old = work(folder)
 
-    assert begin(folder, changed(seed=2), overwrite=True) == "new"
-    assert sorted(path.name for path in folder.iterdir()) == [".lock", "config.yaml", "environment.json"]
-    assert yaml.safe_load((folder / "config.yaml").read_text())["seed"] == 2
+    assert state(folder, changed(seed=2), overwrite=True) == "new"
+    assert contents(folder) == old
+    with begin(folder, changed(seed=2), TEXT) as begun:
+        assert begun.replaced == folder / ".replaced"
+        aside = contents(folder / ".replaced")
+        assert {name: aside[name] for name in old if name != ".lock"} == {k: v for k, v in old.items() if k != ".lock"}
+        assert sorted(path.name for path in folder.iterdir()) == [
+            ".lock",
+            ".replaced",
+            "config.yaml",
+            "environment.json",
+        ]
+        begun.settle()
+        assert (folder / ".replaced").exists()
+        write_checkpoint(folder)
+        begun.settle()
+        assert not (folder / ".replaced").exists()
+    assert sorted(contents(folder)) == [".lock", "checkpoints/last.ckpt", "config.yaml", "environment.json"]
+    assert state(folder, changed(seed=2)) == "unfinished"
+
+
+@pytest.mark.parametrize("end", [UserError("x"), KeyboardInterrupt(), SystemExit(143), RuntimeError(), None])
+def test_a_run_that_ends_before_its_first_checkpoint_gives_the_former_one_back(
+    folder: Path, end: BaseException | None
+) -> None:
+    """Catches a finished run lost because its successor ran out of memory, or was stopped at once."""
+    old = work(folder)
+
+    def run() -> None:
+        with begin(folder, changed(seed=2), TEXT):
+            for name in ("checkpoints/best.ckpt", "subwords/source.model"):
+                (folder / name).parent.mkdir()
+                (folder / name).write_bytes(b"PK" if name.endswith("ckpt") else b"\n")
+            if end:
+                raise end
+
+    if end:
+        with pytest.raises(type(end)):
+            run()
+    else:
+        run()
+    assert contents(folder) == old
+
+
+def test_a_debug_run_replaces_debug_runs_alone(folder: Path) -> None:
+    """Catches `debug=one_batch run=tiny` beside a run of days."""
+    old = work(folder)
+    with pytest.raises(UserError, match="holds a run with other settings"):
+        state(folder, changed(seed=2, overwrite="debug"), "debug")
+    assert state(folder, CONFIG, "debug") == "finished"
+    assert contents(folder) == old
+
+    debug = folder.with_name("debug")
+    work(debug, changed(overwrite="debug"))
+    assert state(debug, changed(seed=2, overwrite="debug"), "debug") == "new"
+    with pytest.raises(UserError, match="holds a run with other settings"):
+        state(debug, changed(seed=2))
+
+
+KILLED_AT = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
+
+
+def killed_after(steps: int, action: Callable[[], object]) -> bool:
+    """Whether a fork of this process that does `action` was killed after so many changes to folders."""
+    if (child := os.fork()) == 0:
+        left = [steps]
+
+        def watch(event: str, _: object) -> None:
+            if event in KILLED_AT or (event == "open" and isinstance(_, tuple) and _[1] not in ("r", "rb", None)):
+                left[0] -= 1
+                if left[0] < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(watch)
+            action()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_killed_at_any_step_one_whole_run_is_there_at_the_next_start(tmp_path: Path, checkpoint: bool) -> None:
+    """Catches any order of steps in which a kill loses files, mixes two runs, or touches what others put there."""
+    folder = tmp_path / "tiny"
+
+    def replace() -> None:
+        with locked(folder), begin(folder, changed(seed=2), TEXT):
+            if checkpoint:
+                write_checkpoint(folder)
+
+    with locked(folder):
+        work(folder)
+    foreign = {"notes.txt": b"mine", "model/notes.txt": b"mine", "evaluate/test/heatmaps/holiday.png": b"mine"}
+    for name, content in foreign.items():
+        (folder / name).write_bytes(content)
+    old = contents(folder)
+    steps, killed, seen = 0, True, set()
+    while killed:
+        killed = killed_after(steps, replace)
+        for _ in range(2):  # and one that is killed as it settles
+            if killed and steps % 3 == 0:
+                killed_after(steps % 7, lambda: locked(folder).__enter__())
+        with locked(folder):
+            found = contents(folder)
+            assert {name: found[name] for name in foreign} == foreign
+            seed = yaml.safe_load((folder / "config.yaml").read_text())["seed"]
+            seen.add(seed)
+            if seed == 1:
+                assert found == old
+            else:
+                assert set(found) == {*foreign, ".lock", "config.yaml", "environment.json", "checkpoints/last.ckpt"}
+                with begin(folder, CONFIG, TEXT):  # and the old run again, for the next step
+                    work_files(folder, old)
+                assert contents(folder) == old
+        steps += 1
+    assert steps > 20
+    assert seen == ({1, 2} if checkpoint else {1})
+
+
+def work_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def test_overwrite_leaves_the_jobs_of_a_sweep(folder: Path) -> None:
     """Catches runs/tiny overwritten together with runs/tiny/seed=2, another run, or with their table."""
     job = folder / "seed=2"
-    with held(job):
-        begin(job, changed(seed=2))
     (folder / "sweep.md").touch()
-    begin(folder, CONFIG)
+    with locked(job):
+        start(job, changed(seed=2))
+    start(folder)
 
-    begin(folder, CONFIG, overwrite=True)
+    assert state(folder, CONFIG, overwrite=True) == "new"
+    with begin(folder, CONFIG, TEXT):
+        write_checkpoint(folder)
 
     assert (job / "config.yaml").exists()
     assert (folder / "sweep.md").exists()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_what_is_no_run_is_never_touched(folder: Path, overwrite: bool) -> None:
-    """Catches overwrite=true run=../thesis, or training into a folder of photographs."""
-    (folder / "thesis.tex").write_text("years of work")
+@pytest.mark.parametrize(
+    "name", ["thesis.tex", "config.yaml", "environment.json", "report.json", "checkpoints/last.ckpt"]
+)
+def test_what_is_no_run_is_never_touched(tmp_path: Path, overwrite: bool, name: str) -> None:
+    """Catches overwrite=true run=../thesis, or training into a folder of another program that has a config.yaml too."""
+    folder = tmp_path / "tiny"
+    for path in (folder / name, folder / "config.yaml"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("app: 1")
+    before = contents(folder)
 
-    with pytest.raises(UserError, match=r"holds thesis\.tex but no config\.yaml"):
-        begin(folder, CONFIG, overwrite)
+    with pytest.raises(UserError, match="is no run that heed has begun"), locked(folder):
+        pass
+    with pytest.raises(UserError, match="is no run that heed has begun"):
+        state(folder, CONFIG, overwrite)
+    assert contents(folder) == before
 
-    assert (folder / "thesis.tex").read_text() == "years of work"
-    assert not (folder / "config.yaml").exists()
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["config.yaml", "report.json", "model/config.json"])
+def test_what_others_put_in_the_place_of_our_files_is_refused(folder: Path, name: str, overwrite: bool) -> None:
+    """Catches a user's report.json in a run folder replaced when the run ends, or taken for its end."""
+    start(folder)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text('{"app": 1}')
+    before = contents(folder)
+
+    with pytest.raises(UserError, match=f"{name} is damaged, or heed has not written it"):
+        state(folder, CONFIG, overwrite)
+    assert contents(folder) == before
 
 
-def test_overwriting_that_was_killed_half_way_is_gone_on_with(folder: Path) -> None:
-    """Catches a half-removed run taken for one to resume: new settings over old checkpoints."""
-    begin(folder, CONFIG)
-    (folder / "checkpoints").mkdir()
-    (folder / "config.yaml").rename(folder / ".emptying")  # as far as it may come before a kill
+@pytest.mark.parametrize("name", ["subwords", "checkpoints", "model", "config.yaml", "tensorboard"])
+def test_nothing_is_removed_through_a_symlink(folder: Path, tmp_path: Path, name: str) -> None:
+    """Catches a run removed that another one links to."""
+    other = tmp_path / "runs/other"
+    with locked(other):
+        before = work(other)
+    work(folder)
+    for path in [*(folder / name).rglob("*"), folder / name]:
+        if path.is_file():
+            path.unlink()
+    if (folder / name).is_dir():
+        (folder / name).rmdir()
+    (folder / name).symlink_to(other / name)
 
-    assert begin(folder, CONFIG) == "new"
-    assert not (folder / "checkpoints").exists()
-    assert not (folder / ".emptying").exists()
+    with pytest.raises(UserError, match="move it away"):
+        state(folder, CONFIG, overwrite=True)
+    with pytest.raises(UserError, match="move it away"), begin(folder, CONFIG, TEXT):
+        pass
+    assert contents(other) == before
 
 
 def test_a_kill_before_the_config_is_written_leaves_a_new_run(folder: Path) -> None:
     """Catches environment.json alone taken for a stranger's file."""
-    begin(folder, CONFIG)
+    start(folder)
     (folder / "config.yaml").unlink()
 
-    assert begin(folder, CONFIG) == "new"
+    assert start(folder) == "new"
+    assert state(folder, CONFIG) == "unfinished"
+
+
+def test_a_run_that_has_lost_its_settings_is_replaced_only_if_asked(folder: Path) -> None:
+    """Catches checkpoints of unknown settings gone on with, or lost."""
+    work(folder)
+    (folder / "config.yaml").unlink()
+
+    with pytest.raises(UserError, match="without its config"):
+        state(folder, CONFIG)
+    assert state(folder, CONFIG, overwrite=True) == "new"
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe", b"seed: [1", b"", b"- 1"])
 def test_a_damaged_config_is_said_in_one_line(folder: Path, damage: bytes) -> None:
     """Catches a traceback of the YAML reader."""
-    begin(folder, CONFIG)
+    start(folder)
     (folder / "config.yaml").write_bytes(damage)
 
     with pytest.raises(UserError, match=r"config\.yaml is damaged"):
-        begin(folder, CONFIG)
-    assert begin(folder, CONFIG, overwrite=True) == "new"
+        state(folder, CONFIG)
 
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from heed.runs.run_folder import held
-with held(Path(sys.argv[1])):
-    print("held", flush=True)
+from heed.runs.run_folder import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
     time.sleep(60)
 """
 
 
-def test_a_run_folder_is_held_by_one_process_until_that_dies(tmp_path: Path) -> None:
+def test_a_run_folder_is_locked_by_one_process_until_that_dies(tmp_path: Path) -> None:
     """Catches two trainings writing the same checkpoints, and a lock that outlives a killed process."""
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
-        assert holder.stdout.readline() == "held\n"
+        assert holder.stdout.readline() == "locked\n"
 
-        with pytest.raises(UserError, match="another process trains in"), held(tmp_path):
+        with pytest.raises(UserError, match="another process trains in"), locked(tmp_path):
             pass
 
         os.kill(holder.pid, signal.SIGKILL)
-    with held(tmp_path):
+    with locked(tmp_path):
         pass
 
 
@@ -245,35 +497,5 @@ def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> Non
     """Catches a traceback for runs=/somewhere/that/is/a/file."""
     (tmp_path / "file").touch()
 
-    with pytest.raises(UserError, match="cannot be written"), held(tmp_path / "file/run"):
+    with pytest.raises(UserError, match="cannot be written"), locked(tmp_path / "file/run"):
         pass
-
-
-def test_the_environment_says_what_a_result_depends_on() -> None:
-    """Catches a record without the commit, the versions or the command by which a run could be made again."""
-    found = json.loads(json.dumps(environment(CONFIG)))
-
-    assert found["seed"] == 1
-    assert "pytest" in found["command"]
-    assert found["packages"]["torch"] == torch.__version__
-    assert found["machine"]["cores"] == os.cpu_count()
-    assert found["machine"]["cpu"]
-
-
-def test_a_job_in_a_process_of_its_own_knows_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches the command line of joblib's worker, which says nothing of the run, in its record."""
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "joblib.worker", "--pipe", "14"])
-    monkeypatch.setattr(sys, "argv", ["heed/train.py", "--multirun", "seed=1,2"])
-    assert environment(CONFIG)["command"] == f"{sys.executable} heed/train.py --multirun seed=1,2"
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "heed.train", "--multirun", "seed=1,2"])
-    assert environment(CONFIG)["command"] == "python -m heed.cli.train --multirun seed=1,2"
-
-
-def test_the_commit_is_git_s_own() -> None:
-    """Catches a commit of the folder that the command happened to be typed in."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    commit = subprocess.run(command, capture_output=True, text=True, check=False)
-    if commit.returncode:
-        assert environment(CONFIG)["git"] is None
-    else:
-        assert environment(CONFIG)["git"]["commit"] == commit.stdout.strip()

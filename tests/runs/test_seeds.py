@@ -13,8 +13,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from heed.cli.command import check, compose
-from heed.errors import UserError
 from heed.cli.evaluate import Settings, evaluate
+from heed.errors import UserError
 from heed.metrics.bleu import bleu
 from heed.metrics.tokenised import tokenised_bleu
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines

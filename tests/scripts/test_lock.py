@@ -3,35 +3,66 @@ import tomllib
 from itertools import chain
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts.lock import BUILD, OF_A_BUILD, blocks
+from scripts.lock import BUILD, DEV_LOCK, EXTRAS, LOCK, LOWEST_PYTHON, OF_A_BUILD, blocks
 
 ROOT = Path(__file__).parents[2]
-LOCK = (ROOT / "constraints.txt").read_text()
-LOCKED = dict(re.findall(r"^(\S+?)==(\S+)", LOCK, re.MULTILINE))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def test_what_heed_names_is_locked_at_a_version_that_it_admits() -> None:
+def pins(*locks: Path) -> list[Requirement]:
+    text = "".join(lock.read_text() for lock in locks)
+    return [Requirement(block.partition("\\")[0]) for block in blocks(text)]
+
+
+def locked_at(name: str, python: str, *locks: Path) -> list[str]:
+    """The versions of a distribution that the locks give to a Python on Linux; one, if all is well."""
+    on = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "os_name": "posix"}
+    found = [pin for pin in pins(*locks) if pin.name == name and (pin.marker is None or pin.marker.evaluate(on))]
+    return [str(pin.specifier).removeprefix("==") for pin in found]
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("extra", [None, *PROJECT["optional-dependencies"]])
+def test_what_heed_names_is_locked_at_a_version_that_it_admits(extra: str | None, python: str) -> None:
     """Catches a dependency added without `make lock`: a fresh clone would be installed without it."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = [*project["dependencies"], *chain(*project["optional-dependencies"].values()), *BUILD]
+    named = [*PROJECT["dependencies"], *BUILD] if extra is None else PROJECT["optional-dependencies"][extra]
+    locks = [LOCK, DEV_LOCK] if extra == "dev" else [LOCK]
     for requirement in map(Requirement, named):
-        if requirement.name != "torch":
-            version = LOCKED.get(canonicalize_name(requirement.name))
-            assert version, f"{requirement.name} is not locked: make lock"
-            assert requirement.specifier.contains(version), f"{requirement} is locked at {version}: make lock"
+        if requirement.name not in ("torch", "heed"):
+            versions = locked_at(canonicalize_name(requirement.name), python, *locks)
+            assert len(versions) == 1, f"{requirement.name} is not locked: make lock"
+            assert requirement.specifier.contains(versions[0]), f"{requirement} is locked at {versions}: make lock"
 
 
 def test_every_line_is_one_distribution_with_its_hashes() -> None:
     """Catches a line added by hand: with one hash missing pip refuses all of them, with none it checks nothing."""
     locked = r"[a-z0-9-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
-    assert re.fullmatch(rf"(#.*\n)*({locked})+", LOCK)
-    assert len(blocks(LOCK)) == len(LOCKED) > 100
+    for lock in (LOCK, DEV_LOCK):
+        assert re.fullmatch(rf"(#.*\n)*({locked})+", lock.read_text())
+    lines = [(pin.name, str(pin.marker)) for pin in pins(LOCK, DEV_LOCK)]
+    assert len(set(lines)) == len(lines) > 100
+
+
+def test_a_user_is_spared_what_only_checks_need() -> None:
+    """Catches an extra that `make setup` leaves out, and pytest or ruff in what it installs."""
+    assert {*EXTRAS, "dev"} == {*PROJECT["optional-dependencies"]}
+    assert not {pin.name for pin in pins(LOCK)} & {"pytest", "ruff", "mypy", "hypothesis", "selenium", "uv"}
+    assert f">={LOWEST_PYTHON}" == PROJECT["requires-python"]
 
 
 def test_the_build_of_torch_is_left_to_the_machine() -> None:
     """Catches a lock that installs gigabytes of CUDA everywhere, or nowhere but on Linux."""
-    assert not list(filter(OF_A_BUILD.match, blocks(LOCK)))
-    assert f"; {re.search(r'^TORCH := (.*)', (ROOT / 'Makefile').read_text(), re.MULTILINE)[1]} is" in LOCK  # type: ignore[index]
+    text = LOCK.read_text()
+    assert not list(filter(OF_A_BUILD.match, chain(blocks(text), blocks(DEV_LOCK.read_text()))))
+    assert f"; {re.search(r'^TORCH := (.*)', (ROOT / 'Makefile').read_text(), re.MULTILINE)[1]} is" in text  # type: ignore[index]
+
+
+def test_what_builds_heed_is_installed_before_all_else() -> None:
+    """Catches a new dependency of the build backend: a fresh clone is installed without building in isolation."""
+    first = re.search(r"sed -nE '/\^\((.*)\)==/", (ROOT / "Makefile").read_text())
+    assert first is not None
+    assert {*first[1].split("|")} >= {*BUILD}

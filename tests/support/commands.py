@@ -1,16 +1,14 @@
-"""Through a door as from a command line, in this process or in a fork of it."""
+"""A command as from a command line, in this process or in a fork of it."""
 
 import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import heed.training.board  # noqa: F401 - nobody may not be able to read what root has installed
 from heed.cli import align, evaluate, train, translate
+from tests.support.permissions import permissions_count
 
 DOORS = {"train": train, "evaluate": evaluate, "translate": translate, "align": align}
-
-NOBODY = 65534
 
 
 class Outcome(NamedTuple):
@@ -26,8 +24,8 @@ class Outcome(NamedTuple):
         return self.err.splitlines()[-1] if self.err else ""
 
 
-def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"", as_nobody: bool = False) -> Outcome:
-    """The door in a process of its own, with its streams in files of `folder`; `as_nobody` gives up root's rights."""
+def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"") -> Outcome:
+    """The command in a process of its own, its streams in files of `folder`; permission bits count, for root too."""
     streams = [folder / f".std{name}" for name in ("in", "out", "err")]
     streams[0].write_bytes(stdin)
     child = os.fork()
@@ -35,10 +33,8 @@ def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"", as_nobo
         try:
             for number, path in enumerate(streams):
                 os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
-            if as_nobody and os.geteuid() == 0:
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            os._exit(_code(name, arguments))
+            with permissions_count():
+                os._exit(_code(name, arguments))
         finally:
             os._exit(99)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,4 +1,4 @@
-"""A training run of seconds, through the real door, and how to read what it leaves."""
+"""A training run of seconds, with the real configs, and how to read what it leaves."""
 
 import json
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from heed.cli.command import check, compose
-from heed.cli.train import Settings
+from heed.cli.config import compose, plain
+from heed.experiment import Settings
+from heed.settings import parse
 
 SMALL = [
     "corpus=reverse",
@@ -21,17 +21,18 @@ SMALL = [
     "corpus.max_len=4",
     "subwords=word",
     "batches.sentences=32",
-    *(f"model.{name}=16" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")),
+    *(f"model.{name}=16" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim")),
+    "model.attention.att_dim=16",
     "optim.lr=0.01",
-    "learning_rate.warmup_steps=10",
+    "schedule.warmup_steps=10",
     "teacher_forcing=linear",
     "teacher_forcing.steps=30",
     "trainer.max_epochs=null",
     "trainer.max_steps=24",
     "trainer.validate_steps=12",
-    "callbacks.board.every_steps=5",
-    "callbacks.checkpoints.every_steps=4",
-    "pictures=2",
+    "curve_steps=5",
+    "checkpoint_steps=4",
+    "heatmaps=2",
 ]
 """13 batches an epoch, so that neither validations nor checkpoints nor curves fall in with its end."""
 
@@ -43,19 +44,17 @@ def overrides(runs: Path, *more: str) -> list[str]:
     return [*SMALL, f"runs={runs}", *more]
 
 
-def settings(runs: Path, *more: str) -> DictConfig:
-    """What the door would hand to `train`."""
-    cfg = compose("train", overrides(runs, *more))
-    check(cfg, Settings)
-    OmegaConf.resolve(cfg)
-    return cfg
+def settings(runs: Path, *more: str) -> Settings:
+    """What the command hands to `train`."""
+    return parse(Settings, plain(compose("train", overrides(runs, *more))))
 
 
 def last_checkpoint(folder: Path) -> dict[str, Any]:
-    """Everything that is resumed from, without what a clock measured."""
+    """Everything that is resumed from, without what a clock measured and how long event files are."""
     content: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     for name in ("training", "validation"):
         del content["callbacks"]["Clock"][name]
+    del content["board"]["event_files"]
     return content
 
 

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from heed import bundle
-from heed.cli.train import train
 from heed.errors import UserError
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.experiment import train
+from heed.models.seq2seq import Seq2Seq
 from heed.training.averaging import MeanOfLast, moving_average
+from tests.support.models import build_seq2seq
 from tests.support.small_run import last_checkpoint, report, settings
 
-QUICK = ("pictures=0", "callbacks.early_stop=null")
+QUICK = ("heatmaps=0", "early_stop=null")
 
 
 def model() -> Seq2Seq:
@@ -88,7 +89,7 @@ def test_the_average_is_validated_and_kept_and_the_weights_train_on(
     """Catches training from the average, scores or a model folder of the other weights, and an average left behind."""
     saved: list[dict[str, Tensor]] = []
     monkeypatch.setattr(bundle, "save", lambda path, net, *rest: saved.append(net.state_dict()))
-    run = train(settings(tmp_path, *QUICK, more, "callbacks.checkpoints.every_steps=1000"))
+    run = train(settings(tmp_path, *QUICK, more, "checkpoint_steps=1000"))
     raw, average = weights_of(run.folder, "model."), weights_of(run.folder, where)
     assert all(value.equal(raw[name]) for name, value in weights_of(plain, "model.").items())
     assert set(average) == set(raw)

@@ -10,14 +10,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from heed.cli.train import Run, train
-from heed.training.board import keep_until
+from heed.experiment import Run, train
 from tests.support.small_run import events, settings
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train(settings(tmp_path_factory.mktemp("runs"), "learning_rate=inverse_sqrt", "trainer.max_steps=36"))
+    return train(settings(tmp_path_factory.mktemp("runs"), "schedule=inverse_sqrt", "trainer.max_steps=36"))
 
 
 def test_every_curve_has_a_point_where_it_should(run: Run) -> None:
@@ -49,7 +48,7 @@ def test_curves_show_what_happened(run: Run) -> None:
 
 def test_what_is_added_to_the_loss_has_a_curve_of_its_own(tmp_path: Path) -> None:
     """Catches a train loss that cannot be held against another run's, and a curve of what is switched off."""
-    one_step = ["trainer.max_steps=1", "callbacks.board.every_steps=1", "pictures=0", "model.dropout=0.5"]
+    one_step = ["trainer.max_steps=1", "curve_steps=1", "heatmaps=0", "model.dropout=0.5"]
 
     def found(name: str, *more: str) -> list[float]:
         curves = events(train(settings(tmp_path, f"run={name}", *one_step, *more)).folder)
@@ -88,9 +87,9 @@ def test_attention_maps_and_texts_of_the_fixed_sentences_at_every_validation(run
 
 
 @pytest.mark.slow
-def test_attention_that_has_not_formed_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_attention_that_has_not_formed_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Catches a warning at every validation, one at the start, when nobody can tell yet, and none at all."""
-    stuck = ["optim.lr=1e-9", "callbacks.early_stop=null", "trainer.max_steps=240", "trainer.validate_steps=80"]
+    stuck = ["optim.lr=1e-9", "early_stop=null", "trainer.max_steps=240", "trainer.validate_steps=80"]
     run = train(settings(tmp_path, *stuck))
     ((step, text),) = events(run.folder)["attention_health/warning/text_summary"]
     assert step == 240
@@ -99,9 +98,9 @@ def test_attention_that_has_not_formed_is_told_of_once(tmp_path: Path, caplog: p
 
 
 @pytest.mark.slow
-def test_a_run_that_stops_early_is_told_of_at_its_end(tmp_path: Path) -> None:
+def test_a_run_that_stops_early_is_warned_of_at_its_end(tmp_path: Path) -> None:
     """Catches the runs that need the warning most left without it."""
-    stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=1", "trainer.max_steps=2000", "trainer.validate_steps=100"]
+    stuck = ["optim.lr=1e-9", "early_stop.patience=1", "trainer.max_steps=2000", "trainer.validate_steps=100"]
     run = train(settings(tmp_path, *stuck))
     assert run.report["steps"] == 200
     ((step, _),) = events(run.folder)["final/attention_health/warning/text_summary"]
@@ -119,23 +118,8 @@ def test_settings_stand_beside_the_scores_they_led_to(run: Run) -> None:
     reader.Reload()
     content = reader.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     assert b"optim.lr" in content
-    assert b"learning_rate.warmup_steps" in content
+    assert b"schedule.warmup_steps" in content
     assert reader.Scalars("final/bleu")[0].value == pytest.approx(run.report["best"]["bleu"], abs=1e-4)
-
-
-def test_later_steps_are_taken_out_of_event_files(run: Run, tmp_path: Path) -> None:
-    """Catches text that TensorBoard's purge leaves standing, and records lost on the way."""
-    before = events(run.folder)
-    folder = tmp_path / "tensorboard"
-    folder.mkdir()
-    for file in (run.folder / "tensorboard").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    keep_until(folder, 24)
-    kept = events(tmp_path)
-    for tag, points in before.items():
-        kept_points = [] if tag.startswith("final/") else points
-        expected = [point for point in kept_points if (point if isinstance(point, int) else point[0]) <= 24]
-        assert kept.get(tag, []) == expected
 
 
 def test_a_run_killed_between_its_end_and_its_report_ends_once(tmp_path: Path) -> None:

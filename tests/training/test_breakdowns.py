@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -15,13 +14,13 @@ from typing import Any
 import pytest
 import torch
 
-from heed.cli.train import train
 from heed.errors import UserError
+from heed.experiment import train
 from heed.training.checkpoints import WholeFiles, is_whole
+from tests.support.permissions import permissions_count
 from tests.support.small_run import differences, settings
 
-WITHOUT_PICTURES = ("pictures=0", "callbacks.checkpoints.every_steps=4")
-NOBODY = 65534
+WITHOUT_PICTURES = ("heatmaps=0", "checkpoint_steps=4")
 
 
 class Harm:
@@ -82,15 +81,15 @@ def make_hostile(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [truncate, alter_a_weight, make_hostile])
 def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
-    harm: Any, run: Path, stopped: Path, capsys: pytest.CaptureFixture[str]
+    harm: Any, run: Path, stopped: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Catches a run lost with its last file, altered weights trained on, and code executed that a file brings."""
     last = run / "checkpoints" / "last.ckpt"
     harm(last)
     damaged = last.read_bytes()
     go_on(run)
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
-    assert said == [f"warning: {last} cannot be read; kept as last.damaged, going on from previous.ckpt"]
+    warned = [record.getMessage() for record in caplog.records if record.name == "heed.training.checkpoints"]
+    assert warned == [f"{last} cannot be read; renamed to last.damaged, continuing from previous.ckpt"]
     assert last.with_suffix(".damaged").read_bytes() == damaged
     assert differences(run, stopped / "straight") == []
     assert not last.with_name("harm").exists()
@@ -127,13 +126,12 @@ def test_a_full_disk_leaves_what_was_saved_and_is_said(run: Path, stopped: Path)
 
 def test_a_read_only_folder_is_said(run: Path) -> None:
     """Catches a traceback out of the depth of a writer."""
-    with tempfile.TemporaryDirectory() as parent:
-        Path(parent).chmod(0o755)
-        folder = shutil.copytree(run, Path(parent) / "stopped")
-        folder.joinpath("checkpoints").chmod(0o555)
-        with anyone(folder), pytest.raises(UserError, match="Permission denied; what was saved"):
-            go_on(folder)
-        assert is_whole(folder / "checkpoints" / "last.ckpt")
+    checkpoints = run / "checkpoints"
+    checkpoints.chmod(0o555)
+    with permissions_count(), pytest.raises(UserError, match="Permission denied; what was saved"):
+        go_on(run)
+    checkpoints.chmod(0o755)
+    assert is_whole(checkpoints / "last.ckpt")
 
 
 def test_a_loss_that_is_no_number_stops_before_it_is_saved(run: Path) -> None:
@@ -172,7 +170,7 @@ def test_a_batch_too_large_names_the_setting_to_lower(budget: tuple[str, ...], s
 
 def train_in_little_memory(runs: Path, *budget: str) -> None:
     """Of what remains the keys of one batch would take twice as much, everything before them next to nothing."""
-    too_large = settings(runs, *budget, "model.att_dim=40000", "corpus.max_len=40")
+    too_large = settings(runs, *budget, "model.attention.att_dim=40000", "corpus.max_len=40")
     status = Path("/proc/self/status").read_text()
     used = int(re.findall(r"VmSize:\s+(\d+) kB", status)[0]) * 1024
     with limited(resource.RLIMIT_AS, used + 600 * 2**20):
@@ -187,18 +185,3 @@ def limited(what: int, limit: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(what, (soft, hard))
-
-
-@contextmanager
-def anyone(folder: Path) -> Iterator[None]:
-    """To root no folder is read-only, so that for a while it is somebody else, to whom the folder belongs."""
-    if os.geteuid():
-        yield
-        return
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, NOBODY, -1)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)

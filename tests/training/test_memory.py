@@ -7,10 +7,13 @@ import pytest
 STEPS = """
 import resource, sys
 import torch
-from heed.training.memory import keep_freed
+from heed.training.memory import freed_memory_reused
 
-if sys.argv[1] == "kept":
-    keep_freed()
+reused = freed_memory_reused()
+if sys.argv[1] != "given back":
+    reused.__enter__()
+if sys.argv[1] == "put back":
+    reused.__exit__(None, None, None)
 for step in range(40):
     if step == 20:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -20,13 +23,18 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other library is told")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other library has these settings")
 def test_steps_do_not_map_the_same_memory_again() -> None:
-    """Catches settings that malloc does not take: every step would touch all pages of its largest tensors anew."""
+    """Catches settings that malloc does not take, and those that it keeps afterwards.
+
+    Without them every step touches all pages of its largest tensors again.
+    """
 
     def faults(how: str) -> int:
         command = [sys.executable, "-c", STEPS, how]
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
     # Not none: a freed block can be a few bytes too short for an aligned one of its own size.
-    assert faults("kept") < 0.5 * faults("given back")
+    reused, unset = faults("reused"), faults("given back")
+    assert reused < 0.5 * unset
+    assert faults("put back") == pytest.approx(unset, rel=0.2)

@@ -14,20 +14,20 @@ from heed.data.encoded import encode
 from heed.data.module import Bitext
 from heed.data.reverse import reverse
 from heed.metrics.loss import cross_entropy
-from heed.models.seq2seq import build_seq2seq
 from heed.text.subwords import PAD, Subwords
 from heed.training import schedules
-from heed.training.module import Translation, fold
+from heed.training.module import TranslationModule, derived_seed
 from heed.training.validation import Validation
+from tests.support.models import build_seq2seq
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
 
 
-def translation(dropout: float = 0.0, clip_norm: float | None = None) -> Translation:
+def translation(dropout: float = 0.0, clip_norm: float | None = None) -> TranslationModule:
     torch.manual_seed(1)
     small: dict[str, Any] = {"emb_dim": 16, "enc_dim": 16, "hid_dim": 16, "readout_dim": 16, "attended_dim": 16}
-    return Translation(
+    return TranslationModule(
         build_seq2seq(len(DIGITS), len(DIGITS), dropout=dropout, **small),
         partial(torch.optim.SGD, lr=1.0),
         schedules.warmup_constant(),
@@ -44,7 +44,7 @@ def bitext() -> Bitext:
     return Bitext(encoded, encoded, sentences=7)
 
 
-def trained(task: Translation, steps: int = 1) -> Translation:
+def trained(task: TranslationModule, steps: int = 1) -> TranslationModule:
     trainer = Trainer(
         accelerator="cpu", max_steps=steps, limit_val_batches=0, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
@@ -110,4 +110,4 @@ def test_nothing_but_tensors_and_numbers_is_kept() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 10**7), st.integers(0, 512)), unique=True, min_size=2))
 def test_seeds_of_neighbours_differ(places: list[tuple[int, int, int]]) -> None:
     """Catches seed + step + rank, which gives rank 1 the dropout of the next step of rank 0."""
-    assert len({fold(*place) for place in places}) == len(places)
+    assert len({derived_seed(*place) for place in places}) == len(places)

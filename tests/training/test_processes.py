@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from heed.cli.train import train
 from heed.errors import UserError
+from heed.experiment import train
 from heed.training.processes import started_processes
 from tests.support.small_run import differences, events, last_checkpoint, overrides, report, settings
 
@@ -27,14 +27,19 @@ EQUAL = [
     "ema=0.9",
     "trainer.max_steps=60",
     "trainer.validate_steps=20",
-    "trainer.precision=32-true",
+    "precision=float32",
 ]
 """Without what every process draws for itself, nor bfloat16, in which sums of other parts are other sums."""
 
 
 def command(runs: Path, *more: str) -> list[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    return [*torchrun, "-m", "heed.train", *overrides(runs, *EQUAL, "trainer=ddp", "trainer.accelerator=cpu", *more)]
+    return [
+        *torchrun,
+        "-m",
+        "heed.cli.train",
+        *overrides(runs, *EQUAL, "distributed=true", "trainer.device=cpu", *more),
+    ]
 
 
 def in_two(runs: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -130,7 +135,7 @@ def test_processes_and_config_must_agree(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)
     assert started_processes(True) == (1, 2, 2)
-    with pytest.raises(UserError, match="needs trainer=ddp"):
+    with pytest.raises(UserError, match="needs distributed=true"):
         started_processes(False)
 
 

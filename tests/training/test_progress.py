@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from heed.cli.train import train
-from heed.training.progress import duration
+from heed.cli.progress import duration
+from heed.experiment import train
 from tests.support.small_run import overrides, settings
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def test_a_line_for_every_validation_and_nothing_else(tmp_path: Path, capsys: py
 def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
     """Catches a bar without loss, speed or time left, and one that is left standing among the lines."""
     own, its = pty.openpty()
-    command = [sys.executable, "-m", "heed.train", *overrides(tmp_path)]
+    command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path)]
     environment = os.environ | {"COLUMNS": "120", "TERM": "xterm"}
     with subprocess.Popen(command, cwd=ROOT, stdout=its, stderr=subprocess.PIPE, env=environment) as process:
         os.close(its)

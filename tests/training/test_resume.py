@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,8 @@ from typing import Any, BinaryIO
 import pytest
 import torch
 
-from heed.cli.train import train
+from heed.errors import UserError
+from heed.experiment import train
 from heed.training.checkpoints import WholeFiles
 from tests.support.small_run import differences, last_checkpoint, overrides, same, settings
 
@@ -58,8 +60,8 @@ def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, kill
 )
 def test_what_regularises_goes_on_too(tmp_path: Path, more: tuple[str, ...], killed_before: str) -> None:
     """Catches an average begun anew, updated twice for a step or never, or restored in the place of the weights."""
-    runs = with_moments(tmp_path, *more, "pictures=0")
-    train(settings(runs, f"run={killed_before}", *more, "pictures=0"))
+    runs = with_moments(tmp_path, *more, "heatmaps=0")
+    train(settings(runs, f"run={killed_before}", *more, "heatmaps=0"))
     assert differences(runs / killed_before, runs / "straight") == []
 
 
@@ -81,9 +83,54 @@ def test_curves_survive_an_event_file_that_was_torn(moments: Path) -> None:
     assert differences(folder, moments / "straight") == []
 
 
+@pytest.mark.parametrize("ahead", [3600, 10**9])
+def test_a_clock_set_back_hides_no_point(moments: Path, ahead: int) -> None:
+    """Catches an event file that TensorBoard reads before those of earlier steps, and takes for a restart."""
+    folder = shutil.copytree(moments / "last-20", moments / f"clock-{ahead}")
+    (file,) = (folder / "tensorboard").iterdir()
+    prefix, seconds, rest = re.fullmatch(r"(\D+)(\d+)(.*)", file.name).groups()  # type: ignore[union-attr]
+    file.rename(file.with_name(f"{prefix}{int(seconds) + ahead}{rest}"))
+    train(settings(moments, f"run=clock-{ahead}"))
+    assert len(list((folder / "tensorboard").iterdir())) == 2
+    assert differences(folder, moments / "straight") == []
+
+
+def test_a_run_of_many_starts_shows_every_point_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches files of several starts in the wrong order, and one that is taken for the work of a later start."""
+    stops = [8, 12, 20]
+    save = WholeFiles.save_checkpoint
+
+    def save_and_stop(self: WholeFiles, checkpoint: dict[str, Any], path: Path, **rest: object) -> None:
+        save(self, checkpoint, path)
+        if path.stem == "last" and stops and checkpoint["global_step"] == stops[0]:
+            raise RuntimeError("stopped")
+
+    train(settings(tmp_path, "run=straight"))
+    monkeypatch.setattr(WholeFiles, "save_checkpoint", save_and_stop)
+    while stops:
+        with pytest.raises(RuntimeError, match="stopped"):
+            train(settings(tmp_path, "run=often"))
+        stops.pop(0)
+    train(settings(tmp_path, "run=often"))
+    assert len(list((tmp_path / "often" / "tensorboard").iterdir())) == 4
+    assert differences(tmp_path / "often", tmp_path / "straight") == []
+
+
+def test_a_checkpoint_of_another_heed_is_refused(moments: Path) -> None:
+    """Catches a traceback from the depth of a callback that does not find what it saved."""
+    folder = shutil.copytree(moments / "last-20", moments / "other")
+    content = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    del content["heed_format"]
+    torch.save(content, folder / "checkpoints" / "last.ckpt")
+    with pytest.raises(
+        UserError, match=r"written by another version of heed; finish .* start over with overwrite=true"
+    ):
+        train(settings(moments, "run=other"))
+
+
 def test_a_run_stopped_by_patience_stays_stopped(tmp_path: Path) -> None:
     """Catches Lightning's early stopping, which forgets on resume that it had stopped and trains on."""
-    stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=1", "trainer.max_steps=120"]
+    stuck = ["optim.lr=1e-9", "early_stop.patience=1", "trainer.max_steps=120"]
     folder = train(settings(tmp_path, *stuck)).folder
     before = last_checkpoint(folder)
     (folder / "report.json").unlink()  # killed between the last validation and the report
@@ -110,9 +157,9 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: py
 @pytest.mark.slow
 def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> None:
     """Catches whatever only a real SIGKILL shows: buffers not written, files half replaced, locks that stay."""
-    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "callbacks.checkpoints.every_steps=7"]
+    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=7"]
     train(settings(tmp_path, "run=straight", *more))
-    command = [sys.executable, "-m", "heed.train", *overrides(tmp_path, "run=killed", *more)]
+    command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=killed", *more)]
     moment = random.Random(1)
     last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
     for in_a_write in (False, True, False, True):
@@ -134,9 +181,9 @@ def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> No
 @pytest.mark.parametrize(("asked", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_waited_out_and_the_run_can_go_on(tmp_path: Path, asked: signal.Signals, code: int) -> None:
     """Catches an update lost, a checkpoint before its validation, and an end that looks like success to a script."""
-    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "callbacks.checkpoints.every_steps=1000"]
+    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=1000"]
     train(settings(tmp_path, "run=straight", *more))
-    command = [sys.executable, "-m", "heed.train", *overrides(tmp_path, "run=asked", *more)]
+    command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=asked", *more)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any("best" in line for line in process.stdout)

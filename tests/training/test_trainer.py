@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from heed.errors import UserError
-from heed.training.trainer import build_trainer, resolve_precision, run_steps
+from heed.training.devices import resolve_precision
+from heed.training.trainer import build_trainer, run_steps
 
 
 def test_the_nearer_of_two_limits_ends_a_run() -> None:
@@ -27,10 +28,10 @@ def test_a_run_of_no_steps_is_refused(limits: tuple[float | None, int | None]) -
 def test_auto_is_bfloat16_only_where_the_processor_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches emulated bfloat16, which is slower than float32 and less exact."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "avx2": True})
-    assert resolve_precision("auto", "cpu") == "32-true"
+    assert resolve_precision("auto", "cpu") == "float32"
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
-    assert resolve_precision("auto", "cpu") == "bf16-mixed"
-    assert resolve_precision("32-true", "cpu") == "32-true"
+    assert resolve_precision("auto", "cpu") == "bfloat16"
+    assert resolve_precision("float32", "cpu") == "float32"
 
 
 def test_validation_comes_at_least_once(tmp_path: Path) -> None:

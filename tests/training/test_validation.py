@@ -15,10 +15,12 @@ from heed.errors import UserError
 from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.metrics.scores import metric
+from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
 from heed.training.validation import Sentence, Validation
+from tests.support.models import build_seq2seq
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
@@ -54,9 +56,9 @@ def test_scores_are_those_of_each_sentence_alone(model: Seq2Seq) -> None:
         nll, tokens = nll + float(loss.nll), tokens + int(loss.count)
         texts.append(DIGITS.decode(greedy(model, source, lengths, BOS, EOS, 2 * source.size(1) + 8)[0].ids))
     scores = validated(model, sentences=7).scores()
-    assert scores.loss == pytest.approx(nll / tokens, rel=1e-5)
-    assert scores.perplexity == pytest.approx(math.exp(nll / tokens), rel=1e-5)
-    assert scores.bleu == bleu(hypotheses=texts, references=PAIRS.tgt)
+    assert scores["loss"] == pytest.approx(nll / tokens, rel=1e-5)
+    assert scores["perplexity"] == pytest.approx(math.exp(nll / tokens), rel=1e-5)
+    assert scores["bleu"] == bleu(hypotheses=texts, references=PAIRS.tgt)
     validation = validated(model, sentences=7)
     validation.scores()
     assert [DIGITS.decode(one.hypothesis) for one in validation.sentences] == texts
@@ -67,8 +69,8 @@ def test_the_size_of_batches_changes_no_score(model: Seq2Seq) -> None:
     with torch.no_grad():
         model.decoder.output.bias[EOS] = -1e4  # every translation ends at its limit
     one, many = validated(model, sentences=2).scores(), validated(model, sentences=30).scores()
-    assert one.loss == pytest.approx(many.loss, rel=1e-5)
-    assert (one.aer, one.bleu, one.chrf) == (many.aer, many.bleu, many.chrf)
+    assert one["loss"] == pytest.approx(many["loss"], rel=1e-5)
+    assert all(one[name] == many[name] for name in ("aer", "bleu", "chrf"))
 
 
 def test_measures_keep_their_digits_under_autocast(model: Seq2Seq) -> None:
@@ -76,7 +78,7 @@ def test_measures_keep_their_digits_under_autocast(model: Seq2Seq) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low = validated(model, sentences=7, pictured=30)
     exact = validated(model, sentences=7, pictured=30)
-    assert low.scores().loss == pytest.approx(exact.scores().loss, rel=1e-2)
+    assert low.scores()["loss"] == pytest.approx(exact.scores()["loss"], rel=1e-2)
     for number in range(30):
         maps = low.sentences[number].maps
         assert maps is not None
@@ -98,14 +100,13 @@ def test_alignment_error_is_that_of_the_attention_on_the_references(model: Seq2S
     validation.clear()
     for batch in batches(30):
         validation.add(model, batch)
-    assert validation.scores().aer == 0.0
+    assert validation.scores()["aer"] == 0.0
 
 
 def test_a_corpus_without_gold_has_no_alignment_error(model: Seq2Seq) -> None:
     """Catches a made-up score."""
     scores = validated(model, 30, Pairs(PAIRS.src, PAIRS.tgt)).scores()
-    assert scores.aer is None
-    assert "aer" not in scores.known()
+    assert "aer" not in scores
 
 
 def test_ranks_find_between_them_what_one_process_finds(model: Seq2Seq) -> None:
@@ -115,7 +116,7 @@ def test_ranks_find_between_them_what_one_process_finds(model: Seq2Seq) -> None:
         for batch in batches(7, rank, world=4):
             together.add(model, batch)
     alone = validated(model, 7)
-    assert together.scores().loss == pytest.approx(alone.scores().loss, rel=1e-6)
+    assert together.scores()["loss"] == pytest.approx(alone.scores()["loss"], rel=1e-6)
     assert [one.number for one in together.sentences] == list(range(30))
 
 
@@ -171,7 +172,7 @@ def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:
     validation.sentences = [one._replace(hypothesis=one.hypothesis[:2]) for one in validation.sentences]
     scores = validation.scores()
     hypotheses = [DIGITS.decode(one.hypothesis) for one in validation.sentences]
-    assert scores.bleu == bleu(hypotheses=hypotheses, references=PAIRS.tgt)
+    assert scores["bleu"] == bleu(hypotheses=hypotheses, references=PAIRS.tgt)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +196,22 @@ def test_bleu_is_by_the_tokens_of_the_target_language() -> None:
         validation.tokens = 1
         for number, text in enumerate(["我喜欢红色的小房子", "他不喜欢狗"]):
             validation.sentences.append(Sentence(number, chinese.encode(text), frozenset(), NO_HEALTH, None))
-        found.append(validation.scores().bleu)
+        found.append(validation.scores()["bleu"])
     assert found[0] > 40
     assert found[1] < 1
+
+
+def test_a_validation_split_without_a_target_word_is_refused() -> None:
+    """Catches a run of hours whose every validation scores nothing."""
+    with pytest.raises(UserError, match="every target line of the validation split is empty"):
+        Validation(Pairs(["0", "1"], ["", " "]), DIGITS, DIGITS)
+
+
+def test_the_metric_that_chooses_is_computed(model: Seq2Seq) -> None:
+    """Catches a metric that is not computed at every validation and yet is to choose the best."""
+    validation = Validation(PAIRS, DIGITS, DIGITS, metric=metric("exact"))
+    for batch in batches(30):
+        validation.add(model, batch)
+    assert 0 <= validation.scores()["exact"] <= 100
+    with pytest.raises(UserError, match=r"metric=aer needs word alignments .* valid\.align"):
+        Validation(Pairs(PAIRS.src, PAIRS.tgt), DIGITS, DIGITS, metric=metric("aer"))

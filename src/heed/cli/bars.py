@@ -1,4 +1,4 @@
-"""Bars at a terminal for what takes long before training begins: text that is fetched or encoded."""
+"""Bars at a terminal for what takes long before training begins: text that is downloaded or encoded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +11,28 @@ from heed.data.progress import shown_by
 
 @contextmanager
 def bars() -> Iterator[None]:
-    """Show how work within this block goes on, on stderr and at a terminal alone; nothing stays when it is done."""
+    """Show how work within this block goes on, on stderr and at a terminal alone.
+
+    A bar is there while something is reported that is not done: other bars may be drawn before and after.
+    """
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.completed:>12,}/{task.total:,}"), BarColumn(24), TextColumn("{task.description}"))
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
 
-        def update(name: str, done: int, total: int | None) -> None:
-            if name not in tasks:
-                tasks[name] = shown.add_task(name)
-            shown.update(tasks[name], completed=done, total=total or done)
+    def update(name: str, done: int, total: int | None) -> None:
+        if not tasks:
+            shown.start()
+        if name not in tasks:
+            tasks[name] = shown.add_task(name)
+        shown.update(tasks[name], completed=done, total=total or done)
+        if done == total:
+            shown.remove_task(tasks.pop(name))
+            if not tasks:
+                shown.stop()
 
+    try:
         with shown_by(update):
             yield
+    finally:
+        shown.stop()

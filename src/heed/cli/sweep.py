@@ -1,30 +1,29 @@
-"""What a sweep leaves: what each job came to, in whatever process it ran, and a table of what was tried."""
+"""What a sweep leaves: the outcome of each job, in whatever process it ran, and a table of what was tried."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
-from unittest.mock import patch
+from typing import Any, NamedTuple
 
-from hydra._internal.hydra import Hydra
-from hydra.core.utils import JobReturn
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 
 from heed.errors import UserError
 from heed.files import write_whole
-from heed.runs.evaluation_folder import REPORT, SCORES, evaluation_path
+from heed.metrics.scores import shown_scores
 from heed.runs.run_folder import SWEEP
 
-SHOWN = {"search": ("search", ""), **SCORES}
-"""Key in a report -> its name in the table, and its format there."""
+FOLDER = "HEED_SWEEP_FOLDER"
+KEYS = "HEED_SWEEP_KEYS"
+"""Environment variables for the processes of a sweep's jobs: its temporary folder, and what its jobs differ in."""
 
 SPLITS = ("train", "valid", "test")
 
 
-class Left(NamedTuple):
+class Result(NamedTuple):
     """What a job leaves: a folder of its own, and scores by the name of the split that they are of."""
 
     folder: Path
@@ -33,73 +32,74 @@ class Left(NamedTuple):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended, as it says itself, in whatever process it ran."""
+    """How a job ended: the exit code that it would have alone, its message, and its result if it got that far."""
 
     code: int
     message: str = ""
-    left: Left | None = None
+    result: Result | None = None
 
 
 class Job(NamedTuple):
-    """One job: what sets it apart from the others, and how it ended."""
+    """One job: the settings that differ between the jobs of its sweep, and how it ended."""
 
     settings: Mapping[str, str]
     ended: Ended
 
 
-@contextmanager
-def returns() -> Iterator[list[JobReturn]]:
-    """What the jobs of a sweep return, in whatever process they ran: Hydra's own main drops it."""
-    found: list[JobReturn] = []
-    multirun = Hydra.multirun
+def job_name() -> str | None:
+    """The name of this job among those of its sweep, such as `seed-2+optim.lr-0.1`; None outside a sweep.
 
-    def kept(*arguments: Any, **keywords: Any) -> Any:
-        batches = multirun(*arguments, **keywords)
-        found.extend(job for batch in batches for job in batch)
-        return batches
-
-    with patch.object(Hydra, "multirun", kept):
-        yield found
-
-
-def remove_record(folder: Path, emptied: bool = True) -> None:
-    """Hydra's own record of a sweep; each job's run folder holds its whole config.
-
-    The folder that Hydra made for it goes only while no other process can be about to make its own in there.
+    It names a folder, and needs no quotes when that folder is given to another command.
     """
-    (folder / "multirun.yaml").unlink(missing_ok=True)
-    with suppress(OSError):  # it stays where runs are in it
-        if emptied:
-            folder.rmdir()
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return None
+    name = "+".join(f"{key}-{value}" for key, value in _swept().items())
+    return re.sub(r"[^\w.+-]", "_", name) or str(HydraConfig.get().job.num)
 
 
-def scored(model: Path) -> dict[str, Any]:
-    """The report on the test split of the model's own corpus; where there is none yet, `heed-evaluate` makes it.
-
-    That is another program, as if the user had called it. UserError where it refuses; it has said why.
-    """
-    report = evaluation_path(model, "test", None) / REPORT
-    if not report.exists() or report.stat().st_mtime < (model / "config.json").stat().st_mtime:
-        quoted = str(model).replace("'", r"\'")
-        sys.stdout.flush()
-        code = subprocess.run([sys.executable, "-m", "heed.cli.evaluate", f"model='{quoted}'"], check=False).returncode
-        if code == 2:
-            raise UserError(f"{model} is trained and stays, but its test split was not scored; mend that, then repeat")
-        if code:
-            raise RuntimeError(f"heed-evaluate ended with {code}")
-    return cast(dict[str, Any], json.loads(report.read_text(encoding="utf-8")))
+def _swept() -> dict[str, str]:
+    """Those of this job's overrides in which the jobs of its sweep differ."""
+    keys = os.environ.get(KEYS, "").split(",")
+    overrides = (line.partition("=") for line in HydraConfig.get().overrides.task)
+    return {key: value for key, _, value in overrides if key in keys}
 
 
-def tell(jobs: Sequence[Job]) -> None:
+def write_ended(ended: Ended) -> None:
+    """Leave how this job ended for the process that began the sweep."""
+    result = ended.result and {"folder": str(ended.result.folder), "scores": ended.result.scores}
+    content = {"settings": _swept(), "code": ended.code, "message": ended.message, "result": result}
+    write_whole(Path(os.environ[FOLDER], f"{HydraConfig.get().job.num:06}.json"), json.dumps(content))
+
+
+def read_jobs(folder: Path) -> list[Job]:
+    """The jobs that have ended, in the order in which the sweep numbers them."""
+    return [_job(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.json"))]
+
+
+def _job(content: Mapping[str, Any]) -> Job:
+    left = content["result"]
+    result = left and Result(Path(left["folder"]), left["scores"])
+    return Job(content["settings"], Ended(content["code"], content["message"], result))
+
+
+def print_table(jobs: Sequence[Job]) -> None:
     """Print the table, and write it into the folder in which those of the jobs lie, where that is one."""
     failed = sum(job.ended.code != 0 for job in jobs)
     shown = table(jobs)
     print(f"\nsweep      {len(jobs)} jobs, {failed} failed\n\n{shown}")
-    places = {job.ended.left.folder.parent for job in jobs if job.ended.left}
+    places = {job.ended.result.folder.parent for job in jobs if job.ended.result}
     if len(places) == 1:
         path = places.pop() / SWEEP
+        if path.exists() and not _is_table(path):
+            raise UserError(f"{path} is there, and heed has not written it; the table is not written")
         write_whole(path, f"{shown}\n")
         print(f"\nwritten to {path}")
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a table that a former sweep has left."""
+    lines = path.read_bytes().splitlines()
+    return len(lines) > 1 and all(line.startswith(b"|") for line in lines) and set(lines[1]) <= set(b"|-")
 
 
 def table(jobs: Sequence[Job]) -> str:
@@ -117,7 +117,7 @@ def table(jobs: Sequence[Job]) -> str:
 
 def _row(job: Job) -> dict[str, str]:
     row = {key: value.replace("|", "\\|") for key, value in job.settings.items()}
-    for split, scores in job.ended.left.scores.items() if job.ended.left else ():
+    for split, scores in job.ended.result.scores.items() if job.ended.result else ():
         row |= _scores(split, scores)
     return row | ({"ended": f"failed: {job.ended.message}".replace("|", "\\|")} if job.ended.code else {})
 
@@ -125,10 +125,15 @@ def _row(job: Job) -> dict[str, str]:
 def _scores(split: str, scores: Mapping[str, Any]) -> dict[str, str]:
     return {
         title: format(scores[key], form)
-        for title, (key, (_, form)) in zip(_titles(split), SHOWN.items(), strict=True)
+        for title, (key, (_, form)) in zip(_titles(split), _shown().items(), strict=True)
         if scores.get(key) is not None
     }
 
 
 def _titles(split: str) -> list[str]:
-    return [f"{split} {name}" for name, _ in SHOWN.values()]
+    return [f"{split} {name}" for name, _ in _shown().values()]
+
+
+def _shown() -> dict[str, tuple[str, str]]:
+    """Key in a report -> its name in the table, and its format there."""
+    return {"search": ("search", ""), **shown_scores()}

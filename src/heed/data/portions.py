@@ -1,19 +1,15 @@
 """Long texts a portion at a time, on all cores."""
 
-import os
-import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from multiprocessing import parent_process
-from multiprocessing.process import BaseProcess
-from threading import Thread
 from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from heed.data.progress import report
+from heed.signals import follow_parent
 
 Made = TypeVar("Made")
 
@@ -39,7 +35,7 @@ def in_portions(
         batch_size=None,
         num_workers=min(threads, len(starts)) if many and threads > 1 else 0,
         collate_fn=partial(_portion, work, texts, size),
-        worker_init_fn=_follow_parent,
+        worker_init_fn=_start_worker,
         generator=torch.Generator(),  # else it takes a number from those that the weights of a model are drawn with
     )
     for start, one in zip(starts, made, strict=True):
@@ -68,16 +64,5 @@ def _portion(work: Callable[[int, Sequence[str]], Made], texts: Sequence[str], s
         return Fault(error)
 
 
-def _follow_parent(_: int) -> None:
-    """Leave it to the parent to hear Ctrl-C and SIGTERM and to end this process; end with it where it is killed.
-
-    A child that fell to a signal for all of them would look like a fault, or wait for someone to take what it made.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    Thread(target=_end_after, args=[parent_process()], daemon=True).start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+def _start_worker(_: int) -> None:
+    follow_parent()

@@ -4,10 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import heed
 from heed.data.cache import Entry, cached, key
 from heed.data.cleaning import Report
 from heed.data.corpus import Corpus, Pairs
@@ -15,6 +13,7 @@ from heed.data.encoded import Encoded, encode, encoded_lines
 from heed.data.marks import mark_note, subword_mark
 from heed.data.resampled import Resampled, resampled
 from heed.data.summary import Summary, summarise
+from heed.shipped import PACKAGE
 from heed.text.subwords import EncodedLine, Subwords
 
 LARGE = 100_000
@@ -22,7 +21,7 @@ LARGE = 100_000
 
 LINES_AT_ONCE = 10_000
 
-CODE = [Path(heed.__file__).parent / folder for folder in ("data", "text")]
+CODE = [PACKAGE / folder for folder in ("data", "text")]
 
 
 class Recipe(NamedTuple):

@@ -14,13 +14,25 @@ Language = Literal["en", "fr"]
 LINK = re.compile(r"(\d+)([-?])(\d+)")
 
 
-def tiny(name: str = "tiny", src_lang: Language = "en", tgt_lang: Language = "fr") -> Corpus:
-    """The embedded corpus in either direction; the gold links turn with it."""
+Split = Literal["train", "valid", "test"]
+
+
+def tiny(
+    name: str = "tiny",
+    src_lang: Language = "en",
+    tgt_lang: Language = "fr",
+    train: Split = "train",
+    valid: Split = "valid",
+    test: Split = "test",
+) -> Corpus:
+    """The embedded corpus in either direction; the gold links turn with it.
+
+    `train`, `valid` and `test` say which of its splits each of them reads: a run may be trained and validated on one.
+    """
     if src_lang == tgt_lang:
         raise UserError(f"corpus.src_lang={src_lang} and corpus.tgt_lang={tgt_lang}; expected en and fr, or fr and en")
     folder = shipped("data/tiny")
-    train, valid, test = (str(folder / split) for split in ("train", "valid", "test"))
-    corpus = files(name, src_lang, tgt_lang, train, valid, test)
+    corpus = files(name, src_lang, tgt_lang, str(folder / train), str(folder / valid), str(folder / test))
     if src_lang == "en":
         return corpus
     return Corpus(name, src_lang, tgt_lang, {split: partial(_turned, corpus, split) for split in corpus.splits})

@@ -5,7 +5,6 @@ writes it into the signature. All arguments are keywords, because BLEU with hypo
 is a believable number and a wrong one.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,12 +13,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from heed.errors import UserError
-
-SPACELESS = {"zh": "zh", "ja": "char", "th": "char", "lo": "char", "km": "char", "my": "char"}
-"""sacreBLEU's tokenisation for languages in which a sentence is one unspaced string, that is, one word to its default.
-
-Japanese by characters, because sacreBLEU's own choice for it needs MeCab; the signature says so.
-"""
+from heed.metrics.languages import SPACELESS, script
 
 
 class Scores(NamedTuple):
@@ -37,12 +31,11 @@ class Scores(NamedTuple):
 def translation_scores(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str = "") -> Scores:
     """Corpus BLEU, chrF and TER of the hypotheses against one reference each.
 
-    The target language is needed only where words are not set apart by spaces (see SPACELESS).
+    The target language is needed only if words are not set apart by spaces (see SPACELESS).
     """
     check_pairs(hypotheses, references)
-    ter = TER(normalized=True, asian_support=True) if language(tgt_lang) in ("zh", "ja") else TER()
     values: list[float | str] = []
-    for metric in (bleu_metric(tgt_lang), CHRF(), ter):
+    for metric in (bleu_metric(tgt_lang), CHRF(), ter_metric(tgt_lang)):
         values.append(metric.corpus_score(hypotheses, [references]).score)
         values.append(str(metric.get_signature()))
     return Scores(*values)  # type: ignore[arg-type]
@@ -70,12 +63,19 @@ def sentence_bleu(*, hypothesis: str, reference: str, tgt_lang: str = "") -> flo
 
 def bleu_metric(tgt_lang: str, effective_order: bool = False) -> BLEU:
     """BLEU by sacreBLEU with the tokenisation that the language needs (see SPACELESS)."""
-    return BLEU(tokenize=SPACELESS.get(language(tgt_lang)), effective_order=effective_order)
+    return BLEU(tokenize=SPACELESS.get(script(tgt_lang)), effective_order=effective_order)
 
 
-def language(tgt_lang: str) -> str:
-    """The language alone, without a country or a script: `pt` for pt_BR."""
-    return re.split("[-_]", tgt_lang.lower())[0]
+def ter_metric(tgt_lang: str) -> TER:
+    """TER by sacreBLEU; it can tell the words of Chinese and Japanese apart, and of no other script without spaces."""
+    east_asian = script(tgt_lang) in ("Hans", "Hant", "Hani", "Jpan", "Hira", "Kana")
+    return TER(normalized=True, asian_support=True) if east_asian else TER()
+
+
+def tokens_per_reference(references: Sequence[str], tgt_lang: str) -> float:
+    """Mean number of tokens that BLEU counts in a reference."""
+    tokenise = bleu_metric(tgt_lang).tokenizer
+    return sum(len(tokenise(line).split()) for line in references) / max(len(references), 1)
 
 
 def check_pairs(hypotheses: Sequence[str], references: Sequence[str]) -> None:

@@ -17,12 +17,16 @@ SEED = 12345
 
 RESAMPLES = 1000
 
+ENOUGH = 30
+"""Sentences from which on resampling says something; the test sets of Koehn 2004 have 100 at least."""
+
 
 class Comparison(NamedTuple):
     """A corpus score of two systems; positive differences are in favour of the first.
 
     `low` and `high` bound the middle 95 % of the differences over the resamples. `p_value` is the probability that a
-    difference at least as large, in either direction, comes of the choice of sentences alone.
+    difference at least as large, in either direction, comes of the choice of sentences alone. `note` says so if there
+    are too few sentences to decide anything, and is empty otherwise.
     """
 
     score: float
@@ -32,6 +36,7 @@ class Comparison(NamedTuple):
     high: float
     p_value: float
     signature: str
+    note: str = ""
 
 
 def paired_bootstrap(
@@ -54,9 +59,25 @@ def paired_bootstrap(
         difference = this.score - other.score
         interval = _interval(metric, hypotheses, others, references)
         # to sacreBLEU, which counts what exceeds the difference, a system is better than itself, at p = 0.001
-        p_value = cast(float, this.p_value) if difference else 1.0
-        compared[key] = Comparison(this.score, other.score, difference, *interval, p_value, str(signature))
+        p_value = max(cast(float, this.p_value), _least_p_value(len(references))) if difference else 1.0
+        note = _note(len(references))
+        compared[key] = Comparison(this.score, other.score, difference, *interval, p_value, str(signature), note)
     return compared
+
+
+def _least_p_value(sentences: int) -> float:
+    """The least p-value that so many sentences can give.
+
+    If the two systems are alike, each sentence could as well have been translated the other way round: of the 2^n
+    equally likely outcomes two are the most extreme, one for each system.
+    """
+    return min(1.0, 2.0 ** (1 - sentences))
+
+
+def _note(sentences: int) -> str:
+    if sentences >= ENOUGH:
+        return ""
+    return f"{sentences} {'sentence decides' if sentences == 1 else 'sentences decide'} nothing; take {ENOUGH} or more"
 
 
 def _interval(

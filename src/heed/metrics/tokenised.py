@@ -11,9 +11,10 @@ from sacrebleu.metrics.bleu import BLEU
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
 from sacremoses.corpus import NonbreakingPrefixes
 
-from heed.metrics.bleu import SPACELESS, check_pairs, language
+from heed.metrics.bleu import check_pairs
+from heed.metrics.languages import SPACELESS, language, script
 
-KNOWN = frozenset(NonbreakingPrefixes().available_langs.values()) - {*SPACELESS, "yue"}
+KNOWN = frozenset(code for code in NonbreakingPrefixes().available_langs.values() if script(code) not in SPACELESS)
 """Languages that sacremoses has rules for, by code; to any other it would apply those of English without a word."""
 
 

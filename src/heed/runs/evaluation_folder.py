@@ -1,32 +1,32 @@
 """What an evaluation leaves in its folder, and how another finds it there.
 
-hypotheses.txt   the translations, a line each; written first
+hypotheses.txt   the translations, a line each
 references.txt   the split's own
+report.json      by which the evaluation is known; of several seeds it is alone in its folder
 heatmaps/  gallery.html
-report.json      written last; of several seeds it is alone in its folder
+
+These files are always of one evaluation: those of a former one are removed before the first of a new one gets its name,
+and only if a report proves that heed has written them. Any other file in the folder stays as it is.
 """
 
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from heed.errors import UserError
-from heed.files import beside, write_whole
+from heed.files import beside, parts, put_in_place, write_part, write_whole
+from heed.runs.json_files import read_object
 
 HYPOTHESES, REFERENCES, REPORT = "hypotheses.txt", "references.txt", "report.json"
 HEATMAPS, GALLERY = "heatmaps", "gallery.html"
 
-SCORES = {
-    "bleu": ("BLEU", ".2f"),
-    "bleu_tokenised": ("tokenised BLEU", ".2f"),
-    "chrf": ("chrF", ".2f"),
-    "ter": ("TER", ".2f"),
-    "perplexity": ("perplexity", ".4g"),
-    "aer": ("AER", ".3f"),
-}
-"""Key in report.json -> its name in tables, and how many digits are worth showing."""
+PICTURE = re.compile(r"\d{4,}\.(?:png|svg)")
+"""How heatmaps are called: by the number of their line."""
 
 
 def evaluation_path(model: Path, split: str, corpus: str | None) -> Path:
@@ -40,37 +40,123 @@ def evaluation_path(model: Path, split: str, corpus: str | None) -> Path:
 
 
 def refuse_strangers(folder: Path) -> None:
-    """UserError where what would be written over is no former evaluation."""
+    """UserError if a file would be written over that no evaluation by heed has written."""
     try:
-        strange = [name for name in (REPORT, REFERENCES, HEATMAPS, GALLERY) if (folder / name).exists()]
+        strange = _strangers(folder)
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error.strerror}); choose another place with output=DIR") from error
-    if strange and not (folder / HYPOTHESES).exists():
-        raise UserError(f"{folder} holds {strange[0]}, which no evaluation wrote; choose another place with output=DIR")
+    if strange:
+        raise UserError(
+            f"{strange[0]} is there, and no evaluation by heed has written it; choose another place with output=DIR"
+        )
+
+
+def _strangers(folder: Path) -> list[Path]:
+    own = {*own_files(folder)}
+    pictures = folder / HEATMAPS
+    places = [folder / name for name in (REPORT, HYPOTHESES, REFERENCES, GALLERY)]
+    places += [path for path in _listed(pictures) if PICTURE.fullmatch(path.name)]
+    places += [pictures] if pictures.is_symlink() or not pictures.is_dir() else []
+    return [path for path in places if os.path.lexists(path) and path not in own]
 
 
 def refuse_strangers_to_several(folder: Path) -> None:
-    """UserError where what would be written over is no report on several seeds."""
+    """UserError if what would be written over is no report on several seeds."""
+    report = folder / REPORT
     try:
-        held = (folder / REPORT).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
+        strange = os.path.lexists(report) and (report.is_symlink() or not _is_report_on_several(report))
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error.strerror}); choose another place with output=DIR") from error
-    if '"seeds": [' not in held:
+    if strange:
         raise UserError(
             f"{folder} holds {REPORT}, which no evaluation of several seeds wrote; choose another place with output=DIR"
         )
 
 
-def write_lines(path: Path, lines: Sequence[str]) -> None:
-    """A file of one sentence a line."""
-    write_whole(path, "".join(f"{line}\n" for line in lines))
+def own_files(folder: Path) -> list[Path]:
+    """The files of the evaluation in this folder, in an order in which they can be removed: the report last."""
+    reports = [path for path in (*parts(folder / REPORT), folder / REPORT) if _is_file(path) and _is_report(path)]
+    if not reports:
+        return []
+    drawn = [path for path in _listed(folder / HEATMAPS) if PICTURE.fullmatch(path.name) and _is_drawn(path)]
+    written = [folder / name for name in (HYPOTHESES, REFERENCES, GALLERY)]
+    return drawn + [path for path in written if _is_file(path)] + reports
+
+
+def own_files_below(folder: Path) -> list[Path]:
+    """The files of every evaluation in this folder and below it; symlinks are not followed."""
+    folders = [Path(place) for place, _, _ in os.walk(folder)]
+    several = [place / REPORT for place in folders if _is_report_on_several(place / REPORT)]
+    return [path for place in folders for path in own_files(place)] + [path for path in several if _is_file(path)]
+
+
+def _is_report(path: Path) -> bool:
+    report = read_object(path)
+    return {"corpus", "split", "sentences", "search"} <= report.keys() and "seeds" not in report
+
+
+def _is_report_on_several(path: Path) -> bool:
+    return {"corpus", "split", "seeds", "runs"} <= read_object(path).keys()
+
+
+def _is_drawn(path: Path) -> bool:
+    """Whether a picture says that it is of the library that heed draws with."""
+    if not _is_file(path):
+        return False
+    with path.open("rb") as file:
+        return b"Matplotlib" in file.read(4096)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _listed(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+
+
+def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[str], report: Mapping[str, Any]) -> None:
+    """Write an evaluation but for its pictures and its gallery, in the place of a former one, all of which goes.
+
+    A process that is killed leaves the former evaluation, or this one, or a part of this one without a report.
+
+    Raises:
+        UserError: a file would be written over that no evaluation by heed has written.
+    """
+    refuse_strangers(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    former = own_files(folder)
+    contents = {REPORT: _json(report), HYPOTHESES: _text(hypotheses), REFERENCES: _text(references)}
+    written: dict[str, Path] = {}
+    try:
+        for name, content in contents.items():
+            written[name] = write_part(folder / name, partial(_write_bytes, content.encode()))
+        for path in reversed(former):  # its report first
+            path.unlink(missing_ok=True)
+    except BaseException:
+        for part in written.values():
+            part.unlink(missing_ok=True)
+        raise
+    for name in reversed(contents):  # the report last: until then its temporary file proves whose the others are
+        put_in_place(written[name], folder / name)
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
 
 
 def write_report(folder: Path, report: Mapping[str, Any]) -> None:
-    """By which the evaluation is finished."""
-    write_whole(folder / REPORT, json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n")
+    """Write the report of an evaluation of several seeds."""
+    refuse_strangers_to_several(folder)
+    write_whole(folder / REPORT, _json(report))
+
+
+def _json(report: Mapping[str, Any]) -> str:
+    return json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 @contextmanager

@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from heed.runs.evaluation_folder import SCORES
 from heed.metrics.attention import Health, advice
-
-SIGNATURES = ("bleu", "bleu_tokenised", "chrf", "ter")
+from heed.metrics.scores import shown_scores, signed_scores
 
 
 def table(report: Mapping[str, Any]) -> str:
@@ -22,12 +20,16 @@ def rows(report: Mapping[str, Any]) -> dict[str, str]:
     looked = report["attention"]["reference"]
     return {
         "corpus": _corpus(report),
-        **{name: format(report[key], form) for key, (name, form) in SCORES.items() if report[key] is not None},
+        **{
+            name: format(report[key], form)
+            for key, (name, form) in shown_scores().items()
+            if report.get(key) is not None
+        },
         "attention": f"entropy {looked['entropy']:.2f} nats, {looked['coverage']:.0%} of the source words covered, "
         f"{looked['eos_share']:.0%} on </s>",
         **versus_rows(report),
         "speed": f"{report['sentences_per_second']:.1f} sentences/s",
-        **{f"{SCORES[key][0]} signature": report[f"{key}_signature"] for key in SIGNATURES},
+        **_signatures(report),
     }
 
 
@@ -35,12 +37,13 @@ def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
     """The comparison with another system, where there was one."""
     compared = report["versus"] or {}
     search = f" ({compared['search']})" if compared.get("search") else ""
+    known = shown_scores()
     return {
-        f"{SCORES[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of "
+        f"{known[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of "
         f"{compared['folder']}{search}, 95 % of the resamples from {one['low']:+.2f} to {one['high']:+.2f}, "
         f"p = {one['p_value']:.3f}"
         for key, one in compared.items()
-        if key in SCORES
+        if key in known
     }
 
 
@@ -51,7 +54,7 @@ def over_runs(seeds: Sequence[int], reports: Sequence[Mapping[str, Any]]) -> dic
         "seeds": list(seeds),
         "mean": _of_each(lambda scores: float(np.mean(scores)), reports),
         "standard_deviation": _of_each(lambda scores: float(np.std(scores, ddof=1)), reports),
-        **{f"{key}_signature": reports[0][f"{key}_signature"] for key in SIGNATURES},
+        **{f"{key}_signature": reports[0].get(f"{key}_signature") for key in signed_scores()},
         "runs": [dict(report) for report in reports],
     }
 
@@ -62,7 +65,7 @@ def table_over_runs(report: Mapping[str, Any]) -> str:
     summary = {
         name: f"{mean[key]:{form}} ± {deviation[key]:{form}}   of "
         + "  ".join(format(one[key], form) for one in report["runs"])
-        for key, (name, form) in SCORES.items()
+        for key, (name, form) in shown_scores().items()
         if key in mean
     }
     head = {"corpus": _corpus(report), "seeds": ", ".join(map(str, report["seeds"]))}
@@ -71,14 +74,13 @@ def table_over_runs(report: Mapping[str, Any]) -> str:
         for seed, one in zip(report["seeds"], report["runs"], strict=True)
         for name, shown in versus_rows(one).items()
     }
-    signatures = {f"{SCORES[key][0]} signature": report[f"{key}_signature"] for key in SIGNATURES}
-    return _aligned({**head, **summary, **compared, **signatures})
+    return _aligned({**head, **summary, **compared, **_signatures(report)})
 
 
 def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A statistic of every score, those of attention too; of counts, p-values and speed it would say nothing."""
     scores: dict[str, Any] = {
-        key: statistic([report[key] for report in reports]) for key in SCORES if reports[0][key] is not None
+        key: statistic([report[key] for report in reports]) for key in shown_scores() if reports[0].get(key) is not None
     }
     attention = [report["attention"] for report in reports]
     means = [key for key, value in attention[0]["reference"].items() if isinstance(value, float)]
@@ -86,6 +88,16 @@ def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mappin
         side: {key: statistic([one[side][key] for one in attention]) for key in means} for side in attention[0]
     }
     return scores
+
+
+def _signatures(report: Mapping[str, Any]) -> dict[str, str]:
+    """How each score was computed; a metric whose signature the report lacks is left out."""
+    titles = shown_scores()
+    return {
+        f"{titles[key][0]} signature": report[f"{key}_signature"]
+        for key in signed_scores()
+        if report.get(f"{key}_signature")
+    }
 
 
 def _corpus(report: Mapping[str, Any]) -> str:

@@ -1,47 +1,71 @@
 """A run is its folder: what is in it decides whether the same command begins, goes on, or has nothing to do.
 
 config.yaml        every setting, resolved; written first, compared ever after
-environment.json   with what, on what and by which command the run was begun
+environment.json   with what text, on what machine and by which command the run was begun
 report.json        written last: a folder that holds it is finished
 sweep.md           what came of the jobs of a sweep, whose run folders are below this one
-.lock              held while a process trains in the folder; it goes with the process, however that ends
-.emptying          the former config of a run that is being removed
+.lock              locked while a process trains in the folder; that ends with the process, however it ends
+.replaced          the files of a former run, until the run that is to replace it has a checkpoint
+
+A caller locks the folder, asks for its state, reads the text, and only then begins:
+
+    with locked(folder):
+        if state(folder, config, overwrite) == "new":
+            ...                                    # read the text, train the vocabularies
+            with begin(folder, config, text) as begun:
+                ...                                # train; call begun.settle() at the first checkpoint
+                finish(folder, report)
 """
 
 import errno
-import fcntl
 import json
 import os
-import platform
-import shlex
-import shutil
-import subprocess
-import sys
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from importlib.metadata import version
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import yaml
 
+from heed.bundle import FILES
 from heed.errors import UserError
-from heed.files import write_whole
+from heed.files import AlreadyLocked, finish_replacing, write_whole
+from heed.files import locked as locked_file
+from heed.runs import own_files
+from heed.runs.environment import environment
+from heed.runs.json_files import read_object
+from heed.runs.own_files import CONFIG, ENVIRONMENT, MODEL, REPORT, is_config, is_environment, is_report, is_run
+from heed.runs.replacement import is_unsettled, put_aside, settle
 
-CONFIG, ENVIRONMENT, REPORT = "config.yaml", "environment.json", "report.json"
 SWEEP = "sweep.md"
-LOCK, EMPTYING = ".lock", ".emptying"
+LOCK = ".lock"
 
 WITHOUT_EFFECT = ("run", "runs", "overwrite", "progress_bar")
 """Top-level settings that change nothing in the result, so that two runs may differ in them and be the same."""
 
-PACKAGES = ("heed", "torch", "lightning", "sentencepiece", "sacrebleu", "numpy", "hydra-core")
-
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
-Found = Literal["new", "unfinished", "finished"]
+DEBUG: Literal["debug"] = "debug"
+
+State = Literal["new", "unfinished", "finished"]
+
+Overwrite = bool | Literal["debug"]
+"""Whether a run that is there is replaced; `debug`: only one that was begun with `debug` too."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that has begun, and where the files of the run are that it is to replace, if it is to replace any."""
+
+    folder: Path
+    replaced: Path | None
+
+    def settle(self) -> None:
+        """Remove the former run's files if this one has a checkpoint by now; call it once that is written."""
+        if self.replaced and own_files.has_checkpoint(self.folder):
+            settle(self.folder)
 
 
 def run_path(runs: str, name: str) -> Path:
@@ -53,42 +77,59 @@ def run_path(runs: str, name: str) -> Path:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep a run folder for this process, made if need be; UserError where another process trains in it.
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a run folder for this process, made if need be, and settle what a killed process has left undone.
 
-    A folder that was made here goes again with a UserError that ends its run before there is anything to go on with.
+    A folder that was made here is removed again if nothing is in it afterwards.
+
+    Raises:
+        UserError: another process trains in the folder, it cannot be written, or heed has not made what is in it.
     """
+    _check_place(folder)
     made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("a")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); choose another place with runs=…") from error
-    with lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked_file(folder / LOCK))
+        except AlreadyLocked:
             raise UserError(f"another process trains in {folder}; wait for it, or choose another run=…") from None
-        with _nothing_left(folder, made), _disk_faults_told(folder):
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        with _nothing_left(folder, made), _disk_faults(folder):
+            settle(folder)
+            own_files.remove_half_written(folder)
+            finish_replacing(folder / MODEL, FILES)
             yield
+
+
+def _check_place(folder: Path) -> None:
+    """UserError if the folder cannot be read, or holds something and is no run; nothing is written into such a one."""
+    try:
+        if os.path.lexists(folder) and not (is_run(folder) or is_unsettled(folder)):
+            _refuse_strangers(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 @contextmanager
 def _nothing_left(folder: Path, made: Sequence[Path]) -> Iterator[None]:
-    """Take away what was `made` for a run, innermost first, where a UserError ends it before its first curve."""
+    """Remove the folders that were `made`, innermost first, if nothing but the lock is in there at the end."""
     try:
         yield
-    except UserError:
-        if made and not (_holds_work(folder) or (folder / "tensorboard").exists()):
-            shutil.rmtree(folder, ignore_errors=True)
-            for parent in made[1:]:
-                with suppress(OSError):  # another run is in it by now
-                    parent.rmdir()
-        raise
+    finally:
+        if made and [path.name for path in folder.iterdir()] == [LOCK]:
+            with suppress(OSError):  # another run is beside it by now
+                (folder / LOCK).unlink()
+                for path in made:
+                    path.rmdir()
+
+
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder} cannot be written ({error.strerror}); choose another place with runs=…")
 
 
 @contextmanager
-def _disk_faults_told(folder: Path) -> Iterator[None]:
+def _disk_faults(folder: Path) -> Iterator[None]:
     """UserError for a full disk and the like; everything in a run folder is written whole or not at all."""
     try:
         yield
@@ -101,110 +142,146 @@ def _disk_faults_told(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def begin(folder: Path, config: Mapping[str, Any], overwrite: bool = False) -> Found:
-    """What the folder was found to be, after which it holds `config` and the environment of its beginning.
+def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False) -> State:
+    """What a start with `config`, plain and resolved, makes of the folder; nothing is touched.
 
-    `config` is plain and resolved. UserError, and nothing touched, where the folder holds a run with other settings or
-    what is no run. A run that ended before its first checkpoint, as one with a misspelt path does, gives way to other
-    settings. `overwrite` empties a run folder first. Call it while the folder is `held`.
+    `new` if it is to begin, in an empty folder or in the place of the run that is there, which only `overwrite` asks
+    for; `unfinished` if it is to go on with the run that is there; `finished` if there is nothing to do.
+
+    Raises:
+        UserError: the folder holds a run with other settings, or what heed has not written.
     """
-    if overwrite or (folder / EMPTYING).exists():
-        _empty(folder)
-    if not (folder / CONFIG).exists():
+    if not is_run(folder):
         _refuse_strangers(folder)
-        write_whole(folder / ENVIRONMENT, json.dumps(environment(config), indent=2) + "\n")
-        write_whole(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
         return "new"
-    different = differences(_kept_config(folder / CONFIG), config)
-    if different and not _holds_work(folder):
-        _empty(folder)
-        return begin(folder, config)
+    before = _read_config(folder)
+    if overwrite is True or (overwrite == DEBUG and before.get("overwrite") == DEBUG) or not before:
+        _refuse_incomplete(folder, before, overwrite)
+        _refuse(own_files.conflicts(folder))
+        return "new"
+    different = differences(before, config)
     if different:
         raise UserError(
-            f"{folder} holds a run with other settings ({', '.join(different)}); "
-            "give this one its own run=NAME, or start over with overwrite=true"
+            f"{folder} holds a run with other settings ({', '.join(different)}); give this one its own name, such as "
+            f"run={_free_name(folder, config, before)}, or start over with overwrite=true"
         )
+    _refuse(own_files.conflicts_on_resuming(folder))
     return "finished" if (folder / REPORT).exists() else "unfinished"
 
 
+def check_text(folder: Path, text: Mapping[str, str]) -> None:
+    """UserError if the run in this folder was begun with another text; `text` has a digest of each split."""
+    before = read_object(folder / ENVIRONMENT).get("text")
+    if not isinstance(before, dict):  # begun by a heed that did not write it down
+        return
+    changed = [split for split, digest in text.items() if before.get(split) != digest]
+    if changed:
+        raise UserError(
+            f"{folder}: the text has changed since this run was begun (split {' and '.join(changed)}); put the former "
+            f"text back, give this run its own run=NAME, or start over with overwrite=true"
+        )
+
+
+@contextmanager
+def begin(folder: Path, config: Mapping[str, Any], text: Mapping[str, str]) -> Iterator[Begun]:
+    """Begin a run in a locked folder whose `state` is `new`: it holds `config` and the environment from here on.
+
+    A run that is there is put aside. Its files are removed once this one has a checkpoint; if this one ends before
+    that, they are put back, when it ends or at the next start. `text` has a digest of each split that the run reads. A
+    run that a UserError ends before it has drawn a curve leaves nothing.
+
+    Raises:
+        UserError: something is in the way that heed has not written.
+    """
+    _refuse(own_files.conflicts(folder))
+    begun = Begun(folder, put_aside(folder))
+    try:
+        write_whole(folder / ENVIRONMENT, json.dumps(environment(config) | {"text": dict(text)}, indent=2) + "\n")
+        write_whole(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        yield begun
+    except UserError:
+        if not (begun.replaced or own_files.has_checkpoint(folder) or (folder / "tensorboard").exists()):
+            own_files.remove(folder, own_files.own_files(folder))
+        raise
+    finally:
+        settle(folder)
+
+
 def finish(folder: Path, report: Mapping[str, Any]) -> None:
-    """Write the report, by which the run is finished."""
+    """Write the report, by which the run is finished. UserError if a file is in its place that heed has not written."""
+    if os.path.lexists(folder / REPORT) and not is_report(folder / REPORT):
+        _refuse([folder / REPORT])
     write_whole(folder / REPORT, json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n")
 
 
 def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Each setting with another value, as `key old -> new`; those without effect on the result are left out."""
     old, new = _flat(kept), _flat(wanted)
-    keys = [key for key in old | new if key.split(".")[0] not in WITHOUT_EFFECT]
+    keys = [key for key in old | new if _effective(key)]
     pairs = [(key, _shown(old, key), _shown(new, key)) for key in keys]
     return [f"{key} {before} -> {after}" for key, before, after in pairs if before != after]
 
 
-def environment(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a result depends on beside the settings, and when it was begun (UTC)."""
-    return {
-        "command": shlex.join(_typed()),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": config.get("seed"),
-        "git": _git(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "machine": {
-            "platform": platform.platform(),
-            "cpu": _cpu_name(),
-            "cores": os.cpu_count(),
-            "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
-            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        },
-    }
-
-
-def _typed() -> list[str]:
-    """The command line; a process that a launcher made for a job of a sweep has it from its parent, in `sys.argv`."""
-    own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv) + 1 :]
-    return sys.orig_argv if own == sys.argv[1:] else [sys.executable, *sys.argv]
-
-
-def _contents(folder: Path) -> list[Path]:
-    """What stands in a folder, except for hidden files and for runs of their own: a sweep's table and its jobs."""
-    visible = (child for child in folder.iterdir() if not child.name.startswith(".") and child.name != SWEEP)
-    return [child for child in visible if not (child / ENVIRONMENT).is_file()]
-
-
-def _holds_work(folder: Path) -> bool:
-    """Whether anything is there that took longer to make than the vocabularies."""
-    return (folder / REPORT).exists() or any((folder / "checkpoints").glob("*.ckpt"))
-
-
-def _refuse_strangers(folder: Path) -> None:
-    strange = sorted(child.name for child in _contents(folder) if child.name != ENVIRONMENT)
+def _refuse(strange: Sequence[Path]) -> None:
     if strange:
         raise UserError(
-            f"{folder} holds {strange[0]} but no {CONFIG}, so it is no run and nothing in it is touched; "
-            "choose another run=NAME, or move it away"
+            f"{strange[0]} is damaged, or heed has not written it, so it is not touched; move it away, or choose "
+            "another run=NAME"
         )
 
 
-def _empty(folder: Path) -> None:
-    """Remove a run. The mark makes the next start go on with it, should this one be killed half-way."""
-    mark = folder / EMPTYING
-    if (folder / CONFIG).exists():
-        (folder / CONFIG).replace(mark)
-    elif not mark.exists():
+def _refuse_strangers(folder: Path) -> None:
+    """UserError if a folder that is no run holds anything but hidden files, and runs of a sweep and their table."""
+    if not folder.is_dir():
+        if os.path.lexists(folder):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
         return
-    for child in _contents(folder):
-        shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
-    mark.unlink()
+    visible = sorted(child for child in folder.iterdir() if not child.name.startswith(".") and child.name != SWEEP)
+    strange = [child for child in visible if not is_environment(child / ENVIRONMENT)]
+    if strange:
+        raise UserError(
+            f"{folder} holds {strange[0].name}, and is no run that heed has begun, so nothing in it is touched; choose "
+            "another run=NAME, or move it away"
+        )
 
 
-def _kept_config(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        content = None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged; choose another run=NAME, or start over with overwrite=true")
-    return content
+def _read_config(folder: Path) -> dict[str, Any]:
+    """The settings of a run; empty if it has none, because a process was killed as it began or was removed."""
+    path = folder / CONFIG
+    if os.path.lexists(path) and not is_config(path):
+        _refuse([path])
+    return own_files.read_config(path) or {}
+
+
+def _refuse_incomplete(folder: Path, config: Mapping[str, Any], overwrite: Overwrite) -> None:
+    """UserError for a run without settings, unless nothing else is there of it, or it shall be replaced."""
+    rest = [path for path in own_files.own_files(folder) if path.name != ENVIRONMENT]
+    if rest and not config and overwrite is not True:
+        raise UserError(
+            f"{folder} holds a run without its {CONFIG}; put that back, choose another run=NAME, or start over with "
+            "overwrite=true"
+        )
+
+
+def _free_name(folder: Path, config: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """A name for a run that differs from the one in `folder`: by what differs, and not taken yet."""
+    old, new = _flat(before), _flat(config)
+    changed = {key: value for key, value in new.items() if _effective(key) and value != old.get(key)}
+    words = [value for value in changed.values() if isinstance(value, str) and re.fullmatch(r"[\w-]{1,24}", value)]
+    pairs = [f"{key.rpartition('.')[2]}-{_plain(value)}" for key, value in changed.items()]
+    name = "-".join([str(config.get("run") or folder.name), *(words or pairs or ["2"])[:1]])
+    numbered = (f"{name}-{number}" for number in range(2, 10**6))
+    root = Path(str(config.get("runs") or folder.parent))
+    return next(one for one in (name, *numbered) if not os.path.lexists(root / one))
+
+
+def _plain(value: object) -> str:
+    """A value in characters that need no quotes in a shell, in a file name, or in an override."""
+    return re.sub(r"[^\w.]+", "-", json.dumps(value, ensure_ascii=False)).strip("-.")[:24] or "none"
+
+
+def _effective(key: str) -> bool:
+    return key.partition(".")[0] not in WITHOUT_EFFECT
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -219,21 +296,3 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:
     return json.dumps(settings[key], ensure_ascii=False) if key in settings else "(none)"
-
-
-def _git() -> dict[str, Any] | None:
-    """Commit of the checkout that heed runs from, and whether it was changed since; None outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    commit, _, dirty = answer.strip().partition("-")
-    return {"commit": commit, "dirty": bool(dirty)}
-
-
-def _cpu_name() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor())

@@ -1,6 +1,6 @@
 """Several runs that differ in nothing but their seed, named at once: `runs/tiny/seed-*/model` and the seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import yaml
 
 from heed import bundle
 from heed.errors import UserError
-from heed.runs.run_folder import CONFIG, differences
+from heed.runs.own_files import CONFIG
+from heed.runs.run_folder import differences
 
 PLACE = "*"
 """Stands for the seed; Hydra and a shell that finds no such file leave it as it is."""
@@ -52,7 +53,8 @@ def check_runs(model: str | Sequence[str], seeds: Sequence[int]) -> None:
 
 def _settings(folder: Path, seed: int) -> dict[str, Any]:
     """What the model is, and where it lies in the folder of its run, how it was trained; without the seed."""
-    architecture: Mapping[str, Any] = bundle.load(folder).architecture
+    loaded = bundle.load(folder)
+    vocabularies = {"src_vocab": len(loaded.src), "tgt_vocab": len(loaded.tgt)}
     try:
         run = yaml.safe_load((folder.parent / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -62,4 +64,5 @@ def _settings(folder: Path, seed: int) -> dict[str, Any]:
     if run is not None and (not isinstance(run, dict) or run.get("seed") != seed):
         named = run.get("seed") if isinstance(run, dict) else None
         raise UserError(f"{folder} is of a run with seed={named}, and seed {seed} was expected there")
-    return {"architecture": dict(architecture), **{key: of for key, of in (run or {}).items() if key != "seed"}}
+    settings = {key: of for key, of in (run or {}).items() if key != "seed"}
+    return {"architecture": loaded.architecture.to_dict() | vocabularies, **settings}

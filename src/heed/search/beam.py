@@ -8,6 +8,7 @@ from torch import Tensor
 
 from heed.search.greedy import Hypothesis, limits
 from heed.search.model import Memory, Model, State
+from heed.search.prefix import Prefix
 from heed.search.top import top
 
 
@@ -55,6 +56,7 @@ def beam(
     length_penalty: float = 1.0,
     coverage_penalty: float = 0.0,
     n_best: int | None = None,
+    prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
     """Up to `n_best` hypotheses a sentence, best first; null is `beam_size`.
 
@@ -78,7 +80,7 @@ def beam(
         raise ValueError(f"length_penalty must be at least -10 and at most 10, got {length_penalty}")
     found: list[list[Hypothesis]] = [[] for _ in range(len(src))]
     needed = wanted if coverage_penalty == 0 else beam_size  # what coverage takes from a score is known at the end
-    steps, ends = _search(model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed)
+    steps, ends = _search(model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed, prefix)
     ids, attention = _trace(steps, ends)
     if coverage_penalty:
         ends = ends._replace(score=ends.score + coverage_penalty * _coverage(attention, ends, src_len))
@@ -104,13 +106,14 @@ def _search(
     beam_size: int,
     length_penalty: float,
     needed: int,
+    prefix: Prefix | None,
 ) -> tuple[list[Step], Ends]:
     """Grow the beams; every step of them, and all ends that were found."""
 
     def penalty(length: Int[Tensor, " some"]) -> Float[Tensor, " some"]:
         return ((5 + length) / 6) ** length_penalty
 
-    batch, limit = len(src), limits(src_len, max_len)
+    batch, limit = len(src), limits(src_len, max_len, prefix)
     state, memory = model.encode(src, src_len)
     alive = torch.arange(batch, device=src.device)
     token, score = torch.full_like(alive, bos_id), torch.zeros(batch, 1, device=src.device)
@@ -121,6 +124,8 @@ def _search(
     for position in range(int(limit.max())):
         logits, state, weights = model.step(token, state, memory)
         log_probability = torch.log_softmax(logits.float(), dim=1)
+        if prefix is not None:
+            log_probability = prefix.constrain(log_probability, alive.repeat_interleave(score.size(1)), position)
         growth = _grow(score, log_probability, beam_size, eos_id)
         steps.append(_record(batch, alive, growth, weights.float()))
         now, latest = torch.full_like(alive, position + 1), limit[alive]

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heed.search.model import Memory, Model, State
+from heed.search.prefix import Prefix
 from heed.search.top import top
 
 Choose = Callable[[Float[Tensor, "alive vocab"], Int[Tensor, " alive"], int], Int[Tensor, " alive"]]
@@ -33,13 +34,14 @@ def greedy(
     bos_id: int,
     eos_id: int,
     max_len: int | None = None,
+    prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
     """One hypothesis a sentence, no longer than `limits`; sentences leave the batch when they are finished."""
 
     def most_probable(log_probability: Float[Tensor, "alive vocab"], *_: object) -> Int[Tensor, " alive"]:
         return top(log_probability, 1).indices[:, 0]
 
-    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable)
+    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable, prefix=prefix)
 
 
 @torch.inference_mode()
@@ -52,9 +54,13 @@ def write(
     max_len: int | None,
     choose: Choose,
     times: int = 1,
+    prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
-    """`times` hypotheses a sentence, one after the other, of words that `choose` chooses without ever going back."""
-    limit = limits(src_len, max_len).repeat_interleave(times)
+    """`times` hypotheses a sentence, one after the other, of words that `choose` chooses without ever going back.
+
+    `choose` sees log-probabilities of minus infinity for what a prefix rules out.
+    """
+    limit = limits(src_len, max_len, prefix).repeat_interleave(times)
     state, memory = model.encode(src, src_len)
     alive = torch.arange(len(limit), device=src.device)
     if times > 1:
@@ -64,6 +70,8 @@ def write(
     for position in range(int(limit.max())):
         logits, state, weights = model.step(token, state, memory)
         log_probability = torch.log_softmax(logits.float(), dim=1)
+        if prefix is not None:
+            log_probability = prefix.constrain(log_probability, alive // times, position)
         token = choose(log_probability, alive, position)
         score[alive] += log_probability.gather(1, token.unsqueeze(1)).squeeze(1)
         steps.append((alive, token, weights.float()))
@@ -86,15 +94,17 @@ def write(
     ]
 
 
-def limits(src_len: Int[Tensor, " batch"], max_len: int | None) -> Int[Tensor, " batch"]:
+def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None) -> Int[Tensor, " batch"]:
     """The most pieces that each translation may have: `max_len`, or twice those of its own source and ten.
 
     The second covers any pair of languages in use, and an untrained model rarely writes EOS at all. A sentence's limit
-    hangs on nothing that stands beside it, so neither does its translation. `src_len` counts EOS.
+    hangs on nothing that stands beside it, so neither does its translation. `src_len` counts EOS. A prefix counts, and
+    is never cut: one that is as long as the limit is the whole translation.
     """
     if max_len is not None and max_len < 1:
         raise ValueError(f"max_len must be at least 1, got {max_len}")
-    return 2 * (src_len - 1) + 10 if max_len is None else torch.full_like(src_len, max_len)
+    limit = 2 * (src_len - 1) + 10 if max_len is None else torch.full_like(src_len, max_len)
+    return limit if prefix is None else torch.maximum(limit, prefix.length)
 
 
 def cut(ids: list[int], score: float, attention: Float[Tensor, "steps src"], eos_id: int) -> Hypothesis:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from heed.search.greedy import Hypothesis, limits, write
 from heed.search.model import Memory, Model, State
+from heed.search.prefix import Prefix
 
 
 def sample(
@@ -22,6 +23,7 @@ def sample(
     top_p: float = 1.0,
     seed: int = 1,
     n_best: int = 1,
+    prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
     """`n_best` translations a sentence, drawn independently of one another, the same one twice perhaps; best first.
 
@@ -35,7 +37,7 @@ def sample(
     a model in float32: in bfloat16 one in five lines is drawn otherwise where it stands alone.
     """
     _check(temperature, top_k, top_p, n_best)
-    longest = int(limits(src_len, max_len).max())
+    longest = int(limits(src_len, max_len, prefix).max())
     lines = [ids[:length] for ids, length in zip(src.tolist(), src_len.tolist(), strict=True)]
     uniform = [_uniform(f"{seed} {number} {ids}", longest) for ids in lines for number in range(n_best)]
     drawn = torch.tensor(uniform, dtype=torch.float64, device=src.device)
@@ -46,7 +48,7 @@ def sample(
         probability = torch.softmax(log_probability.double() / temperature, dim=1)
         return draw(among(probability, top_k, top_p), drawn[alive, position])
 
-    found = write(model, src, src_len, bos_id, eos_id, max_len, choose, times=n_best)
+    found = write(model, src, src_len, bos_id, eos_id, max_len, choose, n_best, prefix)
     by_sentence = [found[first : first + n_best] for first in range(0, len(found), n_best)]
     return [sorted(several, key=lambda one: -one.score) for several in by_sentence]
 

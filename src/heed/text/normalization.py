@@ -40,8 +40,7 @@ def _changed() -> Iterator[str]:
 def _spellings(character: str) -> Iterator[str]:
     """The character, its decomposition in any order of marks, and its parts composed as far as they can be."""
     yield character
-    decomposed = unicodedata.normalize("NFD", character)
-    base, marks = decomposed[0], decomposed[1:]
+    base, *marks = list(unicodedata.normalize("NFD", character))
     for order in permutations(marks):
         written = base + "".join(order)
         if unicodedata.normalize("NFC", written) == unicodedata.normalize("NFC", character):

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import sentencepiece
-from sentencepiece import sentencepiece_model_pb2
 
-from heed.errors import UserError
+from heed.errors import UserError, needs
 from heed.text.normalization import Normalization, nfc_rules
 from heed.text.words import split_words
 
@@ -319,11 +318,12 @@ def _normalising(
     """Train with a normalisation, which becomes part of the model."""
     if normalization != "nfc":
         return _fit(lines, vocab_size, {**settings, "normalization_rule_name": normalization})
+    with needs("train"):  # protobuf comes with tensorboard; translating does without
+        from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined] # noqa: PLC0415
     with TemporaryDirectory() as folder:
         rules = Path(folder) / "nfc.tsv"
         rules.write_text(nfc_rules(), encoding="utf-8")
-        trained = _fit(lines, vocab_size, {**settings, "normalization_rule_tsv": str(rules)})
-    model: Any = cast(Any, sentencepiece_model_pb2).ModelProto.FromString(trained)
+        model = ModelProto.FromString(_fit(lines, vocab_size, {**settings, "normalization_rule_tsv": str(rules)}))
     model.normalizer_spec.name = "nfc"
     model.normalizer_spec.ClearField("normalization_rule_tsv")  # a path that is another one at every training
     serialised: bytes = model.SerializeToString(deterministic=True)

@@ -39,7 +39,7 @@ class MeanOfLast(nn.Module):
         super().__init__()
         self.mean = AveragedModel(model)
         # Modules, since parameters are not sent from rank to rank at every step, as buffers are.
-        self.kept = nn.ModuleList(deepcopy(model) for _ in range(count))
+        self.snapshots = nn.ModuleList(deepcopy(model) for _ in range(count))
         self.seen: Tensor
         self.register_buffer("seen", torch.tensor(0))
         self.requires_grad_(False)
@@ -51,10 +51,10 @@ class MeanOfLast(nn.Module):
 
     def update_parameters(self, model: Seq2Seq) -> None:
         """Keep these weights in the place of the oldest, and take the mean anew, so that no error adds up."""
-        self.kept[int(self.seen) % len(self.kept)].load_state_dict(model.state_dict())
+        self.snapshots[int(self.seen) % len(self.snapshots)].load_state_dict(model.state_dict())
         self.seen += 1
         self.mean.n_averaged.zero_()
-        for weights in self.kept[: int(self.seen)]:
+        for weights in self.snapshots[: int(self.seen)]:
             self.mean.update_parameters(weights)
 
 

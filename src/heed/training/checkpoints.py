@@ -1,28 +1,36 @@
-"""What is kept of a run, when, and so that no kill can leave half a file."""
+"""What is saved of a run and when, so that no kill can leave half a file; and when a run is stopped early."""
 
+import logging
 import os
 import signal
-import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import chain, count
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, cast
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
+from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from pydantic import Field
 
 from heed.errors import UserError
-from heed.files import replace_whole
-from heed.training.module import Translation
+from heed.files import remove_parts, replace_whole
+from heed.metrics.scores import Metric, rank
+from heed.signals import Deferral
+from heed.training.module import TranslationModule
+from heed.training.reporting import Reporter, StoppedEarly
 
 Record = dict[str, int | float]
 """A validation: its step, and its scores by name; plain, so that a checkpoint loads without executing anything."""
 
+FORMAT = 2
+"""Of the checkpoints; it changes when one of an earlier heed cannot be continued any more."""
+
 LAST, BEST, PREVIOUS = (f"checkpoints/{name}.ckpt" for name in ("last", "best", "previous"))
+
+log = logging.getLogger(__name__)
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -35,7 +43,7 @@ class WholeFiles(TorchCheckpointIO):
         """Write beside `path`, force the bytes to the disk, then rename; what was the last becomes the previous one."""
 
         def write(temporary: Path) -> None:
-            # Given a path, torch.save would hide what the disk says behind an error of its own.
+            # Given a path, torch.save would hide the error of the disk behind one of its own.
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
@@ -47,22 +55,39 @@ class WholeFiles(TorchCheckpointIO):
 
 
 def resumable(folder: Path) -> Path | None:
-    """The newest whole checkpoint of a run, None where it has not got to one yet.
+    """The newest whole checkpoint of a run, None if there is no checkpoint yet.
 
-    A damaged one is said and put aside, lest it take the place of the whole one at the next rotation. UserError where
-    none is whole.
+    A damaged one is reported by a warning and renamed, or it would take the place of the whole one at the next
+    rotation. UserError if none is whole, or if an earlier heed wrote it.
     """
-    for half in (folder / LAST).parent.glob(".*.ckpt.*"):
-        half.unlink()  # left by a kill in the middle of writing
+    for name in (LAST, BEST, PREVIOUS):
+        remove_parts(folder / name)  # left by a kill in the middle of writing
     paths = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
     whole = next((path for path in paths if is_whole(path)), None)
     if paths and not whole:
         names = " and ".join(map(str, paths))
         raise UserError(f"{names} cannot be read; put back a copy, or start over with overwrite=true")
+    if whole:
+        _refuse_other_formats(whole)
     if whole and whole != paths[0]:
-        aside = paths[0].replace(paths[0].with_suffix(".damaged"))
-        print(f"warning: {paths[0]} cannot be read; kept as {aside.name}, going on from {whole.name}", file=sys.stderr)
+        aside = paths[0].rename(_free(paths[0].with_suffix(".damaged")))
+        log.warning("%s cannot be read; renamed to %s, continuing from %s", paths[0], aside.name, whole.name)
     return whole
+
+
+def _free(path: Path) -> Path:
+    """This path, or one like it if something is there."""
+    others = (path.with_suffix(f".{number}{path.suffix}") for number in count(2))
+    return next(one for one in chain([path], others) if not os.path.lexists(one))
+
+
+def _refuse_other_formats(path: Path) -> None:
+    """UserError for a checkpoint in which this heed would not find what it needs."""
+    if torch.load(path, weights_only=True, map_location="cpu", mmap=True).get("heed_format") != FORMAT:
+        raise UserError(
+            f"{path} was written by another version of heed; finish the run with that version, or start over with "
+            "overwrite=true"
+        )
 
 
 def is_whole(path: Path) -> bool:
@@ -80,50 +105,106 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-class EarlyStop(EarlyStopping):
-    """Stop when validation BLEU has not risen for `patience` validations, and stay stopped.
+class EarlyStop(Callback):
+    """Stops when `patience` validations in a row were not better than the best by more than `min_delta`.
 
-    Lightning's own forgets on resume that it had stopped: a run killed between its last validation and its report
-    would go on training.
+    `metric` says what is better, and if it is equal, chrF: a score such as BLEU can be 0 while translations improve.
+    The loss does not count, as it may fall for ever while no translation changes. Lightning's own early stopping
+    forgets on resume that it had stopped.
     """
 
-    def __init__(self, patience: Annotated[int, Field(ge=1)], min_delta: float = 0.0) -> None:
-        super().__init__("valid/bleu", min_delta=min_delta, patience=patience, mode="max")
+    def __init__(
+        self,
+        metric: Metric,
+        reporter: Reporter | None = None,
+        patience: Annotated[int, Field(ge=1)] = 5,
+        min_delta: float = 0.0,
+    ) -> None:
+        self.metric, self.patience, self.min_delta = metric, patience, min_delta
+        self.reporter = reporter or Reporter()
+        self.best: dict[str, float] = {}
+        """The scores that have to be surpassed."""
+        self.waited = 0
+        """Validations since."""
+        self.stopped: StoppedEarly | None = None
+        """When and why the run was stopped, if it was."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from there."""
+        self.best, self.waited = state_dict["best"], state_dict["waited"]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Ask for no further step where the checkpoint was written after the patience had ended."""
-        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+        """Ask for no further update if the checkpoint was written after the patience had ended."""
+        self._stop_if_due(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compare the scores with the best."""
+        scores = cast(TranslationModule, pl_module).scores
+        if not self.best or self._is_better(scores):
+            self.best, self.waited = dict(scores), 0
+        else:
+            self.waited += 1
+        self._stop_if_due(trainer)
+
+    def _is_better(self, scores: Mapping[str, float]) -> bool:
+        (new, *new_ties), (best, *best_ties) = (rank(self.metric, each)[:2] for each in (scores, self.best))
+        return new - self.min_delta > best or (new == best and new_ties > best_ties)
+
+    def _stop_if_due(self, trainer: Trainer) -> None:
+        if self.waited >= self.patience:
+            trainer.should_stop = True
+            if trainer.global_step < trainer.max_steps:
+                steps = int(trainer.max_steps)
+                self.stopped = StoppedEarly(trainer.global_step, steps, self.metric.name, self.patience)
+                if trainer.is_global_zero:
+                    self.reporter.stopped_early(self.stopped)
 
 
 class Stopped(BaseException):
-    """A signal has ended the run between two updates; its last checkpoint is of this moment."""
+    """A signal has ended the run between two updates; its last checkpoint is of this moment.
 
-    def __init__(self, number: int, step: int) -> None:
+    Not a KeyboardInterrupt: Lightning would make SystemExit of that.
+    """
+
+    def __init__(self, number: signal.Signals, step: int) -> None:
         super().__init__(number, step)
         self.number, self.step = number, step
 
 
 class Checkpoints(Checkpoint):
-    """The last checkpoint after every validation and every `every_steps` updates, the best by validation BLEU.
+    """Saves the last checkpoint after every validation and every `every_steps` updates, and the best by `metric`.
 
-    Ctrl-C and SIGTERM are waited out: the update, and the validation that follows it, is finished and saved first. A
-    second one is not.
+    Between equals chrF decides, then the loss, then which came first.
+
+    Ctrl-C and SIGTERM are deferred: the update, and the validation that follows it, is finished and saved first. A
+    second one is not deferred.
 
     A step that a validation follows is saved after it, never before: Lightning takes such a checkpoint for one whose
     validation is done, so that a kill in between would lose a point of every validation curve.
     """
 
-    def __init__(self, every_steps: Annotated[int, Field(ge=1)] = 500) -> None:
-        self.every_steps = every_steps
+    def __init__(self, metric: Metric, every_steps: Annotated[int, Field(ge=1)] = 500) -> None:
+        self.metric, self.every_steps = metric, every_steps
         self.history: list[Record] = []
         self.on_best: Callable[[Record], None] = lambda scores: None
         """Called with a validation's scores when it is the best so far, before the checkpoints are written."""
-        self._signal: int | None = None
+        self.on_saved: Callable[[], None] = lambda: None
+        """Called when the last checkpoint is written, in the first process."""
+        self.signals = Deferral()
+        """Entered by whoever trains."""
 
     @property
     def best(self) -> Record:
-        """The scores of the best validation; the earliest of equals."""
-        return max(self.history, key=lambda scores: scores["bleu"])
+        """The scores of the best validation."""
+        return max(self.history, key=lambda scores: rank(self.metric, scores))
+
+    def is_best(self, scores: Mapping[str, int | float]) -> bool:
+        """Whether scores are better than those of all validations so far."""
+        return not self.history or rank(self.metric, scores) > rank(self.metric, self.best)
 
     def state_dict(self) -> dict[str, Any]:
         """The validation history: it decides what is best, and a report shows all of it."""
@@ -133,15 +214,13 @@ class Checkpoints(Checkpoint):
         """Take up the history of the run that is resumed."""
         self.history = state_dict["history"]
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen for signals. Lightning puts back what it found once training is over."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note)
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Name the format, which `resumable` looks for."""
+        checkpoint["heed_format"] = FORMAT
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._signal = number
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Defer signals from now on, in the place of the handlers that Lightning has set."""
+        self.signals.start()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -154,22 +233,32 @@ class Checkpoints(Checkpoint):
             self._save_last(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record the scores, keep the best, save the last."""
-        self.history.append({"step": trainer.global_step} | cast(Translation, pl_module).scores.known())
+        """Record the scores, save the best and the last."""
+        self.history.append({"step": trainer.global_step} | cast(TranslationModule, pl_module).scores)
         if self.best is self.history[-1]:
             if trainer.is_global_zero:
                 self.on_best(self.best)
             trainer.save_checkpoint(_path(trainer, BEST), weights_only=False)
         self._save_last(trainer)
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Warn if the metric has said nothing."""
+        if trainer.is_global_zero and self.metric.name == "bleu" and self.history and not self.best["bleu"]:
+            log.warning(
+                "BLEU was 0.00 at every validation, so chrF has chosen the model; if the target is written without "
+                "spaces, name its language by a code such as zh, else give metric=chrf"
+            )
+
     def _save_last(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(_path(trainer, LAST), weights_only=False)
+        if trainer.is_global_zero:
+            self.on_saved()
         if self._asked_to_stop(trainer):
-            raise Stopped(self._signal or signal.SIGTERM, trainer.global_step)
+            raise Stopped(self.signals.asked or signal.SIGTERM, trainer.global_step)
 
     def _asked_to_stop(self, trainer: Trainer) -> bool:
         """Whether a signal has come, to whichever process."""
-        return trainer.strategy.reduce_boolean_decision(self._signal is not None, all=False)
+        return trainer.strategy.reduce_boolean_decision(self.signals.asked is not None, all=False)
 
 
 def _path(trainer: Trainer, name: str) -> Path:

@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 class Clock(Callback):
     """Counts seconds and tokens; put it before the callbacks that read it.
 
-    What passes between a checkpoint and a kill is not counted, and neither are its tokens: both belong to steps that
-    will be done again.
+    Time between a checkpoint and a kill is not counted, and neither are its tokens: both belong to steps that are
+    repeated.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Clock(Callback):
         return {"training": self.training, "validation": self.validation, "tokens": self.tokens}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on counting from there."""
+        """Continue counting from there."""
         vars(self).update(state_dict)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -40,7 +40,7 @@ class Clock(Callback):
     ) -> None:
         """Count an update."""
         # Not in place: the count may have come from a checkpoint and lie on another device.
-        self.tokens = self.tokens + outputs["sums"][2]
+        self.tokens = self.tokens + outputs["sums"].tokens
         self.training += self._lap()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -58,5 +58,5 @@ class Clock(Callback):
 
     def _lap(self) -> float:
         now = time.monotonic()
-        passed, self._since = now - self._since, now
-        return passed
+        elapsed, self._since = now - self._since, now
+        return elapsed

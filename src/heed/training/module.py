@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from heed.data.batches import Batch
 from heed.metrics.loss import Loss
-from heed.metrics.vocabulary import vocabulary_loss
+from heed.models.fast.vocabulary import vocabulary_loss
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD
 from heed.training.averaging import Average, MeanOfLast
@@ -21,14 +21,11 @@ from heed.training.guide import Guide
 from heed.training.inputs import drop_words, twice, words_read
 from heed.training.processes import refuse
 from heed.training.schedules import Number, Schedule
-from heed.training.validation import Scores, Validation
-
-SUMS = 5
-"""Numbers that a step hands to whoever draws curves: loss, negative log-likelihood, labels, and what guided attention
-and R-Drop add to the loss; all but the labels in nats, and all of all ranks together."""
+from heed.training.sums import Sums
+from heed.training.validation import Validation
 
 
-class Translation(LightningModule):
+class TranslationModule(LightningModule):
     """A model in training. It keeps no hyperparameters: checkpoints stay loadable with `weights_only=True`.
 
     What changes from step to step (dropout, words dropped, teacher forcing) is a function of (seed, step, rank), so
@@ -57,8 +54,8 @@ class Translation(LightningModule):
         self.r_drop, self.word_dropout, self.average = float(r_drop), word_dropout, average
         self.loss = self.gradient_norm = torch.zeros(())
         """Of the last update: the loss of this rank's share, and the norm over all parameters before clipping."""
-        self.scores: Scores
-        """Of the last validation."""
+        self.scores: dict[str, float]
+        """Of the last validation, by the names of the metrics."""
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and a learning rate that is its `lr` times a function of the updates done.
@@ -78,24 +75,30 @@ class Translation(LightningModule):
         return float(self.trainer.optimizers[0].param_groups[0]["initial_lr"])
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Fold the step into the seed."""
-        seed = fold(self.seed, self.global_step, self.global_rank)
+        """Make the random numbers of this update a function of the seed, the step and the rank."""
+        seed = derived_seed(self.seed, self.global_step, self.global_rank)
         # torch.manual_seed would also prepare the seeds of absent devices: 2 ms a step, for formatted stack traces.
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Mean loss over the tokens of the global batch, and its sums over all ranks for whoever draws curves."""
-        loss, *added = self._losses(batch)
-        sums = torch.stack([loss.total, loss.nll, loss.count, *added]).detach().double()
-        world = self.trainer.world_size
-        if world > 1:
-            sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Mean loss over the tokens of the global batch, and the sums over all processes, for whoever draws curves."""
+        loss, guided, divergence = self._losses(batch)
+        sums = self._over_processes([loss.total, loss.nll, loss.count, guided, divergence])
         # Lightning averages gradients over ranks: times world, that is the sum over ranks of total / global count.
-        mean = (loss.total + sum(added)) * world / sums[2].to(loss.total)
+        added = guided + divergence
+        mean = (loss.total + added) * self.trainer.world_size / sums.tokens.to(loss.total)
         self.loss = mean.detach()
         return {"loss": mean, "sums": sums}
+
+    def _over_processes(self, parts: list[Tensor]) -> Sums:
+        """The sums over all processes, of which each has a part, in one message."""
+        stacked = torch.stack(parts).detach()
+        stacked = stacked.cpu().double() if stacked.device.type == "mps" else stacked.double()  # MPS has no float64
+        if self.trainer.world_size > 1:
+            stacked = self.trainer.strategy.reduce(stacked, reduce_op="sum")
+        return Sums(*stacked.unbind())
 
     def _losses(self, batch: Batch) -> tuple[Loss, Tensor, Tensor]:
         """The cross entropy, and what guided attention and R-Drop add to it, summed over the labels."""
@@ -107,11 +110,11 @@ class Translation(LightningModule):
         src, read = (drop_words(tokens, self.word_dropout) for tokens in (batch.src, read))
         readout, weights = self.model.read(src, batch.src_len, read, ratio)
         output = self.model.decoder.output
-        loss, divergence = vocabulary_loss(
+        sums, divergence = vocabulary_loss(
             readout, output.weight, output.bias, batch.tgt[:, 1:], PAD, self.label_smoothing, self.r_drop
         )
         guided = self.guide.loss(weights, batch) if self.guide else torch.zeros_like(divergence)
-        return loss, guided / 2 if self.r_drop else guided, divergence
+        return Loss(*sums), guided / 2 if self.r_drop else guided, divergence
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the weights, and their moving average in the same breath: a checkpoint may come right after."""
@@ -142,9 +145,9 @@ class Translation(LightningModule):
             refuse(self._breakdown(optimizer.param_groups[0]["lr"]))
 
     def _breakdown(self, learning_rate: float) -> str:
-        """What is known of an update that cannot be made, and what to try."""
+        """One line on an update that cannot be made, and what to try."""
         clip = "clip_norm=1.0" if self.clip_norm is None else f"a clip_norm below {self.clip_norm:g}"
-        precision = ", trainer.precision=32-true" if "16" in str(self.trainer.precision) else ""
+        precision = ", precision=float32" if "16" in str(self.trainer.precision) else ""
         return (
             f"training has broken down at step {self.global_step + 1:,}: loss {float(self.loss):.4g}, gradient norm "
             f"{float(self.gradient_norm):.4g}, learning rate {learning_rate:.4g}; the checkpoints are of steps before. "
@@ -152,7 +155,7 @@ class Translation(LightningModule):
         )
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the sentences of the validation before."""
+        """Clear the sentences of the previous validation."""
         self.validation.clear()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -162,9 +165,11 @@ class Translation(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Scores over the whole split, every rank's sentences together."""
         self.scores = self.validation.scores()
-        self.log("valid/bleu", self.scores.bleu)  # for early stopping
 
 
-def fold(seed: int, step: int, rank: int) -> int:
-    """One seed out of three numbers, such that neighbours have nothing in common."""
+def derived_seed(seed: int, step: int, rank: int) -> int:
+    """One seed, 64 bits, out of three numbers: NumPy's SeedSequence hashes them.
+
+    Seeds of neighbouring steps and ranks have nothing in common, as those of seed + step + rank would.
+    """
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])

@@ -1,7 +1,6 @@
 """Several processes that train one model: who they are, and how they come to one decision."""
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,8 @@ import torch
 from torch import distributed
 
 from heed.errors import UserError
+from heed.signals import end_at_sigterm
+from heed.training.devices import resolve_device
 
 T = TypeVar("T")
 
@@ -35,15 +36,15 @@ def started_processes(several: bool) -> Processes:
     found = Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
     if several and found is None:
         raise UserError(
-            "trainer=ddp is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
+            "distributed=true is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
         )
     if found and found.world > 1 and not several:
-        raise UserError(f"torchrun started {found.world} processes, which needs trainer=ddp")
+        raise UserError(f"torchrun started {found.world} processes, which needs distributed=true")
     return found or Processes()
 
 
 @contextmanager
-def joined(several: bool, accelerator: str) -> Iterator[None]:
+def joined(several: bool, device: str) -> Iterator[None]:
     """Bring the processes together, where there are `several`; all but the first say nothing on stdout.
 
     Before Lightning does, which joins them only to train: the run folder and the vocabularies come first.
@@ -52,9 +53,10 @@ def joined(several: bool, accelerator: str) -> Iterator[None]:
     if not several:
         yield
         return
-    if accelerator == "gpu":
+    on_gpus = resolve_device(device).type == "cuda"
+    if on_gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("gloo" if accelerator == "cpu" else "cpu:gloo,cuda:nccl", timeout=PATIENCE)
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)
     try:
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(sys.stdout if processes.rank == 0 else nowhere):
             yield
@@ -62,12 +64,12 @@ def joined(several: bool, accelerator: str) -> Iterator[None]:
         distributed.destroy_process_group()
 
 
-def first_says(decide: Callable[[], T]) -> T:
+def decided_by_first(decide: Callable[[], T]) -> T:
     """What `decide` gives to the first process, in all of them; its UserError ends them all and is said once."""
     if not distributed.is_initialized():
         return decide()
     answer: list[T | None] = [None]
-    with one_voice():
+    with one_error():
         if distributed.get_rank() == 0:
             answer = [decide()]
     distributed.broadcast_object_list(answer)
@@ -80,14 +82,14 @@ def first_then_others(make: Callable[[], T]) -> T:
         return make()
     made: list[T] = []
     for turn in (True, False):
-        with one_voice():
+        with one_error():
             if turn == (distributed.get_rank() == 0):
                 made.append(make())
     return made[0]
 
 
 @contextmanager
-def one_voice() -> Iterator[None]:
+def one_error() -> Iterator[None]:
     """A UserError in any of the processes ends them all; the first of those that met one says it."""
     fault = None
     try:
@@ -126,6 +128,6 @@ def leave() -> NoReturn:
 
     Or at torchrun's SIGTERM, without a word as well.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_at_sigterm()
     time.sleep(GRACE)
     sys.exit(2)

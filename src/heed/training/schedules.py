@@ -35,7 +35,7 @@ def warmup_cosine(warmup_steps: int, steps: int | None, final: Number = 0.0) -> 
     builds a run puts in; a run that is shorter than its warm-up only rises.
     """
     if steps is None:
-        raise UserError("learning_rate.steps is null, and no run is known to take it from; give a number of updates")
+        raise UserError("schedule.steps is null, and no run is known to take it from; give a number of updates")
     _at_least("warmup_steps", warmup_steps, 0)
     _at_least("steps", steps, 1)
     fall_steps = max(steps - warmup_steps, 1)

@@ -1,30 +1,31 @@
-"""Lightning's Trainer, told what it must not do by itself."""
+"""Lightning's Trainer, kept from what it must not do by itself, and a run under it."""
 
 import json
-import logging
-import signal
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from pydantic import Field
-from torch.utils import deterministic
 
 from heed.data.module import Bitext
 from heed.errors import UserError
-from heed.models.product import multiplies_bfloat16
-from heed.models.replay import forget
-from heed.training.checkpoints import Stopped, WholeFiles, resumable
-from heed.training.memory import keep_freed
-from heed.training.module import Translation
-from heed.training.processes import first_says, started_processes
+from heed.models.fast.replay import forget
+from heed.signals import Interrupted, Terminated, stopped_by
+from heed.training.checkpoints import Checkpoints, Stopped, WholeFiles, resumable
+from heed.training.devices import LIGHTNING, Precision, lightning_devices, resolve_precision
+from heed.training.module import TranslationModule
+from heed.training.processes import decided_by_first, started_processes
+from heed.training.switches import MatmulPrecision, quiet, switched
 
-Precision = Literal["auto", "32-true", "bf16-mixed"]
+
+class RunTrainer(Trainer):
+    """Lightning's Trainer, and what `fit` sets for the whole process while it trains."""
+
+    matmul_precision: MatmulPrecision = "high"
 
 
 def build_trainer(
@@ -35,73 +36,85 @@ def build_trainer(
     max_steps: Annotated[int, Field(ge=1)] | None = None,
     validate_epochs: Annotated[int | float, Field(gt=0)] = 1.0,
     validate_steps: Annotated[int, Field(ge=1)] | None = None,
-    accelerator: Literal["cpu", "gpu"] = "cpu",
+    device: str = "auto",
     distributed: bool = False,
     precision: Precision = "auto",
-    matmul_precision: Literal["highest", "high", "medium"] = "high",
-) -> Trainer:
-    """A Trainer for a run of `max_epochs` or `max_steps`, whichever is less, that validates every so many.
+    matmul_precision: MatmulPrecision = "high",
+) -> RunTrainer:
+    """A Trainer for a run of `max_epochs` or `max_steps`, whichever is less, that validates at intervals.
+
+    `device` is auto, cpu, cuda, cuda:N or mps; `precision` that of the model's products; `matmul_precision` what
+    float32 products may use inside. Give `validate_steps` or `validate_epochs`; if both, steps count. UserError for a
+    device that is not there, for processes that torchrun did not start, and for a run of no steps.
 
     Lengths are counted in steps from here on, and Lightning is shown the whole run as one epoch: what it does where an
     epoch begins or ends (its counters, its loaders, what it believes on resume) then has no part in a run.
     """
-    quieten()
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        raise UserError("accelerator=gpu, but torch finds no GPU here; use trainer=cpu")
     processes = started_processes(distributed)
-    torch.set_float32_matmul_precision(matmul_precision)
-    # Its other half fills every new tensor with NaN, which finds bugs and costs time.
-    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    accelerator, devices = lightning_devices(device, processes.here)
     steps = run_steps(batches_per_epoch, max_epochs, max_steps)
     every = validate_steps or max(1, round(validate_epochs * batches_per_epoch))
-    return Trainer(
-        default_root_dir=folder,
-        callbacks=list(callbacks),
-        plugins=[WholeFiles()],
-        accelerator=accelerator,
-        devices=processes.here,
-        num_nodes=processes.world // processes.here,
-        strategy="ddp" if distributed else "auto",
-        precision=resolve_precision(precision, accelerator),
-        max_steps=steps,
-        val_check_interval=min(every, steps),
-        check_val_every_n_epoch=None,
-        deterministic=True,
-        logger=False,
-        enable_checkpointing=True,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
+    with quiet():
+        trainer = RunTrainer(
+            default_root_dir=folder,
+            callbacks=list(callbacks),
+            plugins=[WholeFiles()],
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=processes.world // processes.here,
+            strategy="ddp" if distributed else "auto",
+            precision=LIGHTNING[resolve_precision(precision, device)],
+            max_steps=steps,
+            val_check_interval=min(every, steps),
+            check_val_every_n_epoch=None,
+            logger=False,
+            enable_checkpointing=True,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+    trainer.matmul_precision = matmul_precision
+    return trainer
 
 
-def fit(trainer: Trainer, task: Translation, bitext: Bitext) -> None:
-    """Train to the end, from the last checkpoint in the run folder where there is one.
+def fit(trainer: RunTrainer, task: TranslationModule, bitext: Bitext) -> None:
+    """Train to the end, from the last checkpoint in the run folder if there is one.
 
-    Ctrl-C and SIGTERM leave with KeyboardInterrupt and SystemExit, the run saved; what has happened is said on stderr.
+    Ctrl-C raises Interrupted and SIGTERM Terminated, both with the step up to which the run is saved. Everything that
+    is set for the whole process, signal handlers too, is put back. UserError for checkpoints that cannot be continued,
+    a batch that is too large for the memory, and a loss that is not a number.
     """
-    keep_freed()
-    checkpoint = first_says(lambda: resumable(Path(trainer.default_root_dir)))
-    try:
-        with enough_memory(bitext):
+    checkpoint = decided_by_first(lambda: resumable(Path(trainer.default_root_dir)))
+    with switched(trainer.matmul_precision), _signals_with_step(trainer), enough_memory(bitext):
+        try:
             trainer.fit(task, datamodule=bitext, ckpt_path=checkpoint, weights_only=True)
+        finally:
+            forget()
+
+
+@contextmanager
+def _signals_with_step(trainer: RunTrainer) -> Iterator[None]:
+    """Make Interrupted and Terminated of what Lightning and `Checkpoints` raise after a signal."""
+    (signals,) = [callback.signals for callback in trainer.checkpoint_callbacks if isinstance(callback, Checkpoints)]
+    try:
+        with signals:
+            yield
     except Stopped as stopped:
-        if trainer.is_global_zero:
-            print(f"stopped after step {stopped.step:,}; the same command goes on from there", file=sys.stderr)
-        if stopped.number == signal.SIGINT:
-            raise KeyboardInterrupt(stopped.step) from None
-        sys.exit(128 + stopped.number)
-    except SystemExit as leaving:
-        if leaving.code == 1:  # what Lightning makes of Ctrl-C
-            raise KeyboardInterrupt from leaving
+        raise stopped_by(stopped.number, stopped.step) from None
+    except SIGTERMException as ended:  # before the first update
+        raise Terminated from ended
+    except SystemExit as ended:
+        if ended.code == 1:  # what Lightning makes of Ctrl-C, before the first update or the second time
+            raise Interrupted from ended
         raise
-    finally:
-        forget()
+    if signals.asked:  # since the last checkpoint, which is that of the last update
+        raise stopped_by(signals.asked, trainer.global_step)
 
 
 @contextmanager
 def enough_memory(bitext: Bitext) -> Iterator[None]:
-    """UserError, with the setting to lower, where a batch takes more memory than there is."""
+    """UserError, with the setting to lower, if a batch takes more memory than there is."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -113,31 +126,16 @@ def enough_memory(bitext: Bitext) -> Iterator[None]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory was refused; on a processor torch says it in an ordinary RuntimeError."""
-    spoken = ("can't allocate memory", "not enough memory")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in spoken)
+    """Whether memory was refused; for a CPU torch raises an ordinary RuntimeError."""
+    texts = ("can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in texts)
 
 
 def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:
-    """Updates of the whole run. UserError where there would be none, or no end."""
+    """Updates of the whole run. UserError if there would be none, or no end."""
     limits = [round(max_epochs * batches_per_epoch)] if max_epochs is not None else []
     limits += [max_steps] if max_steps is not None else []
     if not limits or min(limits) < 1:
         given = f"max_epochs={json.dumps(max_epochs)} and max_steps={json.dumps(max_steps)}"
         raise UserError(f"{given} give no run; set one of them to at least 1")
     return min(limits)
-
-
-def resolve_precision(precision: Precision, accelerator: str) -> Literal["32-true", "bf16-mixed"]:
-    """`auto` is bfloat16 where the processor multiplies it, else float32: emulated, it is slower and no better."""
-    if precision != "auto":
-        return precision
-    return "bf16-mixed" if multiplies_bfloat16("cuda" if accelerator == "gpu" else "cpu") else "32-true"
-
-
-def quieten() -> None:
-    """Take away what Lightning says about itself; warnings that mean something to a person stay."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # validation scores are those of all ranks already

@@ -1,4 +1,4 @@
-"""What a validation finds out: losses on the references, translations, alignments, and a few sentences to look at."""
+"""What a validation computes: losses on the references, translations, alignments, and a few sentences to draw."""
 
 import math
 from collections.abc import Sequence
@@ -9,35 +9,21 @@ from torch import Tensor
 
 from heed.data.batches import Batch
 from heed.data.corpus import Pairs
-from heed.maps import Map, attention_map, divide, divide_line, read_gold
+from heed.errors import UserError
+from heed.maps import Map, attention_map, has_spaces, read_gold, read_lines, written_line
 from heed.metrics.alignment import Links, alignment_scores
 from heed.metrics.attention import Health, mean_health
-from heed.metrics.bleu import bleu, chrf
 from heed.metrics.loss import cross_entropy
+from heed.metrics.scores import Metric, metrics, text_scores
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import Hypothesis, greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
 
 
-class Scores(NamedTuple):
-    """Of one validation: nats a token, its exponential, sacreBLEU scores (0 to 100), alignment error (0 to 1)."""
-
-    loss: float
-    perplexity: float
-    bleu: float
-    chrf: float
-    aer: float | None
-    """Of the attention on the references, by words; None where the corpus has no gold alignments."""
-
-    def known(self) -> dict[str, float]:
-        """The scores by name, without those that this corpus has not."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
-
-
 class Sentence(NamedTuple):
     """One validation sentence, translated; links and health are of the attention on its reference.
 
-    Its two maps, of the reference and of the hypothesis, are kept where it is one to look at.
+    Its two maps, of the reference and of the hypothesis, are there if it is one of those to draw.
     """
 
     number: int
@@ -48,7 +34,7 @@ class Sentence(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A sentence to look at: where the model looked for the reference and for its own words, and the texts."""
+    """A sentence to draw: where the model attended for the reference and for its own words, and the texts."""
 
     forced: Map
     free: Map
@@ -62,21 +48,39 @@ class Validation:
 
     The loss is that of the reference words, each predicted from the reference words before it: perplexity is defined
     so, and it is no teacher forcing of training, which the translations here never see.
+
+    `sentences` of the split, the first ones, are drawn. Every metric that is registered as `validated` is computed, and
+    `metric`, which chooses the best model. UserError if no target line has a word, or if `metric` cannot be computed.
     """
 
-    def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, sentences: int = 4, tgt_lang: str = "") -> None:
+    def __init__(
+        self,
+        pairs: Pairs,
+        src: Subwords,
+        tgt: Subwords,
+        sentences: int = 4,
+        tgt_lang: str = "",
+        metric: Metric | None = None,
+    ) -> None:
+        if not any(line.strip() for line in pairs.tgt):
+            raise UserError("every target line of the validation split is empty; give other files as corpus.valid")
         self.pairs, self.tgt, self.tgt_lang = pairs, tgt, tgt_lang
         self.pictured = sentences
-        self.src_words = [divide_line(line, src) for line in pairs.src]
-        self.tgt_words = [divide_line(line, tgt) for line in pairs.tgt]
+        self.spaced = has_spaces(pairs.tgt)
+        self.src_words = [line.by_word for line in read_lines(pairs.src, src, has_spaces(pairs.src))]
+        self.tgt_words = [line.by_word for line in read_lines(pairs.tgt, tgt, self.spaced)]
         self.gold = None
         if pairs.gold is not None:
             lengths = ([len(one.words) for one in words] for words in (self.src_words, self.tgt_words))
             self.gold = read_gold(pairs.gold, zip(*lengths, strict=True), "gold alignment of the validation split")
+        elif metric and metric.name == "aer":
+            raise UserError("metric=aer needs word alignments of the validation split; put valid.align beside it")
+        self.score_names = tuple(name for name, of in metrics().items() if of.validated or of == metric)
+        """The metrics that are computed; alignment error, `aer`, only if there are gold alignments."""
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything that was added."""
+        """Remove everything that was added."""
         self.nll, self.tokens = 0.0, 0
         self.sentences: list[Sentence] = []
 
@@ -90,17 +94,17 @@ class Validation:
         self.nll += float(loss.nll)
         self.tokens += int(loss.count)
         hypotheses = greedy(model, batch.src, batch.src_len, BOS, EOS)
-        with torch.autocast("cpu", enabled=False):  # it is for the model: measures keep their digits
-            self._keep(batch, hypotheses, self._forced(batch, weights))
+        with torch.autocast("cpu", enabled=False):  # it is for the model, not for measures
+            self._add_sentences(batch, hypotheses, self._forced(batch, weights))
 
-    def _keep(self, batch: Batch, hypotheses: Sequence[Hypothesis], forced: Sequence[Map]) -> None:
+    def _add_sentences(self, batch: Batch, hypotheses: Sequence[Hypothesis], forced: Sequence[Map]) -> None:
         for number, hypothesis, on_reference in zip(batch.index.tolist(), hypotheses, forced, strict=True):
             maps = None
             if number < self.pictured:
-                written = divide(hypothesis.ids, self.tgt)
+                written = written_line(hypothesis.ids, self.tgt, self.spaced).by_word
                 maps = (on_reference, attention_map(hypothesis.attention, self.src_words[number], written))
-            found = on_reference.links(), on_reference.health()
-            self.sentences.append(Sentence(number, hypothesis.ids, *found, maps))
+            links, health = on_reference.links(), on_reference.health()
+            self.sentences.append(Sentence(number, hypothesis.ids, links, health, maps))
 
     def _forced(self, batch: Batch, weights: Tensor) -> list[Map]:
         rows = zip(weights.float().cpu(), batch.index.tolist(), batch.src_len, batch.tgt_len, strict=True)
@@ -110,7 +114,7 @@ class Validation:
         ]
 
     def gather(self) -> None:
-        """Put together what every rank has seen; nothing to do for a process alone."""
+        """Put together the sentences of all ranks; nothing to do for a process alone."""
         if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
             return
         parts: list[tuple[float, int, list[Sentence]]] = [(0.0, 0, [])] * torch.distributed.get_world_size()
@@ -118,20 +122,25 @@ class Validation:
         self.nll, self.tokens = math.fsum(part[0] for part in parts), sum(part[1] for part in parts)
         self.sentences = [sentence for part in parts for sentence in part[2]]
 
-    def scores(self) -> Scores:
-        """The scores of the whole split, which every rank gets alike."""
+    def scores(self) -> dict[str, float]:
+        """The scores of the whole split by the names of the metrics, the same on every rank."""
         self.gather()
         self.sentences.sort(key=lambda sentence: sentence.number)
+        loss, aer = self.nll / self.tokens, self._aer()
+        return {
+            "loss": loss,
+            "perplexity": math.exp(min(loss, 700.0)),  # exp of more than 709 is beyond a float
+            **self._text_scores(),
+            **({} if aer is None else {"aer": aer}),
+        }
+
+    def _text_scores(self) -> dict[str, float]:
         hypotheses = [self.tgt.decode(sentence.hypothesis) for sentence in self.sentences]
         references = [self.pairs.tgt[sentence.number] for sentence in self.sentences]
-        loss = self.nll / self.tokens
-        return Scores(
-            loss=loss,
-            perplexity=math.exp(min(loss, 700.0)),  # beyond 709 a float cannot hold it
-            bleu=bleu(hypotheses=hypotheses, references=references, tgt_lang=self.tgt_lang),
-            chrf=chrf(hypotheses=hypotheses, references=references),
-            aer=self._aer(),
+        scores = text_scores(
+            hypotheses=hypotheses, references=references, tgt_lang=self.tgt_lang, names=self.score_names
         )
+        return {name: scored.value for name, scored in scores.items() if scored.value is not None}
 
     def _aer(self) -> float | None:
         if self.gold is None:

@@ -1,0 +1,82 @@
+"""Test that the lowest versions named in pyproject.toml are true: install them all and run fast tests on them.
+
+    python scripts/lowest_versions.py torch==2.13.0 [--keep]
+
+`make test-lowest` runs it. Every distribution that pyproject.toml names for translating, training and plotting is
+installed at the lowest version that it admits, what those bring at the newest, into a virtual environment of its own
+under build/; torch is the release that is given, since no other comes without gigabytes of CUDA. pytest and what it
+needs are those of constraints.txt and constraints-dev.txt. --keep leaves an environment that is there as it is.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # run by its path, not installed
+
+from scripts.lock import DEV_LOCK, LOCK, OF_A_BUILD  # noqa: E402
+
+FOLDER = ROOT / "build" / "lowest"
+REQUIREMENTS = ROOT / "build" / "lowest.txt"
+
+TEST_TOOLS = ("beartype", "hypothesis", "pytest")
+
+TESTS = ("tests/text", "tests/search", "tests/metrics", "tests/viz", "tests/test_bundle.py", "tests/test_maps.py")
+"""Translating, metrics and plots: what a user meets who installs heed into an environment of their own."""
+
+
+def main() -> int:
+    """Resolve, install, test; the exit code of pytest."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("torch", help="the release of torch to test with, as torch==VERSION")
+    parser.add_argument("--keep", action="store_true", help="do not install again")
+    options = parser.parse_args()
+    if not (options.keep and FOLDER.exists()):
+        resolve(options.torch)
+        install()
+    python = FOLDER / "bin" / "python"
+    return subprocess.run([python, "-m", "pytest", "-q", *TESTS], cwd=ROOT, check=False).returncode
+
+
+def resolve(torch: str) -> None:
+    """Write build/lowest.txt, without what only the CUDA builds of torch need."""
+    REQUIREMENTS.parent.mkdir(exist_ok=True)
+    command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "pyproject.toml", "-", "--extra=train"]
+    command += "--quiet --resolution=lowest-direct --no-annotate --no-header".split()
+    command += ["--python", sys.executable, "--output-file", str(REQUIREMENTS)]
+    REQUIREMENTS.unlink(missing_ok=True)  # uv would keep to what it finds there
+    subprocess.run(command, cwd=ROOT, input="\n".join([torch, *locked(TEST_TOOLS)]), text=True, check=True)
+    resolved = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    REQUIREMENTS.write_text(
+        "\n".join([torch, *(pin for pin in resolved if not OF_A_BUILD.match(pin))]), encoding="utf-8"
+    )
+
+
+def locked(names: tuple[str, ...]) -> list[str]:
+    """The lines of the locks for these distributions, without hashes."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (LOCK, DEV_LOCK))
+    pins = [line.rstrip(" \\") for line in text.splitlines()]
+    return [pin for pin in pins if pin.partition("==")[0] in names]
+
+
+def install() -> None:
+    """Make the environment, with heed itself from a wheel."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    venv.create(FOLDER, with_pip=True)
+    wheels = FOLDER / "wheels"
+    pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, ROOT)
+    pip(FOLDER / "bin" / "python", "install", "--requirement", REQUIREMENTS)
+    pip(FOLDER / "bin" / "python", "install", "--no-deps", *wheels.iterdir())
+
+
+def pip(python: str | Path, *arguments: str | Path) -> None:
+    """Run pip quietly; an error ends the script."""
+    subprocess.run([python, "-m", "pip", "--quiet", *arguments], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""`heed.train`: training as a function, with the same configs as the command."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from heed.cli.config import compose, option_names, plain, quoted, user_folders
+from heed.cli.progress import TerminalReporter
+from heed.errors import UserError
+from heed.experiment import Run, Settings
+from heed.experiment import train as train_settings
+from heed.settings import dotted, nearest, parse, shown
+from heed.training.reporting import Reporter
+
+
+def train(
+    experiment: str | None = None,
+    /,
+    *,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    progress: bool | Reporter = True,
+    **settings: Any,
+) -> Run:
+    """Train a model, or go on with a run that was stopped; what `heed-train` does.
+
+    Args:
+        experiment: A recipe, such as "multi30k_en_de"; None for the default, English to French on the embedded corpus.
+        overrides: Settings by dotted key, such as {"model.hid_dim": 64}, or as they are typed after `heed-train`.
+        progress: True prints a line for every validation, and a bar at a terminal; False prints nothing; or a Reporter.
+        settings: Settings and groups by name: seed=2, run="mine", attention="dot", model={"hid_dim": 64}.
+
+    Returns:
+        The run: its folder, its report, and its translator.
+
+    Raises:
+        UserError: For a setting that does not exist or does not fit, a text that cannot be read, a run folder that
+            belongs to another run.
+        KeyboardInterrupt: After Ctrl-C, once the run is saved; the same call goes on.
+
+    Example:
+        >>> run = heed.train(run="small", overrides={"model.hid_dim": 64, "trainer.max_steps": 300})  # doctest: +SKIP
+        >>> run.translator.translate("The black cat sleeps.").text  # doctest: +SKIP
+        'Le chat noir dort.'
+    """
+    listed = isinstance(overrides, Mapping)
+    values = {**(overrides if isinstance(overrides, Mapping) else {}), **settings}
+    folders = user_folders(None)
+    groups = option_names(folders)
+    chosen = {key: value for key, value in values.items() if key in groups and isinstance(value, str | None)}
+    if experiment is not None:
+        chosen["experiment"] = experiment
+    lines = [f"{group}={'null' if option is None else quoted(option)}" for group, option in chosen.items()]
+    cfg = compose("train", [*lines, *([] if listed else overrides)], folders)
+    for key, value in values.items():
+        if key not in chosen:
+            _update(cfg, key, value)
+    reporter = progress if isinstance(progress, Reporter) else TerminalReporter() if progress else Reporter()
+    return train_settings(parse(Settings, plain(cfg)), reporter=reporter)
+
+
+def _update(cfg: DictConfig, key: str, value: Any) -> None:
+    """Set a value, or the values of a dict; UserError for a key that does not exist."""
+    given = str(value) if isinstance(value, PathLike) else value
+    try:
+        OmegaConf.update(cfg, key, given)
+    except OmegaConfBaseException as error:
+        known = dotted(plain(cfg))
+        raise UserError(f"{key}={shown(value)}: there is no key {key}{nearest(key, known)}") from error

@@ -1,0 +1,211 @@
+"""From overrides to a composed config, by Hydra; and from what Hydra refuses to one line that says what to type."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from heed.errors import UserError
+from heed.settings import MISSING, dotted, nearest, shown, without_value
+from heed.shipped import shipped
+
+CONFIGS = shipped("configs")
+
+FAULTS = (HydraException, OmegaConfBaseException, ValueError)
+
+PLAIN = re.compile(r"[+~]{0,2}[\w./@:]+=")
+"""How an override begins whose value may be anything."""
+
+RENAMED = {
+    "train": {
+        "architecture": "model",
+        "callbacks.board.every_steps": "curve_steps",
+        "callbacks.checkpoints.every_steps": "checkpoint_steps",
+        "callbacks.early_stop": "early_stop",
+        "callbacks.early_stop.patience": "early_stop.patience",
+        "callbacks.early_stop.min_delta": "early_stop.min_delta",
+        "callbacks.profile": "profile",
+        "learning_rate": "schedule",
+        "learning_rate.final": "schedule.final",
+        "learning_rate.steps": "schedule.steps",
+        "learning_rate.warmup_steps": "schedule.warmup_steps",
+        "model.att_dim": "model.attention.att_dim",
+        "model.heads": "model.attention.heads",
+        "model.positions": "model.attention.positions",
+        "model.score": "model.attention.score",
+        "pictures": "heatmaps",
+        "trainer": "device=cuda, or distributed=true",
+        "trainer.accelerator": "device",
+        "trainer.distributed": "distributed",
+        "trainer.matmul_precision": "matmul_precision",
+        "trainer.precision": "precision",
+    },
+    "evaluate": {"sentences": "batch_size"},
+    "translate": {
+        "alignment": "show_attention",
+        "attention": "show_attention",
+        "n_best": "search.n_best",
+        "sentences": "batch_size",
+    },
+    "align": {"backward": "reverse", "sentences": "batch_size"},
+}
+"""For each command the keys of the first release, and what they are called now."""
+
+
+def compose(name: str, overrides: Sequence[str] = (), folders: Sequence[Path] = ()) -> DictConfig:
+    """The config of the command `name` with these overrides, not yet checked.
+
+    `folders` hold further options of the groups, such as a user's own recipes. UserError for what cannot be composed.
+    """
+    given = [parsed(line) for line in overrides]
+    try:
+        return _compose(name, [literal(override) for override in given], folders)
+    except FAULTS as error:
+        raise UserError(_explained(error, name, given, folders)) from error
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """A composed config as nested dicts, every interpolation resolved; UserError for a value that is missing."""
+    try:
+        return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    except OmegaConfBaseException as error:
+        # another key's value may be made of one that is missing: then that is the one to give
+        values = dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
+        missing = [without_value(key) for key, value in values.items() if value == MISSING]
+        raise UserError("; ".join(missing) or f"{error.full_key}: {str(error).splitlines()[0]}") from error
+
+
+def user_folders(given: str | None) -> list[Path]:
+    """Where a user's own options lie: `--config-dir`, else `./configs` if it is there and is not heed's own."""
+    if given is not None:
+        folder = Path(given).expanduser()
+        if not folder.is_dir():
+            raise UserError(
+                f"--config-dir {given}: there is no such folder; give one that holds groups such as experiment/"
+            )
+        return [folder.resolve()]
+    here = Path("configs").resolve()
+    return [here] if here.is_dir() and here != CONFIGS.resolve() else []
+
+
+def search_path(folders: Sequence[Path]) -> list[str]:
+    """The override that lets Hydra look into these folders too."""
+    return [f"hydra.searchpath=[{','.join(quoted(f'file://{folder}') for folder in folders)}]"] if folders else []
+
+
+def parsed(line: str) -> Override:
+    """One override; a value that Hydra cannot read is taken as it was typed. UserError for what is no override."""
+    try:
+        return OverridesParser.create().parse_override(line)
+    except HydraException:
+        pass
+    key = PLAIN.match(line)
+    if not key:
+        raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)")
+    try:
+        return OverridesParser.create().parse_override(f"{key[0]}{quoted(line[key.end() :])}")
+    except HydraException as error:
+        raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)") from error
+
+
+def literal(override: Override) -> str:
+    """The override in Hydra's grammar."""
+    return cast(str, override.input_line)
+
+
+def quoted(value: str) -> str:
+    """A text in Hydra's quotes, which reads it back as it is: also what looks like an interpolation."""
+    return QuotedString(value.replace("${", "\\${"), Quote.single).with_quotes()
+
+
+def typed_texts(overrides: Sequence[str]) -> dict[str, str]:
+    """For each plain `key=value` the text of its value as it was typed, such as "2024" and not 2024."""
+    texts = {}
+    for override in map(parsed, overrides):
+        value = override.value() if not override.is_sweep_override() and not override.is_delete() else None
+        if value is not None and not isinstance(value, dict | list):
+            texts[override.key_or_group] = literal(override).partition("=")[2]
+    return texts
+
+
+def _compose(name: str, overrides: Sequence[str], folders: Sequence[Path], with_hydra: bool = False) -> DictConfig:
+    with hydra.initialize_config_dir(config_dir=str(CONFIGS.resolve()), version_base="1.3", job_name=name):
+        return hydra.compose(name, [*search_path(folders), *overrides], return_hydra_config=with_hydra)
+
+
+def _explained(error: Exception, name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> str:
+    """One line for what Hydra refused: the first override at fault, with the nearest that is right."""
+    groups = option_names(folders)
+    found = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
+    if not any(found):
+        known = _known_keys(name, overrides, folders)
+        found = [_key_fault(override, known) for override in overrides] if known else []
+    sweep = next((override for override in overrides if override.is_sweep_override()), None)
+    if not any(found) and sweep:
+        return f"{sweep.input_line}: several values; add --multirun to try each, or put them in quotes to mean one"
+    return next(filter(None, found), str(error).splitlines()[0])
+
+
+def refuse_renamed(name: str, overrides: Sequence[str]) -> None:
+    """UserError, with the new name, for a key that was called otherwise in an earlier release."""
+    for line in overrides:
+        if fault := _renamed(name, parsed(line)):
+            raise UserError(fault)
+
+
+def _renamed(name: str, override: Override) -> str | None:
+    now = RENAMED.get(name, {}).get(override.key_or_group)
+    return f"{override.input_line}: {override.key_or_group} is called {now} now" if now else None
+
+
+def option_names(folders: Sequence[Path] = ()) -> dict[str, list[str]]:
+    """The options of every group, heed's own and those of the user's `folders`."""
+    groups: dict[str, set[str]] = {}
+    for folder in (CONFIGS, *folders):
+        for file in folder.glob("*/*.yaml"):
+            groups.setdefault(file.parent.name, set()).add(file.stem)
+    return {group: sorted(options) for group, options in groups.items() if group != "hydra"}
+
+
+def _known_keys(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> set[str]:
+    """Every key and group of the command, with the options that were chosen; nothing if these do not compose."""
+    try:
+        groups: Mapping[str, Any] = _compose(name, [], folders, with_hydra=True).hydra.runtime.choices
+        chosen = [literal(override) for override in overrides if override.key_or_group in groups]
+        cfg = _compose(name, chosen, folders)
+    except FAULTS:
+        return set()
+    return {*dotted(cast(dict[str, Any], OmegaConf.to_container(cfg))), *groups}
+
+
+def _option_fault(override: Override, groups: Mapping[str, list[str]]) -> str | None:
+    """What is wrong with an override that picks an option that its group does not have."""
+    options = groups.get(override.key_or_group)
+    if options is None or override.is_delete() or isinstance(override.value(), dict):
+        return None
+    for choice in _choices(override):
+        if choice is not None and choice not in options:
+            expected = f"{override.key_or_group} is one of {', '.join(options)}{nearest(shown(choice), options)}"
+            return f"{override.input_line}: {expected}"
+    return None
+
+
+def _choices(override: Override) -> Iterator[Any]:
+    if override.is_sweep_override():
+        yield from override.sweep_string_iterator()
+    else:
+        yield override.value()
+
+
+def _key_fault(override: Override, known: set[str]) -> str | None:
+    key = override.key_or_group
+    if key in known or key.startswith("hydra") or override.is_add() or override.is_force_add():
+        return None
+    return f"{override.input_line}: there is no key {key}{nearest(key, known)} (--cfg job shows them all)"

@@ -1,0 +1,21 @@
+"""Parts of a config as plain arguments, for the commands that need the same ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from heed.errors import UserError
+from heed.search.registry import search
+
+
+def search_settings(node: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of a search and its settings, checked before anything is loaded.
+
+    Raises:
+        UserError: a search or a setting that does not exist.
+    """
+    settings = dict(node)
+    name, n_best = settings.pop("name", None), settings.pop("n_best", None)
+    if not isinstance(name, str):
+        raise UserError(f"search.name={name}: expected the name of a search, such as beam")
+    search(name).bind(settings, n_best)
+    return name, {**settings, "n_best": n_best}

@@ -1,0 +1,400 @@
+"""A trained model against a split of a corpus: scores, translations and attention, sentence by sentence.
+
+import heed
+evaluation = heed.evaluate(heed.load("runs/tiny/model"), split="test", search="beam")
+evaluation.scores["bleu"]
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from heed.data.corpus import Corpus, Pairs
+from heed.data.named import own_corpus
+from heed.data.readers import read_corpus
+from heed.errors import UserError
+from heed.files import write_whole
+from heed.maps import Level, Line, Map, has_spaces, read_gold
+from heed.metrics.alignment import Gold, alignment_scores
+from heed.metrics.attention import Health, mean_health
+from heed.metrics.bleu import sentence_bleu
+from heed.metrics.scores import text_scores
+from heed.metrics.significance import Comparison, paired_bootstrap
+from heed.runs.evaluation_folder import (
+    GALLERY,
+    HEATMAPS,
+    HYPOTHESES,
+    evaluation_path,
+    search_in,
+    translations_in,
+    write_scores,
+    writing,
+)
+from heed.runs.report import rows
+from heed.search.registry import search as search_named
+from heed.translation import Translation
+from heed.translator import Progress, Translator, read_source, read_target
+from heed.viz.gallery import Candidate, Entry, gallery
+
+
+class SentenceScores(NamedTuple):
+    """What is known of one sentence; NaN for what cannot be said of an empty one."""
+
+    bleu: float
+    """Of the translation, 0 to 100, as sacreBLEU scores a sentence; their mean is not corpus BLEU."""
+    log_probability: float
+    """Of the reference, in nats, over its pieces and `</s>`."""
+    entropy: float
+    """Of the translation's attention, in nats: the mean over its words."""
+    coverage: float
+    """The share of the source words that some word of the translation attends to."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model makes of a split. All lists are in the order of the split.
+
+    Args:
+        corpus: its name.
+        split: which part of it.
+        src_lang: the language of the sources.
+        tgt_lang: the language of the references.
+        search: the search and its settings, as in `beam(beam_size=5, length_penalty=1.0)`.
+        scores: by the names that report.json has: `bleu`, `chrf`, `ter`, `perplexity`, `aer` (None without gold
+            alignments), and the signatures of those that have one.
+        translations: of the sources, with all candidates that the search found.
+        forced: the references as translations of their sources: their log-probability and attention.
+        gold: alignments of the references, if the corpus has them.
+        attention: how well formed attention is on the references (`reference`) and on the translations (`hypothesis`).
+        seconds: spent on the translations.
+        versus: the comparison with another system, as report.json has it, or None.
+    """
+
+    corpus: str
+    split: str
+    src_lang: str
+    tgt_lang: str
+    search: str
+    scores: Mapping[str, Any]
+    translations: Sequence[Translation] = field(repr=False)
+    forced: Sequence[Translation] = field(repr=False)
+    gold: Sequence[Gold] | None = field(repr=False)
+    attention: Mapping[str, Health] = field(repr=False)
+    seconds: float = field(repr=False)
+    versus: Mapping[str, Any] | None = None
+
+    @property
+    def sources(self) -> list[str]:
+        """The source lines."""
+        return [one.source for one in self.translations]
+
+    @property
+    def hypotheses(self) -> list[str]:
+        """The best translation of each source."""
+        return [one.text for one in self.translations]
+
+    @property
+    def references(self) -> list[str]:
+        """The translations that the corpus has."""
+        return [one.text for one in self.forced]
+
+    @cached_property
+    def maps(self) -> list[Map]:
+        """The attention between the words of each source and of its best translation."""
+        return [one.map() for one in self.translations]
+
+    @cached_property
+    def sentences(self) -> list[SentenceScores]:
+        """The numbers of each sentence."""
+        health = [one.health() for one in self.maps]
+        return [
+            SentenceScores(
+                bleu=_sentence_bleu(translation.text, reference.text, self.tgt_lang),
+                log_probability=reference.score,
+                entropy=found.entropy if found.tgt_len else math.nan,
+                coverage=found.coverage if found.tgt_len else math.nan,
+            )
+            for translation, reference, found in zip(self.translations, self.forced, health, strict=True)
+        ]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What report.json holds."""
+        return {
+            "corpus": self.corpus,
+            "split": self.split,
+            "sentences": len(self.translations),
+            "search": self.search,
+            **self.scores,
+            "attention": {side: found._asdict() for side, found in self.attention.items()},
+            "versus": self.versus,
+            "sentences_per_second": len(self.translations) / self.seconds,
+        }
+
+
+def evaluate(
+    translator: Translator,
+    corpus: Corpus | Mapping[str, Any] | str | None = None,
+    split: str = "test",
+    search: str = "greedy",
+    *,
+    n_best: int | None = None,
+    batch_size: int | None = None,
+    versus: str | Path | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Evaluation:
+    """Score a model on a split of a corpus. Nothing is written and nothing printed; `write` makes a folder of it.
+
+    The search and the forced pass are in float32, whatever the translator's precision.
+
+    Args:
+        translator: the model.
+        corpus: a `Corpus`; settings with the name of a `reader`; the name of a reader that needs no settings, as
+            `tiny` or `multi30k`; None: the corpus that the model was trained on.
+        split: `train`, `valid` or `test`.
+        search: as for `Translator.translate`.
+        n_best: the number of candidates of each sentence; None: as many as the search finds.
+        batch_size: as for `Translator.translate` and `Translator.force`. The results do not depend on it.
+        versus: another system that was evaluated on this split: its model folder, or the folder that `write` made. The
+            difference of both is tested by paired bootstrap resampling.
+        progress: called with the lines translated and all lines after each batch.
+        settings: those of the search.
+
+    Raises:
+        UserError: a corpus, split or search that does not exist, text of other languages than the model's, gold
+            alignments that do not fit the text.
+
+    Example:
+        >>> import heed.evaluation, heed.translator
+        >>> translator = heed.translator.load("runs/tiny/model")
+        >>> found = heed.evaluation.evaluate(translator, split="test", search="beam", max_len=9)
+        >>> sorted(found.scores)[:3], len(found.hypotheses) == len(found.references)
+        (['aer', 'bleu', 'bleu_signature'], True)
+    """
+    named = search_named(search)
+    described = named.describe(named.bind(settings, n_best))
+    text = find_corpus(translator, corpus)
+    _check_languages(translator, text)
+    if split not in text.splits:
+        raise UserError(f"corpus {text.name} has no {split} split; give split={' or '.join(text.splits)}")
+    pairs = text.read(split)
+    others = _others(versus, split, None if corpus is None else text.name, pairs.tgt) if versus else None
+    sources, targets = _lines(translator, pairs)
+    gold = _gold(pairs, sources, targets, f"gold alignment of {text.name}, {split}")
+    forced = translator.force_lines(sources, targets, batch_size=batch_size)
+    started = time.perf_counter()
+    translations = translator.search_lines(
+        sources,
+        search,
+        n_best=n_best,
+        batch_size=batch_size,
+        progress=progress,
+        precision="float32",
+        spaced=has_spaces(pairs.tgt),
+        **settings,
+    )
+    seconds = time.perf_counter() - started
+    hypotheses, maps = [one.text for one in translations], [one.map() for one in forced]
+    return Evaluation(
+        corpus=text.name,
+        split=split,
+        src_lang=text.src_lang,
+        tgt_lang=text.tgt_lang,
+        search=described,
+        scores={
+            **_text_scores(hypotheses, pairs.tgt, text.tgt_lang),
+            "perplexity": perplexity(forced),
+            "aer": None if gold is None else alignment_scores([one.links() for one in maps], gold).aer,
+        },
+        translations=translations,
+        forced=forced,
+        gold=gold,
+        attention={
+            "reference": mean_health([one.health() for one in maps]),
+            "hypothesis": mean_health([one.map().health() for one in translations]),
+        },
+        seconds=seconds,
+        versus=others and _versus(str(versus), others, hypotheses, pairs.tgt, text.tgt_lang),
+    )
+
+
+def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str | None) -> Corpus:
+    """The corpus that is meant, as `evaluate` takes it.
+
+    Raises:
+        UserError: there is none.
+    """
+    if corpus is None:
+        return own_corpus(translator.about, translator.folders[0] if translator.folders else Path())
+    if isinstance(corpus, Corpus):
+        return corpus
+    return read_corpus({"reader": corpus} if isinstance(corpus, str) else corpus)
+
+
+def _text_scores(hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> dict[str, Any]:
+    """Every score that is computed from texts, with its signature, by the names that report.json has."""
+    report: dict[str, Any] = {}
+    for name, scored in text_scores(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang).items():
+        report |= {name: scored.value, f"{name}_signature": scored.signature}
+    return report
+
+
+def perplexity(forced: Sequence[Translation]) -> float:
+    """Exp of the mean negative log-likelihood of a reference piece, EOS counted, without smoothing."""
+    mean = -math.fsum(one.score for one in forced) / sum(len(one.tgt.ids) + 1 for one in forced)
+    return math.exp(min(mean, 700.0))  # beyond 709 a float cannot hold it
+
+
+def compare(one: Evaluation, other: Evaluation) -> dict[str, Comparison]:
+    """Whether one system is better than another on the same split: paired bootstrap resampling of BLEU and chrF.
+
+    Returns:
+        By score: both values, their difference (positive if `one` is better), where 95 % of the resamples lie, and the
+        probability that so large a difference comes of the choice of sentences.
+
+    Raises:
+        UserError: they are not of the same references.
+    """
+    if one.references != other.references:
+        raise UserError(
+            f"evaluations of {one.corpus}, {one.split} and of {other.corpus}, {other.split} have other references; "
+            "only translations of the same text compare"
+        )
+    return paired_bootstrap(
+        hypotheses=one.hypotheses, others=other.hypotheses, references=one.references, tgt_lang=one.tgt_lang
+    )
+
+
+def write(
+    evaluation: Evaluation,
+    folder: Path,
+    *,
+    heatmaps: int = 12,
+    format: Literal["png", "svg"] = "png",
+    level: Level = "word",
+    end: bool = False,
+) -> None:
+    """Make a folder of an evaluation: report.json, hypotheses.txt, references.txt, gallery.html and heatmaps.
+
+    The scores are written first, in the place of those of a former evaluation. So a folder's files are always of one
+    evaluation, and pictures that take too much memory or time cost no score.
+
+    Args:
+        evaluation: what to write.
+        folder: where; made if it is not there.
+        heatmaps: draw the attention of the first so many translations.
+        format: of these pictures.
+        level: what a row and a column of pictures and gallery stand for.
+        end: show `</s>` in them.
+
+    Raises:
+        UserError: the folder cannot be written, or holds files that no evaluation has written.
+    """
+    with writing(folder):
+        write_scores(folder, evaluation.hypotheses, evaluation.references, evaluation.report)
+        write_whole(folder / GALLERY, page(evaluation, level, end))
+        _draw(folder / HEATMAPS, evaluation.translations[:heatmaps], format, level, end)
+
+
+def page(evaluation: Evaluation, level: Level = "word", end: bool = False) -> str:
+    """Every sentence with its attention, as one HTML page that needs nothing else."""
+    summary = {name: value for name, value in rows(evaluation.report).items() if name not in ("corpus", "speed")}
+    title = f"{evaluation.corpus}, {evaluation.split}: {evaluation.src_lang} to {evaluation.tgt_lang}"
+    entries = list(_entries(evaluation, level, end))
+    return gallery(entries, title, summary, evaluation.src_lang, evaluation.tgt_lang)
+
+
+def _entries(evaluation: Evaluation, level: Level, end: bool) -> Iterator[Entry]:
+    sentences = zip(evaluation.translations, evaluation.forced, evaluation.sentences, strict=True)
+    for number, (translation, reference, scores) in enumerate(sentences):
+        forced = _listed(reference, level, end)
+        yield Entry(
+            source=forced.src,
+            reference=forced.tgt,
+            candidates=[_candidate(one, level, end) for one in translation.candidates],
+            bleu=scores.bleu,
+            entropy=scores.entropy,
+            coverage=scores.coverage,
+            forced=forced.weights,
+            gold=None if evaluation.gold is None or level == "piece" else evaluation.gold[number],
+            source_text=translation.source,
+            reference_text=reference.text,
+            unknown=reference.src.unknown if level == "word" else frozenset(),
+        )
+
+
+def _candidate(one: Translation, level: Level, end: bool) -> Candidate:
+    listed = _listed(one, level, end)
+    unknown = one.tgt.unknown if level == "word" else frozenset[int]()
+    return Candidate(listed.tgt, one.score, listed.weights, one.text, unknown)
+
+
+def _listed(one: Translation, level: Level, end: bool) -> Map:
+    """The map with </s> among its words, or only among its columns, which follow those of the words."""
+    whole = one.map(level)
+    return whole.with_end() if end else whole._replace(weights=whole.weights[: len(whole.tgt)])
+
+
+def _draw(folder: Path, translations: Sequence[Translation], format: str, level: Level, end: bool) -> None:
+    """Attention of the translations as pictures, numbered like the lines of the split."""
+    if not translations:
+        return
+    from heed.viz.heatmap import save  # noqa: PLC0415 - matplotlib takes a second, and may be missing
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, one in enumerate(translations, start=1):
+        save(one.plot(end, level), folder / f"{number:04}.{format}")
+
+
+def _lines(translator: Translator, pairs: Pairs) -> tuple[list[Line], list[Line]]:
+    """Both sides of a split, each line encoded once, by one rule for the words of each side."""
+    sources = read_source(pairs.src, translator.bundle.src, has_spaces(pairs.src))
+    return sources, read_target(pairs.tgt, translator.bundle.tgt, has_spaces(pairs.tgt))
+
+
+def _gold(pairs: Pairs, sources: Sequence[Line], targets: Sequence[Line], name: str) -> list[Gold] | None:
+    if pairs.gold is None:
+        return None
+    sizes = ((len(src.words), len(tgt.words)) for src, tgt in zip(sources, targets, strict=True))
+    return read_gold(pairs.gold, sizes, name)
+
+
+def _check_languages(translator: Translator, corpus: Corpus) -> None:
+    """UserError if the model is known to be of other languages: its scores would say nothing."""
+    known = [translator.src_lang, translator.tgt_lang]
+    if all(known) and known != [corpus.src_lang, corpus.tgt_lang]:
+        folder = translator.folders[0] if translator.folders else ""
+        raise UserError(
+            f"model={folder} translates {known[0]} to {known[1]}, and corpus {corpus.name} is {corpus.src_lang} to "
+            f"{corpus.tgt_lang}; choose text of its languages, or another model=DIR"
+        )
+
+
+class _Others(NamedTuple):
+    """What another system made of this split, and by which search, if that is known."""
+
+    texts: list[str]
+    search: str | None
+
+
+def _others(versus: str | Path, split: str, corpus: str | None, references: Sequence[str]) -> _Others:
+    """Read from the folder of its evaluation, or from that beside its model folder."""
+    folder = Path(versus)
+    place = folder if (folder / HYPOTHESES).is_file() else evaluation_path(folder, split, corpus)
+    return _Others(translations_in(place, references, f"versus={versus}"), search_in(place))
+
+
+def _versus(
+    folder: str, others: _Others, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str
+) -> dict[str, Any]:
+    compared = paired_bootstrap(hypotheses=hypotheses, others=others.texts, references=references, tgt_lang=tgt_lang)
+    return {"folder": folder, "search": others.search, **{name: one._asdict() for name, one in compared.items()}}
+
+
+def _sentence_bleu(hypothesis: str, reference: str, tgt_lang: str) -> float:
+    return sentence_bleu(hypothesis=hypothesis, reference=reference, tgt_lang=tgt_lang) if reference else math.nan

@@ -1,0 +1,475 @@
+"""A training run as a function: settings in, a run folder out.
+
+`train` resumes what an earlier call left, refuses what does not belong together, and reports what happens to whoever
+asks. It reads no config and prints nothing.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+
+from heed import architecture, bundle
+from heed.architecture import Architecture
+from heed.data.cleaning import clean
+from heed.data.corpus import Corpus, Pairs
+from heed.data.module import Bitext
+from heed.data.prepared import Recipe, fingerprint, prepare, read_splits
+from heed.data.readers import read_corpus
+from heed.data.summary import Summary
+from heed.errors import UserError
+from heed.files import write_whole
+from heed.metrics import scores
+from heed.metrics.scores import Metric
+from heed.models.seq2seq import Seq2Seq
+from heed.runs.own_files import ENVIRONMENT, REPORT
+from heed.runs.run_folder import (
+    WITHOUT_EFFECT,
+    Begun,
+    Overwrite,
+    State,
+    begin,
+    check_text,
+    finish,
+    locked,
+    run_path,
+    state,
+)
+from heed.settings import bind, dotted
+from heed.text.normalization import Normalization
+from heed.text.subwords import PAD, Kind, Subwords, train_pair
+from heed.training import schedules
+from heed.training.averaging import Average, MeanOfLast, moving_average
+from heed.training.board import Board
+from heed.training.checkpoints import Checkpoints, EarlyStop
+from heed.training.clock import Clock
+from heed.training.devices import Precision, resolve_device, resolve_precision
+from heed.training.guide import Guide
+from heed.training.module import TranslationModule
+from heed.training.processes import decided_by_first, first_then_others, joined, process_rank, started_processes
+from heed.training.profile import Profile
+from heed.training.progress import Progress
+from heed.training.reporting import Outline, Reporter
+from heed.training.schedules import Schedule
+from heed.training.trainer import RunTrainer, build_trainer, fit
+from heed.training.validation import Validation
+
+if TYPE_CHECKING:
+    from heed.translator import Translator
+
+log = logging.getLogger(__name__)
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+LEARNING_RATES: dict[str, Callable[..., Schedule]] = {
+    "constant": schedules.warmup_constant,
+    "cosine": schedules.warmup_cosine,
+    "inverse_sqrt": schedules.warmup_inverse_sqrt,
+}
+
+TEACHER_FORCING: dict[str, Callable[..., Schedule]] = {
+    "constant": schedules.constant,
+    "inverse_sigmoid": schedules.inverse_sigmoid,
+    "linear": schedules.linear,
+}
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """Which pairs of the training split are left out (`heed.data.cleaning.clean`)."""
+
+    max_len: Annotated[int, Field(ge=1)] = 100
+    max_ratio: Annotated[float, Field(ge=1)] = 3.0
+    max_characters: Annotated[int, Field(ge=1)] = 1000
+
+
+@dataclass(frozen=True)
+class SubwordSettings:
+    """How the vocabularies are trained (`heed.text.subwords.train_pair`)."""
+
+    kind: Kind = "unigram"
+    vocab_size: int = 1000
+    joint: bool = False
+    byte_fallback: bool = False
+    character_coverage: float = 1.0
+    src_normalization: Normalization | None = None
+    tgt_normalization: Normalization = "identity"
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How much of the corpus an update reads: one of the two."""
+
+    sentences: Annotated[int, Field(ge=1)] | None = 32
+    tokens: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class Length:
+    """When a run ends, and how often it is validated."""
+
+    max_epochs: Annotated[int | float, Field(gt=0)] | None = 10
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    validate_epochs: Annotated[int | float, Field(gt=0)] = 1
+    validate_steps: Annotated[int, Field(ge=1)] | None = None
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop after so many validations whose score is not better than the best by more than `min_delta`."""
+
+    patience: Annotated[int, Field(ge=1)] = 5
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+
+
+@dataclass(frozen=True)
+class Profiling:
+    """Which updates are profiled: `steps` of them after the first `wait_steps`."""
+
+    wait_steps: Annotated[int, Field(ge=0)] = 9
+    steps: Annotated[int, Field(ge=1)] = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a run; configs/train.yaml gives each its default and says what it is."""
+
+    corpus: Mapping[str, Any]
+    run: str
+    model: Architecture
+    optim: Mapping[str, Any]
+    schedule: Mapping[str, Any]
+    teacher_forcing: Mapping[str, Any]
+    subwords: SubwordSettings
+    cleaning: Cleaning
+    batches: Batches
+    trainer: Length
+    early_stop: EarlyStopping | None
+    profile: Profiling | None
+    runs: str
+    overwrite: Overwrite
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    progress_bar: bool
+    heatmaps: Annotated[int, Field(ge=0)]
+    device: str
+    distributed: bool
+    precision: Precision
+    matmul_precision: Literal["highest", "high", "medium"]
+    checkpoint_steps: Annotated[int, Field(ge=1)]
+    curve_steps: Annotated[int, Field(ge=1)]
+    metric: str
+    subword_sampling: Annotated[float, Field(gt=0, le=1)] | None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    guided_attention: Annotated[float, Field(ge=0)]
+    r_drop: Annotated[float, Field(ge=0)]
+    word_dropout: Annotated[float, Field(ge=0, lt=1)]
+    ema: Annotated[float, Field(gt=0, lt=1)] | None
+    average_last: Annotated[int, Field(ge=2)] | None
+    clip_norm: Annotated[float, Field(gt=0)] | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: The run folder.
+        report: What its report.json says: the best validation, all validations, seconds, parameters.
+        was_finished: Whether there was nothing left to do.
+    """
+
+    folder: Path
+    report: Mapping[str, Any]
+    was_finished: bool = False
+
+    @cached_property
+    def translator(self) -> "Translator":
+        """The model that the run leaves, ready to translate."""
+        from heed.translator import load  # noqa: PLC0415 - training alone does not need it
+
+        return load(self.folder / "model")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from and is validated on, and its two vocabularies."""
+
+    corpus: Corpus
+    src: Subwords
+    tgt: Subwords
+    guided: Pairs | None
+    """The training split if attention is guided by its alignments; the text is not kept in memory otherwise."""
+    validation: Callable[[Metric], Validation]
+    metric: Metric
+    """Chooses the best model."""
+    bitext: Bitext
+    summary: Summary
+    digests: Mapping[str, str]
+    """Of each split that the run reads: another text has another one."""
+
+
+def train(settings: Settings, *, reporter: Reporter | None = None) -> Run:
+    """Train, or go on with what an earlier call left, to the end; nothing is done if the run is finished.
+
+    Args:
+        settings: All of them; `heed.train` fills them from configs.
+        reporter: Is called with what happens while it happens.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UserError: Settings that do not go together, text that cannot be read, a folder that holds another run.
+        Interrupted, Terminated: After Ctrl-C and SIGTERM, once the run is saved; the same call goes on.
+    """
+    check(settings)
+    folder = run_path(settings.runs, settings.run)
+    with joined(settings.distributed, settings.device), ExitStack() as stack:
+        found = decided_by_first(lambda: _open(settings, folder, stack))
+        if found != "finished":
+            report = _train(settings, folder, found, stack, reporter or Reporter())
+            decided_by_first(lambda: finish(folder, report))
+        return Run(folder, json.loads((folder / REPORT).read_text(encoding="utf-8")), found == "finished")
+
+
+def check(settings: Settings) -> None:
+    """UserError for what can be known to be wrong before any text is read."""
+    if settings.ema and settings.average_last:
+        given = f"ema={settings.ema} and average_last={settings.average_last}"
+        raise UserError(f"{given}; set one of them, the other to null")
+    if settings.subword_sampling and settings.guided_attention:
+        raise UserError("guided_attention needs one segmentation of each word; set subword_sampling=null with it")
+    if settings.model.tie == "all" and not settings.subwords.joint:
+        raise UserError("model.tie=all, but each side has a vocabulary of its own; give subwords.joint=true too")
+    budgets = settings.batches.sentences, settings.batches.tokens
+    if budgets.count(None) != 1:
+        given = f"batches.sentences={json.dumps(budgets[0])} and batches.tokens={json.dumps(budgets[1])}"
+        raise UserError(f"{given}; set one of them, the other to null")
+    read_corpus(settings.corpus)
+    resolve_device(settings.device)
+    if settings.metric != "auto":
+        scores.metric(settings.metric)
+    bind("optim", settings.optim, OPTIMIZERS)([torch.nn.Parameter(torch.zeros(1))])
+    _schedule("schedule", settings.schedule, LEARNING_RATES, 1)
+    _schedule("teacher_forcing", settings.teacher_forcing, TEACHER_FORCING, 1)
+
+
+def has_test(settings: Settings) -> bool:
+    """Whether the corpus of a run names a test split."""
+    return "test" in read_corpus(settings.corpus).splits
+
+
+def _open(settings: Settings, folder: Path, stack: ExitStack) -> State:
+    """Lock the folder for this run as long as `stack` is open; what is in it."""
+    stack.enter_context(locked(folder))
+    return state(folder, asdict(settings), settings.overwrite)
+
+
+def _train(settings: Settings, folder: Path, found: State, stack: ExitStack, reporter: Reporter) -> dict[str, Any]:
+    """One run to its end; the report."""
+    (data, model), begun = _prepare(settings, folder, found, stack)
+    clock, checkpoints = Clock(), Checkpoints(data.metric, settings.checkpoint_steps)
+    board = Board(clock, _hyperparameters(settings), settings.curve_steps)
+    early = settings.early_stop and EarlyStop(data.metric, reporter, **asdict(settings.early_stop))
+    profile = settings.profile and Profile(reporter, **asdict(settings.profile))
+    optional = [callback for callback in (early, profile) if callback]
+    callbacks: list[Any] = [clock, board, Progress(reporter, clock, checkpoints), *optional, checkpoints]
+    trainer = build_trainer(
+        folder,
+        callbacks,
+        len(data.bitext.train),
+        **asdict(settings.trainer),
+        device=settings.device,
+        distributed=settings.distributed,
+        precision=settings.precision,
+        matmul_precision=settings.matmul_precision,
+    )
+    task = _task(settings, model, data, trainer.max_steps)
+    checkpoints.on_best = lambda best: bundle.save(
+        folder / "model", task.evaluated, settings.model, data.src, data.tgt, _about(settings, data, best)
+    )
+    if begun:
+        checkpoints.on_saved = begun.settle
+    outline = _outline(settings, data, model, trainer, begun.replaced if begun else None)
+    if process_rank() == 0:
+        reporter.outlined(outline)
+    fit(trainer, task, data.bitext)
+    board.finish(trainer, checkpoints.best)
+    return {
+        "corpus": data.corpus.name,
+        "metric": data.metric.name,
+        "best": checkpoints.best,
+        "steps": trainer.global_step,
+        "stopped_early": bool(early and early.stopped),
+        "patience": early.patience if early else None,
+        "parameters": outline.parameters,
+        "precision": outline.precision,
+        "seconds": clock.training + clock.validation,
+        "tokens_per_second": clock.tokens_per_second,
+        "history": checkpoints.history,
+    }
+
+
+Prepared = tuple[Data, Seq2Seq]
+
+
+def _prepare(settings: Settings, folder: Path, found: State, stack: ExitStack) -> tuple[Prepared, Begun | None]:
+    """What is trained; the run begins in its folder, or goes on with the same text, once that is known to be right.
+
+    The first process reads the text, trains the vocabularies and writes them; the others read them.
+    """
+    first: list[Prepared] = []
+    begun: list[Begun] = []
+
+    def begin_first() -> bytes:
+        first.append(_ready(settings, folder if found == "unfinished" else None))
+        data = first[0][0]
+        if found == "new":
+            begun.append(stack.enter_context(begin(folder, asdict(settings), data.digests)))
+        else:
+            check_text(folder, data.digests)
+        for name, subwords in (("source.model", data.src), ("target.model", data.tgt)):
+            if not (folder / "subwords" / name).exists():
+                write_whole(folder / "subwords" / name, subwords.model)
+        return (folder / ENVIRONMENT).read_bytes()
+
+    environment = decided_by_first(begin_first)
+
+    def ready() -> Prepared:
+        _check_shared(folder, environment)
+        return first[0] if first else _ready(settings, folder)
+
+    return first_then_others(ready), begun[0] if begun else None
+
+
+def _check_shared(folder: Path, environment: bytes) -> None:
+    """UserError for a process to which the folder of the run is another one."""
+    if not (folder / ENVIRONMENT).exists() or (folder / ENVIRONMENT).read_bytes() != environment:
+        raise UserError(f"{folder} is not one folder for all processes; give runs=… on a disk that they share")
+
+
+def _ready(settings: Settings, folder: Path | None) -> Prepared:
+    """The text in subwords and the model; the vocabularies are those of the run in `folder`, if it has them."""
+    data = _data(settings, folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(settings.seed)
+        try:
+            return data, architecture.build(settings.model, len(data.src), len(data.tgt), PAD)
+        except ValueError as error:
+            raise UserError(f"model: {error}") from error
+
+
+def _data(settings: Settings, folder: Path | None) -> Data:
+    corpus = read_corpus(settings.corpus)
+    splits = read_splits(corpus)
+    train, valid = splits.pairs["train"], splits.pairs["valid"]
+    cleaned = cache(lambda: clean(train, **asdict(settings.cleaning)))
+    src, tgt = _subwords(settings, lambda: cleaned()[0], folder)
+    recipe = Recipe(
+        src, tgt, settings.subwords.kind, asdict(settings.cleaning), settings.subword_sampling, settings.seed
+    )
+    prepared = prepare(splits, recipe, cleaned)
+    processes = started_processes(settings.distributed)
+    bitext = Bitext(
+        prepared.train,
+        prepared.valid,
+        **asdict(settings.batches),
+        seed=settings.seed,
+        rank=processes.rank,
+        world=processes.world,
+    )
+    return Data(
+        corpus,
+        src,
+        tgt,
+        cleaned()[0] if settings.guided_attention else None,
+        partial(Validation, valid, src, tgt, settings.heatmaps, corpus.tgt_lang),
+        scores.choose(settings.metric, valid.tgt, corpus.tgt_lang),
+        bitext,
+        prepared.summary,
+        {name: fingerprint({name: pairs}) for name, pairs in splits.pairs.items() if name != "test"},
+    )
+
+
+def _subwords(settings: Settings, train: Callable[[], Pairs], folder: Path | None) -> tuple[Subwords, Subwords]:
+    """The vocabularies of the run in `folder`; they are trained if there is no such run, or it has none."""
+    paths = [folder / "subwords" / f"{side}.model" for side in ("source", "target")] if folder else []
+    if paths and all(path.exists() for path in paths):
+        return Subwords.load(paths[0]), Subwords.load(paths[1])
+    pairs = train()
+    return train_pair(pairs.src, pairs.tgt, **asdict(settings.subwords))
+
+
+def _task(settings: Settings, model: Seq2Seq, data: Data, steps: int) -> TranslationModule:
+    given = settings.model
+    drops = [given.dropout, given.readout_dropout, given.enc_dropout, given.state_dropout, settings.word_dropout]
+    if settings.r_drop and not any(drops):
+        log.warning("r_drop=%g without any dropout: two equal passes agree anyway, in twice the time", settings.r_drop)
+    return TranslationModule(
+        model,
+        optimizer=bind("optim", settings.optim, OPTIMIZERS),
+        learning_rate=_schedule("schedule", settings.schedule, LEARNING_RATES, steps),
+        teacher_forcing=_schedule("teacher_forcing", settings.teacher_forcing, TEACHER_FORCING, steps),
+        label_smoothing=settings.label_smoothing,
+        clip_norm=settings.clip_norm,
+        validation=data.validation(data.metric),
+        seed=settings.seed,
+        guide=Guide(data.guided, data.src, data.tgt, settings.guided_attention) if data.guided else None,
+        r_drop=settings.r_drop,
+        word_dropout=settings.word_dropout,
+        average=_average(settings, model),
+    )
+
+
+def _average(settings: Settings, model: Seq2Seq) -> Average | None:
+    if settings.ema:
+        return moving_average(model, settings.ema)
+    return MeanOfLast(model, settings.average_last) if settings.average_last else None
+
+
+def _schedule(
+    path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..., Schedule]], steps: int
+) -> Schedule:
+    """A schedule; one whose `steps` is null spans the run."""
+    spanning = {"steps": steps} if node.get("steps", 0) is None else {}
+    return bind(path, {**node, **spanning}, functions)()
+
+
+def _about(settings: Settings, data: Data, best: Mapping[str, int | float]) -> dict[str, Any]:
+    """What a model folder says of itself; its corpus by the name of the reader, which `evaluate` looks up."""
+    return {
+        "corpus": dict(settings.corpus),
+        "src_lang": data.corpus.src_lang,
+        "tgt_lang": data.corpus.tgt_lang,
+        "run": settings.run,
+        "valid": dict(best),
+    }
+
+
+def _hyperparameters(settings: Settings) -> dict[str, Any]:
+    values = {key: value for key, value in dotted(asdict(settings)).items() if not isinstance(value, Mapping)}
+    return {key: value for key, value in values.items() if value is not None and key not in WITHOUT_EFFECT}
+
+
+def _outline(settings: Settings, data: Data, model: Seq2Seq, trainer: RunTrainer, replaced: Path | None) -> Outline:
+    return Outline(
+        summary=data.summary,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        src_vocab=len(data.src),
+        tgt_vocab=len(data.tgt),
+        steps=int(trainer.max_steps),
+        steps_per_epoch=len(data.bitext.train),
+        validation_steps=int(trainer.val_check_interval),
+        metric=data.metric.name,
+        device=str(resolve_device(settings.device)),
+        precision=resolve_precision(settings.precision, settings.device),
+        threads=torch.get_num_threads(),
+        replaced=replaced,
+    )

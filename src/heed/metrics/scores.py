@@ -1,0 +1,182 @@
+"""The metrics by which translations are scored, each registered once under its name.
+
+From there a metric reaches validation, TensorBoard, the progress line, the history of a run, report.json and the tables
+of reports. To add one from outside the package:
+
+    from heed.metrics.scores import Metric, Scored, register
+
+    def length_ratio(*, hypotheses, references, tgt_lang):
+        return Scored(sum(map(len, hypotheses)) / sum(map(len, references)), "characters")
+
+    register(Metric("length", "length", ".3f", higher_is_better=True, validated=True, compute=length_ratio))
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from sacrebleu.metrics.base import Metric as SacreMetric
+from sacrebleu.metrics.chrf import CHRF
+
+from heed import extensions
+from heed.errors import UserError
+from heed.metrics.bleu import bleu_metric, check_pairs, ter_metric, tokens_per_reference
+from heed.metrics.tokenised import tokenised_bleu
+
+FOUR_WORDS = 4.0
+"""Tokens that a reference must have on average for BLEU, which counts four in a row, to say anything."""
+
+log = logging.getLogger(__name__)
+
+
+class Scored(NamedTuple):
+    """The value of a metric on a whole corpus and the signature that says how it was computed.
+
+    The value is None where the metric cannot be computed for the language; the signature then says why.
+    """
+
+    value: float | None
+    signature: str
+
+
+@runtime_checkable
+class Compute(Protocol):
+    """Score all hypotheses of a corpus against one reference each; plain sentences, cased and detokenised."""
+
+    def __call__(self, *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored: ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One way to score translations, and how its value is shown."""
+
+    name: str
+    """In report.json, as `valid/NAME` in TensorBoard, and in the setting `metric=NAME`."""
+    title: str
+    """In tables."""
+    format: str
+    """Format specification of its value in tables, such as `.2f`."""
+    higher_is_better: bool
+    validated: bool = False
+    """Whether every validation computes it; the metric that chooses the best model is computed in any case."""
+    compute: Compute | None = None
+    """Its value from texts; None for a metric that needs the model: loss, perplexity, alignment error."""
+
+    def order(self, value: int | float) -> float:
+        """A number that is larger for a better value."""
+        return float(value) if self.higher_is_better else -float(value)
+
+
+_metrics: dict[str, Metric] = {}
+
+
+def register(metric: Metric) -> None:
+    """Make a metric known under its name. ValueError if the name is taken by another."""
+    if _metrics.setdefault(metric.name, metric) != metric:
+        raise ValueError(f"a metric named {metric.name} is registered already; give it another name")
+
+
+def metric(name: str) -> Metric:
+    """The metric of this name. UserError, with the names that there are, if there is none."""
+    known = metrics()
+    if name not in known:
+        raise UserError(f"metric={name}: a metric is auto or one of {', '.join(known)}")
+    return known[name]
+
+
+def metrics() -> dict[str, Metric]:
+    """All metrics by name, those of installed extensions too; those computed from texts come first."""
+    extensions.load()
+    return dict(sorted(_metrics.items(), key=lambda item: item[1].compute is None))
+
+
+def shown_scores() -> dict[str, tuple[str, str]]:
+    """Name in report.json -> title and format, of every metric that an evaluation reports, in the order of tables."""
+    return {name: (of.title, of.format) for name, of in metrics().items() if name != "loss"}
+
+
+def signed_scores() -> list[str]:
+    """Names of the metrics whose signature stands in report.json as `NAME_signature`."""
+    return [name for name, of in metrics().items() if of.compute]
+
+
+def text_scores(
+    *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str = "", names: Iterable[str] | None = None
+) -> dict[str, Scored]:
+    """Value and signature of the metrics called `names`, or of all that are computed from texts.
+
+    UserError unless there is one reference for every hypothesis.
+    """
+    check_pairs(hypotheses, references)
+    chosen = signed_scores() if names is None else names
+    computes = {name: compute for name in chosen if (compute := metric(name).compute)}
+    return {
+        name: compute(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang)
+        for name, compute in computes.items()
+    }
+
+
+def choose(name: str, references: Sequence[str], tgt_lang: str = "") -> Metric:
+    """The metric that picks the best model: the one called `name`, or for `auto` BLEU if it says something.
+
+    BLEU counts runs of four tokens. If references have fewer on average, which happens with targets of one word and
+    with text without spaces in a language that is not named, `auto` is chrF.
+    """
+    mean = tokens_per_reference(references, tgt_lang)
+    if name == "auto":
+        return metric("bleu" if mean >= FOUR_WORDS else "chrf")
+    if name == "bleu" and mean < FOUR_WORDS:
+        log.warning(
+            "metric=bleu counts four words in a row, and references have %.1f words on average to it: it may stay at "
+            "0. Give metric=chrf, or check the target language %s",
+            mean,
+            tgt_lang or "(not named)",
+        )
+    return metric(name)
+
+
+def rank(chosen: Metric, scores: Mapping[str, int | float]) -> tuple[float, ...]:
+    """What scores are compared by, larger for better ones: the chosen metric; if equal chrF, then the loss."""
+    ties = (metric("chrf"), metric("loss"))
+    return tuple(each.order(scores[each.name]) for each in (chosen, *ties) if each.name in scores)
+
+
+def _with_signature(scorer: SacreMetric, hypotheses: Sequence[str], references: Sequence[str]) -> Scored:
+    value = float(scorer.corpus_score(hypotheses, [references]).score)
+    return Scored(value, str(scorer.get_signature()))
+
+
+def _bleu(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
+    return _with_signature(bleu_metric(tgt_lang), hypotheses, references)
+
+
+def _bleu_tokenised(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
+    return Scored(*tokenised_bleu(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang))
+
+
+def _chrf(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
+    return _with_signature(CHRF(), hypotheses, references)
+
+
+def _ter(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
+    return _with_signature(ter_metric(tgt_lang), hypotheses, references)
+
+
+def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
+    """Percent of the hypotheses that equal their reference, white space at the ends aside."""
+    equal = sum(one.strip() == other.strip() for one, other in zip(hypotheses, references, strict=True))
+    return Scored(100 * equal / len(references), "nrefs:1|case:mixed|space:stripped")
+
+
+for built_in in (
+    Metric("bleu", "BLEU", ".2f", higher_is_better=True, validated=True, compute=_bleu),
+    Metric("bleu_tokenised", "tokenised BLEU", ".2f", higher_is_better=True, compute=_bleu_tokenised),
+    Metric("chrf", "chrF", ".2f", higher_is_better=True, validated=True, compute=_chrf),
+    Metric("ter", "TER", ".2f", higher_is_better=False, compute=_ter),
+    Metric("exact", "exact", ".2f", higher_is_better=True, compute=_exact),
+    Metric("loss", "loss", ".3f", higher_is_better=False, validated=True),
+    Metric("perplexity", "perplexity", ".4g", higher_is_better=False, validated=True),
+    Metric("aer", "AER", ".3f", higher_is_better=False, validated=True),
+):
+    register(built_in)

@@ -1,0 +1,149 @@
+"""The loss of a linear layer over a whole vocabulary, without ever holding the logits of all labels.
+
+Logits of a batch are its largest tensor by far. A few hundred rows at a time they stay in the CPU's cache, and what is
+kept of them is their gradient, made at once. `torch.nn.functional.linear_cross_entropy` does the same for the
+plain cross entropy; here it also gives the likelihood without smoothing, and R-Drop's divergence, out of one softmax.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+ROWS = {"cpu": 512}
+"""Labels at a time, by device: few enough that 8,000 words' logits fit into a CPU's cache."""
+
+MANY_ROWS = 4096
+
+
+class LossSums(NamedTuple):
+    """Sums in nats over the labels that are not padding, and their number: as `heed.metrics.loss.Loss`."""
+
+    total: Float[Tensor, ""]
+    nll: Float[Tensor, ""]
+    count: Int[Tensor, ""]  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a loss
+
+
+def vocabulary_loss(
+    readout: Float[Tensor, "batch tgt readout"],
+    weight: Float[Tensor, "vocab readout"],
+    bias: Float[Tensor, " vocab"],
+    labels: Int[Tensor, "batch tgt"],
+    pad_id: int,
+    smoothing: float = 0.0,
+    r_drop: float = 0.0,
+) -> tuple[LossSums, Float[Tensor, ""]]:
+    """`heed.metrics.loss.cross_entropy` of the logits `readout @ weight.T + bias`, and what R-Drop adds to it.
+
+    With `r_drop`, alpha in Liang et al. 2021 (arXiv 2106.14448, equation 4), the batch contains every sentence twice:
+    the loss is the mean of its halves', and alpha / 2 times (KL(p||q) + KL(q||p)) / 2 is added, p and q what the halves
+    predict for a label. (The paper adds up what is a mean here: this is half its loss.) The gradient of `total` is that
+    of both.
+    ValueError for a `smoothing` outside [0, 1).
+    """
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"label smoothing is {smoothing}; expected 0 <= smoothing < 1, such as 0.1")
+    copies = 2 if r_drop else 1
+    labels = labels[: len(labels) // copies].flatten()
+    real = (labels != pad_id).nonzero().squeeze(1)
+    rows = readout.reshape(copies, len(labels), -1).index_select(1, real)
+    low = torch.get_autocast_dtype(rows.device.type) if torch.is_autocast_enabled(rows.device.type) else weight.dtype
+    with torch.autocast(rows.device.type, enabled=False):
+        objective, nll, divergence = _VocabularyLoss.apply(  # type: ignore[no-untyped-call]
+            rows.to(low), weight, bias, labels[real], smoothing, r_drop
+        )
+    return LossSums(objective - divergence, nll, torch.tensor(len(real), device=labels.device)), divergence
+
+
+class _VocabularyLoss(torch.autograd.Function):
+    """Forward makes the gradients as well; backward scales them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        rows: Float[Tensor, "copies labels readout"],
+        weight: Float[Tensor, "vocab readout"],
+        bias: Float[Tensor, " vocab"],
+        labels: Int[Tensor, " labels"],
+        smoothing: float,
+        r_drop: float,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        table, low_bias = weight.to(rows.dtype), bias.to(rows.dtype)
+        d_rows, d_weight, d_bias = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
+        total, nll, divergence = weight.new_zeros(3)
+        at_once = ROWS.get(rows.device.type, MANY_ROWS)
+        for start in range(0, len(labels), at_once):
+            part, own = rows[:, start : start + at_once], labels[start : start + at_once].view(1, -1, 1)
+            flat = part.flatten(0, 1)
+            logits = torch.addmm(low_bias, flat, table.t()).to(weight.dtype).view(*part.shape[:2], -1)
+            gap = logits[0] - logits[1] if r_drop else None
+            scores, log_sum = _cross_entropy_(logits, own.expand(len(rows), -1, 1), smoothing)
+            total += scores[0]
+            nll += scores[1]
+            if gap is not None:
+                divergence += _divergence_(logits, gap, log_sum, r_drop)
+            _subtract_wanted_(logits, own.expand(len(rows), -1, 1), smoothing)
+            gradient = logits.flatten(0, 1)
+            d_bias += gradient.sum(0)
+            gradient = gradient.to(rows.dtype)
+            d_rows[:, start : start + at_once] = torch.mm(gradient, table).view_as(part)
+            if rows.dtype == weight.dtype:
+                d_weight.addmm_(gradient.t(), flat)
+            else:
+                d_weight += torch.mm(gradient.t(), flat)
+        ctx.save_for_backward(d_rows, d_weight, d_bias)
+        ctx.mark_non_differentiable(nll, divergence)
+        return total + divergence, nll, divergence
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_objective: Tensor, *_: Any) -> Any:
+        d_rows, d_weight, d_bias = ctx.saved_tensors
+        return d_rows * d_objective, d_weight * d_objective, d_bias * d_objective, None, None, None
+
+
+def _cross_entropy_(
+    logits: Float[Tensor, "copies labels vocab"], own: Int[Tensor, "copies labels 1"], smoothing: float
+) -> tuple[tuple[Tensor, Tensor], Float[Tensor, "copies labels 1"]]:
+    """Turn logits into probabilities; loss with and without smoothing, and the logarithm of each row's sum of exps."""
+    top, of_label = logits.amax(-1, keepdim=True), logits.gather(-1, own)
+    mean = logits.mean(-1, keepdim=True) if smoothing else of_label
+    torch.softmax(logits, dim=-1, out=logits)
+    log_sum = top - logits.amax(-1, keepdim=True).log()  # the largest probability is at least 1 / vocab: exact
+    nll = (log_sum - of_label).sum() / len(logits)
+    total = (1 - smoothing) * nll + smoothing * (log_sum - mean).sum() / len(logits)
+    return (total, nll), log_sum
+
+
+def _subtract_wanted_(
+    gradient: Float[Tensor, "copies labels vocab"], own: Int[Tensor, "copies labels 1"], smoothing: float
+) -> None:
+    """Take what a label wants of each word from what the model gives it."""
+    share = 1 / len(gradient)
+    gradient.scatter_add_(-1, own, gradient.new_tensor(-share * (1 - smoothing)).expand(own.shape))
+    if smoothing:
+        gradient.sub_(share * smoothing / gradient.size(-1))
+
+
+def _divergence_(
+    both: Float[Tensor, "2 labels vocab"],
+    gap: Float[Tensor, "labels vocab"],
+    log_sum: Float[Tensor, "2 labels 1"],
+    r_drop: float,
+) -> Float[Tensor, ""]:
+    """R-Drop's share of the loss; turn the probabilities p and q into its gradient plus half of themselves.
+
+    `gap` is what is between the logits, and becomes g = log p - log q. By p's logits the gradient of
+    KL(p||q) + KL(q||p) is p (g - KL(p||q)) + p - q, by q's the same with p and q exchanged, and -g.
+    """
+    p, q = both
+    gap += log_sum[1] - log_sum[0]
+    difference = p - q
+    scale = r_drop / 4
+    kl_p, kl_q = (p * gap).sum(-1, keepdim=True), -(q * gap).sum(-1, keepdim=True)
+    p.mul_(torch.add(0.5 - scale * kl_p, gap, alpha=scale)).add_(difference, alpha=scale)
+    q.mul_(torch.sub(0.5 - scale * kl_q, gap, alpha=scale)).sub_(difference, alpha=scale)
+    divergence: Tensor = scale * (kl_p + kl_q).sum()
+    return divergence

@@ -1,0 +1,66 @@
+"""Which files heed-align has written: no other is replaced."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from heed.errors import UserError
+from heed.runs.json_files import read_object
+
+LINE = re.compile(rb"(?:\d+[-?]\d+(?: \d+[-?]\d+)*)?\n")
+NPZ = re.compile(rb"PK\x03\x04.{26}0\.npy", re.DOTALL)
+
+Proof = Callable[[Path], bool]
+
+SPLITS = ("train", "valid", "test")
+
+
+def is_alignment(path: Path) -> bool:
+    """Whether every line of a file is an alignment in Pharaoh's format."""
+    with path.open("rb") as file:
+        return all(LINE.fullmatch(line) for line in file)
+
+
+def is_alignment_report(path: Path) -> bool:
+    """Whether a file holds scores of an alignment."""
+    return {"precision", "recall", "aer"} <= read_object(path).keys()
+
+
+def is_weights(path: Path) -> bool:
+    """Whether a file holds soft alignments, as numpy writes them."""
+    with path.open("rb") as file:
+        return bool(NPZ.match(file.read(64)))
+
+
+def report_path(alignment: Path) -> Path:
+    """Where the scores of an alignment are."""
+    return Path(f"{alignment}.report.json")
+
+
+def refuse_strangers(alignment: Path, weights: Path | None, scored: bool) -> None:
+    """UserError if what would be written over is anything but a former alignment of heed's, its scores or weights."""
+    written: list[tuple[str, Path, Proof]] = [("output", alignment, is_alignment)]
+    written += [("output", report_path(alignment), is_alignment_report)] if scored else []
+    written += [("weights", weights, is_weights)] if weights else []
+    for key, path, is_own in written:
+        if not _may_be_written(path, is_own):
+            raise UserError(f"{path} is there, and heed-align has not written it; choose another {key}=FILE")
+
+
+def own_files(folder: Path) -> list[Path]:
+    """The alignments that heed-align has written into the folder of a run that it makes for them."""
+    alignments = [folder / f"{split}.align" for split in SPLITS]
+    written = [path for path in alignments if _is_own(path, is_alignment)]
+    return written + [report_path(path) for path in alignments if _is_own(report_path(path), is_alignment_report)]
+
+
+def _may_be_written(path: Path, is_own: Proof) -> bool:
+    """A file that does not exist, is empty, cannot be replaced (a FIFO), or is heed's own."""
+    try:
+        return not path.is_file() or path.stat().st_size == 0 or is_own(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); choose another place for the output") from error
+
+
+def _is_own(path: Path, is_own: Proof) -> bool:
+    return path.is_file() and not path.is_symlink() and is_own(path)

@@ -1,0 +1,156 @@
+"""Which files of a run folder heed has written. No other is ever removed or replaced.
+
+A file counts if it has one of the names that heed writes, is a file itself (no symlink, and below none), and holds
+what heed writes there. A folder is a run if its environment.json is heed's.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from heed.bundle import FILES, is_model
+from heed.files import remove_parts
+from heed.runs import alignment_files, evaluation_folder
+from heed.runs.json_files import read_object
+from heed.training.event_files import own_event_files
+
+CONFIG, ENVIRONMENT, REPORT, TRACE = "config.yaml", "environment.json", "report.json", "trace.json"
+LAST, BEST, PREVIOUS = (f"checkpoints/{name}.ckpt" for name in ("last", "best", "previous"))
+SUBWORDS = ("subwords/source.model", "subwords/target.model")
+MODEL = "model"
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether heed has begun a run in this folder."""
+    return is_environment(folder / ENVIRONMENT)
+
+
+def is_config(path: Path) -> bool:
+    """Whether this is the config.yaml of a run."""
+    return read_config(path) is not None
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """The settings of a run; None for a file that is not there, is damaged, or that heed has not written."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    return content if isinstance(content, dict) and {"seed", "corpus", "model"} <= content.keys() else None
+
+
+def is_environment(path: Path) -> bool:
+    """Whether this is the environment.json of a run."""
+    packages = read_object(path).get("packages")
+    return isinstance(packages, dict) and isinstance(packages.get("heed"), str)
+
+
+def is_report(path: Path) -> bool:
+    """Whether this is the report.json of a finished run."""
+    return {"best", "steps"} <= read_object(path).keys()
+
+
+def _begins(start: bytes) -> Callable[[Path], bool]:
+    """Whether a file is of the format whose files begin like this."""
+
+    def begins(path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+
+    return begins
+
+
+_is_checkpoint, _is_subwords, _is_trace = _begins(b"PK"), _begins(b"\n"), _begins(b"{\n")
+
+PROOFS: Mapping[str, Callable[[Path], bool]] = {
+    TRACE: _is_trace,
+    **dict.fromkeys((LAST, BEST, PREVIOUS), _is_checkpoint),
+    **dict.fromkeys(SUBWORDS, _is_subwords),
+    **{f"{MODEL}/{name}": lambda path: is_model(path.parent) for name in FILES if name != "config.json"},
+    f"{MODEL}/config.json": lambda path: is_model(path.parent),
+    REPORT: is_report,
+    CONFIG: is_config,
+    ENVIRONMENT: is_environment,
+}
+"""Name of a file that training writes -> whether one of that name is heed's; what proves others comes last."""
+
+
+def own_files(folder: Path) -> list[Path]:
+    """Every file of the run in this folder that heed has written, in an order in which they can be removed."""
+    proved = [folder / name for name, proof in PROOFS.items() if _is_own(folder, folder / name, proof)]
+    others = [*own_event_files(folder), *evaluation_folder.own_files_below(folder / "evaluate")]
+    others += alignment_files.own_files(folder / "align")
+    return [path for path in others if _is_direct(folder, path)] + proved
+
+
+def conflicts(folder: Path) -> list[Path]:
+    """What stands where a new run would write, and heed has not written."""
+    places = {folder / name for name in PROOFS} | {(folder / name).parent for name in PROOFS} | {folder / "tensorboard"}
+    own = {*own_files(folder)}
+    return sorted(path for path in places - {folder} - own if os.path.lexists(path) and not _is_folder(path))
+
+
+def conflicts_on_resuming(folder: Path) -> list[Path]:
+    """What stands where a run that goes on would write, and is not its own."""
+    strange = [folder / REPORT] if os.path.lexists(folder / REPORT) and not is_report(folder / REPORT) else []
+    if os.path.lexists(folder / MODEL / "config.json") and not is_model(folder / MODEL):
+        strange.append(folder / MODEL / "config.json")
+    if _holds(folder / LAST, _is_checkpoint):  # a damaged one is dealt with where checkpoints are read
+        others = [folder / name for name in (BEST, PREVIOUS)]
+        strange += [path for path in others if os.path.lexists(path) and not _holds(path, _is_checkpoint)]
+    return strange
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is anything to go on from."""
+    return any((folder / name).is_file() for name in (LAST, PREVIOUS))
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what killed processes have left of files that they were writing; call it while the folder is locked."""
+    for name in PROOFS:
+        if _is_folder((folder / name).parent):
+            remove_parts(folder / name)
+
+
+def remove(folder: Path, files: list[Path]) -> None:
+    """Remove these files, and the folders below `folder` that are empty then."""
+    for path in files:
+        path.unlink(missing_ok=True)
+    remove_empty(folder, files)
+
+
+def remove_empty(folder: Path, files: list[Path]) -> None:
+    """Remove the folders below `folder` in which these files were, if nothing else is in them."""
+    for parent in sorted({parent for path in files for parent in _parents(folder, path)}, reverse=True):
+        if parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
+
+
+def _parents(folder: Path, path: Path) -> Iterator[Path]:
+    yield from (parent for parent in path.parents if folder in parent.parents)
+
+
+def _is_own(folder: Path, path: Path, proof: Callable[[Path], bool]) -> bool:
+    return _is_direct(folder, path) and _holds(path, proof)
+
+
+def _holds(path: Path, proof: Callable[[Path], bool]) -> bool:
+    try:
+        return path.is_file() and proof(path)
+    except OSError:
+        return False
+
+
+def _is_direct(folder: Path, path: Path) -> bool:
+    """Whether no symlink is on the way from the folder to the file."""
+    return path.is_file() and not any(part.is_symlink() for part in (path, *_parents(folder, path)))
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

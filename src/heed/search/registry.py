@@ -1,0 +1,141 @@
+"""Searches by name: those of heed, and those that another package registers."""
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from heed import extensions
+from heed.errors import UserError
+from heed.search.greedy import Hypothesis
+from heed.settings import nearest
+
+Found = Sequence[Hypothesis | list[Hypothesis]]
+Function = TypeVar("Function", bound=Callable[..., Found])
+
+GIVEN = ("model", "src", "src_len", "bos_id", "eos_id", "prefix")
+"""Arguments of a search that no setting may name: the program passes them."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search and what it can do.
+
+    Args:
+        name: how settings name it, as in `search=beam`.
+        function: called as `function(model, src, src_len, bos_id, eos_id, **settings)`. Returns for each sentence one
+            `Hypothesis`, or a list of them, best first. It can force a beginning if it has a parameter `prefix`.
+        n_best: whether it finds several translations of a sentence; then it has a parameter `n_best`.
+        random: whether it draws random numbers; then it runs in float32 unless another precision is asked for, so that
+            the same seed gives the same translations on every machine.
+    """
+
+    name: str
+    function: Callable[..., Found]
+    n_best: bool
+    random: bool
+
+    @property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """Its settings: every parameter of the function that the program does not pass itself."""
+        signature = inspect.signature(self.function, eval_str=True)
+        return {name: parameter for name, parameter in signature.parameters.items() if name not in GIVEN}
+
+    @property
+    def takes_prefix(self) -> bool:
+        """Whether the beginning of a translation can be forced."""
+        return "prefix" in inspect.signature(self.function).parameters
+
+    def bind(self, settings: Mapping[str, Any], n_best: int | None) -> dict[str, Any]:
+        """All settings to call the function with, defaults among them.
+
+        Raises:
+            UserError: every unknown name, missing value and wrong type, in one line; more translations than it finds.
+        """
+        if n_best is not None and n_best < 1:
+            raise UserError(f"n_best={n_best}, expected 1 or more")
+        if n_best is not None and n_best > 1 and not self.n_best:
+            several = " or ".join(f"search={one.name}" for one in _SEARCHES.values() if one.n_best)
+            raise UserError(f"n_best={n_best}: search={self.name} finds one translation; choose {several}")
+        bound = {**settings, "n_best": n_best} if self.n_best and n_best is not None else dict(settings)
+        if faults := self._faults(bound):
+            raise UserError("; ".join(faults))
+        return {name: bound.get(name, parameter.default) for name, parameter in self.parameters.items()}
+
+    def run(self, settings: Mapping[str, Any], *arguments: Any, **prefix: Any) -> Found:
+        """Call the function.
+
+        Raises:
+            UserError: it refuses a value.
+        """
+        try:
+            return self.function(*arguments, **settings, **prefix)
+        except ValueError as error:
+            raise UserError(f"search={self.name}: {error}") from error
+
+    def describe(self, bound: Mapping[str, Any]) -> str:
+        """The name and the settings that `bind` gave, as in `beam(beam_size=5, length_penalty=1.0)`."""
+        given = [f"{name}={value}" for name, value in bound.items() if value is not None]
+        return self.name + (f"({', '.join(given)})" if given else "")
+
+    def _faults(self, settings: Mapping[str, Any]) -> list[str]:
+        parameters = self.parameters
+        faults = []
+        for name, value in settings.items():
+            if name not in parameters:
+                near = nearest(name, parameters)
+                faults.append(f"search.{name}={value}: search={self.name} has no such setting{near}")
+            elif expected := _type_fault(value, parameters[name].annotation):
+                faults.append(f"search.{name}={value}: should be {expected}")
+        missing = [name for name, one in parameters.items() if one.default is one.empty and name not in settings]
+        return [*faults, *(f"search.{name}: has no value; give search.{name}=…" for name in missing)]
+
+
+def _type_fault(value: Any, annotation: Any) -> str:
+    """What was expected instead of the value, or nothing; types are strict, as of JSON: "3" is not 3."""
+    if annotation is inspect.Parameter.empty:
+        return ""
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    try:
+        adapter.validate_json(json.dumps(value, default=str), strict=True)
+    except ValidationError as error:
+        messages = [fault["msg"].removeprefix("Input should be ") for fault in error.errors()]
+        return " or ".join(dict.fromkeys(messages))
+    return ""
+
+
+_SEARCHES: dict[str, Search] = {}
+
+
+def register(name: str, *, n_best: bool = False, random: bool = False) -> Callable[[Function], Function]:
+    """Decorator that makes a search known as `name`; see `Search` for what it declares.
+
+    Raises:
+        ValueError: another search has this name.
+    """
+
+    def add(function: Function) -> Function:
+        other = _SEARCHES[name].function if name in _SEARCHES else function
+        if (other.__module__, other.__qualname__) != (function.__module__, function.__qualname__):
+            raise ValueError(f"search {name} is {other.__module__}.{other.__qualname__} already; choose another name")
+        _SEARCHES[name] = Search(name, function, n_best, random)
+        return function
+
+    return add
+
+
+def search(name: str) -> Search:
+    """The search registered as `name`, by heed or by an installed extension.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in _SEARCHES:
+        extensions.load()
+    if name not in _SEARCHES:
+        near = nearest(name, _SEARCHES)
+        raise UserError(f"search={name}: there is no such search; expected {', '.join(_SEARCHES)}{near}")
+    return _SEARCHES[name]

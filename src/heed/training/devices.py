@@ -1,0 +1,58 @@
+"""Where a run computes and in which precision: heed's words, and Lightning's."""
+
+from typing import Literal, NamedTuple, cast
+
+import torch
+
+from heed.errors import UserError
+from heed.models.fast.product import multiplies_bfloat16
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+LIGHTNING: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+"""Precision of products -> what Lightning calls it; weights are float32 in both."""
+
+
+class Devices(NamedTuple):
+    """What Lightning's Trainer is given."""
+
+    accelerator: Literal["cpu", "cuda", "mps"]
+    devices: int | list[int]
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device called `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:N` or `mps`. UserError if it is absent."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not (kind == "cuda" and number.isdecimal())):
+        raise UserError(f"device={device}: expected auto, cpu, cuda, cuda:N for a number N, or mps")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise UserError(f"device={device}: torch finds {_gpus(torch.cuda.device_count())}; use device=cpu or auto")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError(f"device={device}: torch finds no GPU of Apple's here; use device=cpu or auto")
+    return torch.device(device)
+
+
+def _gpus(count: int) -> str:
+    return f"{count or 'no'} GPU{'s' if count > 1 else ''} here"
+
+
+def lightning_devices(device: str, here: int = 1) -> Devices:
+    """What Lightning is given for a device and `here` processes on this machine.
+
+    UserError for a device that is not there, and for the number of a GPU if there are several processes.
+    """
+    found = resolve_device(device)
+    if found.index is None:
+        return Devices(cast(Literal["cpu", "cuda", "mps"], found.type), here)
+    if here > 1:
+        raise UserError(f"device={device}: each of {here} processes has a GPU of its own; use device=cuda")
+    return Devices("cuda", [found.index])
+
+
+def resolve_precision(precision: Precision, device: str) -> Literal["float32", "bfloat16"]:
+    """`auto` is bfloat16 if the device multiplies it in hardware, else float32: emulated, it is only slower."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if multiplies_bfloat16(resolve_device(device).type) else "float32"

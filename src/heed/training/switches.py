@@ -1,0 +1,85 @@
+"""Settings of the whole process that training needs, put back when it ends, however it ends."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Literal
+
+import torch
+from torch.utils import deterministic
+
+from heed.training.memory import freed_memory_reused
+
+MatmulPrecision = Literal["highest", "high", "medium"]
+
+LIBRARIES = ("lightning.pytorch", "lightning.fabric")
+"""Loggers that announce what is of no use to whoever trains."""
+
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
+"""An environment variable: cuBLAS adds up in the same order every time only with a workspace of a fixed size."""
+
+
+@contextmanager
+def switched(matmul_precision: MatmulPrecision = "high") -> Iterator[None]:
+    """Deterministic algorithms, the precision of float32 products, malloc, random numbers, logging and warnings."""
+    with ExitStack() as stack:
+        stack.enter_context(quiet())
+        stack.enter_context(_deterministic())
+        stack.enter_context(_matmul_precision(matmul_precision))
+        stack.enter_context(freed_memory_reused())
+        stack.enter_context(torch.random.fork_rng(_initialised_gpus()))
+        yield
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what Lightning prints about itself; warnings that mean something to a person stay."""
+    levels = {name: logging.getLogger(name).level for name in LIBRARIES}
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    filled, benchmark = deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark  # type: ignore[attr-defined]
+    workspace = os.environ.get(CUBLAS)
+    torch.use_deterministic_algorithms(True)
+    # Its other half fills every new tensor with NaN, which finds faults and costs time.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    os.environ[CUBLAS] = ":4096:8"
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = benchmark
+        os.environ.pop(CUBLAS)
+        if workspace is not None:
+            os.environ[CUBLAS] = workspace
+
+
+@contextmanager
+def _matmul_precision(precision: MatmulPrecision) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _initialised_gpus() -> list[int]:
+    """Those whose random numbers somebody may have drawn already."""
+    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []

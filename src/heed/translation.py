@@ -1,0 +1,184 @@
+"""A translation of one line: its text, its score, and where the model looked for each of its words."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from heed.errors import UserError
+from heed.maps import Level, Line, Map, attention_map
+from heed.text.subwords import Subwords
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A translation with its attention, as `Translator` returns it.
+
+    The text was written by a search, or given by the caller (`Translator.force`).
+
+    Args:
+        text: the translation.
+        score: what ranks it: its log-probability in nats, which beam search divides for length.
+        src: the source line, its pieces and its words.
+        tgt: the same of the translation.
+        piece_weights: attention between pieces: a row for each piece of the translation, and for its `</s>` if the
+            model wrote it; a column for each piece of the source and for its `</s>`. Rows sum to 1.
+        vocabularies: of the source and of the target.
+        languages: of both sides, as the model folder names them, or empty texts.
+        others: what else the search found, best first.
+
+    Example:
+        >>> import heed.translator
+        >>> translator = heed.translator.load("runs/tiny/model")
+        >>> t = translator.translate("a dog barks")
+        >>> t.source_words
+        ['a', 'dog', 'barks']
+        >>> t.attention.shape == (len(t.words), len(t.source_words))
+        True
+        >>> [0 <= source < 3 for source, _ in t.alignment] == [True] * len(t.words)
+        True
+    """
+
+    text: str
+    score: float
+    src: Line = field(repr=False)
+    tgt: Line = field(repr=False)
+    piece_weights: Float[Tensor, "tgt src"] = field(repr=False, compare=False)
+    vocabularies: tuple[Subwords, Subwords] = field(repr=False)
+    languages: tuple[str, str] = field(default=("", ""), repr=False)
+    others: tuple["Translation", ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def source(self) -> str:
+        """The source line as it was given."""
+        return self.src.text
+
+    @property
+    def source_words(self) -> list[str]:
+        """The words of the source as they were given; those of a script without spaces are the model's pieces."""
+        return self.src.words
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the translation."""
+        return self.tgt.words
+
+    @property
+    def source_pieces(self) -> list[str]:
+        """The subwords that the model read."""
+        return self.vocabularies[0].pieces(self.src.ids)
+
+    @property
+    def pieces(self) -> list[str]:
+        """The subwords that make up the translation."""
+        return self.vocabularies[1].pieces(self.tgt.ids)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model ended the translation itself; if not, it was cut at its longest length."""
+        return len(self.piece_weights) > len(self.tgt.ids)
+
+    @property
+    def candidates(self) -> tuple["Translation", ...]:
+        """All that the search found, best first; the first is this one."""
+        return (self, *self.others)
+
+    @cached_property
+    def _word_map(self) -> Map:
+        return attention_map(self.piece_weights, self.src.by_word, self.tgt.by_word)
+
+    def map(self, level: Level = "word") -> Map:
+        """The attention between words, or between pieces."""
+        if level == "word":
+            return self._word_map
+        source, target = self.vocabularies
+        return attention_map(self.piece_weights, self.src.divided(source, level), self.tgt.divided(target, level))
+
+    @property
+    def attention(self) -> Float32[np.ndarray, "words source_words"]:
+        """For each word of the translation (row) how much the model looked at each source word (column).
+
+        The weights of a source word's pieces are summed, the rows of a word's pieces averaged. A row sums to 1 less
+        what fell on the source's `</s>`, which `weights(end=True)` shows.
+        """
+        return self.weights()
+
+    def weights(self, level: Level = "word", end: bool = False) -> Float32[np.ndarray, "rows columns"]:
+        """`attention`, of words or pieces.
+
+        Args:
+            level: what a row and a column stand for, `word` or `piece`.
+            end: add a last column, for the source's `</s>`; then each row sums to 1.
+        """
+        found = self.map(level)
+        columns, rows = found.size
+        weights: Float32[np.ndarray, "rows columns"] = found.weights[:rows, : columns + end].numpy().copy()
+        return weights
+
+    @property
+    def alignment(self) -> list[tuple[int, int]]:
+        """(source word, target word) for each word of the translation, counted from 0: where the model looked most.
+
+        A word of which the model has no piece, and one for which it looked at `</s>` alone, has no link.
+        """
+        return sorted(self._word_map.links(), key=lambda link: (link[1], link[0]))
+
+    def plot(self, end: bool = False, level: Level = "word") -> "matplotlib.figure.Figure":
+        """The attention as a picture, for `savefig` or to be shown in a notebook.
+
+        Args:
+            end: show `</s>` too.
+            level: what a row and a column stand for.
+
+        Raises:
+            UserError: matplotlib is not installed.
+        """
+        try:
+            from heed.viz.heatmap import heatmap  # noqa: PLC0415 - matplotlib takes a second, and may be missing
+        except ModuleNotFoundError as error:
+            raise UserError(f"plot() needs {error.name}; install it with: pip install 'heed[plot]'") from error
+        shown = self.shown(level, end)
+        return heatmap(shown.weights, shown.src, shown.tgt)
+
+    def shown(self, level: Level = "word", end: bool = False) -> Map:
+        """The attention for people to see: words that the model does not know end in `⁇`.
+
+        Its weights have a row for each word and a column for each source word; with `end` they have `</s>` too.
+        """
+        found = self.map(level)
+        if level == "word":
+            found = found._replace(src=self.src.marked(found.src), tgt=self.tgt.marked(found.tgt))
+        return found.with_end() if end else found._replace(weights=found.between_words)
+
+    def _repr_html_(self) -> str:
+        """The interactive map, as which a notebook shows the object."""
+        # for notebooks alone
+        from heed.viz.attention_map import map_html  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: PLC0415
+        from heed.viz.entries import Candidate  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: PLC0415
+
+        src_lang, tgt_lang = self.languages
+        others = [Candidate(one.words, one.score, one.weights(end=True), one.text) for one in self.others]
+        return str(
+            map_html(
+                self.source_words,
+                self.words,
+                self.weights(end=True),
+                score=self.score,
+                alignment=self.alignment,
+                candidates=others,
+                source_text=self.source,
+                text=self.text,
+                unknown=self.src.unknown,
+                src_lang=src_lang or None,
+                tgt_lang=tgt_lang or None,
+            )
+        )

@@ -1,0 +1,549 @@
+"""A trained model as a library: text in, translations with their attention out.
+
+import heed
+translator = heed.load("runs/tiny/model")
+translator.translate("The black cat sleeps.").text
+"""
+
+import copy
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from heed import bundle
+from heed.bundle import Bundle
+from heed.data.encoded import LONGEST
+from heed.errors import UserError
+from heed.maps import UNSPACED, Level, Line, Symmetrisation, has_spaces, link_words, read_lines, written_line
+from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
+from heed.passes import Forced, Model, forced, searched
+from heed.search.greedy import Hypothesis
+from heed.search.registry import Search
+from heed.search.registry import search as search_named
+from heed.text.subwords import EOS, Subwords
+from heed.translation import Translation
+
+log = logging.getLogger(__name__)
+
+PAIRS, HYPOTHESES = 64, 256
+"""What a batch has unless `batch_size` says otherwise: pairs in a forced pass, hypotheses that grow in a search.
+
+With fewer, a CPU wastes what a step costs anyway; more do not fit into its cache.
+"""
+
+Precision = Literal["auto", "float32", "bfloat16"]
+"""The type of a search's products; `auto` is bfloat16 if the hardware multiplies it and the search draws nothing."""
+
+Progress = Callable[[int, int], object]
+"""Called with the number of lines done and the number of all lines."""
+
+
+def load(model: str | Path | Sequence[str | Path], device: str = "auto", precision: Precision = "auto") -> "Translator":
+    """Load a model folder.
+
+    Args:
+        model: a model folder, as `runs/tiny/model`, or several of the same two vocabularies, which then translate as
+            one: their probabilities are averaged.
+        device: `auto` is a GPU if there is one; or `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: of the matrix products of a search: `float32`, `bfloat16`, or `auto`: bfloat16 if the hardware
+            multiplies it and the search draws no random numbers. Scores and alignments are always float32.
+
+    Raises:
+        UserError: a folder that is not there or is damaged, vocabularies that differ, a device that is not there.
+
+    Example:
+        >>> from heed.translator import load
+        >>> translator = load("runs/tiny/model")
+        >>> translator.src_lang, translator.tgt_lang
+        ('en', 'fr')
+    """
+    folders = [str(model)] if isinstance(model, str | Path) else [str(one) for one in model]
+    loaded = bundle.load_ensemble(folders, device_named(device))
+    return Translator(loaded, precision, [Path(folder) for folder in folders])
+
+
+def device_named(name: str) -> torch.device:
+    """The device called `name`; `auto` is a GPU if there is one.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device={name}: {reason}; use device=auto, cpu, or cuda on a machine with a GPU") from error
+    return device
+
+
+class Translator:
+    """A loaded model, ready to translate, to score and to align.
+
+    Its methods may be called from several threads at once: nothing in it changes but a copy of the weights in bfloat16,
+    which is made at the first search that uses it. On a GPU their batches take turns.
+
+    Args:
+        loaded: the model and its two vocabularies, as `heed.bundle.load` reads them.
+        precision: as for `load`.
+        folders: where the model was read from.
+    """
+
+    def __init__(self, loaded: Bundle, precision: Precision = "auto", folders: Sequence[Path] = ()) -> None:
+        self.bundle, self.precision, self.folders = loaded, precision, tuple(folders)
+        self._copying = threading.Lock()
+        self._rounded: Model | None = None
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What the model folder says of its training: languages, corpus, scores."""
+        return self.bundle.about
+
+    @property
+    def src_lang(self) -> str:
+        """The language that it translates from, or an empty text if the folder does not say."""
+        return _text(self.about.get("src_lang"))
+
+    @property
+    def tgt_lang(self) -> str:
+        """The language that it translates to, or an empty text if the folder does not say."""
+        return _text(self.about.get("tgt_lang"))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.bundle.model.parameters()).device
+
+    @overload
+    def translate(
+        self,
+        text: str,
+        search: str = ...,
+        *,
+        n_best: int | None = ...,
+        prefix: str | Sequence[str] | None = ...,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+        **settings: Any,
+    ) -> Translation: ...
+
+    @overload
+    def translate(
+        self,
+        text: Iterable[str],
+        search: str = ...,
+        *,
+        n_best: int | None = ...,
+        prefix: str | Sequence[str] | None = ...,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+        **settings: Any,
+    ) -> list[Translation]: ...
+
+    def translate(
+        self,
+        text: str | Iterable[str],
+        search: str = "greedy",
+        *,
+        n_best: int | None = 1,
+        prefix: str | Sequence[str] | None = None,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> Translation | list[Translation]:
+        """Translate a line, or several.
+
+        Args:
+            text: a line of text, or any number of lines. An empty line stays empty, whatever its prefix.
+            search: `greedy`, `beam`, `sample`, or the name of a registered search.
+            n_best: the number of translations of each line in `candidates`; None: as many as the search finds.
+            prefix: how the translation begins: one for all lines, or one for each. Its words are whole words: what
+                follows is a new word or a punctuation mark, and never more letters of the last word, except in scripts
+                that are written without spaces. A prefix of another spelling than the vocabulary's is normalised.
+            batch_size: hypotheses that grow at once; None: 256. The translations do not depend on it.
+            progress: called with the lines done and all lines after each batch.
+            settings: those of the search, as `beam_size=8`, `length_penalty=0.6`, `temperature=0.7`, `max_len=100`.
+
+        Returns:
+            A `Translation` for a str, otherwise a list of them in the order of the lines.
+
+        Raises:
+            UserError: a search, a setting or a value that does not exist, in one line.
+
+        Example:
+            >>> import heed.translator
+            >>> translator = heed.translator.load("runs/tiny/model")
+            >>> translator.translate("a dog barks", max_len=9, prefix="un chien").text.startswith("un chien")
+            True
+            >>> one, two = translator.translate(["a dog", "the cat"], search="beam", beam_size=4, n_best=3)
+            >>> len(two.candidates)
+            3
+        """
+        given = [text] if isinstance(text, str) else list(text)
+        lines = read_source(given, self.bundle.src)
+        results = self.search_lines(
+            lines, search, n_best=n_best, prefix=prefix, batch_size=batch_size, progress=progress, **settings
+        )
+        return results[0] if isinstance(text, str) else results
+
+    def search_lines(
+        self,
+        lines: Sequence[Line],
+        search: str = "greedy",
+        *,
+        n_best: int | None = 1,
+        prefix: str | Sequence[str] | None = None,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+        precision: Precision | None = None,
+        spaced: bool | None = None,
+        **settings: Any,
+    ) -> list[Translation]:
+        """`translate` of lines that are encoded already.
+
+        Args:
+            lines: as `heed.maps.read_lines` encodes them.
+            precision: instead of the translator's own.
+            spaced: whether white space sets the words of the translations apart, as for `heed.maps.read_lines`.
+        """
+        named = search_named(search)
+        bound = named.bind(settings, n_best)
+        model = self._searching(named.random, precision or self.precision)
+        prefixes = self._prefixes(named, prefix, len(lines))
+        empty = [Hypothesis([], 0.0, torch.zeros(0, 1))]
+        found = {index: empty for index, line in enumerate(lines) if not line.ids}
+        for batch in searched(model, lines, partial(named.run, bound), per_batch(batch_size, bound), prefixes):
+            found |= batch
+            _report(progress, len(found), len(lines))
+        return [self._translation(line, found[index], spaced) for index, line in enumerate(lines)]
+
+    @overload
+    def force(  # type: ignore[overload-overlap]  # a str is lines of one letter each, too
+        self, sources: str, targets: str, *, batch_size: int | None = ..., progress: Progress | None = ...
+    ) -> Translation: ...
+
+    @overload
+    def force(
+        self,
+        sources: Iterable[str],
+        targets: Iterable[str],
+        *,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> list[Translation]: ...
+
+    def force(
+        self,
+        sources: str | Iterable[str],
+        targets: str | Iterable[str],
+        *,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> Translation | list[Translation]:
+        """What the model makes of translations that it is given: score, attention and alignment, in float32.
+
+        All sources are taken for one text, and all targets too: whether white space sets words apart is decided once
+        for each side (`heed.maps.has_spaces`).
+
+        Args:
+            sources: a line, or several.
+            targets: the translation of each.
+            batch_size: pairs at once; None: 64. The results do not depend on it.
+            progress: called with the pairs done and all pairs after each batch.
+
+        Returns:
+            A `Translation` for two str, otherwise a list of them, in order; `score` is the log-probability of the
+            target in nats, over its pieces and `</s>`.
+
+        Raises:
+            UserError: as many sources as targets were expected.
+
+        Example:
+            >>> import heed.translator
+            >>> translator = heed.translator.load("runs/tiny/model")
+            >>> pair = translator.force("a dog barks", "un chien aboie")
+            >>> pair.attention.shape
+            (3, 3)
+        """
+        src = [sources] if isinstance(sources, str) else list(sources)
+        tgt = [targets] if isinstance(targets, str) else list(targets)
+        check_lengths(src, tgt)
+        src_lines = read_source(src, self.bundle.src, has_spaces(src))
+        tgt_lines = read_target(tgt, self.bundle.tgt, has_spaces(tgt))
+        results = self.force_lines(src_lines, tgt_lines, batch_size=batch_size, progress=progress)
+        return results[0] if isinstance(sources, str) and isinstance(targets, str) else results
+
+    def force_lines(
+        self,
+        sources: Sequence[Line],
+        targets: Sequence[Line],
+        *,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> list[Translation]:
+        """`force` of lines that are encoded already."""
+        found: dict[int, Forced] = {}
+        for batch in forced(self.bundle.model, sources, targets, _positive(batch_size, PAIRS)):
+            found |= batch
+            _report(progress, len(found), len(sources))
+        return [
+            Translation(target.text, found[index].score, source, target, found[index].weights, *self._sides)
+            for index, (source, target) in enumerate(zip(sources, targets, strict=True))
+        ]
+
+    @overload
+    def score(  # type: ignore[overload-overlap]
+        self, sources: str, targets: str, *, batch_size: int | None = ..., progress: Progress | None = ...
+    ) -> float: ...
+
+    @overload
+    def score(
+        self,
+        sources: Iterable[str],
+        targets: Iterable[str],
+        *,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> list[float]: ...
+
+    def score(
+        self,
+        sources: str | Iterable[str],
+        targets: str | Iterable[str],
+        *,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> float | list[float]:
+        """The log-probability of each target as the translation of its source, in nats; arguments as for `force`.
+
+        Example:
+            >>> import heed.translator
+            >>> translator = heed.translator.load("runs/tiny/model")
+            >>> translator.score("a dog barks", "un chien aboie") < 0
+            True
+        """
+        if isinstance(sources, str) and isinstance(targets, str):
+            return self.force(sources, targets).score
+        pairs = self.force(_listed(sources), _listed(targets), batch_size=batch_size, progress=progress)
+        return [pair.score for pair in pairs]
+
+    @overload
+    def align(  # type: ignore[overload-overlap]
+        self,
+        sources: str,
+        targets: str,
+        *,
+        threshold: float | None = ...,
+        level: Level = ...,
+        reverse: "Translator | None" = ...,
+        symmetrisation: Symmetrisation = ...,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> list[tuple[int, int]]: ...
+
+    @overload
+    def align(
+        self,
+        sources: Iterable[str],
+        targets: Iterable[str],
+        *,
+        threshold: float | None = ...,
+        level: Level = ...,
+        reverse: "Translator | None" = ...,
+        symmetrisation: Symmetrisation = ...,
+        batch_size: int | None = ...,
+        progress: Progress | None = ...,
+    ) -> list[list[tuple[int, int]]]: ...
+
+    def align(
+        self,
+        sources: str | Iterable[str],
+        targets: str | Iterable[str],
+        *,
+        threshold: float | None = None,
+        level: Level = "word",
+        reverse: "Translator | None" = None,
+        symmetrisation: Symmetrisation = "grow-diag-final-and",
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> list[tuple[int, int]] | list[list[tuple[int, int]]]:
+        """Link the words of each target to the words of its source, by the attention of the forced pass.
+
+        Args:
+            sources: a line, or several.
+            targets: the translation of each.
+            threshold: link every pair of at least this weight, instead of each target word's heaviest.
+            level: link words, or pieces.
+            reverse: a model of the other direction; the links of both are then made one alignment.
+            symmetrisation: how: `grow-diag-final-and`, `intersection` or `union`.
+            batch_size: pairs at once; None: 64.
+            progress: called with the pairs done and all pairs after each batch, of each direction.
+
+        Returns:
+            (source word, target word) from 0, sorted; a list of such lists for several lines.
+
+        Raises:
+            UserError: the other model is of other languages, or divides a line differently.
+
+        Example:
+            >>> import heed.translator
+            >>> translator = heed.translator.load("runs/tiny/model")
+            >>> [target for _, target in translator.align("a dog barks", "un chien aboie", threshold=None)] != []
+            True
+        """
+        src, tgt = _listed(sources), _listed(targets)
+        maps = [pair.map(level) for pair in self.force(src, tgt, batch_size=batch_size, progress=progress)]
+        turned = None
+        if reverse is not None:
+            check_reverse(self, reverse)
+            turned = [pair.map(level) for pair in reverse.force(tgt, src, batch_size=batch_size, progress=progress)]
+        links = [sorted(one) for one in link_words(maps, threshold, turned, symmetrisation)]
+        return links[0] if isinstance(sources, str) and isinstance(targets, str) else links
+
+    def _searching(self, random: bool, precision: Precision) -> Model:
+        """The model to search with: the loaded one, or its copy in bfloat16."""
+        fast = precision == "auto" and not random and multiplies_bfloat16(self.device)
+        if precision != "bfloat16" and not fast:
+            return self.bundle.model
+        with self._copying:
+            if self._rounded is None:
+                shared: dict[int, Any] = {id(one): one for one in self.bundle.model.parameters()}
+                rounded = copy.deepcopy(self.bundle.model, shared)
+                multiply_in_bfloat16(rounded)
+                self._rounded = rounded
+            return self._rounded
+
+    @cached_property
+    def _sides(self) -> tuple[tuple[Subwords, Subwords], tuple[str, str]]:
+        return (self.bundle.src, self.bundle.tgt), (self.src_lang, self.tgt_lang)
+
+    def _translation(self, source: Line, several: Sequence[Hypothesis], spaced: bool | None) -> Translation:
+        lines = [written_line(one.ids, self.bundle.tgt, spaced) for one in several]
+        best, *others = (
+            Translation(line.text, one.score, source, line, one.attention, *self._sides)
+            for line, one in zip(lines, several, strict=True)
+        )
+        return replace(best, others=tuple(others)) if others else best
+
+    def _prefixes(
+        self, named: Search, prefix: str | Sequence[str] | None, count: int
+    ) -> tuple[list[list[int]], Bool[Tensor, " vocab"]] | None:
+        """The pieces of each line's prefix, and those of the vocabulary that may not follow it."""
+        if prefix is None:
+            return None
+        if not named.takes_prefix:
+            raise UserError(f"search={named.name} cannot begin with a prefix; choose another search, or give no prefix")
+        each = [prefix] * count if isinstance(prefix, str) else list(prefix)
+        if len(each) != count:
+            raise UserError(f"{len(each)} prefixes for {count} lines; expected one for all, or one for each")
+        return self.bundle.tgt.encode_lines(each), self._lengthening
+
+    @cached_property
+    def _lengthening(self) -> Bool[Tensor, " vocab"]:
+        tgt = self.bundle.tgt
+        return torch.tensor(
+            [
+                _lengthens(piece) or (tgt.is_special(i) and i != EOS)
+                for i, piece in enumerate(tgt.pieces(range(len(tgt))))
+            ]
+        )
+
+
+def align(
+    translator: Translator, sources: Iterable[str], targets: Iterable[str], **options: Any
+) -> list[list[tuple[int, int]]]:
+    """Link the words of each target to the words of its source; arguments as for `Translator.align`.
+
+    Example:
+        >>> import heed
+        >>> heed.align(heed.load("runs/tiny/model"), ["a dog barks"], ["un chien aboie"], threshold=0.99)
+        [[]]
+    """
+    return translator.align(_listed(sources), _listed(targets), **options)
+
+
+def _lengthens(piece: str) -> bool:
+    """Whether a piece goes on with letters or digits of the word before it; they have no `▁` in front of them."""
+    return piece[:1].isalnum() and not UNSPACED.match(piece)
+
+
+def read_source(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None) -> list[Line]:
+    """Source lines as the model reads them: the first pieces of one that is too long, which is logged."""
+    return _read(lines, subwords, spaced, "source")
+
+
+def read_target(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None) -> list[Line]:
+    """The same of target lines."""
+    return _read(lines, subwords, spaced, "target")
+
+
+def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: str) -> list[Line]:
+    encoded = read_lines(lines, subwords, spaced)
+    for number, line in enumerate(encoded):
+        if len(line.ids) > LONGEST:
+            warning = "%s line %d has %d pieces: only the first %d are read"
+            log.warning(warning, side, number + 1, len(line.ids), LONGEST)
+            encoded[number] = replace(line, ids=line.ids[:LONGEST], word_index=line.word_index[:LONGEST])
+    return encoded
+
+
+def per_batch(batch_size: int | None, settings: Mapping[str, Any]) -> int:
+    """How many sentences a search takes at once, so that about `batch_size` hypotheses grow together."""
+    each = settings.get("beam_size") or settings.get("n_best") or 1
+    return max(1, _positive(batch_size, HYPOTHESES) // max(1, each))
+
+
+def check_reverse(forward: Translator, reverse: Translator) -> None:
+    """Refuse a model that is known not to be of the other direction.
+
+    Raises:
+        UserError: its languages are others.
+    """
+    given, expected = (reverse.src_lang, reverse.tgt_lang), (forward.tgt_lang, forward.src_lang)
+    if all(given) and all(expected) and given != expected:
+        folder = ",".join(map(str, reverse.folders))
+        raise UserError(
+            f"reverse={folder} translates {given[0]} to {given[1]}; "
+            f"expected a model of the other direction, {expected[0]} to {expected[1]}"
+        )
+
+
+def check_lengths(sources: Sequence[str], targets: Sequence[str]) -> None:
+    """Refuse sources and targets that are not as many.
+
+    Raises:
+        UserError: with both numbers.
+    """
+    if len(sources) != len(targets):
+        raise UserError(f"{len(sources)} sources and {len(targets)} targets; expected a target for each source")
+
+
+def _positive(batch_size: int | None, default: int) -> int:
+    if batch_size is None:
+        return default
+    if batch_size < 1:
+        raise UserError(f"batch_size={batch_size}, expected 1 or more")
+    return batch_size
+
+
+def _report(progress: Progress | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(done, total)
+
+
+def _listed(lines: str | Iterable[str]) -> list[str]:
+    return [lines] if isinstance(lines, str) else list(lines)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,135 @@
+"""How a run endures: killed again and again, or trained for long; minutes, run by hand from the root of the checkout.
+
+    python -m tests.endure [--kills 24] [--seed 1]
+    python -m tests.endure --steps 10000
+
+The first trains a small run straight; then the same run, ended by SIGKILL at random moments and continued by the same
+command, every third kill while a checkpoint is being written. What the two leave must agree in every bit: weights and
+their average, optimizer, validation history, and all that TensorBoard reads. The second looks, during a run of so many
+updates, at what the process holds: resident memory, open files, threads. Exits with 1 where something differs or grows.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.small_run import READ, differences, events, overrides
+
+ROOT = Path(__file__).resolve().parents[1]
+
+KILLED = (
+    "trainer.max_steps=1000 trainer.validate_steps=100 checkpoint_steps=5 pictures=2 "
+    "r_drop=1.0 word_dropout=0.1 ema=0.99"
+).split()
+
+
+class Held(NamedTuple):
+    """What a process has of the machine at one moment."""
+
+    step: int
+    mebibytes: float
+    files: int
+    threads: int
+
+
+def main() -> None:
+    """Endure, and say how it went."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=24, help="how often the run is ended by SIGKILL")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments")
+    parser.add_argument("--steps", type=int, help="train for so many updates instead, and look at what grows")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as runs:
+        held = grows(Path(runs), given.steps) if given.steps else survives(Path(runs), given.kills, given.seed)
+    sys.exit(0 if held else 1)
+
+
+def survives(runs: Path, kills: int, seed: int) -> bool:
+    """Whether a run that was killed so often is the run that was not."""
+    began = time.monotonic()
+    subprocess.run(command(runs, "straight", *KILLED), cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    print(f"straight run: {time.monotonic() - began:.0f} s")
+    moment = random.Random(seed)
+    torn = 0
+    for number in range(kills):
+        torn += kill_once(runs, moment, in_writing=number % 3 == 2)
+    starts = kills + 1
+    subprocess.run(command(runs, "killed", *KILLED), cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    differing = differences(runs / "straight", runs / "killed")
+    points = sum(len(values) for values in events(runs / "killed").values())
+    print(f"killed run: {kills} kills, {torn} of them left a half-written checkpoint, {starts} starts", end="")
+    print(f", {time.monotonic() - began:.0f} s in all; {points:,} points of curves, images and texts")
+    for name in READ:
+        print(f"{name:10} {'DIFFERENT' if name in differing else 'the same in every bit'}")
+    return not differing
+
+
+def kill_once(runs: Path, moment: random.Random, in_writing: bool) -> bool:
+    """Start the run, let it write a checkpoint, kill it some moment later; whether half a checkpoint was left."""
+    folder = runs / "killed" / "checkpoints"
+    last = folder / "last.ckpt"
+    before = last.stat().st_ino if last.exists() else None
+    errors = runs / "errors"
+    with errors.open("w") as file:
+        process = subprocess.Popen(command(runs, "killed", *KILLED), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=file)
+    while process.poll() is None and (not last.exists() or last.stat().st_ino == before):
+        time.sleep(0.005)
+    if in_writing:
+        while process.poll() is None and not any(folder.glob(".last.ckpt.*")):
+            pass
+    else:
+        time.sleep(moment.uniform(0, 0.3))
+    process.kill()
+    if process.wait() >= 0:
+        raise SystemExit(f"the run ended by itself before it could be killed:\n{errors.read_text()}")
+    halves = list(folder.glob(".*.ckpt.*"))
+    for half in halves:
+        half.unlink()  # so that the next one is told from this one
+    return bool(halves)
+
+
+def grows(runs: Path, steps: int) -> bool:
+    """Whether a long run holds no more in its last two fifths than in the two before; in the first it settles."""
+    every = max(1, steps // 20)
+    lengths = (f"trainer.max_steps={steps}", f"trainer.validate_steps={every}", "progress_bar=false")
+    began = time.monotonic()
+    seen: list[Held] = []
+    print("    step   memory   files   threads")
+    with subprocess.Popen(command(runs, "long", *lengths), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            words = line.replace(",", "").split()
+            if words and words[0].isdigit() and int(words[0]) % every == 0 and int(words[0]) < steps:
+                seen.append(held_by(process.pid, int(words[0])))
+                print(
+                    f"{seen[-1].step:8,} {seen[-1].mebibytes:5.1f} MiB {seen[-1].files:7} {seen[-1].threads:9}",
+                    flush=True,
+                )
+    settled = [held for held in seen if held.step >= steps / 5]
+    middle = len(settled) // 2
+    early, late = (Held(*map(max, zip(*part, strict=True))) for part in (settled[:middle], settled[middle:]))
+    more = late.mebibytes - early.mebibytes
+    print(f"{time.monotonic() - began:.0f} s; most held up to step {early.step:,} and after: {more:+.1f} MiB", end="")
+    print(f", {late.files - early.files:+} files, {late.threads - early.threads:+} threads")
+    return process.returncode == 0 and more < 5 and late.files <= early.files and late.threads <= early.threads
+
+
+def held_by(pid: int, step: int) -> Held:
+    """What Linux says of a process."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    resident, threads = int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"])
+    return Held(step, resident, len(list(Path(f"/proc/{pid}/fd").iterdir())), threads)
+
+
+def command(runs: Path, name: str, *more: str) -> list[str]:
+    """The command line of a run."""
+    return [sys.executable, "-m", "heed.cli.train", *overrides(runs, f"run={name}", "early_stop=null", *more)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Codes of languages as people and corpora write them."""
+
+import pytest
+
+from heed.metrics.languages import SPACELESS, language, script
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ("zh zho chi cmn ZH zh_CN zh-TW zh-Hans-CN zho_Hans zho_Hant cn CN cn_Hans", "zh"),
+        ("ja jpn jp JP ja_JP jpn_Jpan ja_JP.UTF-8", "ja"),
+        ("pt por pt_BR pt-BR", "pt"),
+        ("fa per fas pes fa_IR", "fa"),
+        ("he iw heb", "he"),
+        ("de ger deu deu_Latn de_AT@euro", "de"),
+        ("cs cz cze ces", "cs"),
+        ("uk ua ukr", "uk"),
+    ],
+)
+def test_one_language_has_one_code(codes: str, expected: str) -> None:
+    """Catches codes of ISO 639-2 and -3, BCP 47, FLORES and locales, and a country's in the place of a language's."""
+    assert {language(code) for code in codes.split()} == {expected}
+
+
+@pytest.mark.parametrize("code", ["zho_Hans", "cn", "yue", "nan", "lzh", "jp", "tha_Thai", "lao", "khm", "mya", "bod"])
+def test_languages_without_spaces_are_known_by_their_script(code: str) -> None:
+    """Catches a sibling of a language in a table: Cantonese scored as one word a sentence."""
+    assert script(code) in SPACELESS
+
+
+@pytest.mark.parametrize("code", ["ko", "vi", "zh-Latn", "en_US", "hi", "ar"])
+def test_languages_with_spaces_are_scored_by_words(code: str) -> None:
+    """Catches characters counted where there are words: pinyin has them."""
+    assert script(code) not in SPACELESS
+
+
+@pytest.mark.parametrize("code", ["", " ", "target", "xx", "zz", "english", "??", "a-b-c-d-e-f-g-h"])
+def test_what_is_no_code_is_no_language(code: str) -> None:
+    """Catches an exception for any text that a user may put there, and English guessed for the unknown."""
+    assert language(code) != "en"
+    assert script(code) not in SPACELESS

@@ -1,0 +1,67 @@
+"""A model whose steps multiply in bfloat16: the products alone lose digits."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
+from heed.search.ensemble import Ensemble
+from tests.support.models import BOS, KINDS, rounded, sentences, small_model
+
+LENGTHS = [5, 4, 2]
+STEP = {"decoder.output", "decoder.readout", "decoder.attention.attn_combine", "decoder.cells.0", "decoder.cells.1"}
+
+
+@pytest.mark.parametrize("changes", [{}, {"layer_norm": True, "dec_layers": 2}, {"query": "current"}])
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_stay_near_and_keep_the_digits_of_what_is_no_product(kind: str, changes: dict[str, Any]) -> None:
+    """Catches types that do not go together, and states or attention weights rounded to eight bits."""
+    exact, low = (small_model(score=kind, **changes) for _ in range(2))
+    multiply_in_bfloat16(low)
+    src, src_len = sentences(LENGTHS)
+    token = torch.full((len(src),), BOS)
+    with torch.inference_mode():
+        (state, memory), (low_state, low_memory) = exact.encode(src, src_len), low.encode(src, src_len)
+        for _ in range(4):
+            logits, state, weights = exact.step(token, state, memory)
+            low_logits, low_state, low_weights = low.step(token, low_state, low_memory)
+            token = logits.argmax(1)
+            assert not rounded(low_state.hidden)
+            assert not rounded(low_weights)
+            assert rounded(low_logits)
+            torch.testing.assert_close(low_weights.sum(1), torch.ones(len(src)), rtol=0, atol=1e-6)
+            torch.testing.assert_close(low_weights, weights, rtol=0, atol=0.02)
+            torch.testing.assert_close(low_logits, logits, rtol=0, atol=0.05 * float(logits.std()))
+
+
+def test_which_layers_multiply_in_bfloat16() -> None:
+    """Catches one that was forgotten, which costs time, and one too many, such as the keys' or an embedding's."""
+    model = small_model(dec_layers=2, layer_norm=True, tie="all", tgt_vocab=20)
+    before = model.decoder.embedding.weight.clone()
+    multiply_in_bfloat16(Ensemble([model]))
+    low = {name.rpartition(".")[0] for name, one in model.named_parameters() if one.dtype is torch.bfloat16}
+    assert low == STEP | {"decoder.attention.attn.query"}
+    assert model.decoder.embedding.weight.equal(before)
+
+
+def test_a_whole_sentence_runs_too() -> None:
+    """A deep decoder's upper layers take whole sentences by another way than steps do."""
+    model = small_model(dec_layers=2)
+    multiply_in_bfloat16(model)
+    src, src_len = sentences(LENGTHS)
+    with torch.inference_mode():
+        state, memory = model.encode(src, src_len)
+        token = torch.full((len(src), 1), BOS)
+        stepped = model.step(token[:, 0], state, memory)[0]
+        whole = model(src, src_len, token)[0][:, 0]
+    torch.testing.assert_close(whole, stepped, rtol=0, atol=0.05 * float(stepped.std()))
+
+
+def test_a_device_says_what_it_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches emulated bfloat16, which is slower than float32 and less exact, and a CPU that answers for others."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "avx2": True})
+    assert not multiplies_bfloat16("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert multiplies_bfloat16("cpu")
+    assert not multiplies_bfloat16("mps")

@@ -1,0 +1,212 @@
+"""No file that heed did not write is ever deleted or replaced: by no command, by no setting, through no symlink."""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support import model_folder
+from tests.support.commands import Outcome, forked
+from tests.support.small_run import overrides
+
+SHORT = ["trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=32", "corpus.valid=2", "pictures=0"]
+
+NO_TEXT = [
+    "corpus=files",
+    "corpus.name=x",
+    "corpus.src_lang=a",
+    "corpus.tgt_lang=b",
+    "corpus.train=t",
+    "corpus.valid=t",
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+
+
+def train(*more: str, flags: tuple[str, ...] = ()) -> Outcome:
+    return forked(Path(".."), "train", *flags, *overrides(Path("runs"), *SHORT, *more))
+
+
+def train_without_text(*more: str) -> Outcome:
+    return forked(Path(".."), "train", *NO_TEXT, "runs=runs", *more)
+
+
+def snapshot(folder: Path) -> Mapping[str, object]:
+    """Every name below a folder with what it is: bytes, where a symlink leads, or a kind."""
+    found: dict[str, object] = {}
+    for place, names, files in os.walk(folder):
+        for path in (Path(place, name) for name in [*names, *files]):
+            kind = path.lstat().st_mode
+            readable = path.read_bytes if stat.S_ISREG(kind) else (lambda kind=kind: stat.S_IFMT(kind))
+            found[str(path)] = path.readlink() if path.is_symlink() else readable()
+    return found
+
+
+def foreign(*names: str) -> Mapping[str, object]:
+    """Files of a user."""
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(f"years of work: {name}")
+    return {name: Path(name).read_bytes() for name in names}
+
+
+def evaluate(*more: str, command: str = "evaluate") -> Outcome:
+    return forked(Path(".."), command, "model=runs/own/model", *more)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> list[str]:
+    """A model, a corpus for it, and how an evaluation on that is asked for."""
+    model_folder.write(Path("runs/own/model"))
+    for lang, lines in (("en", model_folder.SOURCES), ("fr", model_folder.TARGETS)):
+        model_folder.write_lines(Path(f"own/test.{lang}"), lines)
+    return ["corpus=files", "corpus.name=own", "corpus.src_lang=en", "corpus.tgt_lang=fr", "corpus.test=own/test"]
+
+
+def changed(before: Mapping[str, object]) -> list[str]:
+    now = snapshot(Path())
+    return [name for name, content in before.items() if now.get(name) != content]
+
+
+@pytest.mark.parametrize("more", [[], ["overwrite=true"], ["debug=one_batch", "run=p"]])
+def test_a_folder_with_a_config_of_another_program_is_no_run(more: list[str]) -> None:
+    """Catches a project folder emptied because it has a config.yaml, before the text is even looked for."""
+    before = foreign("runs/p/config.yaml", "runs/p/chapters/one.tex", "runs/p/checkpoints/last.ckpt")
+    for outcome in (train("run=p", *more), train_without_text("run=p", *more)):
+        assert outcome.code == 2
+        assert "is no run that heed has begun" in outcome.line
+        assert snapshot(Path()).keys() == {*before, "runs", "runs/p", "runs/p/chapters", "runs/p/checkpoints"}
+        assert changed(before) == []
+
+
+def test_a_finished_run_outlives_its_successor_s_misspelt_text() -> None:
+    """Catches a run deleted by `overwrite=true corpus.train=trian`, and the typo reported after that."""
+    assert train("run=tiny").code == 0
+    before = snapshot(Path())
+    assert "does not exist" in train_without_text("run=tiny", "overwrite=true").line
+    assert train("run=tiny", "overwrite=true", "model.hid_dim=-1").code == 2
+    assert changed(before) == []
+    assert snapshot(Path()).keys() == before.keys()
+
+
+def test_a_debug_run_does_not_replace_a_finished_one() -> None:
+    """Catches a run of days replaced by one of one step."""
+    assert train("run=tiny", "trainer.max_steps=3").code == 0
+    before = snapshot(Path())
+    outcome = forked(Path(".."), "train", "debug=one_batch", "run=tiny", "runs=runs")
+    assert outcome.code == 2
+    assert "holds a run with other settings" in outcome.line
+    assert changed(before) == []
+
+
+def test_a_run_is_replaced_if_asked_and_its_neighbours_files_stay() -> None:
+    """Catches notes, pictures and links in a run folder gone with the run."""
+    assert train("run=tiny").code == 0
+    names = ("notes.txt", "model/notes.txt", "checkpoints/epoch-7.ckpt", "tensorboard/events.out.tfevents.mine")
+    before = {**foreign(*(f"runs/tiny/{name}" for name in names))}
+    Path("runs/tiny/link").symlink_to("../../elsewhere")
+    outcome = train("run=tiny", "overwrite=true", "seed=2")
+    assert outcome.code == 0, outcome.err
+    assert "the former run is kept in" in outcome.out
+    assert changed(before) == []
+    assert Path("runs/tiny/link").is_symlink()
+    assert "seed: 2" in Path("runs/tiny/config.yaml").read_text()
+    assert not Path("runs/tiny/.replaced").exists()
+
+
+def test_another_text_is_refused_and_the_run_stays() -> None:
+    """Catches a run that goes on over another text with the vocabularies of the first."""
+    for name, lines in {"t.a": ["1 2 3", "2 3"] * 8, "t.b": ["3 2 1", "3 2"] * 8}.items():
+        model_folder.write_lines(Path(name), lines)
+    small = [line for line in overrides(Path("runs"), *SHORT) if not line.startswith("corpus")]
+    command = [*small, *NO_TEXT, "run=tiny", "trainer.max_steps=4"]
+    outcome = forked(Path(".."), "train", *command)
+    assert outcome.code == 0, outcome.err
+    Path("runs/tiny/report.json").unlink()  # as if it had been killed before that
+    before = snapshot(Path("runs"))
+    model_folder.write_lines(Path("t.b"), ["3 2 1", "3 4"] * 8)
+    outcome = forked(Path(".."), "train", *command)
+    assert outcome.code == 2
+    assert "the text has changed since this run was begun" in outcome.line
+    assert changed(before) == []
+
+
+@pytest.mark.parametrize("name", ["multirun.yaml", "runs/multirun.yaml"])
+def test_a_sweep_that_fails_leaves_the_records_of_others(name: str) -> None:
+    """Catches a multirun.yaml that another program needs replaced by Hydra's record, or deleted as that."""
+    before = foreign(name)
+    assert forked(Path(".."), "train", "--multirun", *NO_TEXT, "runs=runs", "seed=1,2").code == 2
+    assert changed(before) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["runs/multirun.yaml", "runs/reverse/sweep.md"])
+def test_a_sweep_leaves_the_records_of_others(name: str) -> None:
+    """Catches a multirun.yaml that another program needs deleted as Hydra's record of this sweep."""
+    before = foreign(name)
+    outcome = train("seed=1,2", "hydra.verbose=false", flags=("--multirun",))
+    assert changed(before) == []
+    assert outcome.code == (2 if name.endswith("sweep.md") else 0), outcome.err
+    assert Path("runs/reverse/seed-1/report.json").exists()
+    assert not Path("multirun").exists()
+    assert {path.name for path in Path("runs").iterdir()} <= {"multirun.yaml", "reverse"}
+
+
+def test_a_sweep_whose_folder_for_hydra_holds_another_record_is_refused() -> None:
+    before = foreign("mine/multirun.yaml")
+    outcome = train("seed=1,2", "hydra.sweep.dir=mine", flags=("--multirun",))
+    assert outcome.code == 2
+    assert "would replace mine/multirun.yaml" in outcome.line
+    assert changed(before) == []
+
+
+def test_an_evaluation_replaces_its_former_self_and_nothing_else(own: list[str]) -> None:
+    """Catches pictures of a holiday removed with those of the last evaluation, and pictures of that one left."""
+    outcome = evaluate(*own, "output=out", "heatmaps=3")
+    assert outcome.code == 0, outcome.err
+    first = snapshot(Path("out"))
+    before = foreign("out/notes.txt", "out/heatmaps/holiday.png", "out/heatmaps/1.png")
+    assert evaluate(*own, "output=out", "heatmaps=2", "search=beam").code == 0
+    assert changed(before) == []
+    assert snapshot(Path("out")).keys() == {*first, *before} - {"out/heatmaps/0003.png"}
+    assert "beam" in Path("out/report.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["report.json", "hypotheses.txt", "references.txt", "gallery.html", "heatmaps", "heatmaps/0001.png"],
+)
+@pytest.mark.parametrize("former", [True, False])
+def test_an_evaluation_into_a_folder_with_files_of_others_is_refused(own: list[str], name: str, former: bool) -> None:
+    """Catches somebody's report.json, or scanned pages called 0001.png, replaced by an evaluation's."""
+    if former:
+        assert evaluate(*own, "output=out", "heatmaps=0").code == 0
+        Path("out/heatmaps").rmdir()
+        if name in ("hypotheses.txt", "references.txt", "gallery.html"):
+            return  # what a former evaluation has written cannot be told from what a user wrote over it
+        Path("out/report.json").unlink()
+    before = {**snapshot(Path("out")), **foreign(f"out/{name}")}
+    outcome = evaluate(*own, "output=out")
+    assert outcome.code == 2, outcome.err
+    assert "choose another place with output=DIR" in outcome.line
+    assert changed(before) == []
+
+
+@pytest.mark.parametrize("key", ["output", "weights"])
+def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) -> None:
+    """Catches `output=thesis.tex` instead of `target=`."""
+    before = foreign("thesis.tex", "x.align.report.json")
+    texts = ["source=own/test.en", "target=own/test.fr"]
+    keys = {"output": "new.align", key: "thesis.tex"}
+    outcome = evaluate(*texts, *(f"{name}={path}" for name, path in keys.items()), command="align")
+    assert outcome.code == 2
+    assert f"thesis.tex is there, and heed-align has not written it; choose another {key}=FILE" in outcome.line
+    assert changed(before) == []
+    for _ in range(2):  # its own are
+        assert evaluate(*texts, "output=a.align", "weights=a.npz", command="align").code == 0

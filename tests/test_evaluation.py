@@ -1,0 +1,180 @@
+"""An evaluation is values: whoever asks for them gets them, and a folder only if they ask for one."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heed.data.corpus import Corpus, Pairs
+from heed.errors import UserError
+from heed.evaluation import Evaluation, compare, evaluate, page, perplexity, text_scores, write
+from heed.metrics.alignment import alignment_scores
+from heed.metrics.bleu import bleu, sentence_bleu
+from heed.translator import Translator, load
+from tests.support.model_folder import SOURCES, TARGETS, write_lines
+from tests.support.model_folder import write as write_model
+
+GOLD = ["0-0 1-1 2?2", "0-0 1-1", "", "0-0 1-1", "1-1 2-0", "0-0 1-1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A model folder, and below the working directory the corpus that it names as its own."""
+    place = tmp_path_factory.mktemp("place")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        write_lines(Path("own/test.en"), SOURCES)
+        write_lines(Path("own/test.fr"), TARGETS)
+        write_lines(Path("own/test.align"), GOLD)
+        own = {"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"}
+        write_model(Path("runs/own/model"), {"src_lang": "en", "tgt_lang": "fr", "corpus": own})
+        yield place
+
+
+@pytest.fixture(scope="module")
+def translator(folder: Path) -> Translator:
+    return load("runs/own/model")
+
+
+@pytest.fixture(scope="module")
+def found(translator: Translator) -> Evaluation:
+    return evaluate(translator, search="beam", max_len=12, beam_size=3)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_written_and_nothing_printed(
+    translator: Translator, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a folder or a line that nobody asked for."""
+    before = contents(folder)
+    evaluate(translator, max_len=5)
+    assert contents(folder) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_numbers_are_those_of_the_texts_and_maps_beside_them(found: Evaluation) -> None:
+    """Catches sentences in the order of batches, swapped arguments, and maps of other text."""
+    assert (found.sources, found.references) == (SOURCES, TARGETS)
+    assert found.scores["bleu"] == bleu(hypotheses=found.hypotheses, references=TARGETS)
+    assert found.scores["perplexity"] == perplexity(found.forced)
+    assert found.gold is not None
+    links = [one.map().links() for one in found.forced]
+    assert found.scores["aer"] == alignment_scores(links, found.gold).aer
+    assert found.search == "beam(max_len=12, beam_size=3, length_penalty=1.0, coverage_penalty=0.0)"
+    for number, (scores, attention) in enumerate(zip(found.sentences, found.maps, strict=True)):
+        translation = found.translations[number]
+        assert attention.size == (len(SOURCES[number].split()), len(translation.words))
+        assert scores.log_probability == found.forced[number].score
+        if TARGETS[number]:
+            assert scores.bleu == sentence_bleu(hypothesis=translation.text, reference=TARGETS[number])
+            assert scores.entropy == pytest.approx(attention.health().entropy)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_results_do_not_depend_on_the_batch_size(translator: Translator, found: Evaluation, batch_size: int) -> None:
+    """Catches sums over batches, and a search or a pass in which sentences depend on one another."""
+    again = evaluate(translator, search="beam", max_len=12, beam_size=3, batch_size=batch_size)
+    assert again.hypotheses == found.hypotheses
+    assert again.scores == pytest.approx(found.scores)
+    for side, health in found.attention.items():
+        assert again.attention[side] == pytest.approx(health, rel=1e-5)
+
+
+def test_the_precision_of_the_translator_changes_no_score(found: Evaluation) -> None:
+    """Catches scores in bfloat16, which no other machine would give again."""
+    low = evaluate(load("runs/own/model", precision="bfloat16"), search="beam", max_len=12, beam_size=3)
+    assert low.report == found.report | {"sentences_per_second": low.report["sentences_per_second"]}
+
+
+@pytest.mark.parametrize(
+    "corpus",
+    [
+        {"reader": "files", "name": "news", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"},
+        Corpus("news", "en", "fr", {"test": lambda: Pairs(SOURCES, TARGETS, GOLD)}),
+    ],
+    ids=["settings", "object"],
+)
+def test_any_corpus_can_be_given(translator: Translator, found: Evaluation, corpus: Any) -> None:
+    """Catches text that has to lie in files, and one that is taken for the model's own."""
+    other = evaluate(translator, corpus, search="beam", max_len=12, beam_size=3)
+    assert (other.corpus, other.scores) == ("news", found.scores)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "dev"}, "corpus own has no dev split; give split=test"),
+        ({"corpus": "nowhere"}, "corpus.reader=nowhere: there is no such reader"),
+        ({"corpus": Corpus("x", "en", "de", {})}, "model=runs/own/model translates en to fr, and corpus x is en to de"),
+        ({"search": "best"}, "search=best: there is no such search"),
+        ({"beam_size": 2}, "search.beam_size=2: search=greedy has no such setting"),
+        ({"versus": "runs/other"}, "versus=runs/other: .* does not hold hypotheses.txt and references.txt"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_one_line(translator: Translator, options: dict[str, Any], message: str) -> None:
+    """Catches a traceback, and a fault of the settings that is found after the work."""
+    with pytest.raises(UserError, match=message) as refusal:
+        evaluate(translator, **options)
+    assert "\n" not in str(refusal.value)
+
+
+def test_gold_that_does_not_fit_is_refused_before_the_work(translator: Translator) -> None:
+    """Catches an alignment error near 1 without a word about why."""
+    corpus = Corpus("x", "en", "fr", {"test": lambda: Pairs(SOURCES, TARGETS, ["1-1 2-2 3-3", *GOLD[1:]])})
+    with pytest.raises(UserError, match="gold alignment of x, test, line 1: alignment link 3-3 in a pair of 3 source"):
+        evaluate(translator, corpus, progress=lambda *_: pytest.fail("it has begun"))
+
+
+def test_two_systems_are_compared_on_the_same_text(translator: Translator, tmp_path: Path, found: Evaluation) -> None:
+    """Catches a difference of the wrong sign, another system's own text, and a comparison that only a folder makes."""
+    other = evaluate(load(write_model(tmp_path / "model", translator.about, seed=4)), max_len=12)
+    compared = compare(found, other)
+    assert compared["bleu"].difference == pytest.approx(found.scores["bleu"] - other.scores["bleu"])
+    write(other, tmp_path / "other", heatmaps=0)
+    again = evaluate(translator, search="beam", max_len=12, beam_size=3, versus=tmp_path / "other")
+    assert again.versus is not None
+    assert again.versus["chrf"] == compared["chrf"]._asdict()
+    assert again.versus["search"] == "greedy(max_len=12)"
+    shorter = Corpus("x", "en", "fr", {"test": lambda: Pairs(SOURCES[:2], TARGETS[:2])})
+    with pytest.raises(UserError, match="have other references; only translations of the same text compare"):
+        compare(found, evaluate(translator, shorter, max_len=3))
+
+
+class TestFolder:
+    def test_it_holds_what_the_values_say(self, found: Evaluation, tmp_path: Path) -> None:
+        """Catches a file that is missing, or of other numbers than those returned."""
+        write(found, tmp_path / "out", heatmaps=2, format="svg")
+        assert {*contents(tmp_path / "out")} == {
+            *("report.json", "hypotheses.txt", "references.txt", "gallery.html"),
+            *("heatmaps/0001.svg", "heatmaps/0002.svg"),
+        }
+        assert json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8")) == found.report
+        assert (tmp_path / "out/gallery.html").read_text(encoding="utf-8") == page(found)
+
+    def test_its_files_are_of_one_evaluation(
+        self, found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Catches scores lost to a picture, and pictures of a former evaluation beside new scores."""
+        write(found, tmp_path, heatmaps=4)
+        monkeypatch.setattr("heed.evaluation.gallery", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        with pytest.raises(MemoryError):
+            write(found, tmp_path, heatmaps=1)
+        assert {*contents(tmp_path)} == {"report.json", "hypotheses.txt", "references.txt"}
+
+    def test_files_that_no_evaluation_wrote_stay(self, found: Evaluation, tmp_path: Path) -> None:
+        """Catches somebody's own report written over."""
+        (tmp_path / "report.json").write_text("mine")
+        with pytest.raises(UserError, match=r"report\.json"):
+            write(found, tmp_path)
+        assert contents(tmp_path) == {"report.json": b"mine"}
+
+
+def test_scores_of_texts_alone() -> None:
+    """Catches scores that only a model folder can have."""
+    scores = text_scores(["un chat"], ["un chat"], "fr")
+    assert (scores["chrf"], scores["ter"]) == (100.0, 0.0)

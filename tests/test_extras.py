@@ -1,0 +1,108 @@
+"""What works without the extras of heed, and what is reported where one is missing."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import distribution, distributions, packages_distributions
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from heed.errors import MissingExtra, UserError, needs
+
+BLOCK = """
+import json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+absent = set(json.loads(sys.argv[1]))
+sys.meta_path.insert(0, Absent())
+"""
+"""Importing a package named in the first argument fails as if it were not installed."""
+
+
+def closure(name: str) -> set[str]:
+    """A distribution and all that it brings without extras."""
+    brought: set[str] = set()
+    waiting = [name]
+    while waiting:
+        brought.add(canonicalize_name(waiting[-1]))
+        requirements = map(Requirement, distribution(waiting.pop()).requires or [])
+        needed = [each for each in requirements if each.marker is None or each.marker.evaluate({"extra": ""})]
+        waiting += [each.name for each in needed if canonicalize_name(each.name) not in brought]
+    return brought
+
+
+def python(code: str, installed: set[str]) -> "subprocess.CompletedProcess[str]":
+    """Run code where of all that is installed here only these distributions can be imported."""
+    owners = packages_distributions().items()
+    absent = [name for name, owner in owners if not {*map(canonicalize_name, owner)} & installed]
+    command = [sys.executable, "-c", BLOCK + code, json.dumps(absent)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_importing_heed_needs_nothing() -> None:
+    """Catches seconds of torch in every program that imports heed and may not need it."""
+    outcome = python("import heed, heed.errors", {"heed"})
+    assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "bundle",
+        "maps",
+        "models.seq2seq",
+        "search.beam",
+        "search.greedy",
+        "search.sample",
+        "text.subwords",
+        "viz.gallery",
+    ],
+)
+def test_translating_needs_no_extra(module: str) -> None:
+    """Catches a trainer that everyone must install who only translates."""
+    outcome = python(f"import heed.{module}", closure("heed"))
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_the_core_holds_no_trainer() -> None:
+    """Catches a dependency that moved from an extra into the core, and with it the test above proving nothing."""
+    others = {canonicalize_name(each.name) for each in distributions()} - closure("heed")
+    assert others >= {"lightning", "matplotlib", "requests", "sacrebleu", "sacremoses", "tensorboard", "torchtext"}
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "package"),
+    [
+        ("training.trainer", "train", "lightning"),
+        ("data.batches", "train", "torchtext"),
+        ("metrics.bleu", "train", "sacrebleu"),
+        ("viz.heatmap", "plot", "matplotlib"),
+    ],
+)
+def test_a_missing_extra_is_named_in_one_line(module: str, extra: str, package: str) -> None:
+    """Catches "No module named lightning", which does not say what to install."""
+    code = f"from heed.errors import needs\nwith needs({extra!r}):\n    import heed.{module}"
+    outcome = python(code, closure("heed"))
+    line = f"{package} is not installed; it comes with an extra of heed: pip install 'heed[{extra}]'"
+    assert outcome.stderr.splitlines()[-1] == f"heed.errors.MissingExtra: {line}"
+
+
+def test_a_missing_extra_is_an_error_of_the_user_and_of_the_import() -> None:
+    """Catches a traceback on the command line, and a caller's `except ImportError` that no longer fits."""
+    with pytest.raises(UserError) as refusal, needs("plot"):
+        import nowhere.to_be_found  # type: ignore[import-not-found]  # noqa: F401, PLC0415
+    assert isinstance(refusal.value, MissingExtra)
+    assert isinstance(refusal.value, ImportError)
+    assert str(refusal.value).startswith("nowhere is not installed;")
+
+
+def test_a_module_of_heed_that_is_missing_is_a_fault_of_heed() -> None:
+    """Catches advice to install an extra that would not help."""
+    with pytest.raises(ModuleNotFoundError, match=r"heed\.nowhere"), needs("plot"):
+        import heed.nowhere  # type: ignore[import-not-found]  # noqa: F401, PLC0415

@@ -1,0 +1,78 @@
+"""The import contracts of pyproject.toml: each must break when it is breached, or it checks nothing."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAYERS = "Layers import lower layers only"
+
+BREACHES = {
+    LAYERS: ("viz/heatmap.py", "heed.data.corpus"),
+    "data imports text, but not models, metrics or viz": ("data/batches.py", "heed.models.attention"),
+    "search imports models, but not text, metrics or viz": ("search/beam.py", "heed.text.subwords"),
+    "models imports torch and jaxtyping alone": ("models/encoder.py", "numpy"),
+    "models reaches its fast code from encoder and decoder alone": ("models/cell.py", "heed.models.fast.replay"),
+    "Only text.subwords imports sentencepiece": ("data/corpus.py", "sentencepiece"),
+    "Only data.batches imports torchtext": ("data/module.py", "torchtext"),
+    "Only data.fetch imports requests": ("data/corpus.py", "requests"),
+    "Only viz imports matplotlib": ("training/module.py", "matplotlib.pyplot"),
+    "Only training and data.module import lightning": ("data/batches.py", "lightning.pytorch"),
+    "lightning is imported under one name": ("training/module.py", "pytorch_lightning"),
+    "Only cli imports hydra and omegaconf": ("training/module.py", "omegaconf"),
+}
+"""Name of a contract -> a file, and an import planted in it that this contract alone forbids."""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_every_contract_has_a_breach() -> None:
+    """Catches a contract added without the proof that it can fail."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    assert [contract["name"] for contract in contracts] == list(BREACHES)
+
+
+@pytest.mark.parametrize("contract", BREACHES)
+def test_a_breach_breaks_its_contract(copy: Path, contract: str) -> None:
+    """Catches a contract that was loosened, misspelt, or left without the module that it names."""
+    file, module = BREACHES[contract]
+    with (copy / "src/heed" / file).open("a") as source:
+        source.write(f"\nimport {module}\n")
+
+    assert broken(copy) == [contract]
+
+
+def test_a_new_module_needs_a_layer(copy: Path) -> None:
+    """Catches a module at the top of heed that no contract covers."""
+    (copy / "src/heed/attic.py").touch()
+
+    assert broken(copy) == [LAYERS]
+
+
+def test_models_import_torch_and_jaxtyping_alone() -> None:
+    """Catches a package in models that no contract names, because nobody used it when the contracts were written."""
+    graph = grimp.build_graph("heed", include_external_packages=True, cache_dir=None)
+    models = {"heed.models", *graph.find_descendants("heed.models")}
+    imported = {name.split(".")[0] for module in models for name in graph.find_modules_directly_imported_by(module)}
+
+    assert imported - set(sys.stdlib_module_names) == {"heed", "torch", "jaxtyping"}
+
+
+def broken(folder: Path) -> list[str]:
+    """Check a copy of the sources; the names of the contracts that are broken."""
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"]
+    environment = {"PYTHONPATH": str(folder / "src")}
+    report = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False).stdout
+    assert "Contracts: " in report, report
+    return re.findall(r"^(.*) BROKEN", report, re.MULTILINE)

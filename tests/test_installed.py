@@ -1,0 +1,119 @@
+"""heed as a user has it: from a wheel, in an empty folder, far from any checkout."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SMALL = [
+    *(f"model.{name}=16" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")),
+    "trainer.max_steps=3",
+    "trainer.validate_steps=3",
+]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel and a source distribution."""
+    folder = tmp_path_factory.mktemp("dist")
+    build(ROOT, folder)
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder, cwd=ROOT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bin_folder(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the commands lie in an environment with the wheel, and what heed needs, but nothing of the checkout."""
+    environment = tmp_path_factory.mktemp("installed") / "env"
+    venv.create(environment, symlinks=True)
+    (wheel,) = dist.glob("*.whl")
+    python = environment / "bin" / "python"
+    run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
+    # What is installed here for this test's own Python, without downloading torch again. Python does not follow the
+    # checkout's own .pth files from there, so that heed is the one from the wheel.
+    packages = Path(sysconfig.get_path("purelib", vars={"base": environment, "platbase": environment}))
+    (packages / "needed.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    return environment / "bin"
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, as the working directory; nothing in the environment points at the checkout."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    return tmp_path
+
+
+def run(*command: str | Path, cwd: Path | None = None, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    outcome = subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return outcome
+
+
+def build(source: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    run(*command, "--wheel-dir", folder, source)
+
+
+def test_the_commands_work_in_an_empty_folder(bin_folder: Path, empty: Path) -> None:
+    """Catches a wheel without configs, without the embedded corpus, or without a file of the gallery."""
+    location = run(bin_folder / "python", "-c", "import heed; print(heed.__file__)").stdout
+    assert location.startswith(str(bin_folder.parent))
+
+    run(bin_folder / "heed-train", *SMALL)
+    run(bin_folder / "heed-evaluate", "model=runs/tiny/model", "split=valid", "search.max_len=8")
+    translated = run(bin_folder / "heed-translate", "model=runs/tiny/model", "search.max_len=8", stdin="a dog\na cat\n")
+    run(bin_folder / "heed-align", "model=runs/tiny/model", "split=valid", "output=links")
+
+    assert translated.stdout.count("\n") == 2
+    assert len((empty / "links").read_text().splitlines()) == 500
+    assert json.loads((empty / "runs/tiny/evaluate/valid/report.json").read_text())["aer"] > 0
+    assert (empty / "runs/tiny/evaluate/valid/gallery.html").exists()
+
+
+def test_experiments_come_along(bin_folder: Path, empty: Path) -> None:
+    """Catches a config group that only the checkout has."""
+    shown = run(bin_folder / "heed-train", "experiment=reverse", "attention=multi_head", "--cfg", "job").stdout
+    assert "reverse" in shown
+    assert list(empty.iterdir()) == []
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
+    """Catches a module that a pattern of .gitignore hides from the build, and tests or caches that are shipped."""
+    (wheel,) = dist.glob("*.whl")
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    listed = run("git", "ls-files", "src/heed", "configs", "data/tiny", cwd=ROOT).stdout.splitlines()
+    shipped = {"src/heed": "heed", "configs": "heed/configs", "data/tiny": "heed/data/tiny"}
+    expected = {
+        place + name.removeprefix(folder)
+        for folder, place in shipped.items()
+        for name in listed
+        if name.startswith(f"{folder}/")
+    }
+    assert held == expected
+
+
+def test_the_source_distribution_builds_the_same_wheel(dist: Path, tmp_path: Path) -> None:
+    """Catches a source distribution without what the build reads from the root of the checkout."""
+    (archive,) = dist.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path, filter="data")
+    build(next(tmp_path.iterdir()), tmp_path / "rebuilt")
+    (again,) = (tmp_path / "rebuilt").glob("*.whl")
+    (wheel,) = dist.glob("*.whl")
+    assert contents(again) == contents(wheel)
+
+
+def contents(wheel: Path) -> dict[str, int]:
+    """Names of files and their checksums."""
+    return {info.filename: info.CRC for info in zipfile.ZipFile(wheel).infolist()}

@@ -1,0 +1,512 @@
+"""A trained model as a library: in order, whatever stands beside a line, with the weights that belong to its words."""
+
+import doctest
+import pickle
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import heed.evaluation
+import heed.translation
+import heed.translator
+from heed import bundle
+from heed.errors import UserError
+from heed.models.seq2seq import Seq2Seq
+from heed.search.greedy import Hypothesis, greedy
+from heed.search.registry import register
+from heed.text.subwords import BOS, EOS
+from heed.translation import Translation
+from heed.translator import Precision, Translator, device_named, load
+from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
+
+SEARCHES: dict[str, dict[str, Any]] = {"greedy": {}, "beam": {"beam_size": 3}, "sample": {"seed": 3}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("run") / "model")
+
+
+@pytest.fixture(scope="module")
+def translator(folder: Path) -> Translator:
+    return load(folder, precision="float32")
+
+
+def texts(translator: Translator, lines: Sequence[str], **options: Any) -> list[str]:
+    return [one.text for one in translator.translate(lines, **{"max_len": 12, **options})]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("batch_size", [1, 2, None])
+@pytest.mark.parametrize("max_len", [12, None])
+def test_a_translation_depends_on_its_line_alone(
+    translator: Translator, search: str, batch_size: int | None, max_len: int | None
+) -> None:
+    """Catches an order that is not restored, padding that has a say, and a limit of length that is the batch's."""
+    options = {"search": search, "max_len": max_len, **SEARCHES[search]}
+    alone = [translator.translate(line, **options).text for line in SOURCES]
+
+    assert len(set(alone)) > 3
+    assert texts(translator, SOURCES, batch_size=batch_size, **options) == alone
+
+
+def test_a_str_gives_a_translation_and_any_iterable_a_list(translator: Translator) -> None:
+    """Catches a str that is taken for lines of one letter, and an iterator that is read twice."""
+    one = translator.translate("a dog", max_len=12)
+    assert isinstance(one, Translation)
+    assert [str(each) for each in translator.translate(iter(["a dog", ""]), max_len=12)] == [one.text, ""]
+    assert translator.translate([]) == []
+
+
+def test_an_empty_line_stays_empty(translator: Translator) -> None:
+    """Catches a translation made of nothing, lines that move up into the place of empty ones, and maps of nothing."""
+    lines = ["", "a dog", "   ", "\t", "a dog"]
+    found = translator.translate(lines, max_len=12, search="beam", n_best=2, prefix="un")
+
+    assert [one.text for one in found if not one.source.strip()] == ["", "", ""]
+    assert found[1].text == found[4].text != ""
+    assert (found[0].attention.shape, found[0].alignment, found[0].weights(end=True).shape) == ((0, 0), [], (0, 1))
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_attention_belongs_to_the_words_of_both_sides(translator: Translator, search: str) -> None:
+    """Catches columns of padding, </s> among the words, and weights of pieces that are lost when they make words."""
+    for one in translator.translate(SOURCES, search, max_len=12, **SEARCHES[search]):
+        assert one.source_words == one.source.split()
+        assert one.words == one.text.split()
+        assert one.attention.shape == (len(one.words), len(one.source_words))
+        assert one.attention.dtype == np.float32
+        whole = one.weights(end=True)
+        assert whole.shape == (len(one.words), len(one.source_words) + 1)
+        np.testing.assert_array_equal(whole[:, :-1], one.attention)
+        np.testing.assert_allclose(whole.sum(axis=1), 1.0, rtol=1e-5)
+        assert one.weights("piece").shape == (len(one.pieces), len(one.source_pieces))
+        links = {tgt: int(row.argmax()) for tgt, row in enumerate(one.attention) if row.any()}
+        assert one.alignment == [(src, tgt) for tgt, src in links.items()]
+
+
+def test_what_is_returned_can_be_changed_and_stored(translator: Translator) -> None:
+    """Catches an array that is the cache itself, and a translation that cannot go to another process."""
+    one = translator.translate("a dog barks", max_len=12)
+    before = one.attention.copy()
+    one.attention[:] = 0
+    np.testing.assert_array_equal(one.attention, before)
+    again = pickle.loads(pickle.dumps(one))
+    assert again == one
+    np.testing.assert_array_equal(again.attention, before)
+
+
+class TestNBest:
+    @pytest.mark.parametrize(("search", "n_best"), [("beam", 3), ("sample", 4)])
+    def test_candidates_stand_best_first(self, translator: Translator, search: str, n_best: int) -> None:
+        """Catches lists out of order, a best that is not the first, and candidates without their own attention."""
+        (one,) = translator.translate(["a dog barks"], search, n_best=n_best, max_len=12)
+        scores = [each.score for each in one.candidates]
+        assert len(scores) == n_best
+        assert scores == sorted(scores, reverse=True)
+        assert one.candidates[0] is one
+        for each in one.candidates:
+            assert each.attention.shape == (len(each.words), 3)
+            assert each.source == "a dog barks"
+
+    def test_more_than_one_changes_nothing_in_the_best(self, translator: Translator) -> None:
+        """Catches a search that ends sooner, and on another translation, if fewer are asked for."""
+        one, several, all_of_them = (
+            translator.translate(SOURCES, "beam", max_len=12, n_best=count) for count in (1, 3, None)
+        )
+        assert [len(each.candidates) for each in all_of_them if each.source] == [5] * 5
+        for first, second, third in zip(one, several, all_of_them, strict=True):
+            assert first.text == second.text == third.text
+            assert first.score == pytest.approx(second.score, abs=1e-5) == pytest.approx(third.score, abs=1e-5)
+
+
+class TestPrefix:
+    @pytest.mark.parametrize("search", SEARCHES)
+    @pytest.mark.parametrize("prefix", ["un chien", "la", "deux oiseaux chantent"])
+    def test_every_search_begins_with_it_and_scores_it(self, translator: Translator, search: str, prefix: str) -> None:
+        """Catches a prefix outside the score, its attention left out, and words that are lengthened."""
+        count = len(prefix.split())
+        found = translator.translate(SOURCES, search, prefix=prefix, n_best=None, max_len=14, **SEARCHES[search])
+        for line in (one for one in found if one.source):
+            for one in line.candidates:
+                assert one.words[:count] == prefix.split()
+                assert one.piece_weights.shape[1] == len(one.src.ids) + 1
+                assert len(one.piece_weights) - len(one.tgt.ids) in (0, 1)
+                score, rows = stepped(translator, one.src.ids, one.tgt.ids, one.finished)
+                length = ((5 + len(rows)) / 6) if search == "beam" else 1.0
+                assert one.score == pytest.approx(score / length, abs=1e-4)
+                torch.testing.assert_close(one.piece_weights, rows, rtol=1e-4, atol=1e-5)
+
+    def test_it_finds_what_the_search_would_have_found(self, translator: Translator) -> None:
+        """Catches a state that has not read the prefix: from its own beginning greedy search goes on as before."""
+        for source in filter(None, SOURCES):
+            one = translator.translate(source, max_len=14)
+            for count in range(1, len(one.words)):
+                again = translator.translate(source, max_len=14, prefix=" ".join(one.words[:count]))
+                if again.tgt.ids[: len(one.tgt.ids)] != one.tgt.ids:  # those words have other pieces of their own
+                    forced = translator.bundle.tgt.encode(" ".join(one.words[:count]))
+                    assert forced != one.tgt.ids[: len(forced)]
+
+    def test_each_line_may_have_its_own(self, translator: Translator) -> None:
+        """Catches a prefix of another line of the batch, and one of no words that forces anything."""
+        prefixes = ["un chat", "", "la", "deux oiseaux chantent", "le", "un"]
+        together = translator.translate(SOURCES, prefix=prefixes, max_len=14)
+        alone = [
+            translator.translate(line, prefix=one, max_len=14) for line, one in zip(SOURCES, prefixes, strict=True)
+        ]
+        assert [one.text for one in together] == [one.text for one in alone]
+        assert texts(translator, SOURCES, prefix="") == texts(translator, SOURCES)
+        with pytest.raises(UserError, match="2 prefixes for 6 lines; expected one for all, or one for each"):
+            translator.translate(SOURCES, prefix=["un", "le"])
+
+    def test_it_is_never_cut(self, translator: Translator) -> None:
+        """Catches a longest length that cuts what was asked for, and a beam that finds nothing within it."""
+        for search in ("greedy", "beam"):
+            one = translator.translate("a dog", search, prefix="la petite maison est rouge", max_len=2)
+            assert one.text == "la petite maison est rouge"
+            assert not one.finished
+
+
+@torch.no_grad()
+def stepped(translator: Translator, src: list[int], tgt: list[int], finished: bool = True) -> tuple[float, Tensor]:
+    """Log-probability and weights of a translation, one piece at a time."""
+    model = translator.bundle.model
+    assert isinstance(model, Seq2Seq)
+    state, memory = model.encode(torch.tensor([[*src, EOS]]), torch.tensor([len(src) + 1]))
+    wanted = [*tgt, EOS] if finished else tgt
+    total, rows = 0.0, []
+    for before, piece in zip([BOS, *wanted], wanted, strict=False):
+        logits, state, weights = model.step(torch.tensor([before]), state, memory)
+        total += float(torch.log_softmax(logits[0], 0)[piece])
+        rows.append(weights[0])
+    return total, torch.stack(rows)
+
+
+class TestForced:
+    @pytest.mark.parametrize("batch_size", [1, 2, None])
+    def test_forcing_is_stepping_along_the_target(self, translator: Translator, batch_size: int | None) -> None:
+        """Catches weights or a likelihood that belong to the piece before or after, and padding in a sum."""
+        found = translator.force(SOURCES, TARGETS, batch_size=batch_size)
+        assert [(one.source, one.text) for one in found] == list(zip(SOURCES, TARGETS, strict=True))
+        for one in found:
+            score, weights = stepped(translator, one.src.ids, one.tgt.ids)
+            assert one.score == pytest.approx(score, rel=1e-5)
+            torch.testing.assert_close(one.piece_weights, weights, rtol=1e-4, atol=1e-5)
+        assert translator.score(SOURCES, TARGETS) == pytest.approx([one.score for one in found], rel=1e-5)
+        assert translator.score(SOURCES[0], TARGETS[0]) == pytest.approx(found[0].score, rel=1e-5)
+
+    def test_forcing_its_own_translation_gives_the_search_s_weights(self, translator: Translator) -> None:
+        """Catches forced and free attention that are shifted against one another."""
+        compared = 0
+        for one in translator.translate(SOURCES, max_len=12):
+            if one.source and translator.bundle.tgt.encode(one.text) == one.tgt.ids:
+                np.testing.assert_allclose(translator.force(one.source, one.text).attention, one.attention, atol=1e-5)
+                compared += 1
+        assert compared > 1
+
+    def test_several_models_are_forced_as_one(self, translator: Translator, folder: Path, tmp_path: Path) -> None:
+        """Catches perplexities and weights of the first model alone."""
+        other = write(tmp_path / "other", seed=4)
+        both = load([folder, str(other)]).force(SOURCES, TARGETS)
+        each = [one.force(SOURCES, TARGETS) for one in (translator, load(other))]
+        for found, *apart in zip(both, *each, strict=True):
+            assert found.score > min(one.score for one in apart)
+            mean = torch.stack([one.piece_weights for one in apart]).mean(0)
+            torch.testing.assert_close(found.piece_weights, mean)
+
+    def test_sources_and_targets_are_as_many(self, translator: Translator) -> None:
+        """Catches pairs that are shifted in silence."""
+        with pytest.raises(UserError, match="6 sources and 1 targets; expected a target for each source"):
+            translator.align(SOURCES, ["un chat"])
+
+    def test_links_are_those_of_the_forced_pass(self, translator: Translator) -> None:
+        """Catches other weights, links that are not sorted, and a str that gives a list of lists."""
+        links = translator.align(SOURCES, TARGETS)
+        pairs = translator.force(SOURCES, TARGETS)
+        assert links == [sorted(one.alignment) for one in pairs]
+        assert translator.align(SOURCES[0], TARGETS[0]) == links[0]
+        assert links[2] == translator.align("", "un chat") == translator.align("a cat", "") == []
+
+    def test_the_other_direction_is_merged(self, translator: Translator, tmp_path: Path) -> None:
+        """Catches links of the second model that are not turned round, and a model of the same direction."""
+        reverse = load(write(tmp_path / "reverse", {"src_lang": "fr", "tgt_lang": "en"}, TARGETS, SOURCES))
+        forward, backward = translator.align(SOURCES, TARGETS), reverse.align(TARGETS, SOURCES)
+        merged = translator.align(SOURCES, TARGETS, reverse=reverse, symmetrisation="intersection")
+        assert merged == [
+            sorted(set(one) & {(src, tgt) for tgt, src in other}) for one, other in zip(forward, backward, strict=True)
+        ]
+        with pytest.raises(UserError, match="translates en to fr; expected a model of the other direction, fr to en"):
+            translator.align(SOURCES, TARGETS, reverse=translator)
+
+
+def test_threads_translate_as_one_does(folder: Path) -> None:
+    """Catches state that calls share, and two copies of the weights in bfloat16 that are made at once."""
+    translator = load(folder, precision="bfloat16")
+    jobs: list[tuple[str, dict[str, Any]]] = [("greedy", {}), ("beam", {"n_best": 3}), ("sample", {"n_best": 2})] * 4
+    results: list[Any] = [None] * len(jobs)
+    started = threading.Barrier(len(jobs))
+
+    def work(number: int) -> None:
+        search, options = jobs[number]
+        started.wait()
+        results[number] = translator.translate(SOURCES, search, max_len=12, **options)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(jobs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    alone = load(folder, precision="bfloat16")
+    for (search, options), found in zip(jobs, results, strict=True):
+        expected = alone.translate(SOURCES, search, max_len=12, **options)
+        assert [[each.text for each in one.candidates] for one in found] == [
+            [each.text for each in one.candidates] for one in expected
+        ]
+
+
+def test_progress_is_told_to_the_caller_and_nobody_else(
+    translator: Translator, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a bar that prints, counts that fall or stop short, and empty lines that are never done."""
+    done: list[tuple[int, int]] = []
+    for search in SEARCHES:
+        done.clear()
+        translator.translate(SOURCES, search, max_len=5, batch_size=2, progress=lambda *counts: done.append(counts))
+        assert done == sorted(done)
+        assert len(done) > 1
+        assert done[-1] == (len(SOURCES), len(SOURCES))
+    done.clear()
+    translator.force(SOURCES, TARGETS, batch_size=2, progress=lambda *counts: done.append(counts))
+    assert done == [(2, 6), (4, 6), (6, 6)]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ctrl_c_ends_a_translation_and_not_the_translator(translator: Translator) -> None:
+    """Catches an interrupt that is swallowed, and one that leaves something half done."""
+
+    def interrupt(*counts: int) -> None:
+        raise KeyboardInterrupt
+
+    before = texts(translator, SOURCES)
+    with pytest.raises(KeyboardInterrupt):
+        translator.translate(SOURCES, max_len=12, batch_size=1, progress=interrupt)
+    assert texts(translator, SOURCES) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"search": "greddy"}, "search=greddy: there is no such search; expected .*; did you mean greedy"),
+        ({"beam_size": 3}, "search.beam_size=3: search=greedy has no such setting"),
+        (
+            {"search": "beam", "beam_sise": 3},
+            "search.beam_sise=3: search=beam has no such setting; did you mean beam_size",
+        ),
+        ({"search": "beam", "beam_size": "3"}, "search.beam_size=3: should be a valid integer"),
+        ({"search": "beam", "beam_size": 0}, "search=beam: n_best must be at least 1 and at most beam_size"),
+        ({"search": "beam", "n_best": 6}, "search=beam: n_best must be .*, got n_best=6 and beam_size=5"),
+        ({"search": "sample", "temperature": 0.0}, "search=sample: temperature=0.0, expected above 0"),
+        ({"n_best": 2}, "n_best=2: search=greedy finds one translation; choose search=beam or search=sample"),
+        ({"n_best": 0}, "n_best=0, expected 1 or more"),
+        ({"batch_size": 0}, "batch_size=0, expected 1 or more"),
+        ({"max_len": 0}, "search=greedy: max_len must be at least 1, got 0"),
+        ({"model": 1}, "search.model=1: search=greedy has no such setting"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(translator: Translator, options: dict[str, Any], message: str) -> None:
+    """Catches a TypeError about a function that nobody has called, and a setting that does nothing."""
+    with pytest.raises(UserError, match=message) as refusal:
+        translator.translate("a dog", **options)
+    assert "\n" not in str(refusal.value)
+
+
+def last_word_first(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int, times: int = 1) -> Any:
+    found = greedy(model, src, src_len, bos_id, eos_id, 5)
+    return [
+        Hypothesis(one.ids[::-1] * times, one.score, one.attention[: len(one.ids)].repeat(times, 1)) for one in found
+    ]
+
+
+def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) -> None:
+    """Catches a list of searches that is closed, and a prefix that such a search would leave out in silence."""
+    register("last_word_first")(last_word_first)
+    plain = translator.translate("a dog barks", max_len=5)
+    turned = translator.translate("a dog barks", "last_word_first", times=2)
+    assert turned.tgt.ids == plain.tgt.ids[::-1] * 2
+    with pytest.raises(UserError, match="search=last_word_first cannot begin with a prefix"):
+        translator.translate("a dog", "last_word_first", prefix="un")
+    with pytest.raises(UserError, match=r"search\.times=x: should be a valid integer"):
+        translator.translate("a dog", "last_word_first", times="x")
+    with pytest.raises(ValueError, match=r"search last_word_first is .*last_word_first already"):
+        register("last_word_first")(greedy)
+
+
+def test_a_line_too_long_is_cut_and_logged(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Catches one line that takes the memory of all, one that is cut in silence, and words that are not counted."""
+    monkeypatch.setattr("heed.translator.LONGEST", 5)
+    short, long = "a dog", "a dog sees the old cat in the tree"
+
+    found = translator.translate([short, long], max_len=12)
+
+    count = len(translator.bundle.src.encode(long))
+    assert caplog.messages == [f"source line 2 has {count} pieces: only the first 5 are read"]
+    assert found[0].text == texts(translator, [short])[0]
+    assert len(found[1].src.ids) == 5
+    assert found[1].source_words == long.split()
+    assert not found[1].attention[:, 5:].any()
+
+
+def test_long_lines_are_fewer_at_once(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a batch whose memory grows with its longest line, and lines that are lost between two batches."""
+    sizes = []
+
+    def noting(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int) -> list[Hypothesis]:
+        sizes.append(tuple(src.shape))
+        return greedy(model, src, src_len, bos_id, eos_id, 12)
+
+    register("noting")(noting)
+    alone = [texts(translator, [line])[0] for line in SOURCES]
+    monkeypatch.setattr("heed.passes.PIECES", 20)
+    assert [one.text for one in translator.translate(SOURCES, "noting")] == alone
+    assert max(rows for rows, _ in sizes) > 1
+    assert all(rows == 1 or rows * (width - 1) <= 20 for rows, width in sizes)
+
+
+def test_words_are_those_that_were_typed(translator: Translator) -> None:
+    """Catches `⁇` in the place of a word that the model does not know, which a reader then searches for in vain."""
+    one = translator.translate("a 猫-dog barks")
+    assert one.source_words == ["a", "猫-dog", "barks"]
+    assert one.shown().src == ["a", "猫-dog⁇", "barks"]
+    forced = translator.force("a dog", "un 猫")
+    assert (forced.words, forced.shown().tgt) == (["un", "猫"], ["un", "猫⁇"])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=6))
+def test_any_text_has_its_translation(translator: Translator, lines: list[str]) -> None:
+    """Catches characters that end a line, lose a sentence, or break its map: U+2028, NUL, a lone mark."""
+    found = translator.translate(lines, max_len=6, batch_size=3)
+    assert [one.source for one in found] == lines
+    for one in found:
+        assert "\n" not in one.text
+        assert one.attention.shape == (len(one.words), len(one.source_words))
+        assert all(0 <= src < len(one.source_words) and 0 <= tgt < len(one.words) for src, tgt in one.alignment)
+
+
+def test_the_folder_can_stand_anywhere(tmp_path: Path) -> None:
+    """Catches a model folder that remembers where it was made."""
+    here = texts(load(write(tmp_path / "one")), ["a dog"])
+    (tmp_path / "one").rename(tmp_path / "two")
+
+    assert texts(load(str(tmp_path / "two")), ["a dog"]) == here
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:77", ""])
+def test_a_device_that_is_not_there_is_said_in_one_line(name: str) -> None:
+    """Catches torch's own words, an AssertionError among them."""
+    with pytest.raises(UserError, match=f"device={name}: ") as refusal:
+        device_named(name)
+    assert "\n" not in str(refusal.value)
+
+
+def test_auto_finds_a_device() -> None:
+    """Catches a default that fails where there is no GPU."""
+    assert torch.empty(0, device=device_named("auto")).device.type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_the_precision_of_a_search(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, fast: bool, precision: Precision
+) -> None:
+    """Catches a setting that does nothing, scores that lose digits to it, and draws that depend on the processor."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
+    seen = []
+
+    def looking(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int) -> list[Hypothesis]:
+        seen.append(model.decoder.output.weight.dtype)
+        return greedy(model, src, src_len, bos_id, eos_id, 5)
+
+    register("looking")(looking)
+    register("looking_random", random=True)(looking)
+    translator, exact = load(folder, precision=precision), load(folder, precision="float32")
+    translator.translate("a dog", "looking")
+    translator.translate("a dog", "looking_random")
+    low = {"auto": fast, "float32": False, "bfloat16": True}[precision]
+    drawn = precision == "bfloat16"
+    assert seen == [torch.bfloat16 if one else torch.float32 for one in (low, drawn)]
+    assert translator.score(SOURCES, TARGETS) == exact.score(SOURCES, TARGETS)
+
+
+def test_the_copy_in_bfloat16_shares_what_it_does_not_round(folder: Path) -> None:
+    """Catches twice the memory, and a copy that rounds the weights which scores are computed with."""
+    translator = load(folder, precision="bfloat16")
+    before = translator.score(SOURCES, TARGETS)
+    translator.translate("a dog", max_len=3)
+    rounded, own = translator._rounded, translator.bundle.model
+    assert isinstance(rounded, Seq2Seq)
+    assert isinstance(own, Seq2Seq)
+    assert rounded.encoder.embedding.weight is own.encoder.embedding.weight
+    assert {one.dtype for one in own.parameters()} == {torch.float32}
+    assert translator.score(SOURCES, TARGETS) == before
+
+
+def test_a_translation_can_be_drawn(translator: Translator, tmp_path: Path) -> None:
+    """Catches a picture that is not of the words, or needs a display."""
+    translator.translate("a dog barks").plot(end=True).savefig(tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 1000
+    translator.translate("").plot()
+
+
+def test_without_matplotlib_drawing_is_refused_in_one_line(
+    translator: Translator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a traceback for an extra that is not installed."""
+    one = translator.translate("a dog")
+    monkeypatch.setitem(__import__("sys").modules, "heed.viz.heatmap", None)
+    with pytest.raises(UserError, match=r"plot\(\) needs .*; install it with: pip install 'heed\[plot\]'"):
+        one.plot()
+
+
+def test_a_notebook_shows_the_map(translator: Translator) -> None:
+    """Catches a fragment without its words, or with markup of theirs."""
+    pytest.importorskip("heed.viz.attention_map")
+    one = translator.translate("a <b>dog</b> barks", "beam", n_best=3)
+    assert "<b>dog" not in one._repr_html_()
+
+
+@pytest.fixture
+def small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the examples of docstrings name."""
+    monkeypatch.chdir(tmp_path)
+    write_lines(Path("own/test.en"), SOURCES)
+    write_lines(Path("own/test.fr"), TARGETS)
+    own = {"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"}
+    write(Path("runs/tiny/model"), {"src_lang": "en", "tgt_lang": "fr", "corpus": own})
+
+
+@pytest.mark.parametrize("module", [heed.translator, heed.translation, heed.evaluation])
+@pytest.mark.usefixtures("small_run")
+def test_examples_of_docstrings_run(module: ModuleType) -> None:
+    """Catches an example that no longer works."""
+    results = doctest.testmod(module)
+    assert results.attempted
+    assert not results.failed
+
+
+def test_bundles_can_be_given(folder: Path) -> None:
+    """Catches a translator that only a path can make: training has the model in memory."""
+    assert texts(Translator(bundle.load(folder), "float32"), ["a dog"]) == texts(
+        load(folder, precision="float32"), ["a dog"]
+    )

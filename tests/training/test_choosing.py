@@ -1,0 +1,205 @@
+"""Which model is the best, and when a run stops early."""
+
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lightning.pytorch import Trainer
+
+from heed.cli.train import train
+from heed.errors import UserError
+from heed.metrics import scores
+from heed.metrics.scores import Metric, Scored, metric, register
+from heed.signals import Interrupted, Terminated
+from heed.training.checkpoints import Checkpoints, EarlyStop
+from heed.training.module import TranslationModule
+from heed.training.reporting import Begin, Reporter, Resumed, StoppedEarly, Update, Validated, Validating
+from heed.training.trainer import RunTrainer, build_trainer
+from tests.support.small_run import events, report, settings
+
+Scores = dict[str, float]
+
+
+def scored(bleu: float, chrf: float = 0.0, loss: float = 1.0) -> Scores:
+    return {"bleu": float(bleu), "chrf": float(chrf), "loss": float(loss)}
+
+
+@pytest.fixture
+def trainer(tmp_path: Path) -> RunTrainer:
+    return build_trainer(tmp_path, [], batches_per_epoch=100, max_steps=100, device="cpu")
+
+
+def module(now: Scores) -> Any:
+    """A model in training as far as its scores go."""
+    task = TranslationModule.__new__(TranslationModule)
+    object.__setattr__(task, "scores", now)
+    return task
+
+
+def best_of(name: str, history: Sequence[Scores]) -> int:
+    checkpoints = Checkpoints(metric(name))
+    checkpoints.history = [{"step": step, **each} for step, each in enumerate(history)]
+    return int(checkpoints.best["step"])
+
+
+def test_ties_go_to_chrf_then_to_the_loss_then_to_the_first() -> None:
+    """Catches the first and worst model kept where BLEU stays at 0."""
+    assert best_of("bleu", [scored(0, 3), scored(0, 9), scored(0, 5)]) == 1
+    assert best_of("bleu", [scored(7, 3, 2.0), scored(7, 3, 1.0), scored(7, 3, 1.0)]) == 1
+    assert best_of("bleu", [scored(7, 3, 2.0), scored(8, 1, 9.0)]) == 1
+    assert best_of("loss", [scored(7, 3, 2.0), scored(8, 9, 2.5)]) == 0
+
+
+class Noted(Reporter):
+    """Everything that is reported, in its order."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def note(self, *what: Any) -> None:
+        self.calls += what or ["close"]
+
+    begin = resumed = validating = validated = stopped_early = close = note  # type: ignore[assignment]
+
+    def update(self, update: Update) -> None:
+        self.calls.append(update.step)
+
+
+def patience(trainer: Trainer, stop: EarlyStop, history: Sequence[Scores]) -> int | None:
+    """After how many validations it stops."""
+    for number, now in enumerate(history, start=1):
+        stop.on_validation_end(trainer, module(now))
+        if trainer.should_stop:
+            return number
+    return None
+
+
+def test_patience_counts_what_translations_gain(trainer: RunTrainer) -> None:
+    """Catches a run of BLEU 0 that is stopped while chrF rises, and one that goes on for its loss alone."""
+    reporter = Noted()
+    rising = [scored(0, number) for number in range(8)]
+    assert patience(trainer, EarlyStop(metric("bleu"), reporter, patience=2), rising) is None
+    assert patience(trainer, EarlyStop(metric("bleu"), reporter, patience=2, min_delta=1.0), rising) is None
+    falling_loss = [scored(5, 5, 1 / number) for number in range(1, 9)]
+    assert patience(trainer, EarlyStop(metric("loss"), reporter, patience=2), falling_loss) is None
+    assert reporter.calls == []
+    assert patience(trainer, EarlyStop(metric("bleu"), reporter, patience=2), falling_loss) == 3
+    assert reporter.calls == [StoppedEarly(step=0, steps=100, metric="bleu", patience=2)]
+
+
+def test_patience_waits_for_more_than_the_least_gain(trainer: RunTrainer) -> None:
+    """Catches a least gain that is added on the wrong side."""
+    slow = [scored(number * 0.4) for number in range(9)]
+    assert patience(trainer, EarlyStop(metric("bleu"), patience=3, min_delta=1.0), slow) is None
+    trainer.should_stop = False
+    assert patience(trainer, EarlyStop(metric("bleu"), patience=2, min_delta=1.0), slow) == 3
+
+
+def test_what_has_stopped_stays_stopped(trainer: RunTrainer) -> None:
+    """Catches a run that was killed after its last validation and trains on."""
+    stop = EarlyStop(metric("bleu"), patience=1)
+    patience(trainer, stop, [scored(5), scored(4)])
+    again = EarlyStop(metric("bleu"), patience=1)
+    again.load_state_dict(stop.state_dict())
+    trainer.should_stop = False
+    again.on_fit_start(trainer, module({}))
+    assert trainer.should_stop
+
+
+def test_an_early_stop_is_announced_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a run that is shorter than it was asked to be, without a word."""
+    stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=2", "trainer.max_steps=120", "pictures=0"]
+    run = train(settings(tmp_path, *stuck))
+    assert (run.report["stopped_early"], run.report["patience"], run.report["steps"]) == (True, 2, 36)
+    assert "stopped early after step 36 of 120: no better chrF at 2 validations in a row" in capsys.readouterr().out
+    whole = train(settings(tmp_path, "run=whole", "pictures=0"))
+    assert whole.report["stopped_early"] is False
+
+
+def test_the_metric_is_chosen_by_a_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a setting that reaches the outline and not the choice."""
+    run = train(settings(tmp_path, "metric=exact", "trainer.max_steps=36", "pictures=0"))
+    history = run.report["history"]
+    assert run.report["metric"] == "exact"
+    assert run.report["best"] == max(history, key=lambda one: (one["exact"], one["chrf"], -one["loss"]))
+    assert "best model by exact" in capsys.readouterr().out
+    with pytest.raises(UserError, match="metric=blue: a metric is auto or one of bleu, "):
+        train(settings(tmp_path, "run=wrong", "metric=blue"))
+
+
+def first_signs(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
+    """Share of sentences that begin as their reference."""
+    return Scored(sum(a[:1] == b[:1] for a, b in zip(hypotheses, references, strict=True)) / len(references), "mine")
+
+
+def test_a_metric_from_outside_reaches_all_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches one that is computed and shown nowhere, or that has to be entered in a second list."""
+    monkeypatch.setattr(scores, "_metrics", dict(scores._metrics))
+    register(Metric("first", "first sign", ".3f", higher_is_better=True, validated=True, compute=first_signs))
+    run = train(settings(tmp_path, "metric=first", "pictures=0"))
+    values = [one["first"] for one in run.report["history"]]
+    assert report(run.folder)["best"]["first"] == max(values)
+    assert [value for _, value in events(run.folder)["valid/first"]] == pytest.approx(values)
+    assert "final/first" in events(run.folder)
+    out = capsys.readouterr().out
+    table = out[out.index("    step  epoch") :].splitlines()
+    end = table[0].index("first sign") + len("first sign")
+    assert [line[:end].split()[-1] for line in table[1:3]] == [f"{value:.3f}" for value in values]
+    assert f"first sign {max(values):.3f}" in out[out.index("\nbest ") :]
+
+
+def reported(monkeypatch: pytest.MonkeyPatch) -> Noted:
+    """What a training through the command reports, instead of its lines."""
+    noted = Noted()
+    monkeypatch.setattr("heed.cli.train.TerminalReporter", lambda bar: noted)
+    return noted
+
+
+def kinds(calls: Sequence[Any]) -> list[Any]:
+    return [type(call) if not isinstance(call, int | str) else call for call in calls]
+
+
+def test_a_caller_sees_what_happens_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches events lost, doubled or out of order."""
+    noted = reported(monkeypatch)
+    train(settings(tmp_path, "trainer.max_steps=4", "trainer.validate_steps=2", "pictures=0"))
+    validation = [Validating, Validated]
+    assert kinds(noted.calls) == [Begin, 1, 2, *validation, 3, 4, *validation, "close"]
+    assert noted.calls[0] == Begin(0, 4, "chrf", ("bleu", "chrf", "loss", "perplexity", "aer"))
+    last = noted.calls[-2]
+    assert (last.step, set(last.scores)) == (4, {"loss", "perplexity", "bleu", "chrf", "aer"})
+    assert last.epoch == pytest.approx(4 / 13)
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)])
+def test_a_signal_ends_with_the_step_that_is_saved(
+    number: signal.Signals, kind: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches Lightning's SystemExit in a program that trains, and an update that is done and not saved."""
+    noted = reported(monkeypatch)
+    monkeypatch.setattr(noted, "update", lambda update: os.kill(os.getpid(), number) if update.step == 3 else None)
+    with pytest.raises(kind) as ended:
+        train(settings(tmp_path, "pictures=0"))
+    assert getattr(ended.value, "step", None) == 3
+    assert noted.calls[-1] == "close"
+    again = reported(monkeypatch)
+    run = train(settings(tmp_path, "pictures=0"))
+    assert again.calls[0] == Resumed(3)
+    assert again.calls[2] == 4
+    assert run.report["steps"] == 24
+
+
+def test_bleu_that_has_said_nothing_is_noticed(trainer: RunTrainer, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches a run in which every validation scored 0.00 and nobody is told why."""
+    checkpoints = Checkpoints(metric("bleu"))
+    for bleu, warned in ((1.0, False), (0.0, True)):
+        checkpoints.history = [{"step": 1, **scored(bleu, 9)}]
+        with caplog.at_level(logging.WARNING):
+            checkpoints.on_train_end(trainer, module({}))
+        assert ("BLEU was 0.00 at every validation" in caplog.text) == warned

@@ -1,0 +1,51 @@
+"""heed's words for devices and precision, and Lightning's."""
+
+import pytest
+import torch
+
+from heed.errors import UserError
+from heed.training.devices import lightning_devices, resolve_device
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_gpu_is_named_as_torch_names_it() -> None:
+    """Catches the second GPU asked for and the first one used."""
+    assert lightning_devices("auto") == ("cuda", 1)
+    assert lightning_devices("cuda:1") == ("cuda", [1])
+    assert lightning_devices("cuda", here=2) == ("cuda", 2)
+    with pytest.raises(UserError, match="cuda:2: torch finds 2 GPUs here"):
+        resolve_device("cuda:2")
+    with pytest.raises(UserError, match="each of 2 processes has a GPU of its own; use device=cuda"):
+        lightning_devices("cuda:1", here=2)
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps"])
+def test_a_device_that_is_not_there_is_refused_in_one_line(device: str) -> None:
+    """Catches fifteen hundred letters of another program's message."""
+    assert lightning_devices("auto") == lightning_devices("cpu") == ("cpu", 1)
+    with pytest.raises(UserError, match=f"device={device}: torch finds no GPU.*use device=cpu") as refusal:
+        resolve_device(device)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:0", "mps:1", "", "cuda:1:2"])
+def test_other_words_are_refused_with_those_there_are(device: str) -> None:
+    """Catches Lightning's words, and a torch error for a misspelt one."""
+    if device == "cuda:" and torch.cuda.is_available():
+        pytest.skip("means cuda")
+    with pytest.raises(UserError, match=f"device={device}: "):
+        resolve_device(device)

@@ -1,0 +1,102 @@
+"""What training sets for the whole process is as before when it ends."""
+
+import logging
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils import deterministic
+
+from heed.cli.train import train
+from heed.training.switches import CUBLAS, LIBRARIES, switched
+from tests.support.small_run import settings
+
+
+def switches() -> dict[str, Any]:
+    """All of them."""
+    return {
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "warn only": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "filled": deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        "benchmark": torch.backends.cudnn.benchmark,
+        "matmul": torch.get_float32_matmul_precision(),
+        "cublas": os.environ.get(CUBLAS),
+        "levels": [logging.getLogger(name).level for name in LIBRARIES],
+        "filters": list(warnings.filters),
+        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)],
+        "random": torch.get_rng_state().tolist(),
+        "gradients": torch.is_grad_enabled(),
+    }
+
+
+@pytest.fixture(params=["torch's defaults", "the opposite"])
+def _unusual(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """As torch begins, and with everything set otherwise."""
+    if request.param == "the opposite":
+        monkeypatch.setenv(CUBLAS, ":16:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_float32_matmul_precision("medium")
+        torch.backends.cudnn.benchmark = True
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.benchmark = False
+
+
+@pytest.mark.usefixtures("_unusual")
+def test_everything_is_put_back_also_after_an_error() -> None:
+    """Catches a switch that stays, and one that is put back to torch's default where it was set otherwise."""
+    before = switches()
+    with suppress(ZeroDivisionError), switched("high"):
+        during = switches()
+        assert during["deterministic"]
+        assert not during["warn only"]
+        assert not during["filled"]
+        assert during["matmul"] == "high"
+        assert during["cublas"] == ":4096:8"
+        torch.rand(3)
+        raise ZeroDivisionError
+    assert switches() == before
+
+
+@pytest.mark.parametrize("fault", [None, "a batch"])
+def test_a_whole_training_leaves_the_process_as_it_was(
+    fault: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches what Lightning sets by itself: handlers of signals, deterministic algorithms, levels of loggers."""
+    if fault:
+        monkeypatch.setattr("heed.training.module.TranslationModule.training_step", lambda *_: 1 / 0)
+    cfg = settings(tmp_path, "trainer.max_steps=2", "pictures=0")
+    before = switches()
+    if fault:
+        with pytest.raises(ZeroDivisionError):
+            train(cfg)
+    else:
+        train(cfg)
+    after = switches()
+    del before["random"], after["random"]  # the model is initialised outside of `fit`
+    assert after == before
+
+
+def test_training_works_in_a_thread(tmp_path: Path) -> None:
+    """Catches a server or a notebook that cannot train, as only the main thread may set handlers of signals."""
+    ended: list[object] = []
+
+    def run(call: Callable[[], object]) -> None:
+        try:
+            ended.append(call())
+        except BaseException as error:
+            ended.append(error)
+
+    cfg = settings(tmp_path, "trainer.max_steps=2", "pictures=0")
+    thread = threading.Thread(target=run, args=[lambda: train(cfg).report["steps"]])
+    thread.start()
+    thread.join()
+    assert ended == [2]
