@@ -16,6 +16,7 @@ from heed.data.named import own_corpus
 from heed.data.readers import read_corpus, reader, register
 from heed.data.text_files import files
 from heed.errors import UserError
+from tests.support.commands import forked
 
 OUTSIDE = """
 from functools import partial
@@ -153,3 +154,24 @@ def test_the_embedded_corpus_is_there_in_any_directory_and_either_direction(
             links = [link.replace("?", "-").split("-") for link in line.split()]
             assert turned.split() == [f"{j}{link[len(i)]}{i}" for link, (i, j) in zip(line.split(), links, strict=True)]
             assert all(int(i) < len(src.split()) and int(j) < len(tgt.split()) for i, j in links)
+
+
+def test_a_reader_from_outside_serves_the_commands(
+    outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a name that training knows and evaluation refuses; its config lies in the user's own folder."""
+    monkeypatch.chdir(tmp_path)
+    group = tmp_path / "configs" / "corpus"
+    group.mkdir(parents=True)
+    (group / "equations.yaml").write_text(yaml.safe_dump({**settings(tmp_path), "name": "own"}), encoding="utf-8")
+    for split in ("train", "valid", "test"):
+        lines = (f"{number} {split} = {split} {number}\n" for number in range(8))
+        (tmp_path / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
+    sizes = ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "attention.att_dim")
+    small = [f"model.{size}=8" for size in sizes]
+    few = ["subwords=char", "trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
+    trained = forked(tmp_path, "train", "corpus=equations", *few, *small)
+    assert trained.code == 0, trained.err
+    evaluated = forked(tmp_path, "evaluate", "model=runs/own/model", "heatmaps=0", "search.max_len=2")
+    assert evaluated.code == 0, evaluated.err
+    assert "own, test, 8 sentences" in evaluated.out
