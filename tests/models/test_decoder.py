@@ -195,6 +195,20 @@ class TestScheduledSampling:
         assert torch.equal(outcomes[0], outcomes[1])
         assert not torch.equal(outcomes[0], outcomes[2])
 
+    def test_the_words_can_be_known_without_the_rest(self, layers: int) -> None:
+        """R-Drop reads the same sampled words twice: others than those that are read would train on another mixture."""
+        model = small_model(sharp=3.0, dec_layers=layers)
+        reading = Reading(model)
+        src, src_len = sentences(LENGTHS)
+        with torch.no_grad():
+            torch.manual_seed(1)
+            model(src, src_len, targets(3, 8), teacher_forcing=0.5)
+            read = reading.taken()
+            torch.manual_seed(1)
+            words = model.sample_inputs(src, src_len, targets(3, 8), teacher_forcing=0.5)
+        assert torch.equal(words, read)
+        assert not torch.equal(words, targets(3, 8))
+
     def test_it_trains(self, layers: int) -> None:
         """The choice of a word has no gradient; everything else must keep its own."""
         model = small_model(dec_layers=layers)
