@@ -163,7 +163,7 @@ export class AttentionMap {
     // Each word in an element of its own, so that the direction of its script does not disturb its neighbours.
     const parts = focus ? describe(this.sentence, focus) : [HINT];
     this.readout.replaceChildren(
-      ...parts.map((part) => (typeof part === "string" ? part : element("bdi", {}, part.word))));
+      ...parts.map((part) => (typeof part === "string" ? unbroken(part) : element("bdi", {}, part.word))));
   }
 
   /** @returns {Focus | undefined} the word that has the keyboard's focus */
@@ -231,6 +231,9 @@ function focusOf(target) {
   for (const side of SIDES) if (side in holder.dataset) focus[side] = Number(holder.dataset[side]);
   return focus;
 }
+
+/** @param {string} text @returns {string} the text with no line break between a number and its % */
+const unbroken = (text) => text.replaceAll(" %", "\u00a0%");
 
 /** @param {EventTarget | null} target @returns {HTMLElement | null} */
 const wordAt = (target) => (target instanceof Element ? target.closest("button.word") : null);
