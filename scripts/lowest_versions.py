@@ -51,7 +51,9 @@ def resolve(torch: str) -> None:
     REQUIREMENTS.unlink(missing_ok=True)  # uv would keep to what it finds there
     subprocess.run(command, cwd=ROOT, input="\n".join([torch, *locked(TEST_TOOLS)]), text=True, check=True)
     resolved = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
-    REQUIREMENTS.write_text("\n".join([torch, *(pin for pin in resolved if not OF_A_BUILD.match(pin))]), encoding="utf-8")
+    REQUIREMENTS.write_text(
+        "\n".join([torch, *(pin for pin in resolved if not OF_A_BUILD.match(pin))]), encoding="utf-8"
+    )
 
 
 def locked(names: tuple[str, ...]) -> list[str]:

@@ -9,7 +9,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 ROOT = Path(__file__).parents[1]
 
-NAMES = ["tiny", "x; touch harm", "two words", "o'clock", 'a "quote"', "$(shell touch harm)", "`touch harm`", "$HOME", "seed-*"]
+NAMES = (
+    "tiny",
+    "x; touch harm",
+    "two words",
+    "o'clock",
+    'a "quote"',
+    "$(shell touch harm)",
+    "`touch harm`",
+    "$HOME",
+    "a-*",
+)
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 

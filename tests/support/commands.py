@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
 
 
 def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"") -> Outcome:
-    """The command in a process of its own, with its streams in files of `folder`; permission bits count, for root too."""
+    """The command in a process of its own, its streams in files of `folder`; permission bits count, for root too."""
     streams = [folder / f".std{name}" for name in ("in", "out", "err")]
     streams[0].write_bytes(stdin)
     child = os.fork()
