@@ -2,23 +2,25 @@
 
     python scripts/list_licences.py [--output docs/licences.md]
 
-Run it in the environment that `make` sets up: what is installed there is what is listed, and nothing is looked up.
+Run it in the environment that `make test` sets up: what is installed there is listed, and nothing is looked up.
 """
 
 import argparse
 import re
+from collections.abc import Sequence
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
+LOCKS = (ROOT / "constraints.txt", ROOT / "constraints-dev.txt")
 
 HEAD = """# Licences of what heed installs
 
 Written by `python scripts/list_licences.py` from the metadata of the installed distributions: the licence expression
 where one is given, else the classifiers, else the first line of the licence field. heed itself is under MIT. Bold is
-what heed or something that it needs asks for without conditions; the rest checks and tests it, or comes with extras.
+what `pip install heed` brings, which is what translating needs; the rest comes with extras, or checks and tests heed.
 
 | distribution | version | licence |
 |---|---|---|
@@ -31,14 +33,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "licences.md")
     output: Path = parser.parse_args().output
     direct = required("heed")
-    rows = [row(name, direct) for name in installed(ROOT / "constraints.txt")]
+    rows = [row(name, direct) for name in installed(LOCKS)]
     output.write_text(HEAD + "".join(rows), encoding="utf-8")
     print(f"{len(rows)} distributions, written to {output}")
 
 
-def installed(path: Path) -> list[str]:
-    """The names in a lock that are for this platform, and torch, which is in none; as their authors write them."""
-    lines = [line.partition("\\")[0] for line in path.read_text(encoding="utf-8").splitlines() if line[:1].isalnum()]
+def installed(locks: Sequence[Path]) -> list[str]:
+    """The names in the locks that are for this platform, and torch, which is in none; as their authors write them."""
+    text = "".join(lock.read_text(encoding="utf-8") for lock in locks)
+    lines = [line.partition("\\")[0] for line in text.splitlines() if line[:1].isalnum()]
     wanted = [found.name for found in map(Requirement, lines) if found.marker is None or found.marker.evaluate()]
     return sorted((distribution(name).name for name in [*wanted, "torch"]), key=str.lower)
 

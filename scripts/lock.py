@@ -2,12 +2,12 @@
 
     python scripts/lock.py torch==2.13.0 [--upgrade]
 
-`make lock` runs it, with the release of torch that the Makefile names. constraints.txt holds what a user needs, with all
-extras but `dev`; constraints-dev.txt holds what tests and checks need beyond that. Versions that are locked already stay
-as they are if pyproject.toml admits them; --upgrade asks for the newest of all. uv resolves for Linux, macOS and Windows
-and for every Python that heed supports, from what the index says of each distribution; if no version fits all of them,
-a distribution has several lines with markers. torch itself, and what only its CUDA builds need, stay out: which build it
-is, CPU or CUDA, is a choice of each machine.
+`make lock` runs it, with the release of torch that the Makefile names. constraints.txt holds what a user needs, with
+all extras but `dev`; constraints-dev.txt holds what tests and checks need beyond that. Versions that are locked already
+stay as they are if pyproject.toml admits them; --upgrade asks for the newest of all. uv resolves for Linux, macOS and
+Windows and for every Python that heed supports, from what the index says of each distribution; if no version fits all
+of them, a distribution has several lines with markers. torch itself, and what only its CUDA builds need, stay out:
+which build it is, CPU or CUDA, is a choice of each machine.
 """
 
 import argparse

@@ -17,7 +17,9 @@ class MissingExtra(UserError, ImportError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Name the extra to install if an import fails, as in `with needs("plot"): import matplotlib`.
+    """Name the extra to install if an import in the block fails.
+
+    Use it where an extra is first needed: `with needs("plot"): from heed.viz.heatmap import heatmap`.
 
     Args:
         extra: an extra of heed, as `pip install 'heed[extra]'` takes it.
