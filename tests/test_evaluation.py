@@ -176,5 +176,5 @@ class TestFolder:
 
 def test_scores_of_texts_alone() -> None:
     """Catches scores that only a model folder can have."""
-    scores = text_scores(["un chat"], ["un chat"], "fr")
-    assert (scores["chrf"], scores["ter"]) == (100.0, 0.0)
+    scores = text_scores(hypotheses=["un chat"], references=["un chat"], tgt_lang="fr")
+    assert (scores["chrf"].value, scores["ter"].value) == (100.0, 0.0)

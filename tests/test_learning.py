@@ -3,20 +3,16 @@
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
-from heed.cli.command import check, compose
 from heed.data.reverse import reverse
 from heed.experiment import Run, Settings, train
 from heed.maps import Map
 from heed.translator import load
+from tests.support.settings import settings_of
 
 
 def trained(runs: Path, *overrides: str) -> Run:
-    cfg = compose("train", [f"runs={runs}", "trainer=cpu", *overrides])
-    check(cfg, Settings)
-    OmegaConf.resolve(cfg)
-    return train(cfg)
+    return train(settings_of("train", Settings, f"runs={runs}", *overrides))
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from heed.architecture import Architecture
 from heed.bundle import Bundle
 from heed.data.reverse import reverse
 from heed.errors import UserError
@@ -49,7 +50,7 @@ def divide_line(line: str, subwords: Subwords, longest: int | None = None) -> Wo
 
 def sharp_translator(**attention: Any) -> tuple[Seq2Seq, Translator]:
     model = sharp_model(**attention)
-    return model, Translator(Bundle(model, DIGITS, DIGITS, {}, {}), "float32")
+    return model, Translator(Bundle(model, DIGITS, DIGITS, Architecture(), {}), "float32")
 
 
 def sharp_model(**attention: Any) -> Seq2Seq:

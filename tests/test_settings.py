@@ -1,6 +1,7 @@
 """Settings against the signatures that will receive them."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -71,7 +72,7 @@ def refuse(message: str) -> int:
     raise ValueError(message)
 
 
-FUNCTIONS = {"add": add, "refuse": refuse}
+FUNCTIONS: dict[str, Callable[..., int]] = {"add": add, "refuse": refuse}
 
 
 def check(**settings: Any) -> list[str]:

@@ -9,11 +9,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from heed.cli.align import align
-from heed.cli.command import compose
-from heed.cli.evaluate import evaluate
+from heed.cli import align, evaluate
 from heed.experiment import Run, train
 from scripts.screenshot import show_as
+from tests.support.settings import settings_of
 from tests.support.small_run import settings
 
 pytestmark = pytest.mark.slow
@@ -34,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_trained_model_aligns_digits_with_their_like(run: Run) -> None:
     """Catches a shift by one between attention and words in any of the steps from training to the file."""
-    links = align(compose("align", [f"model={run.folder}/model"]))
+    links = align.align(settings_of("align", align.Settings, f"model={run.folder}/model"))
 
     right = sum(src == len(found) - 1 - tgt for found in links for src, tgt in found)
     assert right / sum(map(len, links)) > 0.8  # shifted by one, hardly any would be right
@@ -42,7 +41,9 @@ def test_a_trained_model_aligns_digits_with_their_like(run: Run) -> None:
 
 def test_its_gallery_lights_up_what_the_model_looked_at(run: Run, chromium_session: WebDriver) -> None:
     """Catches a page that opens on made-up entries and not on what evaluate writes."""
-    evaluate(compose("evaluate", [f"model={run.folder}/model", "search=beam", "heatmaps=1"]))
+    evaluate.evaluate(
+        settings_of("evaluate", evaluate.Settings, f"model={run.folder}/model", "search=beam", "heatmaps=1")
+    )
     page = run.folder / "evaluate/test/gallery.html"
     browser = chromium_session
     show_as(browser, 1280, 900)

@@ -10,12 +10,12 @@ import pytest
 
 from heed import bundle
 from heed.cli.align import Settings, align
-from heed.cli.command import check, compose
 from heed.errors import UserError
 from heed.metrics.alignment import Links, read_pharaoh
 from heed.metrics.symmetrisation import grow_diag_final_and
 from heed.translator import load
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.support.settings import settings_of
 
 
 @pytest.fixture
@@ -27,9 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def settings(*overrides: str) -> Any:
-    cfg = compose("align", ["model=model", "source=a.en", "target=a.fr", "output=out/a.align", *overrides])
-    check(cfg, Settings)
-    return cfg
+    return settings_of("align", Settings, "model=model", "source=a.en", "target=a.fr", "output=out/a.align", *overrides)
 
 
 def test_each_pair_of_lines_has_a_line_of_links(folder: Path) -> None:
@@ -178,7 +176,7 @@ def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
     own = {"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"}
     write(Path("run/model"), {"corpus": own | {"train": None, "valid": None}})
 
-    links = align(compose("align", ["model=run/model"]))
+    links = align(settings_of("align", Settings, "model=run/model"))
 
     lines = Path("run/align/test.align").read_text().removesuffix("\n").split("\n")
     assert [read_pharaoh(line).sure for line in lines] == links

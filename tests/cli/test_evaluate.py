@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from heed import bundle
-from heed.cli.command import check, compose
 from heed.cli.evaluate import Settings, evaluate
 from heed.errors import UserError
 from heed.metrics.alignment import read_pharaoh
@@ -18,6 +17,7 @@ from heed.metrics.attention import mean_health
 from heed.metrics.bleu import sentence_bleu, translation_scores
 from heed.translator import load
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.support.settings import settings_of
 from tests.support.viz import Page
 
 KEYS = {
@@ -41,9 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def settings(*overrides: str) -> Any:
-    cfg = compose("evaluate", ["model=runs/own/model", "search.max_len=12", "heatmaps=3", *overrides])
-    check(cfg, Settings)
-    return cfg
+    return settings_of("evaluate", Settings, "model=runs/own/model", "search.max_len=12", "heatmaps=3", *overrides)
 
 
 def test_the_report_holds_what_it_must(run: Path) -> None:

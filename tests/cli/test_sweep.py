@@ -1,4 +1,4 @@
-"""A sweep through the real door of training: a run folder for each job, and nothing else."""
+"""A sweep through the real commands: a run folder for each job, and nothing else."""
 
 import json
 import os
@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from heed.cli import train
-from heed.cli.command import compose
-from heed.cli.sweep import Ended, Job, Left, scored, table, tell
-from heed.errors import UserError
+from heed.cli.sweep import Ended, Job, Result, print_table, table
+from heed.cli.train import results
+from heed.cli.train import test_scores as scores_of_test
+from heed.experiment import Run, Settings
+from tests.support.model_folder import write
+from tests.support.settings import settings_of
 from tests.support.small_run import SMALL
 
 
@@ -27,9 +29,12 @@ def test_the_table_sets_what_was_swept_against_what_came_out() -> None:
         "valid": {"bleu": 40.126, "chrf": 50.0, "aer": 0.25},
     }
     jobs = [
-        Job({"seed": "1", "attention": "dot"}, Ended(0, left=Left(Path("a"), first))),
+        Job({"seed": "1", "attention": "dot"}, Ended(0, result=Result(Path("a"), first))),
         Job({"seed": "2", "attention": "dot"}, Ended(2, "optim: a|b")),
-        Job({"seed": "3", "attention": "dot"}, Ended(0, left=Left(Path("b"), {"valid": {"bleu": 39.0, "chrf": 49.0}}))),
+        Job(
+            {"seed": "3", "attention": "dot"},
+            Ended(0, result=Result(Path("b"), {"valid": {"bleu": 39.0, "chrf": 49.0}})),
+        ),
     ]
     head, rule, *body = table(jobs).splitlines()
 
@@ -47,13 +52,15 @@ def test_the_table_lies_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytes
     """Catches a table that nobody finds, and one that is written where no run is, or over a user's file."""
     tried, elsewhere = tmp_path / "runs/tried", tmp_path / "runs/other"
     tried.mkdir(parents=True)
-    jobs = [Job({"seed": str(n)}, Ended(0, left=Left(tried / f"seed-{n}", {"valid": {"bleu": 1.0}}))) for n in (1, 2)]
-    tell(jobs)
+    jobs = [
+        Job({"seed": str(n)}, Ended(0, result=Result(tried / f"seed-{n}", {"valid": {"bleu": 1.0}}))) for n in (1, 2)
+    ]
+    print_table(jobs)
     assert (tmp_path / "runs/tried/sweep.md").read_text() == f"{table(jobs)}\n"
     assert capsys.readouterr().out.splitlines()[-1] == f"written to {tmp_path / 'runs/tried/sweep.md'}"
     before = sorted(tmp_path.rglob("*"))
-    tell([jobs[0], Job({"seed": "3"}, Ended(0, left=Left(elsewhere / "seed-3", {"valid": {"bleu": 1.0}})))])
-    tell([Job({"seed": "1"}, Ended(2, "no such corpus"))])
+    print_table([jobs[0], Job({"seed": "3"}, Ended(0, result=Result(elsewhere / "seed-3", {"valid": {"bleu": 1.0}})))])
+    print_table([Job({"seed": "1"}, Ended(2, "no such corpus"))])
     assert "failed: no such corpus" in capsys.readouterr().out
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -65,27 +72,25 @@ def test_the_table_lies_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytes
 def test_a_corpus_without_a_test_split_has_no_scores_of_it(tmp_path: Path, corpus: list[str]) -> None:
     """Catches a sweep over text without that split whose every job fails when all is trained."""
     best = {"bleu": 1.0}
-    left = train._left(compose("train", corpus), train.Run(tmp_path, {"best": best}))
-    assert list(left) == [Left(tmp_path, {"valid": best})]
+    found = results(settings_of("train", Settings, *corpus), Run(tmp_path, {"best": best}))
+    assert list(found) == [Result(tmp_path, {"valid": best})]
 
 
-def test_scores_that_are_there_stay_and_others_are_made(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_scores_that_are_there_stay_and_others_are_made(tmp_path: Path) -> None:
     """Catches scores of a beam search that a greedy one writes over, and those of a former model that are shown."""
-    report, config = tmp_path / "it's/evaluate/test/report.json", tmp_path / "it's/model/config.json"
-    for path in (report, config):
-        path.parent.mkdir(parents=True)
-        path.write_text('{"bleu": 3.0}', encoding="utf-8")
+    model = write(tmp_path / "it's/model", about={"corpus": {"reader": "reverse", "test": 2}})
+    report, config = tmp_path / "it's/evaluate/test/report.json", model / "config.json"
+    report.parent.mkdir(parents=True)
+    report.write_text(json.dumps({"corpus": "c", "split": "test", "sentences": 1, "search": "beam", "bleu": 3.0}))
     os.utime(config, (0, 0))
-    assert scored(config.parent) == {"bleu": 3.0}
+    assert scores_of_test(Run(model.parent, {}))["search"] == "beam"
     os.utime(report, (-9, -9))
-    with pytest.raises(UserError, match="it's/model is trained and stays"):
-        scored(config.parent)
-    assert f"heed-evaluate: {config.parent}" in capfd.readouterr().err
+    assert scores_of_test(Run(model.parent, {}))["search"] == "greedy"
 
 
 def test_a_job_that_was_trained_and_not_scored_keeps_what_it_has() -> None:
     """Catches a night's validations that are not in the table, for want of a file of the test split in the morning."""
-    job = Job({"seed": "1"}, Ended(2, "no such file", Left(Path("a"), {"valid": {"bleu": 1.0}})))
+    job = Job({"seed": "1"}, Ended(2, "no such file", Result(Path("a"), {"valid": {"bleu": 1.0}})))
     assert rows(table([job]))[2] == ["1", "1.00", "failed: no such file"]
 
 
@@ -93,8 +98,8 @@ def sweep(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     return multirun(folder, "train", *SMALL, "run=sweep", *overrides)
 
 
-def multirun(folder: Path, door: str, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"heed.{door}", "--multirun", *overrides]
+def multirun(folder: Path, name: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"heed.cli.{name}", "--multirun", *overrides]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heed import bundle
-from heed.cli.command import compose
 from heed.cli.lines import blocks
-from heed.cli.translate import translate
+from heed.cli.translate import Settings, translate
 from heed.errors import UserError
 from heed.translator import Precision, load
 from tests.support.model_folder import SOURCES, TARGETS, write
+from tests.support.settings import settings_of
 
 Run = Callable[[bytes], tuple[bytes, str]]
 
@@ -179,7 +179,7 @@ def run_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[st
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdin", source)
         monkeypatch.setattr(sys, "stdout", out)
-        translate(compose("translate", overrides))
+        translate(settings_of("translate", Settings, *overrides))
     return (tmp_path / "out").read_text(encoding="utf-8").splitlines()
 
 
@@ -252,9 +252,9 @@ def test_neither_training_nor_drawing_is_loaded(folder: Path) -> None:
     """Catches an import by which the first line would wait for Lightning, matplotlib or sacreBLEU."""
     code = f"""
 import sys
-from heed.cli.command import compose
-from heed.cli.translate import translate
-translate(compose("translate", ["model={folder}"]))
+from heed.cli.translate import Settings, translate
+from tests.support.settings import settings_of
+translate(settings_of("translate", Settings, "model={folder}"))
 slow = {{"lightning", "matplotlib", "sacrebleu", "torchtext", "tensorboard", "pandas", "scipy", "torch._dynamo"}}
 print(slow & set(sys.modules))
 """
@@ -269,7 +269,7 @@ def test_the_door_returns_the_number_of_lines(folder: Path, monkeypatch: pytest.
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdin", source)
         monkeypatch.setattr(sys, "stdout", out)
-        assert translate(compose("translate", [f"model={folder}", "search.max_len=12"])) == 3
+        assert translate(settings_of("translate", Settings, f"model={folder}", "search.max_len=12")) == 3
 
     assert (tmp_path / "out").read_text(encoding="utf-8").splitlines() == expected(folder, ["a dog", "", "a cat"])
 

@@ -12,12 +12,12 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from heed.cli.command import check, compose
 from heed.cli.evaluate import Settings, evaluate
 from heed.errors import UserError
 from heed.metrics.bleu import bleu
 from heed.metrics.tokenised import tokenised_bleu
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
+from tests.support.settings import settings_of
 
 SEEDS = (1, 2, 5)
 
@@ -47,9 +47,7 @@ def trained(folder: Path, **settings: Any) -> None:
 
 
 def settings(*overrides: str) -> Any:
-    cfg = compose("evaluate", ["search.max_len=12", "heatmaps=0", *overrides])
-    check(cfg, Settings)
-    return cfg
+    return settings_of("evaluate", Settings, "search.max_len=12", "heatmaps=0", *overrides)
 
 
 def evaluated(*overrides: str) -> dict[str, Any]:

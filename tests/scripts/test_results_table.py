@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from heed.cli import evaluate, train
-from heed.cli.command import check, compose
+from heed.cli.evaluate import Settings, evaluate
+from heed.experiment import train
 from scripts import results_table
 from scripts.results_table import RESULTS, TABLE, main, table
+from tests.support.settings import settings_of
 from tests.support.small_run import settings
 
 ROOT = Path(__file__).parents[2]
@@ -148,10 +149,8 @@ def test_the_pages_show_what_is_kept() -> None:
 def test_real_runs_are_kept_and_shown(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a name in a report that the script knows by another."""
     for seed in (1, 2):
-        train.train(settings(tmp_path / "runs", f"seed={seed}", f"run=small/seed-{seed}"))
-        cfg = compose("evaluate", [f"model={tmp_path}/runs/small/seed-{seed}/model", "heatmaps=0"])
-        check(cfg, evaluate.Settings)
-        evaluate.evaluate(cfg)
+        train(settings(tmp_path / "runs", f"seed={seed}", f"run=small/seed-{seed}"))
+        evaluate(settings_of("evaluate", Settings, f"model={tmp_path}/runs/small/seed-{seed}/model", "heatmaps=0"))
     assert command(monkeypatch, "keep", tmp_path / "runs/small") == 0
     chrf = [json.loads(path.read_text())["test"]["chrf"] for path in results.glob("small/*.json")]
     assert f"| {statistics.fmean(chrf):.1f} ± {statistics.stdev(chrf):.1f} |" in table(["small"]).splitlines()[2]

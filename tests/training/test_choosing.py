@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from lightning.pytorch import Trainer
 
-from heed.cli.train import train
 from heed.errors import UserError
+from heed.experiment import train
 from heed.metrics import scores
 from heed.metrics.scores import Metric, Scored, metric, register
 from heed.signals import Interrupted, Terminated

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.utils import deterministic
 
-from heed.cli.train import train
+from heed.experiment import train
 from heed.training.switches import CUBLAS, LIBRARIES, switched
 from tests.support.small_run import settings
 
