@@ -9,9 +9,10 @@ import pytest
 
 from heed.data.corpus import Corpus, Pairs
 from heed.errors import UserError
-from heed.evaluation import Evaluation, compare, evaluate, page, perplexity, text_scores, write
+from heed.evaluation import Evaluation, compare, evaluate, page, perplexity, write
 from heed.metrics.alignment import alignment_scores
 from heed.metrics.bleu import bleu, sentence_bleu
+from heed.metrics.scores import text_scores
 from heed.translator import Translator, load
 from tests.support.model_folder import SOURCES, TARGETS, write_lines
 from tests.support.model_folder import write as write_model

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from heed.cli.sweep import Ended, Job, Result, print_table, table
-from heed.cli.train import results
-from heed.cli.train import test_scores as scores_of_test
+from heed.cli.train import results, scores_of_test
 from heed.experiment import Run, Settings
 from tests.support.model_folder import write
 from tests.support.settings import settings_of

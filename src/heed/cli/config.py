@@ -25,7 +25,7 @@ PLAIN = re.compile(r"[+~]{0,2}[\w./@:]+=")
 
 RENAMED = {
     "train": {
-        "architecture": "model",
+        "architecture": "model.hid_dim=… and the like",
         "callbacks.board.every_steps": "curve_steps",
         "callbacks.checkpoints.every_steps": "checkpoint_steps",
         "callbacks.early_stop": "early_stop",

@@ -53,10 +53,10 @@ def results(settings: Settings, run: Run) -> Iterator[Result]:
     scores = {"valid": run.report["best"]}
     yield Result(run.folder, scores)
     if has_test(settings) and process_rank() == 0:
-        yield Result(run.folder, scores | {"test": test_scores(run)})
+        yield Result(run.folder, scores | {"test": scores_of_test(run)})
 
 
-def test_scores(run: Run) -> dict[str, Any]:
+def scores_of_test(run: Run) -> dict[str, Any]:
     """The report on the test split: the one in the run folder, or a new one if the model is newer."""
     folder = evaluation_path(run.folder / "model", "test", None)
     path, model = folder / REPORT, run.folder / "model" / "config.json"
