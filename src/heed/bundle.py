@@ -55,10 +55,11 @@ def save(
 ) -> None:
     """Write the folder, whole or not at all; a model folder already there stays until this one is complete.
 
-    Files that heed has not written stay. UserError if there is a config.json that heed has not written.
+    Files that heed has not written stay. UserError if one of them stands where one of the model would go.
     """
-    if os.path.lexists(folder / "config.json") and not is_model(folder):
-        raise UserError(f"{folder / 'config.json'} is damaged, or heed has not written it; move it away")
+    strange = [] if is_model(folder) else [name for name in FILES if os.path.lexists(folder / name)]
+    if strange:
+        raise UserError(f"{folder / strange[0]} is damaged, or heed has not written it; move it away")
     vocabularies = {"src_vocab": len(src), "tgt_vocab": len(tgt)}
     config = {"format": FORMAT, "heed": version("heed"), **vocabularies, "architecture": architecture.to_dict()}
 

@@ -1,11 +1,14 @@
 """No file that heed did not write is ever deleted or replaced: by no command, by no setting, through no symlink."""
 
 import os
+import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
 from tests.support import model_folder
 from tests.support.commands import Outcome, forked
@@ -178,23 +181,24 @@ def test_an_evaluation_replaces_its_former_self_and_nothing_else(own: list[str])
     assert "beam" in Path("out/report.json").read_text()
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["report.json", "hypotheses.txt", "references.txt", "gallery.html", "heatmaps", "heatmaps/0001.png"],
-)
-@pytest.mark.parametrize("former", [True, False])
-def test_an_evaluation_into_a_folder_with_files_of_others_is_refused(own: list[str], name: str, former: bool) -> None:
-    """Catches somebody's report.json, or scanned pages called 0001.png, replaced by an evaluation's."""
-    if former:
-        assert evaluate(*own, "output=out", "heatmaps=0").code == 0
-        Path("out/heatmaps").rmdir()
-        if name in ("hypotheses.txt", "references.txt", "gallery.html"):
-            return  # what a former evaluation has written cannot be told from what a user wrote over it
-        Path("out/report.json").unlink()
-    before = {**snapshot(Path("out")), **foreign(f"out/{name}")}
+@pytest.mark.parametrize("name", ["report.json", "hypotheses.txt", "references.txt", "gallery.html", "heatmaps"])
+def test_an_evaluation_into_a_folder_with_files_of_others_is_refused(own: list[str], name: str) -> None:
+    """Catches somebody's report.json replaced by an evaluation's."""
+    before = foreign(f"out/{name}")
     outcome = evaluate(*own, "output=out")
     assert outcome.code == 2, outcome.err
     assert "choose another place with output=DIR" in outcome.line
+    assert changed(before) == []
+
+
+@pytest.mark.parametrize("name", ["report.json", "heatmaps/0001.png"])
+def test_a_former_evaluation_does_not_make_files_of_others_ours(own: list[str], name: str) -> None:
+    """Catches scanned pages called 0001.png replaced by heatmaps."""
+    assert evaluate(*own, "output=out", "heatmaps=0").code == 0
+    before = {**snapshot(Path("out")), **foreign(f"out/{name}")}
+    outcome = evaluate(*own, "output=out")
+    assert outcome.code == 2
+    assert f"{name} is there, and no evaluation by heed has written it" in outcome.line
     assert changed(before) == []
 
 
@@ -210,3 +214,107 @@ def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) 
     assert changed(before) == []
     for _ in range(2):  # its own are
         assert evaluate(*texts, "output=a.align", "weights=a.npz", command="align").code == 0
+
+
+NAMES = [
+    *("config.yaml", "environment.json", "report.json", "trace.json", "sweep.md", "notes.txt", ".lock", ".replaced"),
+    *("checkpoints", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "checkpoints/.last.ckpt.12345678", "subwords"),
+    *("subwords/source.model", "model", "model/config.json", "model/weights.safetensors", "model/notes.txt"),
+    *("model/source.model", "tensorboard/events.out.tfevents.1.me.2.3", "evaluate", "evaluate/test/report.json"),
+    *("evaluate/test/heatmaps/holiday.png", "evaluate/test/heatmaps/0001.png", "evaluate/test/gallery.html"),
+    *(
+        "evaluate/test",
+        "evaluate/test/notes.txt",
+        "align/test.align",
+        ".model.old/config.json",
+        ".model.new",
+        "../a.txt",
+    ),
+    *("../multirun.yaml", ".replaced-partly/config.yaml", "job/config.yaml"),
+]
+"""Where a user's files may lie, from the folder of a run on: names that heed writes, and others like them."""
+
+KINDS = ("text", "json", "folder", "link to a file", "link to a folder", "link to nothing", "fifo")
+
+STATES = {
+    "nothing": [],
+    "finished": None,
+    "unfinished": ["report.json"],
+    "early": ["report.json", "model", "checkpoints", "tensorboard", "evaluate", "align"],
+}
+"""What a run folder is before the command -> what of a finished one is not there."""
+
+COMMANDS = [
+    *(["train"], ["train", "overwrite=true"], ["train", "overwrite=true", "seed=2"], ["train", "seed=3"]),
+    *(["train", "overwrite=true", "model.hid_dim=-1"], ["train", "overwrite=true", "trainer.max_steps=0"]),
+    *(["train", "overwrite=true", "batches.sentences=null"], ["train", "overwrite=true", "corpus.train=no"]),
+    *(["train", "debug=one_batch", "run=tiny"], ["train", "run=..", "overwrite=true"], ["train", "run=tiny/model"]),
+    *(["evaluate"], ["evaluate", "heatmaps=0"], ["evaluate", "split=no"], ["evaluate", "output=runs/tiny"]),
+    *(["evaluate", "output=runs/tiny/model"], ["evaluate", "search=beam", "search.beam=-1"]),
+    *(["align"], ["align", "output=runs/tiny/notes.txt"], ["align", "weights=runs/tiny/report.json"], ["translate"]),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is trained, evaluated and aligned."""
+    place = tmp_path_factory.mktemp("finished")
+    small = overrides(place, *SHORT, "run=tiny")
+    assert forked(place, "train", *small).code == 0
+    for command in ("evaluate", "align"):
+        assert forked(place, command, f"model={place}/tiny/model").code == 0
+    return place / "tiny"
+
+
+def put(path: Path, kind: str) -> bool:
+    """Make what a user has there, if nothing is in the way; whether it was made."""
+    if os.path.lexists(path) or any(parent.is_symlink() or parent.is_file() for parent in path.parents):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind.startswith("link"):
+        path.symlink_to(Path({"a file": "mine/file", "a folder": "mine/folder"}.get(kind[8:], "no")).absolute())
+    elif kind == "folder":
+        foreign(f"{path}/file", f"{path}/report.json")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.write_text('{"app": 1}' if kind == "json" else "years of work")
+    return True
+
+
+def check_nothing_foreign_changes(finished: Path, state: str, files: Mapping[str, str], command: list[str]) -> None:
+    shutil.rmtree(Path(), ignore_errors=True)
+    foreign("mine/file", *(f"mine/folder/{name}" for name in ("0001.png", "last.ckpt", "report.json", "config.json")))
+    run = Path("runs/tiny")
+    if state != "nothing":
+        shutil.copytree(finished, run)
+    for name in STATES[state] or []:
+        shutil.rmtree(run / name) if (run / name).is_dir() else (run / name).unlink()
+    own = snapshot(Path())
+    made = [name for name, kind in files.items() if put(run / name, kind)]
+    before = {name: content for name, content in snapshot(Path()).items() if name not in own or name.startswith("mine")}
+    given = overrides(Path("runs"), *SHORT, "run=tiny") if command[0] == "train" else ["model=runs/tiny/model"]
+    outcome = forked(Path(".."), command[0], *given, *command[1:])
+    event(f"{state}, {command[0]}: code {outcome.code}")
+    assert outcome.code in (0, 2), (made, outcome.err)
+    assert changed({name: content for name, content in before.items() if not isinstance(content, int)}) == []
+    assert [name for name in before if not os.path.lexists(name)] == []
+
+
+FILES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(KINDS), min_size=1, max_size=4)
+
+
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
+@given(state=st.sampled_from([*STATES]), files=FILES, command=st.sampled_from(COMMANDS))
+def test_nothing_foreign_changes(finished: Path, state: str, files: Mapping[str, str], command: list[str]) -> None:
+    """Catches any command that deletes, replaces or moves a file that heed has not written."""
+    check_nothing_foreign_changes(finished, state, files, command)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@given(state=st.sampled_from([*STATES]), files=FILES, command=st.sampled_from(COMMANDS))
+def test_nothing_foreign_changes_at_length(
+    finished: Path, state: str, files: Mapping[str, str], command: list[str]
+) -> None:
+    check_nothing_foreign_changes(finished, state, files, command)

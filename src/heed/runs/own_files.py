@@ -96,14 +96,16 @@ def conflicts(folder: Path) -> list[Path]:
 
 
 def conflicts_on_resuming(folder: Path) -> list[Path]:
-    """What stands where a run that goes on would write, and is not its own."""
-    strange = [folder / REPORT] if os.path.lexists(folder / REPORT) and not is_report(folder / REPORT) else []
-    if os.path.lexists(folder / MODEL / "config.json") and not is_model(folder / MODEL):
-        strange.append(folder / MODEL / "config.json")
-    if _holds(folder / LAST, _is_checkpoint):  # a damaged one is dealt with where checkpoints are read
-        others = [folder / name for name in (BEST, PREVIOUS)]
-        strange += [path for path in others if os.path.lexists(path) and not _holds(path, _is_checkpoint)]
-    return strange
+    """What stands where a run that goes on would write, and is not its own; symlinks are followed."""
+    names = [REPORT, TRACE, *(f"{MODEL}/{name}" for name in FILES)]
+    if not os.path.lexists(folder / LAST) or _holds(folder / LAST, _is_checkpoint):
+        names += [BEST, PREVIOUS]  # a damaged last one is dealt with where checkpoints are read
+    paths = [folder / name for name in names]
+    return [
+        path
+        for path, name in zip(paths, names, strict=True)
+        if os.path.lexists(path) and not _holds(path, PROOFS[name])
+    ]
 
 
 def has_checkpoint(folder: Path) -> bool:
