@@ -197,7 +197,7 @@ def test_validation_is_drawn_from_train_where_there_is_none(tmp_path: Path) -> N
     assert not set(valid.src) & set(train.src)
     assert set(valid.src) | set(train.src) == {f"source {number}" for number in range(150)}
     assert [line.replace("source", "target") for line in train.src] == train.tgt
-    assert valid.notes == ("valid: no file is named; 7 pairs of train are drawn for it, with corpus.split_seed=1",)
+    assert valid.notes == ("valid: no file is named; drawn from train: 7 of 200 pairs, corpus.split_seed=1",)
     assert corpus.read("valid") == valid
     assert tsv("text", "en", "fr", train=path, split_seed=2).read("valid").src != valid.src
     assert tsv("text", "en", "fr", train=path, valid=path).read("train") == tsv("text", "en", "fr", test=path).read(

@@ -19,7 +19,7 @@ def drawn_valid(read: Callable[[], Pairs], seed: int) -> Pairs:
     both = list(zip(pairs.src, pairs.tgt, strict=True))
     first = {pair: place for place, pair in reversed(list(enumerate(both)))}
     keep = [pair in chosen and first[pair] == place for place, pair in enumerate(both)]
-    note = f"valid: no file is named; {len(chosen)} pairs of train are drawn for it, with corpus.split_seed={seed}"
+    note = f"valid: no file is named; drawn from train: {len(chosen)} of {len(pairs)} pairs, corpus.split_seed={seed}"
     return replace(pairs.select(keep), notes=(*pairs.notes, note))
 
 
