@@ -122,9 +122,7 @@ def test_a_checkpoint_of_another_heed_is_refused(moments: Path) -> None:
     content = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     del content["heed_format"]
     torch.save(content, folder / "checkpoints" / "last.ckpt")
-    with pytest.raises(
-        UserError, match=r"written by another version of heed; finish .* start over"
-    ):
+    with pytest.raises(UserError, match=r"written by another version of heed; finish .* start over"):
         train(settings(moments, "run=other"))
 
 

@@ -129,6 +129,8 @@ def _check(cfg: DictConfig) -> None:
     """UserError for what can be known to be wrong before any text is read, or a run removed for another."""
     if cfg.ema and cfg.average_last:
         raise UserError(f"ema={cfg.ema} and average_last={cfg.average_last}; set one of them, the other to null")
+    if cfg.metric != "auto":
+        scores.metric(cfg.metric)
     build(cfg.optim)([torch.nn.Parameter(torch.zeros(1))])
     with torch.device("meta"), bundle.Unfilled():
         build(cfg.model, src_vocab=SOME, tgt_vocab=SOME)

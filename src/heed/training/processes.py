@@ -33,7 +33,9 @@ class Processes(NamedTuple):
 def started_processes(several: bool) -> Processes:
     """What torchrun started. UserError where it and the config do not agree."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-    started = Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
+    started = (
+        Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
+    )
     if several and started is None:
         raise UserError(
             "trainer=ddp is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
