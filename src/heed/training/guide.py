@@ -23,8 +23,8 @@ class Guide:
 
     Every piece of a target word attends to all pieces of the source words that it is linked to, evenly: by its sure
     links, or the possible ones where it has no sure one. EOS attends to EOS. A word without a link asks for nothing.
-    `weight` is the loss's share in what training minimises. Links and pieces in a word are stored as flat arrays: a long
-    corpus costs a few bytes a word.
+    `weight` is the loss's share in what training minimises. Links and pieces in a word are stored as flat arrays: long
+    corpora cost a few bytes a word.
     """
 
     def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, weight: Number = 1.0) -> None:
