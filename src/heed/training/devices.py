@@ -43,12 +43,12 @@ def lightning_devices(device: str, here: int = 1) -> Devices:
 
     UserError for a device that is not there, and for the number of a GPU if there are several processes.
     """
-    found = resolve_device(device)
-    if found.index is None:
-        return Devices(cast(Literal["cpu", "cuda", "mps"], found.type), here)
+    resolved = resolve_device(device)
+    if resolved.index is None:
+        return Devices(cast(Literal["cpu", "cuda", "mps"], resolved.type), here)
     if here > 1:
         raise UserError(f"device={device}: each of {here} processes has a GPU of its own; use device=cuda")
-    return Devices("cuda", [found.index])
+    return Devices("cuda", [resolved.index])
 
 
 def resolve_precision(precision: Precision, device: str) -> Literal["float32", "bfloat16"]:

@@ -21,10 +21,10 @@ from heed.training.schedules import Number
 class Guide:
     """The attention that gold links between words ask of pieces (Chen et al. 2016, arXiv 1607.01628).
 
-    Every piece of a target word looks at all pieces of the source words that it is linked to, evenly: by its sure
-    links, or the possible ones where it has no sure one. EOS looks at EOS. A word without a link asks for nothing.
-    `weight` is the loss's share in what training minimises. Links and pieces in a word are kept as flat arrays, so that
-    a long corpus costs a few bytes a word.
+    Every piece of a target word attends to all pieces of the source words that it is linked to, evenly: by its sure
+    links, or the possible ones where it has no sure one. EOS attends to EOS. A word without a link asks for nothing.
+    `weight` is the loss's share in what training minimises. Links and pieces in a word are stored as flat arrays: long
+    corpora cost a few bytes a word.
     """
 
     def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, weight: Number = 1.0) -> None:

@@ -33,19 +33,21 @@ class Processes(NamedTuple):
 def started_processes(several: bool) -> Processes:
     """What torchrun started. UserError where it and the config do not agree."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-    found = Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
-    if several and found is None:
+    started = (
+        Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
+    )
+    if several and started is None:
         raise UserError(
             "distributed=true is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
         )
-    if found and found.world > 1 and not several:
-        raise UserError(f"torchrun started {found.world} processes, which needs distributed=true")
-    return found or Processes()
+    if started and started.world > 1 and not several:
+        raise UserError(f"torchrun started {started.world} processes, which needs distributed=true")
+    return started or Processes()
 
 
 @contextmanager
 def joined(several: bool, device: str) -> Iterator[None]:
-    """Bring the processes together, where there are `several`; all but the first say nothing on stdout.
+    """Bring the processes together, where there are `several`; all but the first print nothing.
 
     Before Lightning does, which joins them only to train: the run folder and the vocabularies come first.
     """
@@ -65,7 +67,7 @@ def joined(several: bool, device: str) -> Iterator[None]:
 
 
 def decided_by_first(decide: Callable[[], T]) -> T:
-    """What `decide` gives to the first process, in all of them; its UserError ends them all and is said once."""
+    """What `decide` gives to the first process, in all of them; its UserError ends them all and is printed once."""
     if not distributed.is_initialized():
         return decide()
     answer: list[T | None] = [None]
@@ -118,7 +120,7 @@ def process_rank() -> int:
 
 
 def await_turn() -> None:
-    """Give the first process time to say what all have found, and torchrun time to end this one before it does too."""
+    """Give the first process time to print what all have met, and torchrun time to end this one before it does too."""
     if process_rank() > 0:
         time.sleep(GRACE / 2)
 

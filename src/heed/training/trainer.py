@@ -1,4 +1,4 @@
-"""Lightning's Trainer, kept from what it must not do by itself, and a run under it."""
+"""Lightning's Trainer without what it must not do by itself, and a run under it."""
 
 import json
 from collections.abc import Iterator, Sequence
