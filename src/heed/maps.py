@@ -18,6 +18,7 @@ from heed.metrics.attention import Health, health
 from heed.metrics.symmetrisation import grow_diag_final_and, intersection, transpose, union
 from heed.text.ragged import Ragged, number_words, ragged
 from heed.text.subwords import SPACE, UNK, Subwords
+from heed.text.words import split_words
 
 Level = Literal["word", "piece"]
 """What a row or a column of a map stands for."""
@@ -90,7 +91,7 @@ def has_spaces(lines: Iterable[str]) -> bool:
     letters have white space too, as text that was divided into words beforehand has.
     """
     unspaced = [line for line in lines if UNSPACED.search(line)]
-    return 2 * sum(len(line.split()) > 1 for line in unspaced) >= len(unspaced)
+    return 2 * sum(len(split_words(line)) > 1 for line in unspaced) >= len(unspaced)
 
 
 def read_lines(
@@ -114,7 +115,7 @@ def read_lines(
 def _read_line(line: str, pieces: list[list[int]], subwords: Subwords, spaced: bool, longest: int | None) -> Line:
     ids = [piece for own in pieces for piece in own]
     if spaced:
-        words, index = line.split(), [word for word, own in enumerate(pieces) for _ in own]
+        words, index = split_words(line), [word for word, own in enumerate(pieces) for _ in own]
     else:
         words, index = _pieces_as_words(_shown_pieces(ids, subwords))
     unknown = frozenset(word for word, piece in zip(index, ids, strict=True) if piece == UNK)
