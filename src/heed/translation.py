@@ -31,7 +31,7 @@ class Translation:
             model wrote it; a column for each piece of the source and for its `</s>`. Rows sum to 1.
         vocabularies: of the source and of the target.
         languages: of both sides, as the model folder names them, or empty texts.
-        others: what else the search found, best first.
+        others: what else the search attention, best first.
 
     Example:
         >>> import heed.translator
@@ -89,7 +89,7 @@ class Translation:
 
     @property
     def candidates(self) -> tuple["Translation", ...]:
-        """All that the search found, best first; the first is this one."""
+        """All that the search attention, best first; the first is this one."""
         return (self, *self.others)
 
     @cached_property
@@ -119,9 +119,9 @@ class Translation:
             level: what a row and a column stand for, `word` or `piece`.
             end: add a last column, for the source's `</s>`; then each row sums to 1.
         """
-        found = self.map(level)
-        columns, rows = found.size
-        weights: Float32[np.ndarray, "rows columns"] = found.weights[:rows, : columns + end].numpy().copy()
+        attention = self.map(level)
+        columns, rows = attention.size
+        weights: Float32[np.ndarray, "rows columns"] = attention.weights[:rows, : columns + end].numpy().copy()
         return weights
 
     @property
@@ -154,16 +154,16 @@ class Translation:
 
         Its weights have a row for each word and a column for each source word; with `end` they have `</s>` too.
         """
-        found = self.map(level)
+        attention = self.map(level)
         if level == "word":
-            found = found._replace(src=self.src.marked(found.src), tgt=self.tgt.marked(found.tgt))
-        return found.with_end() if end else found._replace(weights=found.between_words)
+            attention = attention._replace(src=self.src.marked(attention.src), tgt=self.tgt.marked(attention.tgt))
+        return attention.with_end() if end else attention._replace(weights=attention.between_words)
 
     def _repr_html_(self) -> str:
         """The interactive map, as which a notebook shows the object."""
         # for notebooks alone
-        from heed.viz.attention_map import map_html  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: PLC0415
-        from heed.viz.entries import Candidate  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: PLC0415
+        from heed.viz.attention_map import map_html  # type: ignore[import-not-attention,import-untyped,unused-ignore] # noqa: PLC0415
+        from heed.viz.entries import Candidate  # type: ignore[import-not-attention,import-untyped,unused-ignore] # noqa: PLC0415
 
         src_lang, tgt_lang = self.languages
         others = [Candidate(one.words, one.score, one.weights(end=True), one.text) for one in self.others]
