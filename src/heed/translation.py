@@ -162,8 +162,8 @@ class Translation:
     def _repr_html_(self) -> str:
         """The interactive map, as which a notebook shows the object."""
         # for notebooks alone
-        from heed.viz.attention_map import map_html  # type: ignore[import-not-attention,import-untyped,unused-ignore] # noqa: PLC0415
-        from heed.viz.entries import Candidate  # type: ignore[import-not-attention,import-untyped,unused-ignore] # noqa: PLC0415
+        from heed.viz.attention_map import map_html  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: PLC0415
+        from heed.viz.entries import Candidate  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: PLC0415
 
         src_lang, tgt_lang = self.languages
         others = [Candidate(one.words, one.score, one.weights(end=True), one.text) for one in self.others]
