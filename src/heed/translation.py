@@ -31,7 +31,7 @@ class Translation:
             model wrote it; a column for each piece of the source and for its `</s>`. Rows sum to 1.
         vocabularies: of the source and of the target.
         languages: of both sides, as the model folder names them, or empty texts.
-        others: what else the search attention, best first.
+        others: what else the search found, best first.
 
     Example:
         >>> import heed.translator
@@ -89,7 +89,7 @@ class Translation:
 
     @property
     def candidates(self) -> tuple["Translation", ...]:
-        """All that the search attention, best first; the first is this one."""
+        """All that the search found, best first; the first is this one."""
         return (self, *self.others)
 
     @cached_property
