@@ -110,15 +110,15 @@ class Evaluation:
     @cached_property
     def sentences(self) -> list[SentenceScores]:
         """The numbers of each sentence."""
-        health = [one.health() for one in self.maps]
+        attention = [one.health() for one in self.maps]
         return [
             SentenceScores(
                 bleu=_sentence_bleu(translation.text, reference.text, self.tgt_lang),
                 log_probability=reference.score,
-                entropy=found.entropy if found.tgt_len else math.nan,
-                coverage=found.coverage if found.tgt_len else math.nan,
+                entropy=health.entropy if health.tgt_len else math.nan,
+                coverage=health.coverage if health.tgt_len else math.nan,
             )
-            for translation, reference, found in zip(self.translations, self.forced, health, strict=True)
+            for translation, reference, health in zip(self.translations, self.forced, attention, strict=True)
         ]
 
     @property
@@ -130,7 +130,7 @@ class Evaluation:
             "sentences": len(self.translations),
             "search": self.search,
             **self.scores,
-            "attention": {side: found._asdict() for side, found in self.attention.items()},
+            "attention": {side: health._asdict() for side, health in self.attention.items()},
             "versus": self.versus,
             "sentences_per_second": len(self.translations) / self.seconds,
         }

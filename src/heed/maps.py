@@ -124,7 +124,11 @@ def _read_line(line: str, pieces: list[list[int]], subwords: Subwords, spaced: b
 
 def written_line(ids: Sequence[int], subwords: Subwords, spaced: bool | None = None) -> Line:
     """The sentence that a model wrote, of which there are only pieces; `spaced` as for `read_lines`."""
-    words, index = subwords.words(ids), subwords.word_index(ids)
+    index = subwords.word_index(ids)
+    pieces: list[list[int]] = [[] for _ in range(max(index, default=-1) + 1)]
+    for word, piece in zip(index, ids, strict=True):
+        pieces[word].append(int(piece))
+    words = subwords.spell(pieces)
     text = " ".join(word for word in words if word)
     if not (has_spaces([text]) if spaced is None else spaced):
         words, index = _pieces_as_words(_shown_pieces(ids, subwords))

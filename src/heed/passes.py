@@ -16,7 +16,7 @@ from heed.models.seq2seq import Seq2Seq
 from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis
 from heed.search.prefix import Prefix
-from heed.search.registry import Found
+from heed.search.registry import Results
 from heed.text.subwords import BOS, EOS, PAD
 
 PIECES = 8192
@@ -27,7 +27,7 @@ GPU = threading.Lock()
 
 Model = Seq2Seq | Ensemble
 
-Run = Callable[..., Found]
+Run = Callable[..., Results]
 """A search with its settings bound: takes a model, sources, their lengths, BOS and EOS, and perhaps a prefix."""
 
 
@@ -64,8 +64,8 @@ def searched(
         yield dict(zip(chosen, results, strict=True))
 
 
-def _on_cpu(found: Hypothesis | list[Hypothesis]) -> list[Hypothesis]:
-    several = found if isinstance(found, list) else [found]
+def _on_cpu(result: Hypothesis | list[Hypothesis]) -> list[Hypothesis]:
+    several = result if isinstance(result, list) else [result]
     return [one._replace(attention=one.attention.float().cpu()) for one in several]
 
 

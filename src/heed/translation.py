@@ -119,9 +119,9 @@ class Translation:
             level: what a row and a column stand for, `word` or `piece`.
             end: add a last column, for the source's `</s>`; then each row sums to 1.
         """
-        found = self.map(level)
-        columns, rows = found.size
-        weights: Float32[np.ndarray, "rows columns"] = found.weights[:rows, : columns + end].numpy().copy()
+        attention = self.map(level)
+        columns, rows = attention.size
+        weights: Float32[np.ndarray, "rows columns"] = attention.weights[:rows, : columns + end].numpy().copy()
         return weights
 
     @property
@@ -154,10 +154,10 @@ class Translation:
 
         Its weights have a row for each word and a column for each source word; with `end` they have `</s>` too.
         """
-        found = self.map(level)
+        attention = self.map(level)
         if level == "word":
-            found = found._replace(src=self.src.marked(found.src), tgt=self.tgt.marked(found.tgt))
-        return found.with_end() if end else found._replace(weights=found.between_words)
+            attention = attention._replace(src=self.src.marked(attention.src), tgt=self.tgt.marked(attention.tgt))
+        return attention.with_end() if end else attention._replace(weights=attention.between_words)
 
     def _repr_html_(self) -> str:
         """The interactive map, as which a notebook shows the object."""

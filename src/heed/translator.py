@@ -221,11 +221,11 @@ class Translator:
         model = self._searching(named.random, precision or self.precision)
         prefixes = self._prefixes(named, prefix, len(lines))
         empty = [Hypothesis([], 0.0, torch.zeros(0, 1))]
-        found = {index: empty for index, line in enumerate(lines) if not line.ids}
+        hypotheses = {index: empty for index, line in enumerate(lines) if not line.ids}
         for batch in searched(model, lines, partial(named.run, bound), per_batch(batch_size, bound), prefixes):
-            found |= batch
-            _report(progress, len(found), len(lines))
-        return [self._translation(line, found[index], spaced) for index, line in enumerate(lines)]
+            hypotheses |= batch
+            _report(progress, len(hypotheses), len(lines))
+        return [self._translation(line, hypotheses[index], spaced) for index, line in enumerate(lines)]
 
     @overload
     def force(  # type: ignore[overload-overlap]  # a str is lines of one letter each, too
@@ -292,12 +292,12 @@ class Translator:
         progress: Progress | None = None,
     ) -> list[Translation]:
         """`force` of lines that are encoded already."""
-        found: dict[int, Forced] = {}
+        each: dict[int, Forced] = {}
         for batch in forced(self.bundle.model, sources, targets, _positive(batch_size, PAIRS)):
-            found |= batch
-            _report(progress, len(found), len(sources))
+            each |= batch
+            _report(progress, len(each), len(sources))
         return [
-            Translation(target.text, found[index].score, source, target, found[index].weights, *self._sides)
+            Translation(target.text, each[index].score, source, target, each[index].weights, *self._sides)
             for index, (source, target) in enumerate(zip(sources, targets, strict=True))
         ]
 

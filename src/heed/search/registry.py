@@ -13,8 +13,8 @@ from heed.errors import UserError
 from heed.search.greedy import Hypothesis
 from heed.settings import nearest
 
-Found = Sequence[Hypothesis | list[Hypothesis]]
-Function = TypeVar("Function", bound=Callable[..., Found])
+Results = Sequence[Hypothesis | list[Hypothesis]]
+Function = TypeVar("Function", bound=Callable[..., Results])
 
 GIVEN = ("model", "src", "src_len", "bos_id", "eos_id", "prefix")
 """Arguments of a search that no setting may name: the program passes them."""
@@ -34,7 +34,7 @@ class Search:
     """
 
     name: str
-    function: Callable[..., Found]
+    function: Callable[..., Results]
     n_best: bool
     random: bool
 
@@ -65,7 +65,7 @@ class Search:
             raise UserError("; ".join(faults))
         return {name: bound.get(name, parameter.default) for name, parameter in self.parameters.items()}
 
-    def run(self, settings: Mapping[str, Any], *arguments: Any, **prefix: Any) -> Found:
+    def run(self, settings: Mapping[str, Any], *arguments: Any, **prefix: Any) -> Results:
         """Call the function.
 
         Raises:
