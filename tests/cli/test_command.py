@@ -22,7 +22,9 @@ from heed.training.processes import GRACE
 
 Enter = Callable[..., int]
 
-CONSOLE_SCRIPT = "import sys; sys.argv = ['.venv/bin/heed-translate']; from heed.cli.entry import translate; translate()"
+CONSOLE_SCRIPT = (
+    "import sys; sys.argv = ['.venv/bin/heed-translate']; from heed.cli.entry import translate; translate()"
+)
 
 
 class Recorder:
