@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from heed.data.text_files import files
 
-MODEL = [f"model.{name}=64" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
+MODEL = [f"model.{name}=64" for name in "emb_dim enc_dim hid_dim readout_dim attended_dim attention.att_dim".split()]
 
 
 class Start(NamedTuple):

@@ -404,7 +404,10 @@ def _subwords(settings: Settings, train: Callable[[], Pairs], folder: Path | Non
     if paths and all(path.exists() for path in paths):
         return Subwords.load(paths[0]), Subwords.load(paths[1])
     pairs = train()
-    return train_pair(pairs.src, pairs.tgt, **asdict(settings.subwords))
+    try:
+        return train_pair(pairs.src, pairs.tgt, **asdict(settings.subwords))
+    except UserError as error:
+        raise UserError(f"subwords: {error}") from error
 
 
 def _task(settings: Settings, model: Seq2Seq, data: Data, steps: int) -> TranslationModule:

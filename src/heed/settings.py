@@ -53,7 +53,7 @@ def as_typed(
         node, text = _dataclass_in(annotation), texts.get(f"{above}{key}")
         if node and isinstance(value, Mapping):
             given[key] = as_typed(value, node, texts, f"{above}{key}.")
-        elif text is not None and not fits(annotation, value) and fits(annotation, text):
+        elif text is not None and value is not None and not fits(annotation, value) and fits(annotation, text):
             given[key] = text
     return given
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 LEARNS = (
     *("corpus.train=2000", "corpus.valid=40", "corpus.test=40", "corpus.min_len=2", "corpus.max_len=5"),
-    *(f"model.{name}=32" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")),
+    *(f"model.{name}=32" for name in "emb_dim enc_dim hid_dim readout_dim attended_dim attention.att_dim".split()),
     *("optim.lr=0.005", "schedule=constant", "teacher_forcing.steps=4000", "model.dropout=0.0"),
     *("trainer.max_steps=400", "trainer.validate_steps=200", "early_stop=null"),
 )

@@ -36,7 +36,7 @@ def train(folder: Path, *overrides: str, text: Mapping[str, bytes | None] = {}) 
             (folder / "text" / name).write_bytes(content)
     corpus = ["corpus=files", "corpus.name=text", "corpus.src_lang=en", "corpus.tgt_lang=fr"]
     splits = ["corpus.train=text/train", "corpus.valid=text/valid"]
-    sizes = [f"model.{name}=8" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")]
+    sizes = [f"model.{name}=8" for name in "emb_dim enc_dim hid_dim readout_dim attended_dim attention.att_dim".split()]
     return forked(folder, "train", *corpus, *splits, *sizes, "trainer.max_steps=1", "heatmaps=0", *overrides)
 
 
@@ -170,7 +170,7 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
         ("cleaning.max_ratio=nan", "cleaning.max_ratio=NaN: should be a number"),
         ("optim.lr=-1", "optim: Invalid learning rate: -1"),
         ("optim.lr=fast", "optim.lr=fast: should be a valid number"),
-        ("overwrite=maybe", "overwrite=maybe: should be a valid boolean"),
+        ("overwrite=maybe", "overwrite=maybe: should be a valid boolean or 'debug'"),
         ("model.hiden_dim=8", "model.hiden_dim=8: there is no key model.hiden_dim; did you mean model.hid_dim?"),
         ("lr=0.1", "lr=0.1: there is no key lr; did you mean optim.lr?"),
         ("attention=aditive", "did you mean additive?"),
@@ -182,8 +182,9 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
         ("corpus.name=../elsewhere", "run=../elsewhere: expected a name for a folder below runs"),
         ("runs=text/train.en", "text/train.en/text cannot be written (Not a directory); choose another place"),
         (f"run={'x' * 300}", "cannot be written (File name too long)"),
-        ("corpus._target_=os.system", "corpus._target_=os.system: should name a function or class in heed."),
-        ("+callbacks.x={_target_:os.system,command:ls}", "callbacks.x._target_=os.system: should name a function"),
+        ("corpus._target_=os.system", "there is no key corpus._target_"),
+        ("+corpus._target_=os.system", "corpus._target_=os.system: there is no such key"),
+        ("+optim.x={_target_:os.system,command:ls}", "optim.x={"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides: str, message: str) -> None:
@@ -200,7 +201,7 @@ def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides:
     ("overrides", "message"),
     [
         (["subwords=word"], "subword_sampling=0.2 needs subwords=unigram or bpe, not word, which has no choice"),
-        (["guided_attention=1"], "guided_attention knows the pieces of one segmentation; set subword_sampling=null"),
+        (["guided_attention=1"], "guided_attention needs one segmentation of each word; set subword_sampling=null"),
         (["batches.sentences=null", "batches.tokens=12"], "batches.tokens=12: pair "),
     ],
     ids=lambda value: value[0],

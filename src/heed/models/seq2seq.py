@@ -96,35 +96,3 @@ def initialise(model: nn.Module, pad_id: int) -> None:
             nn.init.xavier_uniform_(parameter)
         else:
             nn.init.zeros_(parameter)
-
-
-def build_seq2seq(
-    src_vocab: int,
-    tgt_vocab: int,
-    pad_id: int = 0,
-    emb_dim: int = 256,
-    enc_dim: int = 512,
-    hid_dim: int = 512,
-    readout_dim: int = 512,
-    attended_dim: int = 512,
-    enc_layers: int = 1,
-    dec_layers: int = 1,
-    bidirectional: bool = True,
-    dropout: float = 0.2,
-    readout_dropout: float | None = None,
-    enc_dropout: float = 0.0,
-    state_dropout: float = 0.0,
-    variational: bool = False,
-    layer_norm: bool = False,
-    tie: str = "none",
-    query: str = "previous",
-    score: str = "additive",
-    att_dim: int = 512,
-    heads: int = 1,
-    positions: int = 64,
-) -> Seq2Seq:
-    """Only a signature: that against which `_target_: heed.models.seq2seq.build_seq2seq` of configs is checked.
-
-    `heed.architecture.build` makes models. To be removed with the last config that names a `_target_`.
-    """
-    raise NotImplementedError("heed.architecture.build makes models")

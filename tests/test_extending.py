@@ -1,0 +1,80 @@
+"""docs/extending.md, carried out: a score, a reader, a search and a metric from outside, through the commands."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SMALL = (
+    "model.emb_dim=16 model.enc_dim=16 model.hid_dim=16 model.readout_dim=16 model.attended_dim=16 "
+    "subwords.vocab_size=60 trainer.max_epochs=null trainer.max_steps=20 trainer.validate_steps=10 heatmaps=0"
+).split()
+PAIRS = [f"the {noun} {verb} | le {nom} {fait}" for noun, nom in (("cat", "chat"), ("dog", "chien"), ("bird", "merle"))
+         for verb, fait in (("sleeps", "dort"), ("sings", "chante"), ("eats", "mange"))]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the page's files lie, and its distribution is installed."""
+    place = tmp_path_factory.mktemp("extending")
+    for language, code in BLOCK.findall(PAGE):
+        if language in ("python", "yaml"):
+            path = place / code.splitlines()[0].removeprefix("# ")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(code, encoding="utf-8")
+    (entry_point,) = re.findall(r'^\[project\.entry-points\."(heed\.extensions)"\]$', PAGE, re.MULTILINE)
+    installed = place / "my_heed-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: my-heed\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text(f"[{entry_point}]\nmy_heed = my_heed\n")
+    (place / "few").mkdir()
+    for split in ("train", "valid", "test"):
+        (place / "few" / f"{split}.txt").write_text("".join(f"{pair}\n" for pair in PAIRS), encoding="utf-8")
+    (place / "few" / "source.txt").write_text("the cat sings\n")
+    return place
+
+
+def run(folder: Path, line: str, *more: str) -> str:
+    """What a command of the page prints."""
+    (program, *arguments), stdin = line.partition(" < ")[0].split(), line.partition(" < ")[2]
+    command = [sys.executable, "-m", program.replace("heed-", "heed.cli."), *arguments, *more]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    with (folder / (stdin or "few/source.txt")).open() as source:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdin=source, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_everything_on_the_page_works_through_the_commands(folder: Path) -> None:
+    """Catches a registry that a command does not ask, and a page that a new contributor cannot follow."""
+    (lines,) = (code for language, code in BLOCK.findall(PAGE) if language == "sh")
+    train, evaluate, translate = lines.splitlines()
+
+    trained = run(folder, train, *SMALL)
+    assert "first word" in trained  # in the table of validations
+    assert "best model by first word" in trained
+    assert (folder / "runs/few/model/config.json").read_text().count('"cosine"') == 1
+
+    assert re.search(r"^search|shortest\(", run(folder, evaluate))
+    assert '"first_word": ' in (folder / "runs/few/evaluate/test/report.json").read_text()
+    assert run(folder, translate).count("\n") == 3  # an n-best list of three
+
+
+@pytest.mark.slow
+def test_without_the_module_it_is_one_line(folder: Path) -> None:
+    """Catches a traceback for somebody who gets the model folder and lacks the module."""
+    run(folder, "heed-train corpus=columns corpus.name=alone corpus.src_lang=en corpus.tgt_lang=fr corpus.folder=few "
+        "attention=cosine", *SMALL)  # fmt: skip
+    command = [sys.executable, "-m", "heed.cli.translate", "model=runs/alone/model"]
+    done = subprocess.run(command, cwd=folder, input="a\n", capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "cosine" in done.stderr

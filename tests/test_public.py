@@ -1,0 +1,140 @@
+"""What callers rely on: the public names and settings, and that importing heed changes nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from omegaconf import OmegaConf
+
+import heed
+from heed.cli.config import compose
+from heed.settings import dotted
+from tests.support.small_run import overrides
+
+NAMES = "load train evaluate align Translator Translation Evaluation Run UserError __version__".split()
+
+SETTINGS = {
+    "train": """
+        batches.sentences batches.tokens checkpoint_steps cleaning.max_characters cleaning.max_len cleaning.max_ratio
+        clip_norm corpus.name corpus.reader corpus.src_lang corpus.test corpus.tgt_lang corpus.train corpus.valid
+        curve_steps device distributed early_stop.min_delta early_stop.patience ema average_last guided_attention
+        heatmaps label_smoothing matmul_precision metric model.attended_dim model.attention.att_dim
+        model.attention.score model.bidirectional model.dec_layers model.dropout model.emb_dim model.enc_dim
+        model.enc_dropout model.enc_layers model.hid_dim model.layer_norm model.query model.readout_dim
+        model.readout_dropout model.state_dropout model.tie model.variational optim.betas optim.eps optim.fused optim.lr
+        optim.name overwrite precision profile progress_bar r_drop run runs schedule.final schedule.name schedule.steps
+        schedule.warmup_steps seed subword_sampling subwords.byte_fallback subwords.character_coverage subwords.joint
+        subwords.kind subwords.src_normalization subwords.tgt_normalization subwords.vocab_size teacher_forcing.name
+        teacher_forcing.ratio trainer.max_epochs trainer.max_steps trainer.validate_epochs trainer.validate_steps
+        word_dropout
+    """,
+    "evaluate": """
+        batch_size device end format heatmaps level model output search.max_len search.name seeds split versus
+    """,
+    "translate": "batch_size device interactive model precision search.max_len search.name show_attention",
+    "align": """
+        batch_size device gold level model output reverse source split symmetrisation target threshold weights
+    """,
+}
+
+
+def test_the_public_names_are_these() -> None:
+    """Catches a name that became public, or went, without anybody deciding so."""
+    assert heed.__all__ == NAMES
+    assert set(NAMES) <= set(dir(heed))
+    assert all(getattr(heed, name) is not None for name in NAMES)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_public_settings_are_these(name: str) -> None:
+    """Catches a setting that became public, or went, without anybody deciding so."""
+    values = dotted(cast(dict[str, Any], OmegaConf.to_container(compose(name))))
+    assert sorted(key for key, value in values.items() if not isinstance(value, dict)) == sorted(SETTINGS[name].split())
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """Catches `hasattr(heed, …)` that raises something else."""
+    assert not hasattr(heed, "trian")
+
+
+IMPORT = """
+import signal, sys
+before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)], dict(__import__("os").environ)
+import heed
+after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)], dict(__import__("os").environ)
+assert before == after
+assert not {"torch", "hydra", "lightning", "matplotlib", "sentencepiece", "numpy"} & set(sys.modules)
+"""
+
+
+def test_importing_heed_changes_nothing_and_loads_little(tmp_path: Path) -> None:
+    """Catches a signal handler or a second of imports for whoever imports heed, in a script of any name."""
+    script = tmp_path / "heed-mine.py"
+    script.write_text(IMPORT)
+    subprocess.run([sys.executable, str(script)], check=True)
+
+
+def test_training_is_a_function(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Catches a run that only the command line can make, and one that prints what nobody asked for."""
+    run = heed.train(overrides=overrides(tmp_path, "run=mine"), progress=False)
+
+    assert run.folder == tmp_path / "mine"
+    assert run.translator.translate("1 2").source_words == ["1", "2"]
+    assert capfd.readouterr().out == ""
+
+    again = heed.train(overrides=overrides(tmp_path, "run=mine"), progress=False)
+    assert again.was_finished
+    assert again.report == run.report
+
+
+def _pair(line: str) -> tuple[str, str, str]:
+    return line.partition("=")
+
+
+def test_settings_can_be_given_as_python_has_them(tmp_path: Path) -> None:
+    """Catches values that must be written as on a command line: None, paths, nested dicts."""
+    small = overrides(tmp_path)
+    run = heed.train(
+        overrides={key: _value(value) for key, _, value in map(_pair, small) if key not in GROUPS},
+        run="nested",
+        early_stop=None,
+        model={"hid_dim": 24},
+        seed=3,
+        progress=False,
+        **{key: value for key, _, value in map(_pair, small) if key in GROUPS},
+    )
+    config = (run.folder / "config.yaml").read_text()
+    assert "hid_dim: 24" in config
+    assert "emb_dim: 16" in config
+    assert "early_stop: null" in config
+    assert "seed: 3" in config
+
+
+GROUPS = ("corpus", "subwords", "teacher_forcing")
+
+
+def _value(text: str) -> Any:
+    return OmegaConf.create(f"x: {text}").x
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sed": 2}, r"^sed=2: there is no key sed; did you mean seed\?$"),
+        ({"model": {"hid_dmi": 2}}, r"hid_dmi"),
+        ({"attention": "dto"}, r"attention is one of .*did you mean dot\?"),
+        ({"seed": "two"}, r"^seed=two: should be a valid integer$"),
+    ],
+)
+def test_a_wrong_setting_is_a_user_error(settings: dict[str, Any], message: str) -> None:
+    """Catches errors of Hydra or pydantic that reach a caller."""
+    with pytest.raises(heed.UserError, match=message):
+        heed.train(**settings, progress=False)
+
+
+def test_an_unknown_recipe_is_a_user_error() -> None:
+    """Catches Hydra's own error, which names its search path in many lines."""
+    with pytest.raises(heed.UserError, match=r"experiment is one of .*multi30k_en_de"):
+        heed.train("multi30k_en_ed", progress=False)
