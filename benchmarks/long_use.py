@@ -1,8 +1,8 @@
-"""Does translating stay as quick, and as small, as it began? Lines through the translate door, by the hundred thousand.
+"""Does translating stay as quick, and as small, as it began? Lines through heed-translate, by the hundred thousand.
 
     python benchmarks/long_use.py [--lines 1000000] [--every 10000] [--model runs/tiny/model]
 
-A real process of the door is fed through a pipe, line after line of a corpus over and over. At intervals its resident
+A real process of the command is fed through a pipe, line after line of a corpus over and over. At intervals its resident
 memory (VmRSS of Linux) and the pace since the last interval are shown: lines for each second of processor time that the
 process used, so that other work on the machine does not count. Without --model, a small untrained model of the embedded
 corpus: memory and pace do not ask what the words mean. One thread.
@@ -88,7 +88,7 @@ def measure(model: Path, lines: int, every: int) -> Iterator[tuple[int, float, f
                 print(f"{row[0]:10,}{row[1]:14,.0f}{row[2]:15.1f}", flush=True)
                 yield row
     if count != lines or process.returncode:
-        sys.exit(f"{count} lines came back of {lines}; the door left with {process.returncode}")
+        sys.exit(f"{count} lines came back of {lines}; the command left with {process.returncode}")
 
 
 def feed(pipe: IO[bytes], lines: int) -> None:

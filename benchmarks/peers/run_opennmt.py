@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from onmt.bin import train as train_door
-from onmt.bin import translate as translate_door
+from onmt.bin import train as train_command
+from onmt.bin import translate as translate_command
 from onmt.inference_engine import InferenceEnginePY
 from onmt.trainer import Trainer
 
@@ -39,7 +39,7 @@ def train(given: argparse.Namespace) -> None:
 
     Trainer._gradient_accumulation = timed
     options = ["-config", CONFIG, "-save_model", MODEL, "-seed", given.seed, "-train_steps", watch.needed]
-    train_door.train(train_door._get_parser().parse_args([str(option) for option in options]))
+    train_command.train(train_command._get_parser().parse_args([str(option) for option in options]))
     print(watch.result("opennmt"))
 
 
@@ -63,7 +63,7 @@ def translate(given: argparse.Namespace) -> None:
     newest = max(MODEL.parent.glob("*.pt"), key=lambda path: path.stat().st_mtime)
     options = ["-model", newest, "-src", source, "-output", os.devnull, "-beam_size", given.beam_size, "-gpu", -1]
     options += ["-batch_size", SENTENCES, "-batch_type", "sents", "-max_length", MAX_LEN, "-max_length_ratio", 0]
-    translate_door.translate(translate_door._get_parser().parse_args([str(option) for option in options]))
+    translate_command.translate(translate_command._get_parser().parse_args([str(option) for option in options]))
 
 
 if __name__ == "__main__":

@@ -159,6 +159,7 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
         _refuse_incomplete(folder, before, overwrite)
         _refuse(own_files.conflicts(folder))
         return "new"
+    _refuse_former_settings(folder, before)
     different = differences(before, config)
     if different:
         raise UserError(
@@ -220,6 +221,17 @@ def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
     keys = [key for key in old | new if _effective(key)]
     pairs = [(key, _shown(old, key), _shown(new, key)) for key in keys]
     return [f"{key} {before} -> {after}" for key, before, after in pairs if before != after]
+
+
+def _refuse_former_settings(folder: Path, config: Mapping[str, Any]) -> None:
+    """UserError for a run whose settings have the names of heed 0.1.0, in which configs named functions to call."""
+    corpus = config.get("corpus")
+    if isinstance(corpus, Mapping) and "_target_" in corpus:
+        raise UserError(
+            f"{folder} holds a run of heed 0.1.0, whose settings have other names: finish it with that version; its "
+            f"model ({folder}/model) is evaluated and translates as before; or give this run its own run=NAME, or start "
+            "over with overwrite=true"
+        )
 
 
 def _refuse(strange: Sequence[Path]) -> None:
