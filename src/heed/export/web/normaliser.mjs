@@ -20,8 +20,8 @@ export class Normaliser {
     const [at, size] = header.charsmap;
     const trieSize = size ? new DataView(arrays).getUint32(at, true) : 0;
     /** A double array (Darts) over bytes, whose values are places in `replacements`. */
-    this.trie = new Uint32Array(arrays, at + 4, trieSize / 4);
-    this.replacements = new Uint8Array(arrays, at + 4 + trieSize, Math.max(0, size - 4 - trieSize));
+    this.trie = size ? new Uint32Array(arrays, at + 4, trieSize / 4) : new Uint32Array();
+    this.replacements = size ? new Uint8Array(arrays, at + 4 + trieSize, size - 4 - trieSize) : new Uint8Array();
     this.fixed = fixed.map((piece) => encoder.encode(piece)).sort((a, b) => b.length - a.length);
   }
 

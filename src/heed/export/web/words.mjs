@@ -66,3 +66,9 @@ export function wordMap(rows, source, target) {
   });
   return map;
 }
+
+/**
+ * Whether a piece goes on with letters or digits of the word before it; those that open a word have ▁ in front.
+ * @param {string} piece
+ */
+export const lengthens = (piece) => /^[\p{L}\p{N}]/u.test(piece) && !UNSPACED.test([...piece][0]);
