@@ -92,3 +92,17 @@ def test_the_page_shows_attention_on_reference_and_hypothesis(chromium_session: 
             and sum(width > 50 for width in browser.execute_script(widths)) >= len(names)
         )
     )
+
+
+@pytest.mark.parametrize("width", [1024, 1280, 1920])
+def test_the_page_shows_pictures_pixel_by_pixel(chromium_session: WebDriver, address: str, width: int) -> None:
+    """Catches pictures that TensorBoard shrinks or enlarges without smoothing, which makes letters jagged."""
+    open_page(chromium_session, address)
+    show_as(chromium_session, width, 3000)
+    sizes = """const images = [...document.querySelectorAll("image-card img")].filter((one) => one.naturalWidth > 50);
+    return images.map((one) => {
+        const box = one.getBoundingClientRect();
+        return Math.min(box.width / one.naturalWidth, box.height / one.naturalHeight);
+    })"""
+    scales = WebDriverWait(chromium_session, 60).until(lambda browser: browser.execute_script(sizes))
+    assert scales == pytest.approx([1.0] * len(scales), abs=0.005)

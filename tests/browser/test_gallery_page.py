@@ -60,9 +60,12 @@ def requests(browser: WebDriver) -> list[str]:
     return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
 
-def show(browser: WebDriver, folder: Path, entries: list[Entry], fragment: str = "") -> None:
+SUMMARY = {"BLEU": "38.4", **{f"{name} signature": f"{name}|" * 20 for name in ("BLEU", "chrF", "TER")}}
+
+
+def show(browser: WebDriver, folder: Path, entries: list[Entry], fragment: str = "", **languages: str) -> None:
     page = folder / "gallery.html"
-    page.write_text(gallery(entries, "English to French", {"BLEU": "38.4"}), encoding="utf-8")
+    page.write_text(gallery(entries, "English to French", SUMMARY, **languages), encoding="utf-8")
     browser.get(page.as_uri() + fragment)
     WebDriverWait(browser, 120).until(lambda b: one(b, "#map").get_attribute("class"))
 
@@ -108,12 +111,12 @@ def test_a_word_that_is_pointed_at_lights_its_links_on_both_sides(browser: WebDr
     point(browser, "[data-target='1']")
     assert texts(browser, ".word.chosen") == ["maison"]
     assert texts(browser, ".word.lit") == ["red", "house"]
-    assert one(browser, "#readout").text == "maison heeds house 80 %, red 20 %"
+    assert one(browser, "#readout").text == "maison attends to house 80 %, red 20 %"
     assert len(browser.find_elements(By.CSS_SELECTOR, "path.weight.lit")) == 2
     point(browser, "[data-source='2']")
     assert texts(browser, ".word.chosen") == ["house"]
     assert texts(browser, ".word.lit") == ["la", "maison"]
-    assert one(browser, "#readout").text == "house is heeded by maison 80 %, la 8 %"
+    assert one(browser, "#readout").text == "house is attended to by maison 80 %, la 8 %"
     point(browser, "h1")
     assert texts(browser, ".word:is(.lit, .chosen), path.lit") == []
 
@@ -144,13 +147,13 @@ def test_the_matrix_is_a_table_that_lights_rows_columns_and_cells(browser: WebDr
     choose(browser, "shape", "Matrix")
     assert texts(browser, "thead th") == SMALL.source
     assert texts(browser, "tbody th") == SMALL.reference
-    assert texts(browser, "tbody tr:nth-child(1) td") == ["90 %, sure gold link", "2 %", "8 %"]
+    assert texts(browser, "tbody tr:nth-child(1) td") == ["90 %, a sure gold link", "2 %", "8 %"]
     point(browser, "[data-target='1']")
-    assert texts(browser, "td.lit") == ["0 %", "20 %", "80 %, sure gold link"]
+    assert texts(browser, "td.lit") == ["0 %", "20 %", "80 %, a sure gold link"]
     assert texts(browser, ".word.lit") == ["red", "house"]
     point(browser, "td[data-source='1'][data-target='2']")
     assert texts(browser, ".word.chosen") == ["red", "rouge"]
-    assert one(browser, "#readout").text == "rouge heeds red 97 %, a possible gold link"
+    assert one(browser, "#readout").text == "rouge attends to red 97 %, a possible gold link"
     assert style(browser, "td.possible", "outline-style") == "dashed"
     assert style(browser, "td.sure", "outline-style") == "solid"
 
@@ -163,10 +166,10 @@ def test_every_candidate_and_the_reference_can_be_chosen(browser: WebDriver, tmp
     assert texts(browser, ".word[data-target]") == ["le", "château"]
     assert browser.find_elements(By.CSS_SELECTOR, "path:is(.sure, .possible)") == []
     point(browser, "[data-target='0']")
-    assert one(browser, "#readout").text == "le heeds the 60 %, house 40 %"
+    assert one(browser, "#readout").text == "le attends to the 60 %, house 40 %"
     choose(browser, "reading", "Reference")
     point(browser, "[data-target='2']")
-    assert one(browser, "#readout").text == "rouge heeds house 100 %"
+    assert one(browser, "#readout").text == "rouge attends to house 100 %"
 
 
 MEASURES: dict[str, Callable[[Entry], float]] = {
@@ -236,6 +239,114 @@ def test_every_part_is_reached_by_keyboard(browser: WebDriver, tmp_path: Path) -
     assert one(browser, "#map").get_attribute("class") == "matrix"
     press(browser, Keys.ESCAPE)
     assert focused(browser).startswith("6\n")
+
+
+JAPANESE = Entry(
+    source=["猫", "は", "静かな", "家", "で", "眠る", "。"],
+    reference="the cat sleeps".split(),
+    candidates=[Candidate("the cat sleeps".split(), -0.5, torch.eye(3, 7))],
+    bleu=1.0,
+    entropy=0.1,
+    coverage=1.0,
+    source_text="猫は静かな家で眠る。",
+    unknown=frozenset({2}),
+)
+
+
+def test_a_text_without_spaces_is_shown_and_searched_as_written(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches spaces that nobody wrote, and a search that fails for them; an unknown word keeps its letters."""
+    show(browser, tmp_path, [*ENTRIES[:5], JAPANESE], src_lang="jpn", tgt_lang="en_GB")
+    one(browser, "#search").send_keys("静かな家")
+    assert numbers(browser) == [6]
+    assert texts(browser, "#list .source, #texts .text")[:2] == ["猫は静かな家で眠る。"] * 2
+    assert texts(browser, ".word[data-source]") == JAPANESE.source
+    assert texts(browser, ".unknown") == ["静かな"]
+    mark = "return getComputedStyle(document.querySelector('.unknown'), '::after').content"
+    assert "⁇" in browser.execute_script(mark)
+    point(browser, "[data-source='2']")
+    assert one(browser, "#readout").text == "静かな (unknown to the model) is attended to by sleeps 100 %"
+
+
+def test_every_text_of_a_sentence_names_its_language(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches Japanese in Chinese letter shapes, and English read out with a Japanese voice."""
+    show(browser, tmp_path, [JAPANESE], src_lang="jpn", tgt_lang="en_GB")
+    language = "return [...document.querySelectorAll(arguments[0])].map((node) => node.lang)"
+    assert set(browser.execute_script(language, "#list .source, .word[data-source]")) == {"ja"}
+    assert set(browser.execute_script(language, "#list .target, .word[data-target]")) == {"en-GB"}
+    assert browser.execute_script(language, "#texts .text") == ["ja", "en-GB", "en-GB"]
+    show(browser, tmp_path, [JAPANESE], src_lang="cn")
+    assert browser.find_elements(By.CSS_SELECTOR, "[lang]:not(html)") == []
+
+
+def test_the_card_shows_a_sentence_of_the_list(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches a card that keeps a sentence which a search or another order has taken out of sight."""
+    show(browser, tmp_path, [*ENTRIES, SMALL], "#3")
+    one(browser, "#search").send_keys("the red house")
+    assert one(browser, "#heading").text == f"Sentence {numbers(browser)[0]}"
+    Select(one(browser, "#order")).select_by_visible_text("BLEU")
+    assert one(browser, "#heading").text == f"Sentence {numbers(browser)[0]}"
+    assert texts(browser, "#list a[aria-current=true] .number") == [str(numbers(browser)[0])]
+    one(browser, "#search").send_keys(" is nowhere")
+    assert not one(browser, "#sentence").is_displayed()
+    press(browser, *[Keys.BACKSPACE] * 11)
+    assert one(browser, "#heading").text == f"Sentence {numbers(browser)[0]}"
+    assert browser.execute_script("return location.hash") != "#3"
+
+
+def test_a_large_share_of_the_end_is_written_beside_its_word(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches a word whose attention went to the end, drawn as if it had none or as if 7 % were all of it."""
+    weights = torch.tensor([[0.07, 0.0, 0.0, 0.93], [0.0, 0.0, 0.8, 0.2], [0.0, 1.0, 0.0, 0.0]])
+    show(browser, tmp_path, [SMALL._replace(candidates=[Candidate(SMALL.reference, -0.1, weights)], gold=None)])
+    ends = "return [...document.querySelectorAll('.word[data-target]')].map((node) => node.dataset.end ?? '')"
+    assert browser.execute_script(ends) == ["93 %", "", ""]
+    point(browser, "[data-target='0']")
+    assert one(browser, "#readout").text == "la attends to </s> (end of the source) 93 %, the 7 %"
+    assert float(style(browser, "path.lit", "stroke-opacity")) < 0.2
+    choose(browser, "shape", "Matrix")
+    assert texts(browser, "thead th")[-1] == "</s>"
+    assert texts(browser, "td.end") == ["93 %", "20 %", "0 %"]
+
+
+def test_a_row_with_a_note_is_dimmed_and_gives_the_reason(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches a row that looks as trustworthy as the others, and a reason that is told to nobody."""
+    reason = "The word does not depend on its attention."
+    best = SMALL.candidates[0]._replace(notes={1: reason})
+    show(browser, tmp_path, [SMALL._replace(candidates=[best])])
+    assert texts(browser, ".word.noted") == ["maison"]
+    assert len(browser.find_elements(By.CSS_SELECTOR, "path.weight.noted")) == 2
+    assert float(style(browser, "path.weight.noted", "stroke-opacity")) < 0.1
+    point(browser, "[data-target='1']")
+    assert one(browser, "#readout").text == f"maison attends to house 80 %, red 20 %. {reason}"
+    choose(browser, "shape", "Matrix")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "td.noted")) == 3
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (900, 800), (1280, 800)])
+def test_the_first_screen_begins_with_sentences(browser: WebDriver, tmp_path: Path, width: int, height: int) -> None:
+    """Catches signatures that fill a phone's first screen, a button on a line of its own, and a page too wide."""
+    show_as(browser, width, height)
+    show(browser, tmp_path, ENTRIES)
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+    assert one(browser, "#list").rect["y"] < height * 0.42
+    title, button = one(browser, "h1").rect, one(browser, "#theme").rect
+    assert button["x"] + button["width"] > width - 40
+    assert button["x"] >= title["x"] + title["width"]
+    assert abs(button["y"] - title["y"]) < 12
+    assert not one(browser, ".notes").is_displayed()
+    one(browser, "summary").click()
+    assert "chrF|" in one(browser, ".notes").text
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+
+
+def test_a_sentence_of_two_hundred_words_has_both_maps(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches a page that hangs on a long sentence."""
+    words = [f"word{number}" for number in range(200)]
+    show(browser, tmp_path, [Entry(words, words, [Candidate(words, -1.0, torch.eye(200))], 0.0, 0.0, 0.0)])
+    assert one(browser, "#map").get_attribute("class") == "links columns"
+    choose(browser, "shape", "Matrix")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#map tbody tr")) == 200
+    point(browser, "[data-target='0']")
+    assert one(browser, "#readout").text == "word0 attends to word0 100 %"
 
 
 def test_a_hostile_sentence_does_nothing(browser: WebDriver, tmp_path: Path) -> None:
@@ -359,8 +470,8 @@ def test_a_screen_reader_finds_landmarks_names_and_links(browser: WebDriver, tmp
     for part in [("banner", ""), ("main", ""), ("search", "Sentences"), ("navigation", "Sentences"), ("status", ""),
                  ("article", "Sentence 1"), ("heading", "Sentence 1"), ("combobox", "Sort by"), ("button", "Ascending"),
                  ("searchbox", "Search sources, references and hypotheses"), ("group", "Source"),
-                 ("group", "Hypothesis 1"), ("button", "maison heeds house 80 %, red 20 %"),
-                 ("button", "red is heeded by rouge 97 %, maison 20 %")]:  # fmt: skip
+                 ("group", "Hypothesis 1"), ("button", "maison attends to house 80 %, red 20 %"),
+                 ("button", "red is attended to by rouge 97 %, maison 20 %")]:  # fmt: skip
         assert part in tree, part
     unnamed = {role for role, name in tree if not name and role in {"button", "link", "radio", "combobox", "searchbox"}}
     assert unnamed == set()

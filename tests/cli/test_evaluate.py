@@ -18,7 +18,7 @@ from heed.metrics.alignment import read_pharaoh
 from heed.metrics.attention import mean_health
 from heed.metrics.bleu import sentence_bleu, translation_scores
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
-from tests.viz.test_gallery import Page
+from tests.support.viz import Page
 
 KEYS = {
     *("corpus", "split", "sentences", "search", "bleu", "bleu_signature", "chrf", "ter", "perplexity", "aer"),

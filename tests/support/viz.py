@@ -1,7 +1,12 @@
-"""Sentences with attention for tests of the gallery: made from a few phrases, so that every link is known."""
+"""What tests of pictures and pages share: sentences of which every link is known, and the parts of a page."""
 
+import base64
+import gzip
+import json
 import random
 from collections.abc import Sequence
+from html.parser import HTMLParser
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -45,12 +50,12 @@ def made_entries(count: int, seed: int = 0, phrases: int = 1, beam: int = 5) -> 
 
 def _entry(choice: random.Random, generator: torch.Generator, phrases: int, beam: int) -> Entry:
     source, reference, sure, possible = _sentence(choice, phrases)
-    candidates = []
+    candidates, maps = [], []
     for rank in range(beam):
         words = _worsened(reference, choice, rank + choice.randrange(3))
-        weights = _attention(len(words), len(source), sure | possible, generator)
-        candidates.append(Candidate(words, -0.1 - 0.15 * rank - choice.random() / 20, weights))
-    best = candidates[0].weights
+        maps.append(_attention(len(words), len(source), sure | possible, generator))
+        candidates.append(Candidate(words, -0.1 - 0.15 * rank - choice.random() / 20, maps[-1]))
+    best = maps[0]
     return Entry(
         source,
         reference,
@@ -90,3 +95,35 @@ def _attention(tgt_len: int, src_len: int, links: Links, generator: torch.Genera
     for src, tgt in links:
         energies[tgt, src] += 5.0
     return energies.softmax(dim=1)
+
+
+HOSTILE = """<script>alert(1)</script> </script> <!-- <b>&amp; " ' ]]> <img src=x onerror=alert(1)> $title ${title}"""
+
+
+class Page(HTMLParser):
+    """The elements of a page, and what stands in its scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.contents: dict[str, str] = {}
+        self.text = ""
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = dict(attrs).get("type") or tag if tag in {"script", "style"} else ""
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.contents[self._inside] = self.contents.get(self._inside, "") + data
+        else:
+            self.text += data
+
+    @property
+    def entries(self) -> Any:
+        return json.loads(gzip.decompress(base64.b64decode(self.contents["application/octet-stream"])))

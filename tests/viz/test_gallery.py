@@ -1,9 +1,6 @@
 import base64
-import gzip
 import hashlib
-import json
 from collections import Counter
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -14,38 +11,7 @@ from torch import Tensor
 
 from heed.errors import UserError
 from heed.viz.gallery import Candidate, Entry, gallery
-from tests.support.viz import made_entries
-
-HOSTILE = """<script>alert(1)</script> </script> <!-- <b>&amp; " ' ]]> <img src=x onerror=alert(1)> $title ${title}"""
-
-
-class Page(HTMLParser):
-    """The elements of a page, and what stands in its scripts and styles."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.contents: dict[str, str] = {}
-        self.text = ""
-        self._inside = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._inside = dict(attrs).get("type") or tag if tag in {"script", "style"} else ""
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._inside:
-            self.contents[self._inside] = self.contents.get(self._inside, "") + data
-        else:
-            self.text += data
-
-    @property
-    def entries(self) -> Any:
-        return json.loads(gzip.decompress(base64.b64decode(self.contents["application/octet-stream"])))
+from tests.support.viz import HOSTILE, Page, made_entries
 
 
 def entry(weights: Tensor, **others: Any) -> Entry:
@@ -157,8 +123,8 @@ def test_weights_that_leave_their_range_by_rounding_alone_are_kept() -> None:
     ("faulty", "message"),
     [
         (
-            entry(torch.eye(2))._replace(source=["one"]),
-            r"sentence 2: weights of shape \(2, 2\) for 2 target and 1 source",
+            entry(torch.eye(2))._replace(source=[]),
+            r"sentence 2: weights of shape \(2, 2\) for 2 target and 0 source",
         ),
         (entry(torch.eye(2))._replace(forced=torch.eye(3)), r"sentence 2: weights of shape \(3, 3\)"),
         (entry(torch.eye(2) * 1.5), "sentence 2: weights from 0 to 1.5; expected shares from 0 to 1"),

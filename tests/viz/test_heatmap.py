@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from heed.errors import UserError
-from heed.viz.heatmap import DPI, heatmap, save
+from heed.viz.heatmap import BOARD, DPI, LARGEST, heatmap, save
 
 SRC, TGT = ["the", "black", "cat", "sleeps"], ["le", "chat", "noir", "dort"]
 CROSSING = torch.eye(4)[[0, 2, 1, 3]]
@@ -172,6 +172,123 @@ def test_a_very_long_word_does_not_widen_the_picture_without_end() -> None:
     figure = heatmap(torch.eye(1), ["x"], ["https://example.org/" + "path/" * 100])
     assert attention(figure).get_yticklabels()[0].get_text().endswith("…")
     assert figure.get_size_inches()[0] < 6
+
+
+def test_a_very_long_sentence_is_bounded_and_its_words_stay_apart() -> None:
+    """Catches a picture that grows without end, and labels that cover each other where cells are small."""
+    figure = long_sentence(300)
+    drawn(figure)
+    assert max(figure.get_size_inches()) < 22
+    side = attention(figure).get_yticklabels()
+    assert [label.get_text() for label in side] == [f"mot{number}" for number in range(0, 300, 5)]
+    boxes = [label.get_window_extent() for label in side]
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))
+
+
+def test_each_word_of_a_long_sentence_stands_at_its_own_cell() -> None:
+    """Catches thinned labels that are counted from another word, and cells that are joined and shifted."""
+    figure = heatmap(torch.eye(2000), [f"s{n}" for n in range(2000)], [f"t{n}" for n in range(2000)])
+    drawn(figure)
+    axes = attention(figure)
+    for place, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True):
+        assert label.get_text() == f"t{place:.0f}"
+    assert cells(figure).shape == (1000, 1000)
+    np.testing.assert_array_equal(cells(figure), np.eye(1000))
+
+
+def test_a_single_large_weight_is_seen_however_long_the_sentence() -> None:
+    """Catches a weight that is lost between two pixels."""
+    weights = torch.zeros(3000, 3000)
+    weights[1234, 2345] = 1.0
+    figure = heatmap(weights, ["w"] * 3000, ["w"] * 3000)
+    assert cells(figure).max() == 1.0
+    inside = drawn(figure)[100:-100, 100:-300]
+    assert (inside.mean(axis=2) < 150).any()
+
+
+def test_a_long_sentence_with_a_short_translation_keeps_rows_that_can_be_read() -> None:
+    figure = heatmap(torch.rand(3, 400), [f"s{n}" for n in range(400)], ["a", "b", "c"])
+    drawn(figure)
+    assert attention(figure).bbox.height / 3 >= 0.25 * DPI - 0.5
+    assert len(attention(figure).get_yticklabels()) == 3
+
+
+MEMORY = """
+import resource, sys, torch
+from pathlib import Path
+from heed.viz.heatmap import heatmap, save
+
+def megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+save(heatmap(torch.eye(2), ["a", "b"], ["x", "y"]), Path(sys.argv[1]))
+before = megabytes()
+words = [f"word{number}" for number in range(480)]
+save(heatmap(torch.eye(480), words, words), Path(sys.argv[1]))
+print(megabytes() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_picture_costs_memory_by_its_size_on_paper(ending: str, tmp_path: Path) -> None:
+    """Catches a picture as fine as ever of a sentence of 480 words, which took more than 20 GB."""
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / f"map.{ending}")]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert float(result.stdout) < 600
+    assert (tmp_path / f"map.{ending}").stat().st_size < 2_000_000
+    if ending == "png":
+        with Image.open(tmp_path / "map.png") as image:
+            assert max(image.size) <= LARGEST
+
+
+@pytest.mark.parametrize(("tgt", "src"), [(1, 1), (3, 4), (12, 10), (24, 22), (60, 60), (200, 200), (0, 3), (40, 2)])
+def test_a_picture_of_a_given_size_has_that_size_and_cuts_nothing(tgt: int, src: int) -> None:
+    """Catches a picture that TensorBoard would shrink, words beyond its edge, and words that cover each other."""
+    figure = heatmap(
+        torch.rand(tgt, src), [f"word{n}" for n in range(src)], [f"mot{n}" for n in range(tgt)], "a title", size=BOARD
+    )
+    pixels = drawn(figure)
+    assert pixels.shape[:2] == BOARD[::-1]
+    page = Bbox.from_bounds(0, 0, *BOARD)
+    for text in labels(figure):
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 <= box.x1 <= page.x1, text.get_text()
+        assert page.y0 <= box.y0 <= box.y1 <= page.y1, text.get_text()
+        assert float(text.get_fontsize()) * DPI / 72 >= 9, "nine pixels are the least that can be read"
+    side = [label.get_window_extent() for label in attention(figure).get_yticklabels()]
+    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(side))
+    box = attention(figure).bbox
+    if min(src, tgt) >= 10:
+        assert box.width * box.height > 0.4 * BOARD[0] * BOARD[1], "the cells get most of the picture"
+
+
+def test_a_dozen_words_are_all_written_at_the_size_of_the_board() -> None:
+    figure = heatmap(torch.rand(12, 12), ["words"] * 12, ["worte"] * 12, size=BOARD)
+    assert len(attention(figure).get_yticklabels()) == 12
+    assert len(attention(figure).get_xticklabels()) == 12
+
+
+def test_an_unknown_word_keeps_its_letters_and_gets_a_mark() -> None:
+    figure = heatmap(torch.eye(2), ["Pizza", "cat"], ["⁇", "chat"], unknown={0})
+    assert [label.get_text() for label in attention(figure).get_xticklabels()] == ["Pizza⁇", "cat"]
+
+
+def test_arrays_are_drawn_as_tensors_are() -> None:
+    assert np.array_equal(drawn(heatmap(CROSSING.numpy(), SRC, TGT)), drawn(heatmap(CROSSING, SRC, TGT)))
+
+
+def test_without_matplotlib_pages_can_be_made_and_one_line_names_the_extra() -> None:
+    """Catches an import of matplotlib by what does not draw, and a traceback for those who only translate."""
+    code = (
+        "import sys, torch; sys.modules['matplotlib'] = None\n"
+        "import heed.viz.gallery, heed.viz.attention_map, heed.viz.interlinear\n"
+        "from heed.errors import UserError; from heed.viz.heatmap import heatmap\n"
+        "try: heatmap(torch.eye(1), ['a'], ['x'])\n"
+        "except UserError as error: print(error)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert result.stdout == "drawing needs matplotlib, which is not installed: pip install 'heed[plot]'\n"
 
 
 def test_an_empty_translation_is_an_empty_row() -> None:

@@ -262,11 +262,17 @@ def _shown(found: Map, end: bool) -> Map:
     return found.with_end() if end else found._replace(weights=found.between_words)
 
 
+def _listed(found: Map, end: bool) -> Map:
+    """The map with </s> among its words, or as weights alone beside those of the words."""
+    return found.with_end() if end else found._replace(weights=found.weights[: len(found.tgt)])
+
+
 def _page(cfg: DictConfig, report: Mapping[str, Any], found: Findings, loaded: Bundle, corpus: Corpus) -> str:
     """Every sentence to look at."""
     summary = {name: value for name, value in rows(report).items() if name not in ("corpus", "speed")}
     title = f"{corpus.name}, {cfg.split}: {corpus.src_lang} to {corpus.tgt_lang}"
-    return gallery(list(_entries(cfg, found, loaded, corpus.tgt_lang)), title, summary)
+    entries = list(_entries(cfg, found, loaded, corpus.tgt_lang))
+    return gallery(entries, title, summary, corpus.src_lang, corpus.tgt_lang)
 
 
 def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) -> Iterator[Entry]:
@@ -275,14 +281,14 @@ def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) ->
     sentences = zip(found.pairs.tgt, found.translations, maps, written, strict=True)
     for number, (text, translation, forced, candidates) in enumerate(sentences):
         best = candidates[0].health()
-        reference = _shown(forced, cfg.end)
+        reference = _listed(forced, cfg.end)
         yield Entry(
             source=reference.src,
             reference=reference.tgt,
             candidates=[
-                Candidate(shown.tgt, one.score, shown.weights)
+                Candidate(shown.tgt, one.score, shown.weights, loaded.tgt.decode(one.ids))
                 for one, shown in zip(
-                    translation.candidates, (_shown(each, cfg.end) for each in candidates), strict=True
+                    translation.candidates, (_listed(each, cfg.end) for each in candidates), strict=True
                 )
             ],
             bleu=sentence_bleu(hypothesis=translation.text, reference=text, tgt_lang=tgt_lang) if text else math.nan,
@@ -290,6 +296,8 @@ def _entries(cfg: DictConfig, found: Findings, loaded: Bundle, tgt_lang: str) ->
             coverage=best.coverage if best.tgt_len else math.nan,
             forced=reference.weights,
             gold=None if found.gold is None or cfg.level == "piece" else found.gold[number],
+            source_text=translation.source,
+            reference_text=text,
         )
 
 

@@ -21,7 +21,7 @@ from heed.metrics.attention import Health, advice
 from heed.training.clock import Clock
 from heed.training.module import SUMS, Translation
 from heed.training.validation import Picture
-from heed.viz.heatmap import heatmap
+from heed.viz.heatmap import BOARD, heatmap
 
 FOLDER = "tensorboard"
 
@@ -114,7 +114,7 @@ class Board(Callback):
     def _show(self, writer: SummaryWriter, number: int, picture: Picture, step: int) -> None:
         for name, found in (("reference", picture.forced), ("hypothesis", picture.free)):
             if found.tgt:  # an untrained model may write nothing
-                figure = heatmap(found.between_words, found.src, found.tgt)
+                figure = heatmap(found.between_words, found.src, found.tgt, size=BOARD)
                 writer.add_figure(f"attention/{number}/{name}", figure, step, close=False)
         lines = (("source", picture.source), ("reference", picture.reference), ("hypothesis", picture.hypothesis))
         # Indented by four, Markdown leaves every sign as it is.

@@ -58,12 +58,12 @@ def _families(chars: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
     scripts = defaultdict(set)
     for char in _uncovered(base, chars):
         scripts[script(char)].add(char)
-    found, missing = [BASE], set[str]()
+    names, missing = [BASE], set[str]()
     for name in sorted(scripts):
         more, rest = _covering(name, frozenset(scripts[name]))
-        found += more
+        names += more
         missing |= rest
-    return (*found, LAST_RESORT), frozenset(missing)
+    return (*names, LAST_RESORT), frozenset(missing)
 
 
 def script(char: str) -> str:
@@ -77,26 +77,26 @@ def script(char: str) -> str:
 
 
 def _covering(name: str, chars: frozenset[str]) -> tuple[list[str], frozenset[str]]:
-    found, rest = _search(chars)
+    names, rest = _search(chars)
     if rest and _add_new_fonts():
-        found, rest = _search(chars)
+        names, rest = _search(chars)
     if rest:
         _warn(name, "".join(sorted(rest)[:5]))
-    return found, rest
+    return names, rest
 
 
 def _search(chars: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     candidates = [entry for entry in fontManager.ttflist if entry.name != LAST_RESORT and _regular(entry)]
     candidates.sort(key=lambda entry: _dislike(entry.name, chars))
-    found: list[str] = []
+    names: list[str] = []
     while chars:
         best = min(candidates, key=lambda entry: len(_uncovered(entry, chars)))
         rest = _uncovered(best, chars)
         if rest == chars:
             break
-        found.append(best.name)
+        names.append(best.name)
         chars = rest
-    return found, chars
+    return names, chars
 
 
 def _regular(entry: FontEntry) -> bool:
@@ -127,7 +127,7 @@ def _dislike(family: str, chars: frozenset[str]) -> tuple[bool, bool, bool, str]
 
 @lru_cache(maxsize=1)
 def _add_new_fonts() -> bool:
-    """Add fonts installed since matplotlib wrote its list of fonts, which it never looks over again by itself."""
+    """Add fonts installed since matplotlib wrote its list of fonts, which it never reads again by itself."""
     before = len(fontManager.ttflist)
     for path in set(findSystemFonts()) - {entry.fname for entry in fontManager.ttflist}:
         try:
