@@ -1,18 +1,23 @@
 """JavaScript modules of this package joined into one, for pages that are a single file."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 from importlib.resources import files
 
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+\.mjs)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[a-z0-9_/.]+\.mjs)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 COMMENT = re.compile(r"^[ ]*(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
 
 
 def read_part(name: str) -> str:
-    """The text of a file that the pages are made from."""
-    return (files("heed.viz") / "web" / name).read_text(encoding="utf-8")
+    """The text of a file that the pages are made from.
+
+    Args:
+        name: Its name in heed.viz's `web`, or its path in the package, such as "export/web/app.mjs".
+    """
+    return files("heed").joinpath(_path(name)).read_text(encoding="utf-8")
 
 
 def join_modules(name: str) -> str:
@@ -21,20 +26,25 @@ def join_modules(name: str) -> str:
     All share one scope, so no two modules may have a top-level name in common. Comments that fill lines are left out.
 
     Args:
-        name: The file's name in `web`, such as "gallery.mjs".
+        name: The file's name, as for `read_part`.
 
     Raises:
         ValueError: An import or export is not of the form `import { a } from "./b.mjs";` or `export const a`.
     """
-    return "".join(_plain(part) for part in _in_order(name, set()))
+    return "".join(_plain(part) for part in _in_order(_path(name), set()))
 
 
-def _in_order(name: str, seen: set[str]) -> Iterator[str]:
-    seen.add(name)
-    for other in IMPORT.findall(read_part(name)):
+def _path(name: str) -> str:
+    return name if "/" in name else f"viz/web/{name}"
+
+
+def _in_order(path: str, seen: set[str]) -> Iterator[str]:
+    seen.add(path)
+    for imported in IMPORT.findall(read_part(path)):
+        other = posixpath.normpath(posixpath.join(posixpath.dirname(path), imported))
         if other not in seen:
             yield from _in_order(other, seen)
-    yield name
+    yield path
 
 
 def _plain(name: str) -> str:

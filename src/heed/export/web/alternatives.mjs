@@ -11,7 +11,7 @@ import { BOS, EOS } from "./subwords.mjs";
 /** A word in pieces; none of them is the end. @typedef {{ ids: number[], word: string, probability: number }} Alternative */
 
 /** Pieces of a word at most: a model may repeat one for ever. */
-const LONGEST = 16;
+const LONGEST_WORD = 16;
 
 /**
  * The most probable words after a beginning, best first. Each begins with another piece, and goes on with the most
@@ -39,7 +39,7 @@ export function* alternatives(engine, line, begin, spaced, count) {
   const words = first.map((id) => ({ ids: [id], sum: values[id] }));
   let growing = words.filter(({ ids }) => ids[0] !== EOS);
   state = select(step.state, growing.map(() => 0));
-  for (let length = 1; spaced && growing.length && length < LONGEST; length++) {
+  for (let length = 1; spaced && growing.length && length < LONGEST_WORD; length++) {
     yield undefined;
     const next = model.step(growing.map(({ ids }) => ids[length - 1]), state, memory);
     const each = logSoftmax(next.logits, vocab);

@@ -78,7 +78,7 @@ function normalise(matrix, norm) {
 export function encode(layers, x, length) {
   let states = x, summary = x;
   for (const cells of layers) {
-    const runs = cells.map((cell, way) => run(cell, states, length, way === 1));
+    const runs = cells.map((cell, way) => runCell(cell, states, length, way === 1));
     states = beside(length, ...runs);
     const width = runs[0].length / length;
     summary = beside(1, ...runs.map((own, way) => own.slice(way ? 0 : own.length - width, way ? width : own.length)));
@@ -87,7 +87,7 @@ export function encode(layers, x, length) {
 }
 
 /** @param {Cell} cell @param {Float64Array} x @param {number} length @param {boolean} backwards */
-function run(cell, x, length, backwards) {
+function runCell(cell, x, length, backwards) {
   const input = readInput(cell, x, length);
   const gates = input.length / length, width = gates / 3;
   const states = new Float64Array(length * width);

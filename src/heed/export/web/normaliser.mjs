@@ -1,13 +1,12 @@
 // @ts-check
 // SentencePiece's normalisation: normalizer.cc of the SentencePiece project, by the character map of the model file.
 
+import { characterSize, toBytes, toText } from "./utf8.mjs";
+
 /** @typedef {import("./packed.mjs").SubwordHeader} SubwordHeader */
 
 const SPACE_SYMBOL = [0xe2, 0x96, 0x81]; // ▁
 const SPACE_BYTE = 0x20;
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true }); // U+FEFF at the start is a character like others
 
 export class Normaliser {
   /**
@@ -22,7 +21,7 @@ export class Normaliser {
     /** A double array (Darts) over bytes, whose values are places in `replacements`. */
     this.trie = size ? new Uint32Array(arrays, at + 4, trieSize / 4) : new Uint32Array();
     this.replacements = size ? new Uint8Array(arrays, at + 4 + trieSize, size - 4 - trieSize) : new Uint8Array();
-    this.fixed = fixed.map((piece) => encoder.encode(piece)).sort((a, b) => b.length - a.length);
+    this.fixed = fixed.map((piece) => toBytes(piece)).sort((a, b) => b.length - a.length);
   }
 
   /**
@@ -32,7 +31,7 @@ export class Normaliser {
    */
   normalise(text) {
     const { dummyPrefix, removeSpaces, spaceAsSuffix } = this.header;
-    const input = encoder.encode(text);
+    const input = toBytes(text);
     let at = removeSpaces ? this.skipSpaces(input) : 0;
     if (at === input.length) return "";
     /** @type {number[]} */
@@ -53,7 +52,7 @@ export class Normaliser {
     }
     if (removeSpaces) this.trimEnd(output);
     if (dummyPrefix && spaceAsSuffix) this.addSpace(output);
-    return decoder.decode(new Uint8Array(output));
+    return toText(new Uint8Array(output));
   }
 
   /** @param {Uint8Array} input */
@@ -122,9 +121,6 @@ export class Normaliser {
 
 /** @param {number} unit */
 const offset = (unit) => (unit >>> 10) << ((unit & 0x200) >>> 6);
-
-/** @param {number} byte the first one of a character in UTF-8 */
-const characterSize = (byte) => (byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4);
 
 /** @param {Uint8Array} input @param {number} at @param {Uint8Array} piece */
 const startsWith = (input, at, piece) => piece.every((byte, i) => input[at + i] === byte);

@@ -1,6 +1,8 @@
 // @ts-check
 // From normalised text to pieces: the segmentations of SentencePiece's unigram, BPE and character models.
 
+import { toBytes } from "./utf8.mjs";
+
 /**
  * @typedef {{
  *   ids: Map<string, number>, scores: Float32Array, types: Uint8Array, unk: number, longest: number, fixed: string[],
@@ -13,8 +15,6 @@
 export const UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5, BYTE = 6;
 
 const UNKNOWN_PENALTY = 10;
-
-const encoder = new TextEncoder();
 
 /**
  * The most probable pieces (Kudo 2018, arXiv 1804.10959): EncodeOptimized of unigram_model.cc, sums in float32 as there.
@@ -55,7 +55,7 @@ export function unigram(text, vocabulary) {
 
 /** @param {number} id @param {string} piece @param {Vocabulary} vocabulary */
 const scoreOf = (id, piece, { types, scores, highest }) =>
-  (types[id] === USER_DEFINED ? encoder.encode(piece).length * highest - 0.1 : scores[id]);
+  (types[id] === USER_DEFINED ? toBytes(piece).length * highest - 0.1 : scores[id]);
 
 /**
  * Neighbours merged, the best pair first (Sennrich et al. 2016, arXiv 1508.07909): bpe_model.cc.

@@ -3,6 +3,7 @@
 
 import { Normaliser } from "./normaliser.mjs";
 import { BYTE, CONTROL, UNKNOWN, UNUSED, USER_DEFINED, bpe, char, unigram } from "./segmenters.mjs";
+import { characterSize, toBytes, toText } from "./utf8.mjs";
 
 /** @typedef {import("./packed.mjs").SubwordHeader} SubwordHeader */
 /** @typedef {import("./segmenters.mjs").Vocabulary} Vocabulary */
@@ -14,9 +15,6 @@ export const SPACE = "▁";
 
 /** White space as Python's str.split knows it, which differs from that of JavaScript. */
 const WHITE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** @param {string} text @returns {string[]} */
 export const splitWords = (text) => text.split(WHITE).filter(Boolean);
@@ -86,7 +84,7 @@ export class Subwords {
     let afterUnknown = false;
     for (const [piece, id] of segments) {
       const unknown = this.types[id] === UNKNOWN;
-      if (unknown && this.header.byteFallback) ids.push(...[...encoder.encode(piece)].map((byte) => this.bytes.get(byte) ?? UNK));
+      if (unknown && this.header.byteFallback) ids.push(...[...toBytes(piece)].map((byte) => this.bytes.get(byte) ?? UNK));
       else if (!(unknown && afterUnknown)) ids.push(id); // several unknown characters in a row are one <unk>
       afterUnknown = unknown;
     }
@@ -176,8 +174,8 @@ const byteOf = (piece) => Number.parseInt(piece.slice(3, 5), 16);
 function decodeBytes(bytes) {
   let text = "";
   for (let at = 0; at < bytes.length;) {
-    const size = bytes[at] < 0x80 ? 1 : bytes[at] < 0xe0 ? 2 : bytes[at] < 0xf0 ? 3 : 4;
-    const character = decoder.decode(new Uint8Array(bytes.slice(at, at + size)));
+    const size = characterSize(bytes[at]);
+    const character = toText(new Uint8Array(bytes.slice(at, at + size)));
     const whole = at + size <= bytes.length && [...character].length === 1
       && (character !== "\ufffd" || (bytes[at] === 0xef && bytes[at + 1] === 0xbf && bytes[at + 2] === 0xbd));
     text += whole ? character : "\ufffd";

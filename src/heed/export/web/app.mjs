@@ -1,0 +1,182 @@
+// @ts-check
+// The page that translates: its form, its models side by side, and the worker that runs them.
+
+import { byId, element, switchTheme } from "../../viz/web/dom.mjs";
+import { unpack } from "../../viz/web/pack.mjs";
+import { Panel } from "./panel.mjs";
+
+/** @typedef {{ models: import("./panel.mjs").About[], examples: string[] }} About */
+
+/** How long the page waits for another key before it translates, in milliseconds. */
+const PAUSE = 300;
+
+/** How many translations are drawn by sampling. */
+const SAMPLES = 5;
+
+/** @param {string} id */
+const input = (id) => /** @type {HTMLInputElement} */ (byId(id));
+
+class App {
+  /** @param {About} about */
+  constructor(about) {
+    this.worker = new Worker(URL.createObjectURL(new Blob([byId("worker").textContent ?? ""], { type: "text/javascript" })),
+      { type: "module" });
+    this.worker.addEventListener("message", ({ data }) => this.receive(data));
+    this.worker.addEventListener("error", (event) => showError(event.message || "the worker did not start"));
+    const { sourceLang, targetLang } = byId("panels").dataset;
+    const languages = { source: sourceLang || undefined, target: targetLang || undefined };
+    this.panels = about.models.map((model, place) => new Panel(model, languages, {
+      translate: (begin) => this.translate(place, begin),
+      alternatives: (begin, spaced) => this.send("alternatives", place, { begin, spaced }),
+      shape: () => input("form").querySelector("input[name=shape]:checked")?.getAttribute("value") ?? "links",
+    }));
+    byId("panels").replaceChildren(...this.panels.map((panel) => panel.root));
+    this.number = 0;
+    /** @type {number | undefined} */
+    this.timer = undefined;
+    /** The models that are translating. @type {Set<number>} */
+    this.busy = new Set();
+    this.listen();
+    this.offer(about.examples);
+    about.models.forEach((_, model) => this.worker.postMessage({ kind: "load", model, packed: byId(`model-${model}`).textContent }));
+    this.readAddress(about.examples[0] ?? "");
+  }
+
+  listen() {
+    byId("theme").addEventListener("click", switchTheme);
+    byId("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.translateAll();
+    });
+    byId("text").addEventListener("input", () => this.soon());
+    byId("text").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.translateAll();
+    });
+    for (const id of ["search", "beam-size", "temperature"]) byId(id).addEventListener("change", () => this.translateAll());
+    byId("search").addEventListener("change", () => this.showSettings());
+    byId("temperature").addEventListener("input", () => this.showSettings());
+    byId("stop").addEventListener("click", () => this.stop());
+    for (const shape of document.querySelectorAll("input[name=shape]")) {
+      shape.addEventListener("change", () => this.panels.forEach((panel) => panel.redraw()));
+    }
+    addEventListener("hashchange", () => this.readAddress(""));
+  }
+
+  /** @param {string[]} examples */
+  offer(examples) {
+    const list = input("examples");
+    list.append(...examples.map((example) => element("option", { value: example }, example)));
+    list.addEventListener("change", () => {
+      if (!list.value) return;
+      input("text").value = list.value;
+      this.translateAll();
+    });
+  }
+
+  showSettings() {
+    const search = input("search").value;
+    byId("beams").hidden = search !== "beam";
+    byId("heat").hidden = search !== "sample";
+    byId("heat-value").textContent = Number(input("temperature").value).toFixed(1);
+  }
+
+  settings() {
+    const beamSize = Math.min(16, Math.max(1, Math.round(Number(input("beam-size").value)) || 1));
+    return { search: input("search").value, beamSize, temperature: Number(input("temperature").value), count: SAMPLES };
+  }
+
+  /** Translate when the reader stops typing. */
+  soon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.translateAll(), PAUSE);
+  }
+
+  translateAll() {
+    clearTimeout(this.timer);
+    byId("error").hidden = true;
+    this.writeAddress();
+    this.panels.forEach((_, model) => this.translate(model, []));
+  }
+
+  /** @param {number} model @param {number[]} begin */
+  translate(model, begin) {
+    this.panels[model].begin = begin;
+    this.busy.add(model);
+    byId("stop").hidden = false;
+    this.send("translate", model, { begin, settings: this.settings() });
+  }
+
+  /** @param {string} kind @param {number} model @param {object} more */
+  send(kind, model, more) {
+    this.number += 1;
+    this.worker.postMessage({ kind, model, lane: `${kind}-${model}`, number: this.number, line: input("text").value, ...more });
+    this.latest ??= new Map();
+    this.latest.set(`${kind}-${model}`, this.number);
+  }
+
+  stop() {
+    for (const model of this.busy) {
+      this.worker.postMessage({ kind: "stop", lane: `translate-${model}` });
+      this.panels[model].root.classList.remove("writing");
+    }
+    this.finished(...this.busy);
+  }
+
+  /** @param {...number} models */
+  finished(...models) {
+    for (const model of models) this.busy.delete(model);
+    byId("stop").hidden = this.busy.size === 0;
+  }
+
+  /** @param {any} answer */
+  receive(answer) {
+    const { kind, model, lane, number } = answer;
+    if (kind === "loaded" || this.latest?.get(lane) !== number) return;
+    const panel = this.panels[model];
+    if (kind === "failed") {
+      showError(answer.text);
+      this.finished(model);
+    } else if (kind === "alternatives") panel.showAlternatives(answer.choices);
+    else if (kind === "partial" && this.busy.has(model)) panel.showPartial(answer.source, answer.candidates[0]);
+    else if (kind === "done") {
+      this.finished(model);
+      panel.showResult(answer.source, answer.candidates, answer.milliseconds);
+      const name = this.panels.length > 1 ? `${panel.about.name}: ` : "";
+      byId("status").textContent = answer.source.words.length ? `${name}${answer.candidates[0].text || "no word"}` : "";
+    }
+  }
+
+  /** Let the address carry the sentence, so that it can be shared. */
+  writeAddress() {
+    const hash = `#${encodeURIComponent(input("text").value.toWellFormed?.() ?? input("text").value)}`;
+    byId("link").setAttribute("href", hash);
+    history.replaceState(null, "", hash);
+  }
+
+  /** @param {string} otherwise the sentence to begin with if the address has none */
+  readAddress(otherwise) {
+    const text = decoded(location.hash.slice(1)) || otherwise;
+    if (text === input("text").value) return;
+    input("text").value = text.slice(0, input("text").maxLength);
+    this.translateAll();
+  }
+}
+
+/** @param {string} hash @returns {string} empty for one that is damaged */
+function decoded(hash) {
+  try {
+    return decodeURIComponent(hash);
+  } catch {
+    return "";
+  }
+}
+
+/** @param {string} text */
+function showError(text) {
+  byId("error").hidden = false;
+  byId("error").textContent = `The translation failed: ${text}`;
+}
+
+new App(await unpack(byId("about").textContent ?? ""));
