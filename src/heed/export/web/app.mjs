@@ -19,8 +19,9 @@ const input = (id) => /** @type {HTMLInputElement} */ (byId(id));
 class App {
   /** @param {About} about */
   constructor(about) {
-    this.worker = new Worker(URL.createObjectURL(new Blob([byId("worker").textContent ?? ""], { type: "text/javascript" })),
-      { type: "module" });
+    // no module: a page from a file may not start a worker that is one
+    const script = new Blob(["'use strict';", byId("worker").textContent ?? ""], { type: "text/javascript" });
+    this.worker = new Worker(URL.createObjectURL(script));
     this.worker.addEventListener("message", ({ data }) => this.receive(data));
     this.worker.addEventListener("error", (event) => showError(event.message || "the worker did not start"));
     const { sourceLang, targetLang } = byId("panels").dataset;
@@ -32,6 +33,8 @@ class App {
     }));
     byId("panels").replaceChildren(...this.panels.map((panel) => panel.root));
     this.number = 0;
+    /** The number of the latest request of each lane. @type {Map<string, number>} */
+    this.latest = new Map();
     /** @type {number | undefined} */
     this.timer = undefined;
     /** The models that are translating. @type {Set<number>} */
@@ -112,7 +115,6 @@ class App {
   send(kind, model, more) {
     this.number += 1;
     this.worker.postMessage({ kind, model, lane: `${kind}-${model}`, number: this.number, line: input("text").value, ...more });
-    this.latest ??= new Map();
     this.latest.set(`${kind}-${model}`, this.number);
   }
 
@@ -133,7 +135,7 @@ class App {
   /** @param {any} answer */
   receive(answer) {
     const { kind, model, lane, number } = answer;
-    if (kind === "loaded" || this.latest?.get(lane) !== number) return;
+    if (kind === "loaded" || this.latest.get(lane) !== number) return;
     const panel = this.panels[model];
     if (kind === "failed") {
       showError(answer.text);
