@@ -24,8 +24,8 @@ from typing import IO, Any
 import torch
 
 from heed import bundle
+from heed.architecture import Architecture, build
 from heed.data.corpus import read_lines
-from heed.models.seq2seq import build_seq2seq
 from heed.text.subwords import Subwords
 
 TINY = Path(__file__).resolve().parents[1] / "data" / "tiny"
@@ -65,10 +65,10 @@ def parse() -> argparse.Namespace:
 def untrained(folder: Path) -> Path:
     """A small model folder for the embedded corpus."""
     src, tgt = (Subwords.train(read_lines(TINY / f"valid.{lang}"), "bpe", 300) for lang in ("en", "fr"))
-    sizes: dict[str, Any] = dict(src_vocab=len(src), tgt_vocab=len(tgt), emb_dim=16, enc_dim=32, hid_dim=32)
-    sizes |= dict(readout_dim=16, attended_dim=16, att_dim=16)
+    sizes: dict[str, Any] = dict(emb_dim=16, enc_dim=32, hid_dim=32, readout_dim=16, attended_dim=16)
+    architecture = Architecture(**sizes, attention={"score": "additive", "att_dim": 16})
     torch.manual_seed(1)
-    bundle.save(folder, build_seq2seq(**sizes), sizes, src, tgt, {})
+    bundle.save(folder, build(architecture, len(src), len(tgt)), architecture, src, tgt, {})
     return folder
 
 

@@ -25,15 +25,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import tutorial
 from benchmarks.reference import Reference
+from heed.architecture import Architecture, build
 from heed.data.batches import Batches
 from heed.data.corpus import Pairs, files
 from heed.data.encoded import encode
 from heed.data.fetch import multi30k
 from heed.errors import UserError
-from heed.metrics.loss import cross_entropy
-from heed.metrics.vocabulary import vocabulary_loss
-from heed.models import replay
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.metrics.loss import Loss, cross_entropy
+from heed.models.fast import replay
+from heed.models.fast.vocabulary import vocabulary_loss
+from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import BOS, EOS, PAD, Subwords, train_pair
 from heed.training.memory import keep_freed
 from heed.training.trainer import resolve_precision
@@ -196,10 +197,10 @@ def _pairs(args: argparse.Namespace) -> Pairs:
 
 def _heed(src_vocab: int, tgt_vocab: int, reference: Reference, stepping: bool) -> Seq2Seq:
     sizes = {name: value for name, value in reference._asdict().items() if name not in ("lr", "clip_norm")}
-    model = build_seq2seq(src_vocab, tgt_vocab, **sizes)
+    model = build(Architecture.from_dict(sizes), src_vocab, tgt_vocab, PAD)
     if stepping:  # the same model with torch's own loop in the encoder, and none of ours in the decoder
         model.decoder.unroll = model.decoder.step_through  # type: ignore[method-assign]
-        model.encoder._unrolled = model.encoder._packed  # type: ignore[method-assign]
+        model.encoder.run = model.encoder.run_packed  # type: ignore[method-assign]
     return model
 
 
@@ -221,7 +222,8 @@ def _update(
             loss = cross_entropy(model(src, (src != PAD).sum(1), tgt[:, :-1])[0], tgt[:, 1:], PAD)
         else:
             readout, output = model.read(src, (src != PAD).sum(1), tgt[:, :-1]).readout, model.decoder.output
-            loss, _ = vocabulary_loss(readout, output.weight, output.bias, tgt[:, 1:], PAD)
+            sums, _ = vocabulary_loss(readout, output.weight, output.bias, tgt[:, 1:], PAD)
+            loss = Loss(*sums)
     mean = loss.total / loss.count
     mean.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), Reference().clip_norm)

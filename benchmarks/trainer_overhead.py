@@ -18,11 +18,12 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from heed.architecture import Architecture, build
 from heed.data.encoded import encode
 from heed.data.module import Bitext
 from heed.data.reverse import reverse
 from heed.metrics.loss import cross_entropy
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD, Subwords
 from heed.training import schedules
 from heed.training.board import Board
@@ -114,7 +115,8 @@ def model(size: int) -> Seq2Seq:
     """A model of one size throughout."""
     torch.manual_seed(1)
     sizes: dict[str, Any] = {"emb_dim": size, "enc_dim": size, "hid_dim": size, "readout_dim": size}
-    return build_seq2seq(len(DIGITS), len(DIGITS), attended_dim=size, att_dim=size, **sizes)
+    attention = {"score": "additive", "att_dim": size}
+    return build(Architecture(attended_dim=size, attention=attention, **sizes), len(DIGITS), len(DIGITS))
 
 
 def bitext() -> Bitext:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from heed.models.attention import Attn
+from heed.models.attention import SCORES, Attn
 
 SIZE, POSITIONS, VALUE_SIZE, OUTPUT_SIZE = 32, 32, 64, 64
 BARS = "▁▂▃▄▅▆▇█"
@@ -49,15 +49,20 @@ class Steps(NamedTuple):
 def example(score: str) -> tuple[Attn, Tensor, Tensor, Tensor]:
     """An untrained Attn with the article's sizes, and Q, K, V of random numbers; always the same ones."""
     torch.manual_seed(0)
-    attn = Attn(SIZE, SIZE, POSITIONS, VALUE_SIZE, OUTPUT_SIZE, score=score).requires_grad_(False)
-    keys = 1 if score == "article" else POSITIONS
+    if score == "article":
+        attn, keys = Attn(SIZE, SIZE, POSITIONS, VALUE_SIZE, OUTPUT_SIZE), 1
+    else:
+        settings = {"att_dim": POSITIONS} if score == "additive" else {}
+        other = SCORES[score](SIZE, SIZE, **settings)
+        attn, keys = Attn(SIZE, SIZE, None, VALUE_SIZE, OUTPUT_SIZE, other), POSITIONS
+    attn.requires_grad_(False)
     return attn, torch.randn(1, 1, SIZE), torch.randn(1, keys, SIZE), torch.randn(1, POSITIONS, VALUE_SIZE)
 
 
 def by_plain_operations(attn: Attn, score: str, q: Tensor, k: Tensor, v: Tensor) -> Steps:
     """The three steps, written out."""
     s = q[0]
-    energies = KINDS[score].energies(s, k, dict(attn.attn.named_parameters()))
+    energies = KINDS[score].energies(s, k, dict(attn.get_submodule("attn").named_parameters()))
     weights = energies.exp() / energies.exp().sum()
     context = torch.bmm(weights.unsqueeze(0), v)
     output = torch.cat((s, context[0]), 1) @ attn.attn_combine.weight.T + attn.attn_combine.bias

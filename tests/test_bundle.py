@@ -15,8 +15,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from heed import bundle
+from heed.architecture import Architecture, build
 from heed.errors import UserError
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.models.seq2seq import Seq2Seq
 from heed.runs.run_folder import held
 from heed.search.ensemble import Ensemble
 from heed.text.subwords import Subwords
@@ -29,14 +30,18 @@ ABOUT = {"corpus": "tiny", "bleu": 93.5, "sentence": "où ?", "aer": None}
 SIZES: dict[str, Any] = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7, positions=9)
 
 
-def architecture(**changes: Any) -> dict[str, Any]:
-    return SIZES | dict(src_vocab=len(SRC), tgt_vocab=len(TGT)) | changes
+def architecture(**changes: Any) -> Architecture:
+    return Architecture.from_dict(SIZES | changes)
+
+
+def built(described: Architecture) -> Seq2Seq:
+    return build(described, len(SRC), len(TGT)).eval()
 
 
 def write(folder: Path, seed: int = 1, **changes: Any) -> Seq2Seq:
     """A model folder of small sizes, and the model that it holds."""
     torch.manual_seed(seed)
-    model = build_seq2seq(**architecture(**changes)).eval()
+    model = built(architecture(**changes))
     bundle.save(folder, model, architecture(**changes), SRC, TGT, ABOUT)
     return model
 
@@ -57,28 +62,29 @@ Damage = Callable[[Path], object]
 
 
 class TestRoundTrip:
-    @pytest.mark.parametrize("score", ["article", "additive", "general"])
+    @pytest.mark.parametrize("score", ["article", "additive", "general", "multi_head"])
     def test_a_loaded_model_is_the_saved_one(self, tmp_path: Path, score: str) -> None:
         """To the last bit: a parameter left as it was initialised would show only in the translations."""
-        model = write(tmp_path, score=score, dropout=0.5, enc_layers=2, dec_layers=2)
+        changes: dict[str, Any] = dict(score=score, dropout=0.5, enc_layers=2, dec_layers=2)
+        changes |= dict(att_dim=8, heads=2) if score == "multi_head" else {}
+        model = write(tmp_path, **changes)
         found = bundle.load(tmp_path)
         assert torch.equal(logits(found.model), logits(model))
         assert not found.model.training
         assert (found.src, found.tgt) == (SRC, TGT)
-        assert found.architecture == architecture(score=score, dropout=0.5, enc_layers=2, dec_layers=2)
+        assert found.architecture == architecture(**changes)
         assert found.about == ABOUT
 
     @pytest.mark.parametrize("tie", ["decoder", "all"])
     def test_tied_parameters_come_back_tied(self, tmp_path: Path, tie: str) -> None:
         """They are stored once; loaded into copies, training on would part them."""
-        changes: dict[str, Any] = dict(src_vocab=len(JOINT), tgt_vocab=len(JOINT), tie=tie)
-        model = build_seq2seq(**architecture(**changes)).eval()
-        bundle.save(tmp_path, model, architecture(**changes), JOINT, JOINT, {})
-        found = bundle.load(tmp_path).model
-        assert isinstance(found, Seq2Seq)
-        assert torch.equal(logits(found), logits(model))
-        assert found.decoder.output.weight is found.decoder.embedding.weight
-        assert (found.encoder.embedding.weight is found.decoder.embedding.weight) == (tie == "all")
+        model = build(architecture(tie=tie), len(JOINT), len(JOINT)).eval()
+        bundle.save(tmp_path, model, architecture(tie=tie), JOINT, JOINT, {})
+        loaded = bundle.load(tmp_path).model
+        assert isinstance(loaded, Seq2Seq)
+        assert torch.equal(logits(loaded), logits(model))
+        assert loaded.decoder.output.weight is loaded.decoder.embedding.weight
+        assert (loaded.encoder.embedding.weight is loaded.decoder.embedding.weight) == (tie == "all")
         assert sum(value.numel() for value in load_file(tmp_path / "weights.safetensors").values()) == sum(
             parameter.numel() for parameter in model.parameters()
         )
@@ -95,10 +101,22 @@ class TestRoundTrip:
         """A file more is a file that nobody moves along; a pickle runs whatever is in it."""
         assert {path.name for path in folder.iterdir()} == set(bundle.FILES)
         config = json.loads((folder / "config.json").read_text())
-        assert set(config) == {"format", "heed", "architecture"}
+        assert set(config) == {"format", "heed", "src_vocab", "tgt_vocab", "architecture"}
         assert "_target_" not in json.dumps(config)
         assert json.loads((folder / "about.json").read_text(encoding="utf-8")) == ABOUT
         assert all(value.dtype == torch.float32 for value in load_file(folder / "weights.safetensors").values())
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_a_folder_of_format_3_is_read(folder: Path, heads: int) -> None:
+    """Catches a release that cannot read the folders of the one before it, or reads them as another model."""
+    model = write(folder, heads=heads, att_dim=8)
+    sizes = {key: value for key, value in SIZES.items() if key != "att_dim"}
+    flat = sizes | dict(src_vocab=len(SRC), tgt_vocab=len(TGT), score="additive", att_dim=8, heads=heads)
+    (folder / "config.json").write_text(json.dumps({"format": 3, "heed": "0.1.0", "architecture": flat}))
+    loaded = bundle.load(folder)
+    assert torch.equal(logits(loaded.model), logits(model))
+    assert loaded.architecture == architecture(heads=heads, att_dim=8)
 
 
 READ_ELSEWHERE = """
@@ -161,7 +179,7 @@ class TestSavingOver:
                     os.kill(os.getpid(), signal.SIGKILL)
                 raise OSError("No space left on device")
 
-        other = build_seq2seq(**architecture()).eval()
+        other = built(architecture())
         if end == "failed":
             with pytest.raises(OSError, match="No space left"):
                 bundle.save(tmp_path / "model", other, architecture(), TGT, Last(SRC.model), {})
@@ -191,6 +209,10 @@ def change_config(change: Callable[[dict[str, Any]], object]) -> Damage:
 
 def set_key(**keys: Any) -> Damage:
     return change_config(lambda config: config["architecture"].update(keys))
+
+
+def set_attention(**keys: Any) -> Damage:
+    return change_config(lambda config: config["architecture"]["attention"].update(keys))
 
 
 def cut(name: str, keep: float) -> Damage:
@@ -255,28 +277,31 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "weights' header lies": (lying_header, r"weights.safetensors is damaged"),
     "weights of another size": (of_another_size, r"does not fit its config.json: .* is \(.*\), expected \("),
     "weights lack a matrix": (without("decoder.bridge.weight"), r"decoder.bridge.weight is missing"),
-    "weights not a number": (not_a_number, r"weights.safetensors: decoder.readout.bias holds what is no number"),
+    "weights not a number": (not_a_number, r"weights.safetensors contains NaN or infinity \(decoder.readout.bias\)"),
     "weights of no model": (fill("weights.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"), r"is missing"),
     "pickle in the place of weights": (fill("weights.safetensors", b"\x80\x04cos\nsystem\n."), r"is damaged"),
-    "another score": (set_key(score="general"), r"does not fit its config.json: .*additive|attn"),
-    "another score's name": (set_key(score="soft"), r"score must be one of .*, got 'soft'"),
-    "unknown key": (set_key(beam_size=5), r"config.json does not describe a model .*beam_size=5: Unexpected keyword"),
+    "another score": (set_key(attention={"score": "general"}), r"does not fit its config.json: .*additive|attn"),
+    "another score's name": (set_attention(score="soft"), r"score must be one of .*, got 'soft'"),
+    "unknown key": (set_key(beam_size=5), r"config.json does not describe a model .*beam_size=5: there is no such"),
     "key of code": (set_key(_target_="os.system"), r"config.json does not describe a model .*_target_"),
     "text for a size": (set_key(hid_dim="8"), r"hid_dim='8': Input should be a valid integer"),
     "negative size": (set_key(hid_dim=-8), r"hid_dim must be at least 1, got -8"),
-    "padding beyond the words": (set_key(pad_id=999), r"pad_id must be in both vocabularies, got 999"),
-    "huge matrix": (set_key(att_dim=65536), r"does not fit its config.json: .*expected \((1, )?65536"),
+    "a setting of another score": (set_attention(heads=2), r"attention.heads=2: the score 'additive' has att_dim"),
+    "attention as text": (set_key(attention="additive"), r"attention='additive': Input should be a valid"),
+    "huge matrix": (set_attention(att_dim=65536), r"does not fit its config.json: .*expected \((1, )?65536"),
     "huge matrix, not in the weights": (
-        and_then(set_key(att_dim=65536), *(without(f"decoder.attention.attn.{n}") for n in (
+        and_then(set_attention(att_dim=65536), *(without(f"decoder.attention.attn.{n}") for n in (
             "query.weight", "query.bias", "key.weight", "energy.weight"))),
         r"decoder.attention.attn.query.weight is missing",
     ),
     "huge beyond counting": (set_key(hid_dim=10**30), r"hid_dim must be at most 65536"),
     "overflow": (set_key(hid_dim=10**10), r"hid_dim must be at most 65536"),
     "huge depth": (set_key(dec_layers=10**9), r"dec_layers must be at most 64, got 1000000000"),
-    "vocabulary of another model": (set_key(src_vocab=5), r"src_vocab=5, but its subwords have"),
-    "no vocabulary size": (change_config(lambda c: c["architecture"].pop("tgt_vocab")), r"tgt_vocab=None"),
-    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, this heed .* reads 3"),
+    "vocabulary of another model": (
+        change_config(lambda c: c.update(src_vocab=5)), r"src_vocab=5, but its subword model has"
+    ),
+    "no vocabulary size": (change_config(lambda c: c.pop("tgt_vocab")), r"tgt_vocab=None"),
+    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, this heed .* reads 3 to 4"),
     "no format": (change_config(lambda c: c.pop("format")), r"has format None"),
     "no architecture": (change_config(lambda c: c.pop("architecture")), r"config.json has no architecture"),
     "config not JSON": (fill("config.json", b"format: 1\n"), r"config.json is damaged \(Expecting value"),
@@ -286,10 +311,10 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "about not JSON": (cut("about.json", 0.5), r"about.json is damaged"),
     "subwords garbage": (fill("target.model", b"garbage\n\x00" * 9), r"target.model.*SentencePiece model"),
     "subwords empty": (cut("source.model", 0), r"source.model"),
-    "subwords cut short": (cut("source.model", 0.5), r"source.model|subwords have"),
-    "a file is a folder": (about_folder, r"is no model folder: about.json missing"),
+    "subwords cut short": (cut("source.model", 0.5), r"source.model|subword model has"),
+    "a file is a folder": (about_folder, r"is not a model folder: about.json missing"),
 } | {
-    f"{name} missing": ((lambda folder, name=name: (folder / name).unlink()), rf"is no model folder: {name} missing")
+    f"{name} missing": ((lambda folder, name=name: (folder / name).unlink()), rf"is not a model folder: {name} missing")
     for name in bundle.FILES
 }  # fmt: skip
 
@@ -326,11 +351,11 @@ def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
 
 
 def test_no_folder_at_all(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere is no model folder; give one that a run has written"):
+    with pytest.raises(UserError, match=r"nowhere is not a model folder; give one that a run has written"):
         bundle.load(tmp_path / "nowhere")
 
 
-def test_the_folder_of_a_run_is_told_where_its_model_is(folder: Path) -> None:
+def test_the_message_for_a_run_folder_names_its_model(folder: Path) -> None:
     """The likeliest slip: there is nothing to copy again."""
     with pytest.raises(UserError, match=rf"about\.json missing; give {folder}$"):
         bundle.load(folder.parent)

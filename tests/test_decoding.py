@@ -1,5 +1,6 @@
 """Lines through a model: in order, whatever stands beside them, with the weights that belong to their words."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -9,10 +10,11 @@ import torch
 from torch import Tensor
 
 from heed import bundle
+from heed.architecture import build
 from heed.bundle import Bundle
 from heed.decoding import Forced, Precision, Search, device_of, force, forced_maps, set_precision, translate
 from heed.errors import UserError
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.models.seq2seq import Seq2Seq
 from heed.search.beam import beam
 from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis, greedy
@@ -192,7 +194,8 @@ def test_lines_are_sampled_alike_in_any_batch(loaded: Bundle) -> None:
 
 def test_several_models_are_forced_as_one(loaded: Bundle) -> None:
     """Catches perplexities and weights of the first model alone."""
-    other = build_seq2seq(**{**loaded.architecture, "hid_dim": 10, "score": "article"}).eval()
+    changed = replace(loaded.architecture, hid_dim=10, attention={"score": "article"})
+    other = build(changed, len(loaded.src), len(loaded.tgt)).eval()
     both = force(Ensemble([loaded.model, other]), loaded.src, loaded.tgt, SOURCES, TARGETS)
     each = [force(model, loaded.src, loaded.tgt, SOURCES, TARGETS) for model in (loaded.model, other)]
 

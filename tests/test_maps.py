@@ -12,15 +12,15 @@ from heed.decoding import Forced, Search, force, forced_maps, translate
 from heed.errors import UserError
 from heed.maps import END, Map, attention_map, divide, divide_line, read_gold, word_pieces
 from heed.metrics.alignment import Gold, Links, alignment_scores
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.models.seq2seq import Seq2Seq
 from heed.search.beam import beam
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, Subwords
-from tests.support.models import KINDS
+from tests.support.models import KINDS, build_seq2seq
 
 PAIRS = reverse(train=12, valid=0, test=0, min_len=4, max_len=8).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
-ATTENTIONS: list[dict[str, Any]] = [*({"score": kind} for kind in KINDS), {"heads": 4}]
+ATTENTIONS: list[dict[str, Any]] = [{"score": kind} for kind in KINDS]
 SEARCHES = [partial(greedy, max_len=12), partial(beam, max_len=12, beam_size=3)]
 
 CHINESE = ["我喜欢红色的房子", "他不喜欢小狗", "我们喜欢小猫", "红色的小房子", "他们的狗不小"] * 20
@@ -67,7 +67,7 @@ def test_a_shift_by_one_would_score_worse(attention: dict[str, Any]) -> None:
     gold = [source_of(model, found.src_ids, found.tgt_ids) for found in forced]
 
     shifted = min(error(forced, gold, 1), error(forced, gold, -1))
-    if "heads" in attention:  # whose map is their mean, which no derivative gives back
+    if attention["score"] == "multi_head":  # whose map is their mean, which no derivative gives back
         assert error(forced, gold) < shifted - 0.1
     else:
         assert error(forced, gold) == 0.0

@@ -18,6 +18,7 @@ BREACHES = {
     "data uses text alone": ("data/batches.py", "heed.models.attention"),
     "search uses models alone": ("search/beam.py", "heed.text.subwords"),
     "models needs torch, and jaxtyping for its shapes, and nothing else": ("models/encoder.py", "numpy"),
+    "models reaches its fast code from encoder and decoder alone": ("models/cell.py", "heed.models.fast.replay"),
     "Only text.subwords imports sentencepiece": ("data/corpus.py", "sentencepiece"),
     "Only data.batches imports torchtext": ("data/module.py", "torchtext"),
     "Only data.fetch imports requests": ("data/corpus.py", "requests"),

@@ -1,34 +1,40 @@
-"""The model folder: everything that translating needs, in formats that hold data and no code.
+"""The model folder: everything that translating needs, in formats that contain data and no code.
 
-config.json           format, heed's version, and the keyword arguments of `build_seq2seq`
+config.json           format, heed's version, the sizes of the vocabularies, and the `heed.architecture.Architecture`
 weights.safetensors   the parameters, float32
 source.model          SentencePiece model of the source language
 target.model          SentencePiece model of the target language
 about.json            what it was trained on and how well it does; for people and for `evaluate`
+
+Format 3, which is read too, has the sizes of the vocabularies and the settings of attention among the architecture's.
 """
 
 import errno
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ConfigDict, ValidationError, validate_call
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_model
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from heed.architecture import Architecture, build
 from heed.errors import UserError
 from heed.files import replace_folder, replace_whole, write_whole
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.models.seq2seq import Seq2Seq
 from heed.search.ensemble import Ensemble, ensemble
-from heed.text.subwords import Subwords
+from heed.text.subwords import PAD, Subwords
 
-FORMAT = 3
+FORMAT = 4
+READ = (3, 4)
+"""Formats that this heed reads."""
+
 FILES = ("config.json", "weights.safetensors", "source.model", "target.model", "about.json")
 
 
@@ -39,20 +45,16 @@ class Bundle:
     model: Seq2Seq | Ensemble
     src: Subwords
     tgt: Subwords
-    architecture: Mapping[str, Any]
+    architecture: Architecture
     about: Mapping[str, Any]
 
 
 def save(
-    folder: Path,
-    model: Seq2Seq,
-    architecture: Mapping[str, object],
-    src: Subwords,
-    tgt: Subwords,
-    about: Mapping[str, object],
+    folder: Path, model: Seq2Seq, architecture: Architecture, src: Subwords, tgt: Subwords, about: Mapping[str, object]
 ) -> None:
-    """Write the folder, whole or not at all; a model folder that stood there stays until this one is complete."""
-    config = {"format": FORMAT, "heed": version("heed"), "architecture": dict(architecture)}
+    """Write the folder, whole or not at all; a model folder already there stays until this one is complete."""
+    vocabularies = {"src_vocab": len(src), "tgt_vocab": len(tgt)}
+    config = {"format": FORMAT, "heed": version("heed"), **vocabularies, "architecture": architecture.to_dict()}
 
     def write(new: Path) -> None:
         write_whole(new / "config.json", json.dumps(config, indent=2) + "\n")
@@ -74,37 +76,41 @@ def _save_weights(model: Seq2Seq, path: Path) -> None:
 def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
     """Read a model folder, from anywhere; nothing in it is executed.
 
-    UserError, in one line, for a folder that is not there, is incomplete, of another format or damaged.
+    UserError, in one line, for a folder that does not exist, is incomplete, of another format or damaged.
     """
+    _check_complete(folder)
+    config = _read_config(folder / "config.json")
+    src, tgt = Subwords.load(folder / "source.model"), Subwords.load(folder / "target.model")
+    for side, subwords in (("src", src), ("tgt", tgt)):
+        if config.vocabularies[side] != len(subwords):
+            raise UserError(
+                f"{folder}: config.json has {side}_vocab={config.vocabularies[side]!r}, but its subword model has "
+                f"{len(subwords)}; the files belong to different models: copy the folder again"
+            )
+    model = _read_weights(folder / "weights.safetensors", config.architecture, len(src), len(tgt)).to(device).eval()
+    return Bundle(model, src, tgt, config.architecture, _read_json(folder / "about.json"))
+
+
+def _check_complete(folder: Path) -> None:
     try:
         if not folder.is_dir():
-            raise UserError(f"{folder} is no model folder; give one that a run has written, as runs/<name>/model")
+            raise UserError(f"{folder} is not a model folder; give one that a run has written, such as runs/tiny/model")
         missing = [name for name in FILES if not (folder / name).is_file()]
         advice = f"give {folder / 'model'}" if (folder / "model").is_dir() else "copy it again, or give another"
     except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror}); ask its owner for leave to read it") from error
+        raise UserError(f"{folder} cannot be read ({error.strerror}); ask its owner for permission") from error
     if missing:
-        raise UserError(f"{folder} is no model folder: {', '.join(missing)} missing; {advice}")
-    architecture = _read_config(folder / "config.json")
-    src, tgt = Subwords.load(folder / "source.model"), Subwords.load(folder / "target.model")
-    for side, subwords in (("src", src), ("tgt", tgt)):
-        if architecture.get(f"{side}_vocab") != len(subwords):
-            raise UserError(
-                f"{folder}: config.json has {side}_vocab={architecture.get(f'{side}_vocab')!r}, but its subwords have "
-                f"{len(subwords)} pieces; the folder's files are not of one model: copy it again"
-            )
-    model = _read_weights(folder / "weights.safetensors", architecture).to(device).eval()
-    return Bundle(model, src, tgt, architecture, _read_json(folder / "about.json"))
+        raise UserError(f"{folder} is not a model folder: {', '.join(missing)} missing; {advice}")
 
 
 def load_ensemble(folders: str | Sequence[str], device: str | torch.device = "cpu") -> Bundle:
-    """The model of one folder, or those of several as one; what is said about it is what the first folder says.
+    """The model of one folder, or those of several as one ensemble, with the architecture and `about` of the first.
 
-    UserError as for `load`, where no folder is named, and where they do not have the same two vocabularies.
+    UserError as for `load`, if no folder is named, and if they do not have the same two vocabularies.
     """
     names = [folders] if isinstance(folders, str) else list(folders)
     if not names:
-        raise UserError("model=[] names no model folder; give model=DIR, or model=[DIR,DIR] for several as one")
+        raise UserError("model=[] names no model folder; give model=DIR, or model=[DIR,DIR] for an ensemble")
     members = [load(Path(name), device) for name in names]
     first = members[0]
     for name, other in zip(names[1:], members[1:], strict=True):
@@ -112,8 +118,8 @@ def load_ensemble(folders: str | Sequence[str], device: str | torch.device = "cp
         differ = [f"{side}.model" for side, (one, another) in sides.items() if one != another]
         if differ:
             raise UserError(
-                f"{names[0]} and {name} differ in {' and '.join(differ)}; models that translate as one need the same "
-                "two vocabularies, as of runs that differ in their seed alone"
+                f"{names[0]} and {name} differ in {' and '.join(differ)}; models that translate together need the same "
+                "two vocabularies, as runs have that differ only in their seed"
             )
     return replace(first, model=ensemble([member.model for member in members]))
 
@@ -128,17 +134,42 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Config:
+    """What config.json says."""
+
+    architecture: Architecture
+    vocabularies: Mapping[str, object]
+
+
+def _read_config(path: Path) -> _Config:
     config = _read_json(path)
-    if config.get("format") != FORMAT:
+    if config.get("format") not in READ:
         raise UserError(
-            f"{path} has format {config.get('format')!r}, this heed ({version('heed')}) reads {FORMAT}; "
+            f"{path} has format {config.get('format')!r}, this heed ({version('heed')}) reads {READ[0]} to {READ[-1]}; "
             f"use the heed that wrote it ({config.get('heed')!r}) or train again"
         )
     architecture = config.get("architecture")
     if not isinstance(architecture, dict):
         raise UserError(f"{path} has no architecture; copy the model folder again")
-    return architecture
+    sizes = architecture if config["format"] == 3 else config
+    vocabularies = {side: sizes.get(f"{side}_vocab") for side in ("src", "tgt")}
+    if config["format"] == 3:
+        architecture = {name: value for name, value in architecture.items() if name not in ("src_vocab", "tgt_vocab")}
+    with _plain_faults(path):
+        return _Config(Architecture.from_dict(architecture), vocabularies)
+
+
+@contextmanager
+def _plain_faults(config: Path) -> Iterator[None]:
+    """UserError for an architecture that cannot be built."""
+    try:
+        yield
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{config} does not describe a model of this heed: {reason}; copy the model folder again"
+        ) from error
 
 
 class Unfilled(TorchFunctionMode):
@@ -151,33 +182,21 @@ class Unfilled(TorchFunctionMode):
         return function(*args, **keywords)
 
 
-def _describe(config: Path, architecture: Mapping[str, Any]) -> Seq2Seq:
-    """The model without its numbers: names and shapes, no memory."""
-    try:
-        with torch.device("meta"), Unfilled():
-            return validate_call(config=ConfigDict(strict=True))(build_seq2seq)(**architecture)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        reason = f"{fault['loc'][-1]}={fault['input']!r}: {fault['msg']}"
-    except (TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-    raise UserError(f"{config} does not describe a model of this heed: {reason}; copy the model folder again")
+def _read_weights(path: Path, architecture: Architecture, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
+    """The model, filled when every shape is known to fit: a wrong config.json cannot claim memory.
 
-
-def _read_weights(path: Path, architecture: Mapping[str, Any]) -> Seq2Seq:
-    """The model, filled when every shape is known to fit: a folder that lies cannot claim memory.
-
-    Of tied parameters the file holds one, under one of their names.
+    Of tied parameters the file contains one, under one of their names.
     """
-    model = _describe(path.parent / "config.json", architecture)
+    with _plain_faults(path.parent / "config.json"), torch.device("meta"), Unfilled():
+        model = build(architecture, src_vocab, tgt_vocab, PAD)
     parameters = dict(model.named_parameters(remove_duplicate=False))
     _compare(path, _shapes(path), parameters)
     # copied: the file is mapped into memory, and whoever writes over it would write into the model
     values = {name: value.float().clone() for name, value in load_file(path).items()}
     if broken := [name for name, value in values.items() if not value.isfinite().all()]:
-        raise UserError(f"{path}: {broken[0]} holds what is no number; copy the model folder again, or train anew")
-    found = {id(parameters[name]): nn.Parameter(value) for name, value in values.items()}
-    model.load_state_dict({name: found[id(parameter)] for name, parameter in parameters.items()}, assign=True)
+        raise UserError(f"{path} contains NaN or infinity ({broken[0]}); copy the model folder again, or train again")
+    stored = {id(parameters[name]): nn.Parameter(value) for name, value in values.items()}
+    model.load_state_dict({name: stored[id(parameter)] for name, parameter in parameters.items()}, assign=True)
     return model
 
 
@@ -189,13 +208,13 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise UserError(f"{path} is damaged ({error}); copy the model folder again") from error
 
 
-def _compare(path: Path, found: Mapping[str, tuple[int, ...]], parameters: Mapping[str, nn.Parameter]) -> None:
+def _compare(path: Path, shapes: Mapping[str, tuple[int, ...]], parameters: Mapping[str, nn.Parameter]) -> None:
     faults = [
         f"{name} is {shape}, expected {tuple(parameters[name].shape) if name in parameters else 'none'}"
-        for name, shape in found.items()
+        for name, shape in shapes.items()
         if name not in parameters or shape != parameters[name].shape
     ]
-    held = {id(parameters.get(name)) for name in found}
-    faults += [f"{name} is missing" for name, parameter in parameters.items() if id(parameter) not in held]
+    stored = {id(parameters.get(name)) for name in shapes}
+    faults += [f"{name} is missing" for name, parameter in parameters.items() if id(parameter) not in stored]
     if faults:
         raise UserError(f"{path} does not fit its config.json: {faults[0]}; copy the model folder again")

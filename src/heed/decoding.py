@@ -13,7 +13,7 @@ from heed.data.encoded import LONGEST
 from heed.errors import UserError
 from heed.maps import Level, Map, attention_map, divide_line
 from heed.metrics.loss import cross_entropy
-from heed.models.product import multiplies_bfloat16
+from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
 from heed.models.seq2seq import Seq2Seq
 from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis
@@ -78,7 +78,7 @@ def set_precision(model: Seq2Seq | Ensemble, precision: Precision) -> None:
     """Let the products of the steps of a model that was just loaded be of this type; digits taken do not come back."""
     device = next(model.parameters()).device
     if precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device)):
-        model.multiply_in_bfloat16()
+        multiply_in_bfloat16(model)
 
 
 def translate(

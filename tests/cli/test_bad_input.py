@@ -248,8 +248,8 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("evaluate model=nowhere", "nowhere is no model folder; give one that a run has written, as runs/<name>/model"),
-        ("evaluate model=own/test.en", "own/test.en is no model folder"),
+        ("evaluate model=nowhere", "nowhere is not a model folder; give one that a run has written, such as runs/tiny/model"),
+        ("evaluate model=own/test.en", "own/test.en is not a model folder"),
         ("evaluate split=dev", "corpus own has no dev split; give split="),
         ("evaluate split=valid", "corpus own has no valid split; give split="),
         ("evaluate OTHER corpus.tgt_lang=de", "translates en to fr, and corpus other is en to de; choose text of its"),
@@ -265,7 +265,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("align source=own/test.en target=own/test.fr output=o weights=own/../own/test.en", "would be written over"),
         ("align source=own/gone target=own/test.fr output=o", "own/gone does not exist; check the path"),
         ("align threshold=0", "threshold=0: should be greater than 0"),
-        ("align backward=nowhere", "nowhere is no model folder"),
+        ("align backward=nowhere", "nowhere is not a model folder"),
         ("align output=own", "own cannot be written"),
         ("translate sentences=-1", "sentences=-1: should be greater than or equal to 1"),
         ("translate search.beam_size=3", "there is no key search.beam_size"),

@@ -221,4 +221,4 @@ def test_a_half_copied_folder_says_what_is_missing(sentinel: Path, tmp_path: Pat
     found = forked(tmp_path, "translate", "model=half")
 
     assert found.code == 2
-    assert found.err.startswith("heed-translate: half is no model folder: weights.safetensors, about.json missing")
+    assert found.err.startswith("heed-translate: half is not a model folder: weights.safetensors, about.json missing")

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heed.models.attention import Memory
+from heed.models.attention import AttentionMemory
 from heed.models.decoder import State
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
@@ -13,7 +13,7 @@ QUERIES = pytest.mark.parametrize("query", ["previous", "current"])
 LENGTHS = [5, 3, 1]
 
 
-def start(model: Seq2Seq) -> tuple[State, Memory]:
+def start(model: Seq2Seq) -> tuple[State, AttentionMemory]:
     with torch.no_grad():
         return model.encode(*sentences(LENGTHS))
 
@@ -60,7 +60,7 @@ def test_the_query_is_the_lowest_layer() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_attention_found_enters_the_state(kind: str) -> None:
+def test_what_was_attended_enters_the_state(kind: str) -> None:
     """Attention computed and then not used is a plain sequence model that looks attentive in the log."""
     model = small_model(score=kind)
     state, memory = start(model)
@@ -194,6 +194,20 @@ class TestScheduledSampling:
             outcomes.append(model(src, src_len, targets(3, 8), teacher_forcing=0.5)[0])
         assert torch.equal(outcomes[0], outcomes[1])
         assert not torch.equal(outcomes[0], outcomes[2])
+
+    def test_the_words_can_be_known_without_the_rest(self, layers: int) -> None:
+        """R-Drop reads the same sampled words twice: others than those that are read would train on another mixture."""
+        model = small_model(sharp=3.0, dec_layers=layers)
+        reading = Reading(model)
+        src, src_len = sentences(LENGTHS)
+        with torch.no_grad():
+            torch.manual_seed(1)
+            model(src, src_len, targets(3, 8), teacher_forcing=0.5)
+            read = reading.taken()
+            torch.manual_seed(1)
+            words = model.sample_inputs(src, src_len, targets(3, 8), teacher_forcing=0.5)
+        assert torch.equal(words, read)
+        assert not torch.equal(words, targets(3, 8))
 
     def test_it_trains(self, layers: int) -> None:
         """The choice of a word has no gradient; everything else must keep its own."""

@@ -1,15 +1,17 @@
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from heed.models.dropout import Dropout, keep
+from heed.models.cell import Cell
+from heed.models.dropout import NO_DROPOUT, Dropout, dropout_mask
 from heed.models.embedding import Embedding
-from heed.models.encoder import Encoded, Encoder
-from heed.models.gru import Cell
+from heed.models.encoder import Encoder, EncoderOutput
+from heed.models.fast import bidirectional as fast_loop
 from tests.support.models import PAD, sentences
 
 DEPTHS = pytest.mark.parametrize("layers", [1, 2])
@@ -22,9 +24,9 @@ def encoder(layers: int, bidirectional: bool) -> Encoder:
     return Encoder(Embedding(20, 5), 8, layers, bidirectional).double().eval()
 
 
-def encode(module: Encoder, src: Tensor, src_len: Tensor) -> Encoded:
-    found: Encoded = module(src, src_len)
-    return found
+def encode(module: Encoder, src: Tensor, src_len: Tensor) -> EncoderOutput:
+    output: EncoderOutput = module(src, src_len)
+    return output
 
 
 @DIRECTIONS
@@ -66,7 +68,11 @@ class TestEncoder:
         module = encoder(layers, bidirectional)
         src, src_len = sentences(LENGTHS, width=7)
         outcomes = []
-        for run in (module._packed, module._unrolled):
+
+        def fast(emb: Tensor, src_len: Tensor) -> tuple[Tensor, Tensor]:
+            return fast_loop.run(module.gru, (module.norm_input, module.norm_hidden), emb, src_len, NO_DROPOUT)
+
+        for run in (module.run_packed, fast):
             module.zero_grad()
             states, summary = run(module.embedding(src), src_len)
             (states.square().sum() + summary.pow(3).sum()).backward()
@@ -82,16 +88,16 @@ class TestEncoder:
         module = encoder(layers, bidirectional).train()
         runs: list[str] = []
 
-        def counted(name: str, run: Callable[..., tuple[Tensor, Tensor]], *batch: Tensor) -> tuple[Tensor, Tensor]:
+        def counted(name: str, run: Callable[..., tuple[Tensor, Tensor]], *arguments: Any) -> tuple[Tensor, Tensor]:
             runs.append(name)
-            return run(*batch)
+            return run(*arguments)
 
-        for name in ("_packed", "_unrolled"):
-            monkeypatch.setattr(module, name, partial(counted, name, getattr(module, name)))
+        for owner, name in ((module, "run_packed"), (fast_loop, "run")):
+            monkeypatch.setattr(owner, name, partial(counted, name, getattr(owner, name)))
         encode(module, *sentences(LENGTHS))
         with torch.no_grad():
             encode(module, *sentences(LENGTHS))
-        assert runs == ["_unrolled", "_packed"]
+        assert runs == ["run", "run_packed"]
 
     def test_what_a_state_has_read(self, layers: int, bidirectional: bool) -> None:
         """One direction knows the words so far, two know the whole sentence."""
@@ -122,15 +128,15 @@ def weights(module: Encoder, layer: int, direction: int) -> dict[str, Tensor]:
 def stepped(module: Encoder, src: Tensor, src_len: Tensor) -> tuple[Tensor, Tensor]:
     """What a bidirectional encoder gives, by cells that go from word to word and leave all derivatives to autograd."""
     states, hid = module.embedding(src), module.gru.hidden_size
-    masks = [keep(states, (2, len(src), hid), module.dropout.states) for _ in range(module.gru.num_layers)]
+    masks = [dropout_mask(states, (2, len(src), hid), module.dropout.states) for _ in range(module.gru.num_layers)]
     for layer, mask in enumerate(masks):
         cell = Cell(states.size(2), hid, layer_norm=len(module.norm_input) > 0)
         found, ends = states.new_zeros(*src.shape, 2, hid), []
         for direction, order in enumerate((range(src.size(1)), reversed(range(src.size(1))))):
             state = states.new_zeros(len(src), hid)
             for t in order:
-                seen = None if mask is None else state * mask[direction]
-                after = functional_call(cell, weights(module, layer, direction), (states[:, t], state, seen))
+                masked = None if mask is None else state * mask[direction]
+                after = functional_call(cell, weights(module, layer, direction), (states[:, t], state, masked))
                 real = (t < src_len).unsqueeze(1)
                 state = torch.where(real, after, state)
                 found[:, t, direction] = state * real
@@ -167,7 +173,7 @@ def test_its_own_loop_is_stepped_cells(layer_norm: bool, share: float) -> None:
         torch.testing.assert_close(encode(module, src, src_len).states, outcomes[0][0], rtol=0, atol=1e-12)
 
 
-def test_lengths_may_stay_on_the_processor() -> None:
+def test_lengths_may_stay_on_the_cpu() -> None:
     """Packing wants lengths on the CPU wherever the words are; whole numbers of any width."""
     module = encoder(1, True)
     src, src_len = sentences(LENGTHS)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heed.models.attention import Additive, Attn, MultiHeadAttn
+from heed.models.attention import Additive, Attn, MultiHead
 from tests.support.models import sentences, small_model, targets
 
 MASK = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
@@ -17,14 +17,14 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
     return q, k, v
 
 
-def heads(count: int) -> MultiHeadAttn:
+def heads(count: int) -> Attn:
     torch.manual_seed(1)
-    return MultiHeadAttn(6, 6, 12, 8, 5, heads=count).double()
+    return Attn(6, 6, None, 8, 5, MultiHead(6, 6, att_dim=12, heads=count)).double()
 
 
 def test_one_head_is_additive_attention() -> None:
     """A wrong split or sum over the heads' shares."""
-    single, plain = heads(1), Attn(6, 6, 12, 8, 5, score="additive").double()
+    single, plain = heads(1), Attn(6, 6, None, 8, 5, Additive(6, 6, att_dim=12)).double()
     plain.load_state_dict(single.state_dict())
     for several, one in zip(single(*inputs(), MASK), plain(*inputs(), MASK), strict=True):
         torch.testing.assert_close(several, one, rtol=0, atol=1e-12)
@@ -56,22 +56,19 @@ def test_gradcheck() -> None:
 
 def test_stepping_equals_the_whole_sentence() -> None:
     """The decoder must take the loop that steps: the fast one knows no heads."""
-    model = small_model(att_dim=12, heads=2)
+    model = small_model(score="multi_head", att_dim=12, heads=2)
     (src, src_len), tgt = sentences([5, 3, 4]), targets(3, 4)
     whole, weights = model(src, src_len, tgt)
     state, memory = model.encode(src, src_len)
     for position in range(tgt.size(1)):
-        logits, state, looked = model.step(tgt[:, position], state, memory)
+        logits, state, attended = model.step(tgt[:, position], state, memory)
         torch.testing.assert_close(logits, whole[:, position])
-        torch.testing.assert_close(looked, weights[:, position])
+        torch.testing.assert_close(attended, weights[:, position])
 
 
-@pytest.mark.parametrize("sizes", [(12, 9), (11, 8)])
-def test_shares_must_be_even(sizes: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=f"2 heads cannot share a score of {sizes[0]} and values of {sizes[1]} evenly"):
-        MultiHeadAttn(6, 6, sizes[0], sizes[1], 5, heads=2)
-
-
-def test_heads_are_for_the_additive_score() -> None:
-    with pytest.raises(ValueError, match="heads=2 needs score=additive, got score=dot"):
-        small_model(heads=2, score="dot")
+def test_shares_must_be_even() -> None:
+    """A share more or less would be cut off, or taken from another head."""
+    with pytest.raises(ValueError, match="2 heads cannot share att_dim=11 evenly"):
+        MultiHead(6, 6, att_dim=11, heads=2)
+    with pytest.raises(ValueError, match="2 heads cannot share values of size 9 evenly"):
+        Attn(6, 6, None, 9, 5, MultiHead(6, 6, att_dim=12, heads=2))

@@ -110,7 +110,7 @@ def replaced(folder: Path) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
-    "a run that is not there": (lambda run: None, "seeds=[1,2,7]", "seed-7/model is no model folder"),
+    "a run that is not there": (lambda run: None, "seeds=[1,2,7]", "seed-7/model is not a model folder"),
     "one seed": (lambda run: None, "seeds=[1]", r"seeds=\[1\]: expected two seeds at least, all different"),
     "a seed twice": (lambda run: None, "seeds=[1,2,1]", "expected two seeds at least, all different"),
     "other settings": (

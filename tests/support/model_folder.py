@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from heed import bundle
-from heed.models.seq2seq import build_seq2seq
+from heed.architecture import Architecture, build
 from heed.text.subwords import Subwords
 
 SOURCES = ["a dog barks", "the cat sees a dog", "", "two birds sing in the old tree", "the small house is red", "a cat"]
@@ -31,10 +31,10 @@ def write(
     """Make the folder; its vocabularies are of the sentences above, or of those given."""
     src = Subwords.train(sources, kind="bpe", vocab_size=40)
     tgt = Subwords.train(targets, kind="bpe", vocab_size=40)
-    architecture: dict[str, Any] = dict(src_vocab=len(src), tgt_vocab=len(tgt), emb_dim=8, enc_dim=12, hid_dim=12)
-    architecture |= dict(readout_dim=8, attended_dim=8, att_dim=8)
+    sizes: dict[str, Any] = dict(emb_dim=8, enc_dim=12, hid_dim=12, readout_dim=8, attended_dim=8)
+    architecture = Architecture(**sizes, attention={"score": "additive", "att_dim": 8})
     torch.manual_seed(seed)
-    model = build_seq2seq(**architecture)
+    model = build(architecture, len(src), len(tgt))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.5)  # far from uniform, so that every sentence is translated otherwise

@@ -5,19 +5,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.architecture import Architecture, build, score_settings
+from heed.models.seq2seq import Seq2Seq
 
-KINDS = ("article", "additive", "coverage", "general", "dot", "scaled_dot")
+KINDS = ("article", "additive", "coverage", "multi_head", "general", "dot", "scaled_dot")
 PAD, BOS, EOS = 0, 2, 3
 SIZES: dict[str, Any] = dict(
     src_vocab=20, tgt_vocab=12, emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7, positions=9
 )
+HEADS = dict(att_dim=8, heads=2)
+"""What can be shared among heads."""
+
+
+def build_seq2seq(
+    src_vocab: int, tgt_vocab: int, pad_id: int = PAD, score: str = "additive", **settings: Any
+) -> Seq2Seq:
+    """A model from flat settings; those of attention stand beside the sizes, and what its score lacks is ignored."""
+    own = {name: settings.pop(name) for name in ("att_dim", "heads", "positions") if name in settings}
+    attention = {name: value for name, value in own.items() if name in score_settings(score)}
+    return build(Architecture(**settings, attention={"score": score} | attention), src_vocab, tgt_vocab, pad_id)
 
 
 def small_model(seed: int = 7, sharp: float = 1.0, **changes: Any) -> Seq2Seq:
     """A model as it is built, not in training. Larger weights (`sharp`, but of embeddings) make it surer."""
     torch.manual_seed(seed)
-    model = build_seq2seq(**(SIZES | changes)).eval()
+    model = build_seq2seq(**(SIZES | (HEADS if changes.get("score") == "multi_head" else {}) | changes)).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.mul_(1 if "embedding" in name else sharp)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from heed.models.attention import Memory
+from heed.models.attention import AttentionMemory
 from heed.models.decoder import State
 from heed.models.seq2seq import Seq2Seq
 from heed.search.ensemble import Ensemble
@@ -22,7 +22,7 @@ class Counting(Seq2Seq):
         super().__init__(model.encoder, model.decoder)
         self.rows: list[int] = []
 
-    def step(self, token: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
+    def step(self, token: Tensor, state: State, memory: AttentionMemory) -> tuple[Tensor, State, Tensor]:
         self.rows.append(len(token))
         return super().step(token, state, memory)
 
@@ -39,7 +39,7 @@ class Table(Seq2Seq):
             for word, probability in following.items():
                 self.log_probability[last, word] = torch.tensor(probability).log()
 
-    def step(self, token: Tensor, state: State, memory: Memory) -> tuple[Tensor, State, Tensor]:
+    def step(self, token: Tensor, state: State, memory: AttentionMemory) -> tuple[Tensor, State, Tensor]:
         _, state, weights = super().step(token, state, memory)
         return self.log_probability[token], state, weights
 

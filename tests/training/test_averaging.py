@@ -10,8 +10,9 @@ from torch import Tensor
 from heed import bundle
 from heed.cli.train import train
 from heed.errors import UserError
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.models.seq2seq import Seq2Seq
 from heed.training.averaging import MeanOfLast, moving_average
+from tests.support.models import build_seq2seq
 from tests.support.small_run import last_checkpoint, report, settings
 
 QUICK = ("pictures=0", "callbacks.early_stop=null")

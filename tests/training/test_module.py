@@ -14,11 +14,11 @@ from heed.data.encoded import encode
 from heed.data.module import Bitext
 from heed.data.reverse import reverse
 from heed.metrics.loss import cross_entropy
-from heed.models.seq2seq import build_seq2seq
 from heed.text.subwords import PAD, Subwords
 from heed.training import schedules
 from heed.training.module import Translation, fold
 from heed.training.validation import Validation
+from tests.support.models import build_seq2seq
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)

@@ -14,13 +14,14 @@ from heed.data.encoded import encode
 from heed.data.module import Bitext
 from heed.data.reverse import reverse
 from heed.metrics.loss import cross_entropy
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
+from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import BOS, EOS, PAD, UNK, Subwords
 from heed.training import schedules
 from heed.training.guide import Guide
 from heed.training.inputs import drop_words, twice, words_read
 from heed.training.module import Translation
 from heed.training.validation import Validation
+from tests.support.models import build_seq2seq
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)

@@ -13,7 +13,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
-from heed import bundle
+from heed import architecture, bundle
+from heed.architecture import Architecture
 from heed.cli.command import build, door, sweep_name
 from heed.cli.sweep import Left, scored
 from heed.data.corpus import Corpus, Pairs
@@ -24,7 +25,7 @@ from heed.files import write_whole
 from heed.models.seq2seq import Seq2Seq
 from heed.runs.run_folder import ENVIRONMENT, REPORT, WITHOUT_EFFECT, Found, begin, finish, held, run_path
 from heed.settings import dotted
-from heed.text.subwords import Subwords
+from heed.text.subwords import PAD, Subwords
 from heed.training.averaging import Average, MeanOfLast, moving_average
 from heed.training.clock import Clock
 from heed.training.guide import Guide
@@ -123,7 +124,7 @@ def _check(cfg: DictConfig) -> None:
         raise UserError(f"ema={cfg.ema} and average_last={cfg.average_last}; set one of them, the other to null")
     build(cfg.optim)([torch.nn.Parameter(torch.zeros(1))])
     with torch.device("meta"), bundle.Unfilled():
-        build(cfg.model, src_vocab=SOME, tgt_vocab=SOME)
+        _model(cfg, SOME, SOME)
 
 
 def _folder(cfg: DictConfig) -> Path:
@@ -162,7 +163,7 @@ def _check_shared(folder: Path) -> None:
 
 def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     """One run to its end; the report."""
-    data, model, architecture = first_then_others(lambda: _prepare(cfg, folder))
+    data, model, described = first_then_others(lambda: _prepare(cfg, folder))
     print(data.table)
     if not (cfg.callbacks.board and cfg.callbacks.checkpoints):
         raise UserError("callbacks.board and callbacks.checkpoints keep the run and cannot be null")
@@ -174,7 +175,7 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     trainer = build(cfg.trainer, folder=folder, callbacks=callbacks, batches_per_epoch=len(data.bitext.train))
     task = _task(cfg, model, data, trainer.max_steps)
     checkpoints.on_best = lambda scores: bundle.save(
-        folder / "model", task.evaluated, architecture, data.src, data.tgt, _about(cfg, data, scores)
+        folder / "model", task.evaluated, described, data.src, data.tgt, _about(cfg, data, scores)
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     print(_outline(cfg, data, parameters, trainer), flush=True)
@@ -192,11 +193,13 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     }
 
 
-def _prepare(cfg: DictConfig, folder: Path) -> tuple[Data, Seq2Seq, dict[str, Any]]:
+def _prepare(cfg: DictConfig, folder: Path) -> tuple[Data, Seq2Seq, Architecture]:
     """The text in pieces, and a model of its sizes, the same in all processes."""
     data = _data(cfg, folder)
     torch.manual_seed(cfg.seed)
-    return data, *_model(cfg, data)
+    if cfg.model.get("tie") == "all" and data.src != data.tgt:
+        raise UserError("model.tie=all, but each side has a vocabulary of its own; give subwords.joint=true too")
+    return data, *_model(cfg, len(data.src), len(data.tgt))
 
 
 def _data(cfg: DictConfig, folder: Path) -> Data:
@@ -225,12 +228,13 @@ def _subwords(cfg: DictConfig, train: Callable[[], Pairs], folder: Path) -> tupl
     return Subwords.load(paths[0]), Subwords.load(paths[1])
 
 
-def _model(cfg: DictConfig, data: Data) -> tuple[Seq2Seq, dict[str, Any]]:
-    if cfg.model.get("tie") == "all" and data.src != data.tgt:
-        raise UserError("model.tie=all, but each side has a vocabulary of its own; give subwords.joint=true too")
-    sizes = {"src_vocab": len(data.src), "tgt_vocab": len(data.tgt)}
-    settings = {str(key): value for key, value in cfg.model.items() if not str(key).startswith("_")}
-    return build(cfg.model, **sizes), sizes | settings
+def _model(cfg: DictConfig, src_vocab: int, tgt_vocab: int) -> tuple[Seq2Seq, Architecture]:
+    settings = {str(key): value for key, value in _plain(cfg.model).items() if not str(key).startswith("_")}
+    try:
+        described = Architecture.from_dict(settings)
+        return architecture.build(described, src_vocab, tgt_vocab, PAD), described
+    except ValueError as error:
+        raise UserError(f"model: {error}") from error
 
 
 def _task(cfg: DictConfig, model: Seq2Seq, data: Data, steps: int) -> Translation:

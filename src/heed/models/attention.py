@@ -1,53 +1,97 @@
 """Attention in three steps: score and normalise, sum, combine.
 
-Every kind of attention here is the one module `Attn`; only its score differs. In the equations s is the decoder's state
-(the query), h_j the encoder's state at source position j (the key), and e_j the energy that the score gives to j.
+Every kind of attention is the one module `Attn` with another score. In the equations, s is the decoder's state (the
+query), h_j the encoder's state at source position j (the key), and e_j the energy that the score gives to position j.
 """
 
 import math
 import warnings
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from heed.models.product import Linear
+LARGEST = 65536
+"""Of any size; far beyond what trains, but a typing error must not ask for more memory than there is."""
 
 
-class Memory(NamedTuple):
-    """What a decoder attends to: computed once for a source sentence, carried along, never kept on a module.
+class AttentionMemory(NamedTuple):
+    """What a decoder attends to: computed once for a source sentence, passed along, never stored on a module.
 
-    `covered`, the weights that each position has had so far, is zero here; a decoder puts in its own at every step.
+    `keys` are what the score's `project` made of the encoder's states. `coverage` is the sum of the weights that each
+    position has had so far: zero in a new memory; the decoder fills in its own at every step.
     """
 
     keys: Float[Tensor, "batch keys key"]
     values: Float[Tensor, "batch src value"]
     mask: Bool[Tensor, "batch src"]
-    covered: Float[Tensor, "batch src"]
+    coverage: Float[Tensor, "batch src"]
 
-    def select(self, index: Int[Tensor, " chosen"]) -> "Memory":
+    def select(self, index: Int[Tensor, " chosen"]) -> "AttentionMemory":
         """The memories of the sentences at `index`, in that order; a sentence may be chosen more than once."""
-        return Memory(*(part.index_select(0, index) for part in self))
+        return AttentionMemory(*(part.index_select(0, index) for part in self))
 
 
 class Attended(NamedTuple):
-    """What one query gets from a memory."""
+    """What one query gets from a memory: W [s; context], the context Σ a_j v_j, and the weights a."""
 
     output: Float[Tensor, "batch output"]
     context: Float[Tensor, "batch value"]
     weights: Float[Tensor, "batch src"]
 
 
+@runtime_checkable
+class Score(Protocol):
+    """How well a query and each source position go together: an `nn.Module` with these two methods.
+
+    It is constructed with `(query_size, key_size, **settings)`, the settings being its own. What an `nn.Module` calls
+    `forward` is `__call__` here. A score with several heads says how many in an attribute `heads`.
+    """
+
+    def project(self, keys: Float[Tensor, "batch src key"], mask: Bool[Tensor, "batch src"]) -> Float[Tensor, "..."]:
+        """What does not depend on the query, computed once for a sentence; it becomes `memory.keys`, batch first.
+
+        `mask` is true at real words. What is given for padding does not matter: it is masked after scoring.
+        """
+
+    def __call__(
+        self, query: Float[Tensor, "batch query"], memory: AttentionMemory
+    ) -> Float[Tensor, "batch src"] | Float[Tensor, "batch src heads"]:
+        """Energies of one query for every source position; a softmax over the positions makes weights of them."""
+
+
+SCORES: dict[str, Callable[..., Score]] = {}
+"""All scores by name."""
+
+AnyScore = TypeVar("AnyScore", bound=Callable[..., Score])
+
+
+def register_score(name: str) -> Callable[[AnyScore], AnyScore]:
+    """Make a score known by a name, for an architecture to use: `@register_score("mine")` above its class.
+
+    ValueError if the name belongs to another score.
+    """
+
+    def register(score: AnyScore) -> AnyScore:
+        if SCORES.setdefault(name, score) is not score:
+            raise ValueError(f"there is a score '{name}' already ({SCORES[name]}); register yours by another name")
+        return score
+
+    return register
+
+
+@register_score("article")
 class Article(nn.Linear):
     """e = W [s; h] + b, an energy for each *position*: the location-based score of the article that heed starts from.
 
-    It never looks at the word that stands at a position, and knows a fixed number of positions (Luong et al. 2015,
-    arXiv 1508.04025, eq. 8, of which this is a relative with the encoder's state as a second input). Where a sentence
-    has a state for each word, h is their mean.
+    It never reads the word at a position, and knows a fixed number of positions (Luong et al. 2015, arXiv 1508.04025,
+    eq. 8, is a relative without h). If a sentence has a key for each word, h is their mean.
     """
 
-    def __init__(self, query_size: int, key_size: int, positions: int) -> None:
+    def __init__(self, query_size: int, key_size: int, *, positions: int = 64) -> None:
+        check_limits("positions", positions)
         super().__init__(query_size + key_size, positions)
 
     def project(
@@ -60,29 +104,31 @@ class Article(nn.Linear):
         return (keys * real).sum(1, keepdim=True) / real.sum(1, keepdim=True)
 
     def forward(  # type: ignore[override]
-        self, query: Float[Tensor, "batch query"], memory: Memory
+        self, query: Float[Tensor, "batch query"], memory: AttentionMemory
     ) -> Float[Tensor, "batch src"]:
-        """Energies; positions past the last known one get minus infinity, and a warning says which."""
+        """Energies; positions past the last known one get minus infinity, and a warning names them."""
         energies = super().forward(torch.cat((query, memory.keys[:, 0]), dim=1))
         src, positions = memory.mask.size(1), self.out_features
         if src <= positions:
             return energies[:, :src]
         warnings.warn(
             f"source of {src} positions, attention with {positions}: "
-            f"positions {positions + 1} to {src} cannot be attended; train with a larger model.positions",
+            f"positions {positions + 1} to {src} cannot be attended; train with a larger model.attention.positions",
             stacklevel=2,
         )
         return nn.functional.pad(energies, (0, src - positions), value=-math.inf)
 
 
+@register_score("additive")
 class Additive(nn.Module):
     """e_j = vᵀ tanh(W s + b + U h_j)  (Bahdanau et al. 2015, arXiv 1409.0473, appendix A.1.2)."""
 
-    def __init__(self, query_size: int, key_size: int, att_dim: int) -> None:
+    def __init__(self, query_size: int, key_size: int, *, att_dim: int = 512) -> None:
         super().__init__()
-        self.query = Linear(query_size, att_dim)
-        self.key = nn.Linear(key_size, att_dim, bias=False)
-        self.energy = nn.Linear(att_dim, 1, bias=False)
+        check_limits("att_dim", att_dim)
+        self.query = nn.Linear(query_size, att_dim)  # W and b
+        self.key = nn.Linear(key_size, att_dim, bias=False)  # U
+        self.energy = nn.Linear(att_dim, 1, bias=False)  # vᵀ
 
     def project(
         self, keys: Float[Tensor, "batch src key"], mask: Bool[Tensor, "batch src"]
@@ -90,34 +136,70 @@ class Additive(nn.Module):
         """U h_j for every position: the larger product, the same for every query, so done once."""
         return self.key(keys)
 
-    def forward(self, query: Float[Tensor, "batch query"], memory: Memory) -> Float[Tensor, "batch src"]:
+    def forward(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Float[Tensor, "batch src"]:
         """Energies of one query for every source position."""
-        # tanh x = 2 sigmoid(2 x) - 1, and in place: this is by far the largest tensor of a step, and on a CPU torch's
-        # tanh takes five times as long as its sigmoid
-        squashed = (self.query(query).unsqueeze(1) + memory.keys).mul_(2).sigmoid_()
-        return 2 * self.energy(squashed).squeeze(-1).to(self.energy.weight.dtype) - self.energy.weight.sum()
+        x = self.query(query).unsqueeze(1) + memory.keys
+        if x.is_cpu:
+            energies = 2 * self.energy(half_tanh_(x)).squeeze(-1).to(self.energy.weight.dtype)
+            return energies - self.energy.weight.sum()
+        return self.energy(torch.tanh(x)).squeeze(-1)
 
 
+def half_tanh_(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """(1 + tanh x) / 2, which is sigmoid(2 x), in the place of x.
+
+    The tanh of additive attention is by far the largest tensor of a step, and torch's tanh takes a CPU five times as
+    long as its sigmoid. The sum vᵀ tanh x is 2 vᵀ half_tanh(x) - Σ v.
+    """
+    return x.mul_(2).sigmoid_()
+
+
+@register_score("coverage")
 class Coverage(Additive):
     """e_j = vᵀ tanh(W s + b + U h_j + w C_j), C_j the weights that j has had so far (Tu et al. 2016, arXiv 1601.04811).
 
-    What was translated is seen to be translated: against words said twice or never. Their linguistic coverage, with
-    every source word worth one target word.
+    The score sees what has been translated, against words translated twice or never. This is their linguistic
+    coverage, with every source word worth one target word.
     """
 
-    def __init__(self, query_size: int, key_size: int, att_dim: int) -> None:
-        super().__init__(query_size, key_size, att_dim)
-        self.coverage = nn.Linear(1, att_dim, bias=False)
+    def __init__(self, query_size: int, key_size: int, *, att_dim: int = 512) -> None:
+        super().__init__(query_size, key_size, att_dim=att_dim)
+        self.coverage = nn.Linear(1, att_dim, bias=False)  # w
 
-    def forward(self, query: Float[Tensor, "batch query"], memory: Memory) -> Float[Tensor, "batch src"]:
+    def forward(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Float[Tensor, "batch src"]:
         """Energies of one query for every source position."""
-        return super().forward(query, memory._replace(keys=memory.keys + self.coverage(memory.covered.unsqueeze(2))))
+        return super().forward(query, memory._replace(keys=memory.keys + self.coverage(memory.coverage.unsqueeze(2))))
 
 
+@register_score("multi_head")
+class MultiHead(Additive):
+    """e_jk = v_kᵀ tanh(W_k s + b_k + U_k h_j): additive scores side by side, so that heads attend to several places.
+
+    Heads as in Vaswani et al. 2017 (arXiv 1706.03762, section 3.2.2), scored as in Bahdanau et al. 2015. Each head has
+    its own share of the tanh layer here, and sums its own share of every value.
+    """
+
+    def __init__(self, query_size: int, key_size: int, *, att_dim: int = 512, heads: int = 4) -> None:
+        super().__init__(query_size, key_size, att_dim=att_dim)
+        check_limits("heads", heads)
+        if att_dim % heads:
+            raise ValueError(f"{heads} heads cannot share att_dim={att_dim} evenly")
+        self.heads = heads
+
+    def forward(  # an energy for each head
+        self, query: Float[Tensor, "batch query"], memory: AttentionMemory
+    ) -> Float[Tensor, "batch src heads"]:
+        """Energies of one query for every source position, in every head."""
+        x = self.query(query).unsqueeze(1) + memory.keys
+        # vᵀ tanh x without its - Σ v (see half_tanh_): all positions have it in common, and a softmax ignores it
+        return (half_tanh_(x) * (2 * self.energy.weight[0])).unflatten(2, (self.heads, -1)).sum(3)
+
+
+@register_score("dot")
 class Dot(nn.Module):
     """e_j = sᵀ h_j  (Luong et al. 2015, arXiv 1508.04025, section 3.1)."""
 
-    def __init__(self, query_size: int, key_size: int, _: int) -> None:
+    def __init__(self, query_size: int, key_size: int) -> None:
         super().__init__()
         if query_size != key_size:
             raise ValueError(
@@ -131,24 +213,26 @@ class Dot(nn.Module):
         """The keys as they are."""
         return keys
 
-    def forward(self, query: Float[Tensor, "batch query"], memory: Memory) -> Float[Tensor, "batch src"]:
+    def forward(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Float[Tensor, "batch src"]:
         """Energies of one query for every source position."""
         return torch.bmm(memory.keys, query.unsqueeze(2)).squeeze(2)
 
 
+@register_score("scaled_dot")
 class ScaledDot(Dot):
     """e_j = sᵀ h_j / √d, d the size of s and h_j  (Vaswani et al. 2017, arXiv 1706.03762, eq. 1)."""
 
-    def forward(self, query: Float[Tensor, "batch query"], memory: Memory) -> Float[Tensor, "batch src"]:
+    def forward(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Float[Tensor, "batch src"]:
         """Energies of one query for every source position."""
         return super().forward(query / math.sqrt(query.size(1)), memory)
 
 
+@register_score("general")
 class General(Dot):
     """e_j = sᵀ W h_j  (Luong et al. 2015, arXiv 1508.04025, section 3.1)."""
 
-    def __init__(self, query_size: int, key_size: int, _: int) -> None:
-        super().__init__(query_size, query_size, _)
+    def __init__(self, query_size: int, key_size: int) -> None:
+        super().__init__(query_size, query_size)
         self.key = nn.Linear(key_size, query_size, bias=False)
 
     def project(
@@ -158,63 +242,57 @@ class General(Dot):
         return self.key(keys)
 
 
-Score = Article | Additive | Dot
-SCORES: dict[str, type[Score]] = {
-    "article": Article,
-    "additive": Additive,
-    "coverage": Coverage,
-    "general": General,
-    "dot": Dot,
-    "scaled_dot": ScaledDot,
-}
-
-
 class Attn(nn.Module):
     """The article's module: weights from a query and keys, a weighted sum of the values, and W [query; sum].
 
     Constructor, parameter names and numbers are the article's; batches, padding and other scores are added.
-    `value_size1` is the width of the score: the number of positions for `article`, of the tanh layer for `additive`,
-    without meaning for the others. `value_size2` is the size of a value.
+
+    Arguments: the sizes of a query, a key, a value (`value_size2`) and the output. `value_size1` is the number of
+    positions that the article's own score knows; None if another `score` is given, which has sizes of its own.
     """
 
     def __init__(
         self,
         query_size: int,
         key_size: int,
-        value_size1: int,
+        value_size1: int | None,
         value_size2: int,
         output_size: int,
-        score: str = "article",
+        score: Score | None = None,
     ) -> None:
         super().__init__()
-        if score not in SCORES:
-            raise ValueError(f"score must be one of {', '.join(SCORES)}, got '{score}'")
+        if (value_size1 is None) == (score is None):
+            raise ValueError("give value_size1, the number of positions of the article's score, or another score")
         self.query_size, self.key_size, self.value_size = query_size, key_size, value_size2
-        self.attn: Score = SCORES[score](query_size, key_size, value_size1)
-        self.attn_combine = Linear(query_size + value_size2, output_size)
+        self.attn: Score = score or Article(query_size, key_size, positions=value_size1 or 0)
+        heads = getattr(self.attn, "heads", 1)
+        if value_size2 % heads:
+            raise ValueError(f"{heads} heads cannot share values of size {value_size2} evenly")
+        self.attn_combine = nn.Linear(query_size + value_size2, output_size)
 
     def memory(
         self,
         keys: Float[Tensor, "batch keys key"],
         values: Float[Tensor, "batch src value"],
         mask: Bool[Tensor, "batch src"],
-    ) -> Memory:
+    ) -> AttentionMemory:
         """What does not depend on the query, computed once for a sentence. `mask` is true at real words."""
-        check_size("key", keys.size(2), self.key_size)
-        check_size("value", values.size(2), self.value_size)
+        check_equal("key", keys.size(2), self.key_size)
+        check_equal("value", values.size(2), self.value_size)
         if keys.size(1) != values.size(1) and not (isinstance(self.attn, Article) and keys.size(1) == 1):
             raise ValueError(
                 f"{values.size(1)} values need as many keys, got {keys.size(1)}: "
                 "only the score 'article' takes one key for all of them"
             )
-        return Memory(self.attn.project(keys, mask), values, mask, values.new_zeros(values.shape[:2]))
+        return AttentionMemory(self.attn.project(keys, mask), values, mask, values.new_zeros(values.shape[:2]))
 
-    def attend(self, query: Float[Tensor, "batch query"], memory: Memory) -> Attended:
-        """The three steps for one query."""
-        weights = normalise(self.attn(query, memory).to(query.dtype), memory.mask)
-        context = torch.bmm(weights.unsqueeze(1), memory.values).squeeze(1)
+    def attend(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Attended:
+        """The three steps for one query. With several heads, the weights given are the mean over them."""
+        energies = self.attn(query, memory)
+        weights = normalise(energies.to(query.dtype), memory.mask)
+        context = weighted_sum(weights, memory.values)
         output = self.attn_combine(torch.cat((query, context), dim=1))
-        return Attended(output, context, weights)
+        return Attended(output, context, weights if weights.dim() == 2 else weights.mean(2))
 
     def forward(
         self,
@@ -226,44 +304,37 @@ class Attn(nn.Module):
         """Output and weights, as the article calls it; without a mask every position is real."""
         if mask is None:
             mask = torch.ones(v.shape[:2], dtype=torch.bool, device=v.device)
-        check_size("query", q.size(2), self.query_size)
+        check_equal("query", q.size(2), self.query_size)
         attended = self.attend(q[:, 0], self.memory(k, v, mask))
         return attended.output.unsqueeze(1), attended.weights
 
 
-class MultiHeadAttn(Attn):
-    """Additive attentions side by side, each over its own share of score and values, so that they can look apart.
-
-    Heads as in Vaswani et al. 2017 (arXiv 1706.03762, section 3.2.2), scored as in Bahdanau et al. 2015. The weights
-    that it reports are the mean over heads.
-    """
-
-    def __init__(
-        self, query_size: int, key_size: int, value_size1: int, value_size2: int, output_size: int, heads: int
-    ) -> None:
-        super().__init__(query_size, key_size, value_size1, value_size2, output_size, score="additive")
-        if heads < 1 or value_size1 % heads or value_size2 % heads:
-            raise ValueError(f"{heads} heads cannot share a score of {value_size1} and values of {value_size2} evenly")
-        self.heads = heads
-
-    def attend(self, query: Float[Tensor, "batch query"], memory: Memory) -> Attended:
-        """The three steps for one query, in every head at once."""
-        score = cast(Additive, self.attn)
-        # tanh x = 2 sigmoid(2 x) - 1, without the 1: all positions have it in common, and softmax does not see it
-        squashed = (score.query(query).unsqueeze(1) + memory.keys).mul_(2).sigmoid_()
-        energies = (squashed * (2 * score.energy.weight[0])).unflatten(2, (self.heads, -1)).sum(3)
-        weights = torch.softmax(energies.masked_fill(~memory.mask.unsqueeze(2), -math.inf), dim=1)
-        context = torch.einsum("bsh,bshv->bhv", weights, memory.values.unflatten(2, (self.heads, -1))).flatten(1)
-        output = self.attn_combine(torch.cat((query, context), dim=1))
-        return Attended(output, context, weights.mean(2))
+def normalise(
+    energies: Float[Tensor, "batch src *heads"], mask: Bool[Tensor, "batch src"]
+) -> Float[Tensor, "batch src *heads"]:
+    """Softmax over the real positions; padding gets exactly zero."""
+    padding = ~mask if energies.dim() == 2 else ~mask.unsqueeze(2)
+    return torch.softmax(energies.masked_fill(padding, -math.inf), dim=1)
 
 
-def check_size(name: str, given: int, expected: int) -> None:
-    """ValueError, with both sizes, where a tensor is not what its attention was built for."""
+def weighted_sum(
+    weights: Float[Tensor, "batch src *heads"], values: Float[Tensor, "batch src value"]
+) -> Float[Tensor, "batch value"]:
+    """Σ_j a_j v_j. Of several heads, each sums its own share of the values."""
+    if weights.dim() == 2:
+        return torch.bmm(weights.unsqueeze(1), values).squeeze(1)
+    return torch.einsum("bsh,bshv->bhv", weights, values.unflatten(2, (weights.size(2), -1))).flatten(1)
+
+
+def check_limits(name: str, size: int, largest: int = LARGEST) -> None:
+    """ValueError for a size that is not between 1 and `largest`."""
+    if size < 1:
+        raise ValueError(f"{name} must be at least 1, got {size}")
+    if size > largest:
+        raise ValueError(f"{name} must be at most {largest}, got {size}")
+
+
+def check_equal(name: str, given: int, expected: int) -> None:
+    """ValueError, with both sizes, for a tensor of another size than its attention was built for."""
     if given != expected:
         raise ValueError(f"a {name} of size {given} for attention with {name}s of size {expected}: make them equal")
-
-
-def normalise(energies: Float[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Float[Tensor, "batch src"]:
-    """Softmax over the real positions; padding gets exactly zero."""
-    return torch.softmax(energies.masked_fill(~mask, -math.inf), dim=1)

@@ -1,49 +1,57 @@
 """The target sentence, written by a GRU that attends at every step."""
 
-from typing import Literal, NamedTuple, cast
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heed.models import gru, recurrence
-from heed.models.attention import Attended, Attn, Memory
-from heed.models.dropout import NOTHING, Dropout, keep
+from heed.models.attention import Attended, AttentionMemory, Attn
+from heed.models.cell import Cell
+from heed.models.dropout import NO_DROPOUT, Dropout, dropout_mask
 from heed.models.embedding import Embedding
-from heed.models.gru import Cell
-from heed.models.product import Linear
+from heed.models.fast import recurrence as fast
 
 Query = Literal["previous", "current"]
-"""Which state asks for the weights of a step: the one before it, or the one that has read its word."""
+"""Which state is the query of a step: the one before the step's word is read, or the one that has read it."""
 
 
 class State(NamedTuple):
     """Where a decoder stands after the words so far.
 
-    `covered` is the sum of the weights of every look at the source, `found` what the last look gave the GRU to read.
+    `coverage` is the sum of the attention weights of all steps, `attended` what attention gave the GRU to read last.
     """
 
     hidden: Float[Tensor, "batch layers hid"]
-    covered: Float[Tensor, "batch src"]
-    found: Float[Tensor, "batch output"]
+    coverage: Float[Tensor, "batch src"]
+    attended: Float[Tensor, "batch attended"]
 
     def select(self, index: Int[Tensor, " chosen"]) -> "State":
         """The states of the sentences at `index`, in that order; a sentence may be chosen more than once."""
         return State(*(part.index_select(0, index) for part in self))
 
 
+class Steps(NamedTuple):
+    """What every step gives: the state of the last layer, the context and the attention weights."""
+
+    top: Float[Tensor, "batch tgt hid"]
+    context: Float[Tensor, "batch tgt enc"]
+    weights: Float[Tensor, "batch tgt src"]
+
+
 class Decoded(NamedTuple):
-    """What the decoder made of a whole target sentence, before the vocabulary."""
+    """What the decoder makes of a whole target sentence, before the vocabulary."""
 
     readout: Float[Tensor, "batch tgt readout"]
     weights: Float[Tensor, "batch tgt src"]
 
 
-class Kept(NamedTuple):
-    """What dropout leaves of a sentence, one mask for all its steps; None where nothing is dropped.
+class DropoutMasks(NamedTuple):
+    """The dropout masks of a sentence, each for all its steps; None if nothing is dropped.
 
-    Gal and Ghahramani 2016 (arXiv 1512.05287): the states that the gates and attention read, in every layer; what goes
-    from each layer to the next; and, where dropout is variational, the embeddings and the readout.
+    Gal and Ghahramani 2016 (arXiv 1512.05287): for the states that the gates and attention read, in every layer; for
+    what goes from each layer to the next; and, if dropout is variational, for the embeddings and the readout.
     """
 
     states: Float[Tensor, "batch layers hid"] | None = None
@@ -52,20 +60,20 @@ class Kept(NamedTuple):
     readout: Float[Tensor, "batch readout"] | None = None
 
 
-EVERYTHING = Kept()
+NO_MASKS = DropoutMasks()
 
 
 class Decoder(nn.Module):
     """A decoder after Bahdanau et al. (2015, arXiv 1409.0473, appendix A.2.2), with a GRU of any depth.
 
-    With `query` previous, theirs, the weights of step t are asked for by the state before it, s_{t-1}:
+    With `query` previous, theirs, the query of step t is the state before it, s_{t-1}:
 
         a_t, c_t, o_t = Attn(s_{t-1}, memory)
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_t])
         logits_t      = V R [s_t; c_t; y_{t-1}]
 
-    With `query` current they are asked for by the state that has read the last word, and what was found is read with
-    the next one (Luong et al. 2015, arXiv 1508.04025, sections 3.1 and 3.3; their first is zero, here it is a look):
+    With `query` current it is the state that has read the last word, and what was attended is read with the next word
+    (Luong et al. 2015, arXiv 1508.04025, sections 3.1 and 3.3; theirs is zero at the first word, here it is attended):
 
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_{t-1}])
         a_t, c_t, o_t = Attn(s_t, memory)
@@ -83,7 +91,7 @@ class Decoder(nn.Module):
         enc_dim: int,
         hid_dim: int,
         layers: int = 1,
-        dropout: Dropout = NOTHING,
+        dropout: Dropout = NO_DROPOUT,
         layer_norm: bool = False,
         query: Query = "previous",
     ) -> None:
@@ -93,59 +101,59 @@ class Decoder(nn.Module):
         self.bridge = nn.Linear(enc_dim, layers * hid_dim)
         inputs = [emb_dim + attended_dim] + [hid_dim] * (layers - 1)
         self.cells = nn.ModuleList(Cell(size, hid_dim, layer_norm) for size in inputs)
-        self.readout = Linear(hid_dim + enc_dim + emb_dim, output.in_features)
+        self.readout = nn.Linear(hid_dim + enc_dim + emb_dim, output.in_features)
         self.dropout, self.query = dropout, query
 
-    def start(self, summary: Float[Tensor, "batch enc"], memory: Memory) -> State:
+    def initial_state(self, summary: Float[Tensor, "batch enc"], memory: AttentionMemory) -> State:
         """The state before the first word, learned from the source sentence; of full precision under autocast too."""
         hidden = torch.tanh(self.bridge(summary).to(self.bridge.weight.dtype))
-        found = hidden.new_zeros(len(hidden), self.attention.attn_combine.out_features)
-        return State(hidden.view(len(hidden), len(self.cells), -1), memory.covered.to(hidden.dtype), found)
+        attended = hidden.new_zeros(len(hidden), self.attention.attn_combine.out_features)
+        return State(hidden.view(len(hidden), len(self.cells), -1), memory.coverage.to(hidden.dtype), attended)
 
-    def begin(self, state: State, memory: Memory, kept: Kept = EVERYTHING) -> State:
-        """The state that the first step needs: one that has looked, where steps begin with reading."""
-        return self.look(state, memory, kept)[0] if self.query == "current" else state
+    def attend_first(self, state: State, memory: AttentionMemory, masks: DropoutMasks = NO_MASKS) -> State:
+        """The state that the first step starts from: with `query` current, a step reads first, what was attended."""
+        return self.attend(state, memory, masks)[0] if self.query == "current" else state
 
-    def keep(self, hidden: Float[Tensor, "batch layers hid"]) -> Kept:
-        """What dropout leaves of these sentences, drawn anew at every call; everything outside training."""
+    def draw_masks(self, hidden: Float[Tensor, "batch layers hid"]) -> DropoutMasks:
+        """Dropout masks for these sentences, drawn again at every call; none outside training."""
         if not self.training:
-            return EVERYTHING
-        (batch, layers, hid), drops = hidden.shape, self.dropout
-        return Kept(
-            keep(hidden, (batch, layers, hid), drops.states),
-            keep(hidden, (batch, layers - 1, hid), drops.inputs),
-            keep(hidden, (batch, self.embedding.embedding_dim), drops.inputs) if drops.variational else None,
-            keep(hidden, (batch, self.output.in_features), drops.readout) if drops.variational else None,
+            return NO_MASKS
+        (batch, layers, hid), shares = hidden.shape, self.dropout
+        return DropoutMasks(
+            dropout_mask(hidden, (batch, layers, hid), shares.states),
+            dropout_mask(hidden, (batch, layers - 1, hid), shares.inputs),
+            dropout_mask(hidden, (batch, self.embedding.embedding_dim), shares.inputs) if shares.variational else None,
+            dropout_mask(hidden, (batch, self.output.in_features), shares.readout) if shares.variational else None,
         )
 
-    def embed(self, tokens: Int[Tensor, "*shape"], kept: Kept = EVERYTHING) -> Float[Tensor, "*shape emb"]:
-        """Embeddings of the words that were written."""
-        return self._drop(self.embedding(tokens), kept.emb, self.dropout.inputs)
+    def embed(self, tokens: Int[Tensor, "*shape"], masks: DropoutMasks = NO_MASKS) -> Float[Tensor, "*shape emb"]:
+        """Embeddings of the words that the GRU reads."""
+        return self._drop(self.embedding(tokens), masks.emb, self.dropout.inputs)
 
     def advance(
-        self, emb: Float[Tensor, "batch emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
+        self, emb: Float[Tensor, "batch emb"], state: State, memory: AttentionMemory, masks: DropoutMasks = NO_MASKS
     ) -> tuple[State, Attended]:
-        """One step: look and then read the last word, or read it and then look."""
+        """One step: attend and then read the last word, or read it and then attend."""
         if self.query == "current":
-            return self.look(self.read_word(emb, state, kept), memory, kept)
-        state, attended = self.look(state, memory, kept)
-        return self.read_word(emb, state, kept), attended
+            return self.attend(self.read_word(emb, state, masks), memory, masks)
+        state, attended = self.attend(state, memory, masks)
+        return self.read_word(emb, state, masks), attended
 
-    def look(self, state: State, memory: Memory, kept: Kept) -> tuple[State, Attended]:
-        """Attend from where the decoder stands."""
-        lowest = state.hidden[:, 0] if kept.states is None else state.hidden[:, 0] * kept.states[:, 0]
-        attended = self.attention.attend(lowest, memory._replace(covered=state.covered))
-        return State(state.hidden, state.covered + attended.weights, attended.output), attended
+    def attend(self, state: State, memory: AttentionMemory, masks: DropoutMasks) -> tuple[State, Attended]:
+        """Attend with the lowest layer's state as the query."""
+        query = state.hidden[:, 0] if masks.states is None else state.hidden[:, 0] * masks.states[:, 0]
+        attended = self.attention.attend(query, memory._replace(coverage=state.coverage))
+        return State(state.hidden, state.coverage + attended.weights, attended.output), attended
 
-    def read_word(self, emb: Float[Tensor, "batch emb"], state: State, kept: Kept) -> State:
-        """Let the GRU read the last word and what attention found."""
-        read = torch.cat((emb, state.found), dim=1)
+    def read_word(self, emb: Float[Tensor, "batch emb"], state: State, masks: DropoutMasks) -> State:
+        """Let the GRU read the last word and what was attended."""
+        inputs = torch.cat((emb, state.attended), dim=1)
         hidden = []
         for layer, cell in enumerate(self.cells):
             before = state.hidden[:, layer]
-            hidden.append(cell(read, before, None if kept.states is None else before * kept.states[:, layer]))
+            hidden.append(cell(inputs, before, None if masks.states is None else before * masks.states[:, layer]))
             if layer + 1 < len(self.cells):
-                read = hidden[-1] if kept.between is None else hidden[-1] * kept.between[:, layer]
+                inputs = hidden[-1] if masks.between is None else hidden[-1] * masks.between[:, layer]
         return state._replace(hidden=torch.stack(hidden, dim=1))
 
     def read_out(
@@ -153,14 +161,14 @@ class Decoder(nn.Module):
         top: Float[Tensor, "*shape hid"],
         context: Float[Tensor, "*shape enc"],
         emb: Float[Tensor, "*shape emb"],
-        kept: Kept = EVERYTHING,
+        masks: DropoutMasks = NO_MASKS,
     ) -> Float[Tensor, "*shape readout"]:
-        """The deep output: what state, context and last word say together."""
+        """The deep output: state, context and last word together."""
         readout = self.readout(torch.cat((top, context, emb), dim=-1))
-        return self._drop(readout, kept.readout, self.dropout.readout)
+        return self._drop(readout, masks.readout, self.dropout.readout)
 
     def step(
-        self, token: Int[Tensor, " batch"], state: State, memory: Memory
+        self, token: Int[Tensor, " batch"], state: State, memory: AttentionMemory
     ) -> tuple[Float[Tensor, "batch vocab"], State, Float[Tensor, "batch src"]]:
         """Read one word; give logits for the next, the state after it, and the weights that belong to the next."""
         emb = self.embed(token)
@@ -168,79 +176,94 @@ class Decoder(nn.Module):
         return self.output(self.read_out(state.hidden[:, -1], attended.context, emb)), state, attended.weights
 
     def forward(
-        self, tokens: Int[Tensor, "batch tgt"], state: State, memory: Memory, teacher_forcing: float = 1.0
+        self, tokens: Int[Tensor, "batch tgt"], state: State, memory: AttentionMemory, teacher_forcing: float = 1.0
     ) -> Decoded:
-        """Read a whole sentence that starts with BOS.
-
-        Below 1, `teacher_forcing` is the probability that a step reads the reference's word and not the one that the
-        model would have written (scheduled sampling, Bengio et al. 2015, arXiv 1506.03099), drawn for every word.
-        """
-        kept = self.keep(state.hidden)
+        """Read a whole sentence that starts with BOS; below 1, `teacher_forcing` is that of `sample`."""
+        masks = self.draw_masks(state.hidden)
         if teacher_forcing == 1.0:
-            emb = self.embed(tokens, kept)
-            top, context, weights = self.unroll(emb, state, memory, kept)
+            emb = self.embed(tokens, masks)
+            steps = self.unroll(emb, state, memory, masks)
         else:
-            emb, top, context, weights = self._sample(tokens, state, memory, kept, teacher_forcing)
-        return Decoded(self.read_out(top, context, emb, kept), weights)
+            _, emb, steps = self.sample(tokens, state, memory, teacher_forcing, masks)
+        return Decoded(self.read_out(steps.top, steps.context, emb, masks), steps.weights)
 
     def unroll(
-        self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
-    ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
-        """Top states, contexts and weights of every step from the start: by the fast loop, where it covers these.
+        self,
+        emb: Float[Tensor, "batch tgt emb"],
+        state: State,
+        memory: AttentionMemory,
+        masks: DropoutMasks = NO_MASKS,
+    ) -> Steps:
+        """Every step from `initial_state`: by the fast loop of `heed.models.fast` if it covers this decoder.
 
-        Where no gradient is asked for, steps are as fast, and keep nothing for a backward pass. A query from the
-        current state is that of the next step: one step more, and its looks are one step earlier.
+        If no gradient is needed, stepping is as fast, and keeps nothing for a backward pass.
         """
-        if not (torch.is_grad_enabled() and recurrence.covers(self.attention)):
-            return self.step_through(emb, state, memory, kept)
-        if self.query == "current":
-            emb = nn.functional.pad(emb, (0, 0, 0, 1))
-        cells = [cast(Cell, cell) for cell in self.cells]
-        keeps = [None] * len(cells) if kept.states is None else list(kept.states.unbind(1))
-        states, context, weights = recurrence.unroll(
-            self.attention, cells[0], emb, state.hidden[:, 0], state.covered, memory, keeps[0]
-        )
-        if self.query == "current":
-            states, context, weights = states[:, :-1], context[:, 1:], weights[:, 1:]
-        for layer, cell in enumerate(cells[1:], start=1):
-            read = states if kept.between is None else states * kept.between[:, layer - 1 : layer]
-            states = gru.layer(cell, read, state.hidden[:, layer], keeps[layer])
-        return states, context, weights
+        if not (torch.is_grad_enabled() and fast.covers(self.attention, self.cells)):
+            return self.step_through(emb, state, memory, masks)
+        start = fast.Start(state.hidden, state.coverage, masks.states, masks.between)
+        return Steps(*fast.unroll(self.attention, self.cells, self.query, emb, start, memory))
 
     def step_through(
-        self, emb: Float[Tensor, "batch tgt emb"], state: State, memory: Memory, kept: Kept = EVERYTHING
-    ) -> tuple[Float[Tensor, "batch tgt hid"], Float[Tensor, "batch tgt enc"], Float[Tensor, "batch tgt src"]]:
-        """The same by stepping: the reference that the fast loop is held against."""
-        state, steps = self.begin(state, memory, kept), []
-        for step_emb in emb.unbind(1):
-            state, attended = self.advance(step_emb, state, memory, kept)
-            steps.append((state.hidden[:, -1], attended.context, attended.weights))
-        top, context, weights = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
-        return top, context, weights
+        self,
+        emb: Float[Tensor, "batch tgt emb"],
+        state: State,
+        memory: AttentionMemory,
+        masks: DropoutMasks = NO_MASKS,
+    ) -> Steps:
+        """The same one step at a time: the reference that the fast loop is tested against."""
+        words = iter(emb.unbind(1))
+        return self._loop(lambda _top, _context: next(words), emb.size(1), state, memory, masks)
 
-    def _sample(
-        self, tokens: Int[Tensor, "batch tgt"], state: State, memory: Memory, kept: Kept, teacher_forcing: float
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Embeddings read, states, contexts and weights where some words are the model's own."""
-        state, token, steps = self.begin(state, memory, kept), tokens[:, 0], []
-        for position in range(tokens.size(1)):
-            emb = self.embed(token, kept)
-            state, attended = self.advance(emb, state, memory, kept)
-            steps.append((emb, state.hidden[:, -1], attended.context, attended.weights))
-            if position + 1 < tokens.size(1):
+    def sample(
+        self,
+        tokens: Int[Tensor, "batch tgt"],
+        state: State,
+        memory: AttentionMemory,
+        teacher_forcing: float,
+        masks: DropoutMasks = NO_MASKS,
+    ) -> tuple[Int[Tensor, "batch tgt"], Float[Tensor, "batch tgt emb"], Steps]:
+        """Scheduled sampling (Bengio et al. 2015, arXiv 1506.03099): the words read, their embeddings, the steps.
+
+        `teacher_forcing` is the probability that a step reads the reference's word and not the one that the model would
+        have written, drawn for every word but the first.
+        """
+        words, embs = [tokens[:, 0]], [self.embed(tokens[:, 0], masks)]
+
+        def read(top: Tensor | None, context: Tensor | None) -> Tensor:
+            if top is not None and context is not None:
                 with torch.no_grad():
-                    written = self.output(self.read_out(steps[-1][1], attended.context, emb, kept)).argmax(1)
-                    forced = torch.rand(token.shape, device=token.device) < teacher_forcing
-                token = torch.where(forced, tokens[:, position + 1], written)
-        emb, top, context, weights = (torch.stack(part, dim=1) for part in zip(*steps, strict=True))
-        return emb, top, context, weights
+                    written = self.output(self.read_out(top, context, embs[-1], masks)).argmax(1)
+                    forced = torch.rand(written.shape, device=written.device) < teacher_forcing
+                words.append(torch.where(forced, tokens[:, len(words)], written))
+                embs.append(self.embed(words[-1], masks))
+            return embs[-1]
+
+        steps = self._loop(read, tokens.size(1), state, memory, masks)
+        return torch.stack(words, dim=1), torch.stack(embs, dim=1), steps
+
+    def _loop(
+        self,
+        read: Callable[[Tensor | None, Tensor | None], Tensor],
+        length: int,
+        state: State,
+        memory: AttentionMemory,
+        masks: DropoutMasks,
+    ) -> Steps:
+        """`length` steps; `read` gives the embedding to read, knowing the step before by its top state and context."""
+        state, steps = self.attend_first(state, memory, masks), list[Steps]()
+        top, context = None, None
+        for _ in range(length):
+            state, attended = self.advance(read(top, context), state, memory, masks)
+            top, context = state.hidden[:, -1], attended.context
+            steps.append(Steps(top, context, attended.weights))
+        return Steps(*(torch.stack(part, dim=1) for part in zip(*steps, strict=True)))
 
     def _drop(
-        self, part: Float[Tensor, "*shape dim"], kept: Float[Tensor, "batch dim"] | None, share: float
+        self, part: Float[Tensor, "*shape dim"], mask: Float[Tensor, "batch dim"] | None, share: float
     ) -> Float[Tensor, "*shape dim"]:
-        """By the sentence's mask where there is one, else every position by itself."""
-        if kept is not None:
-            return part * (kept.unsqueeze(1) if part.dim() == 3 else kept)
+        """By the sentence's mask if there is one, else every position by itself."""
+        if mask is not None:
+            return part * (mask.unsqueeze(1) if part.dim() == 3 else mask)
         drops = self.training and not self.dropout.variational
-        mask = keep(part, tuple(part.shape), share) if drops else None
-        return part if mask is None else part * mask
+        own = dropout_mask(part, tuple(part.shape), share) if drops else None
+        return part if own is None else part * own

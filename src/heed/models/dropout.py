@@ -1,4 +1,4 @@
-"""Where a model drops values while it trains, and what dropping leaves."""
+"""Where a model drops values while it trains, and the masks that drop them."""
 
 import math
 from typing import NamedTuple
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class Dropout(NamedTuple):
-    """Shares of values set to zero in training, those that are left scaled up (Srivastava et al. 2014, JMLR 15).
+    """Shares of values set to zero in training, the others scaled up (Srivastava et al. 2014, JMLR 15).
 
-    `inputs` are embeddings and what one layer hands to the next, `encoded` the encoder's states as attention sees them,
-    `states` the recurrent states. These, and what the decoder's layers hand on, keep one mask for all steps of a
+    `inputs` are embeddings and what one layer passes to the next, `encoded` the encoder's states as attention sees
+    them, `states` the recurrent states. These, and what the decoder's layers pass on, have one mask for all steps of a
     sentence (Gal and Ghahramani 2016, arXiv 1512.05287). With `variational` all of them do.
     """
 
@@ -23,24 +23,24 @@ class Dropout(NamedTuple):
     variational: bool = False
 
 
-NOTHING = Dropout()
+NO_DROPOUT = Dropout()
 
 
-def keep(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor | None:
-    """A mask that sets `share` of what it multiplies to zero and scales up the rest; None where that is nothing."""
+def dropout_mask(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor | None:
+    """A mask that sets `share` of what it multiplies to zero and scales up the rest; None if the share is zero."""
     if not share:
         return None
     if like.is_cpu:
-        return _keep_on_cpu(like, shape, share)
+        return _mask_on_cpu(like, shape, share)
     return torch.empty(shape, dtype=like.dtype, device=like.device).bernoulli_(1 - share).div_(1 - share)
 
 
-def _keep_on_cpu(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor:
+def _mask_on_cpu(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor:
     """The same, with the share rounded to 16 bits: out of one draw of 64 come four of 16, eight times as fast."""
     values, dropped = math.prod(shape), min(round(share * 2**16), 2**16 - 1)
     draws = torch.empty(-(-values // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:values]
-    kept = (draws >= dropped - 2**15).to(like.dtype).view(shape)
-    return kept.mul_(2**16 / (2**16 - dropped))
+    mask = (draws >= dropped - 2**15).to(like.dtype).view(shape)
+    return mask.mul_(2**16 / (2**16 - dropped))
 
 
 def drop(
@@ -48,5 +48,5 @@ def drop(
 ) -> Float[Tensor, "batch steps dim"]:
     """Dropout of a sequence; `variational` drops the same values at all its positions."""
     batch, steps, dim = sequence.shape
-    kept = keep(sequence, (batch, 1 if variational else steps, dim), share) if training else None
-    return sequence if kept is None else sequence * kept
+    mask = dropout_mask(sequence, (batch, 1 if variational else steps, dim), share) if training else None
+    return sequence if mask is None else sequence * mask

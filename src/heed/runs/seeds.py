@@ -52,7 +52,8 @@ def check_runs(model: str | Sequence[str], seeds: Sequence[int]) -> None:
 
 def _settings(folder: Path, seed: int) -> dict[str, Any]:
     """What the model is, and where it lies in the folder of its run, how it was trained; without the seed."""
-    architecture: Mapping[str, Any] = bundle.load(folder).architecture
+    loaded = bundle.load(folder)
+    vocabularies = {"src_vocab": len(loaded.src), "tgt_vocab": len(loaded.tgt)}
     try:
         run = yaml.safe_load((folder.parent / CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -62,4 +63,5 @@ def _settings(folder: Path, seed: int) -> dict[str, Any]:
     if run is not None and (not isinstance(run, dict) or run.get("seed") != seed):
         named = run.get("seed") if isinstance(run, dict) else None
         raise UserError(f"{folder} is of a run with seed={named}, and seed {seed} was expected there")
-    return {"architecture": dict(architecture), **{key: of for key, of in (run or {}).items() if key != "seed"}}
+    settings = {key: of for key, of in (run or {}).items() if key != "seed"}
+    return {"architecture": loaded.architecture.to_dict() | vocabularies, **settings}

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heed.models.attention import Memory
+from heed.models.attention import AttentionMemory
 from heed.models.decoder import State
 from heed.models.seq2seq import Seq2Seq
 
-Part = TypeVar("Part", State, Memory)
+Part = TypeVar("Part", State, AttentionMemory)
 
 
 class Members(tuple[Part, ...]):
@@ -37,13 +37,13 @@ class Ensemble(nn.Module):
 
     def encode(
         self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]
-    ) -> tuple[Members[State], Members[Memory]]:
+    ) -> tuple[Members[State], Members[AttentionMemory]]:
         """Every member's first state, and what each will attend to."""
         states, memories = zip(*(member.encode(src, src_len) for member in self._each()), strict=True)
         return Members(states), Members(memories)
 
     def step(
-        self, token: Int[Tensor, " batch"], state: Members[State], memory: Members[Memory]
+        self, token: Int[Tensor, " batch"], state: Members[State], memory: Members[AttentionMemory]
     ) -> tuple[Float[Tensor, "batch vocab"], Members[State], Float[Tensor, "batch src"]]:
         """Log-probabilities of the next word, the states after `token`, and the mean weights."""
         members = zip(self._each(), state, memory, strict=True)
@@ -57,11 +57,6 @@ class Ensemble(nn.Module):
         """Log-probabilities and mean weights for the word after each word of `tgt_in`, which starts with BOS."""
         logits, weights = zip(*(member(src, src_len, tgt_in) for member in self._each()), strict=True)
         return mean_probability(logits), torch.stack(weights).mean(0)
-
-    def multiply_in_bfloat16(self) -> None:
-        """Let the products of every member's step be in bfloat16, as `Seq2Seq.multiply_in_bfloat16` says."""
-        for member in self._each():
-            member.multiply_in_bfloat16()
 
     def _each(self) -> list[Seq2Seq]:
         return [member for member in self.members if isinstance(member, Seq2Seq)]

@@ -36,11 +36,6 @@ def words_read(model: Seq2Seq, batch: Batch, teacher_forcing: float) -> Int[Tens
     those that the model writes without dropout, as when it translates.
     """
     model.eval()
-    state, memory = model.encode(batch.src, batch.src_len)
-    read = [batch.tgt[:, 0]]
-    for reference in batch.tgt[:, 1:-1].unbind(1):
-        logits, state, _ = model.step(read[-1], state, memory)
-        forced = torch.rand(reference.shape, device=reference.device) < teacher_forcing
-        read.append(torch.where(forced, reference, logits.argmax(1)))
+    words = model.sample_inputs(batch.src, batch.src_len, batch.tgt[:, :-1], teacher_forcing)
     model.train()
-    return torch.stack(read, dim=1)
+    return words

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from heed.data.batches import Batch
 from heed.metrics.loss import Loss
-from heed.metrics.vocabulary import vocabulary_loss
+from heed.models.fast.vocabulary import vocabulary_loss
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD
 from heed.training.averaging import Average, MeanOfLast
@@ -107,11 +107,11 @@ class Translation(LightningModule):
         src, read = (drop_words(tokens, self.word_dropout) for tokens in (batch.src, read))
         readout, weights = self.model.read(src, batch.src_len, read, ratio)
         output = self.model.decoder.output
-        loss, divergence = vocabulary_loss(
+        sums, divergence = vocabulary_loss(
             readout, output.weight, output.bias, batch.tgt[:, 1:], PAD, self.label_smoothing, self.r_drop
         )
         guided = self.guide.loss(weights, batch) if self.guide else torch.zeros_like(divergence)
-        return loss, guided / 2 if self.r_drop else guided, divergence
+        return Loss(*sums), guided / 2 if self.r_drop else guided, divergence
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Update the weights, and their moving average in the same breath: a checkpoint may come right after."""

@@ -17,8 +17,8 @@ from torch.utils import deterministic
 
 from heed.data.module import Bitext
 from heed.errors import UserError
-from heed.models.product import multiplies_bfloat16
-from heed.models.replay import forget
+from heed.models.fast.product import multiplies_bfloat16
+from heed.models.fast.replay import forget
 from heed.training.checkpoints import Stopped, WholeFiles, resumable
 from heed.training.memory import keep_freed
 from heed.training.module import Translation

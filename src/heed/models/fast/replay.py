@@ -7,7 +7,7 @@ with one call. It is of one set of shapes, and always reads and writes the same 
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,31 +19,37 @@ MULTIPLE = 8
 """Lengths and batches are padded to a multiple of it there, so that there are few shapes."""
 
 SHARE = 0.5
-"""Of a GPU's memory this much must be free, or shapes that come are launched one by one."""
+"""Of a GPU's memory this much must be free, or new shapes are launched one operation at a time."""
+
+
+Group = tuple[Tensor | None, ...]
+"""A named tuple of tensors, some of which may be missing; or a plain one."""
+
+Result = TypeVar("Result", bound=Group)
 
 
 class Recording(NamedTuple):
     """Launches, and the memory that they read and write."""
 
     replay: Callable[[], None]
-    inputs: tuple[Tensor | None, ...]
-    outputs: tuple[Tensor | None, ...]
+    inputs: tuple[Group, ...]
+    outputs: Group
 
-    def run(self, given: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    def run(self, given: tuple[Group, ...]) -> Group:
         """What the recorded function gives for other tensors of the same shapes, in memory of its own."""
         torch._foreach_copy_(present(self.inputs), present(given))
         self.replay()
-        return tuple(None if output is None else output.clone() for output in self.outputs)
+        return copied(self.outputs)
 
 
-class Replayed:
-    """A function of tensors; on a GPU it is recorded when a set of shapes comes again, and replayed from then on.
+class Replayed(Generic[Result]):
+    """A function of groups of tensors; on a GPU it is recorded when a set of shapes comes again, and then replayed.
 
-    The function waits for no result, draws no random numbers and changes nothing that it is given. Some of what it
-    takes and gives may be None. It gives a tuple, no two parts of which share memory.
+    The function waits for no result, draws no random numbers and changes nothing that it is given. Its arguments are
+    named tuples of tensors, some of which may be None. It returns one such tuple, no two parts of which share memory.
     """
 
-    def __init__(self, function: Callable[..., tuple[Any, ...]]) -> None:
+    def __init__(self, function: Callable[..., Result]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.recordings: dict[Any, Recording | None] = {}
@@ -51,23 +57,28 @@ class Replayed:
         LOOPS.append(self)
 
     @torch.no_grad()
-    def __call__(self, *given: Tensor | None) -> tuple[Any, ...]:
-        if given[0] is None or given[0].device.type not in DEVICES:
+    def __call__(self, *given: Group) -> Result:
+        first = given[0][0]
+        if first is None or first.device.type not in DEVICES:
             return self.function(*given)
-        shapes = tuple(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device) for tensor in given)
+        shapes = tuple(
+            None if tensor is None else (tensor.shape, tensor.dtype, tensor.device)
+            for group in given
+            for tensor in group
+        )
         recording = self.recordings.get(shapes)
         if recording is None and shapes in self.recordings and has_room():
             recording = record(self.function, given)
         self.recordings[shapes] = recording
-        return recording.run(given) if recording else self.function(*given)
+        return cast(Result, recording.run(given)) if recording else self.function(*given)
 
 
-LOOPS: list[Replayed] = []
-"""All that there are."""
+LOOPS: list[Replayed[Any]] = []
+"""All of them."""
 
 
 def forget() -> None:
-    """Let go of all recordings and their memory, at the end of a training."""
+    """Free all recordings and their memory, at the end of a training."""
     for loop in LOOPS:
         loop.recordings.clear()
 
@@ -79,9 +90,9 @@ def has_room() -> bool:
     return free + cached > SHARE * total
 
 
-def record(function: Callable[..., tuple[Any, ...]], given: tuple[Tensor | None, ...]) -> Recording:
+def record(function: Callable[..., Group], given: tuple[Group, ...]) -> Recording:
     """The function's launches for these shapes, after a first run in which libraries prepare what they need."""
-    inputs = tuple(None if tensor is None else tensor.clone() for tensor in given)
+    inputs = tuple(copied(group) for group in given)
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
@@ -93,9 +104,15 @@ def record(function: Callable[..., tuple[Any, ...]], given: tuple[Tensor | None,
     return Recording(graph.replay, inputs, outputs)
 
 
-def present(tensors: tuple[Tensor | None, ...]) -> list[Tensor]:
-    """Those that are there."""
-    return [tensor for tensor in tensors if tensor is not None]
+def copied(group: Group) -> Group:
+    """A group of the same kind, in memory of its own."""
+    tensors = (None if tensor is None else tensor.clone() for tensor in group)
+    return group._make(tensors) if hasattr(group, "_make") else tuple(tensors)
+
+
+def present(groups: tuple[Group, ...]) -> list[Tensor]:
+    """All tensors of the groups that are not missing."""
+    return [tensor for group in groups for tensor in group if tensor is not None]
 
 
 def padded(tensor: Tensor, *dims: int, value: int = 0) -> Tensor:

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from heed.models import recurrence
-from heed.models.attention import Additive, Memory
+from heed.models.attention import Additive, AttentionMemory
+from heed.models.cell import Cell
 from heed.models.decoder import Decoder
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
-from tests.support.models import KINDS, rounded
+from heed.models.fast import recurrence
+from heed.models.seq2seq import Seq2Seq
+from tests.support.models import HEADS, KINDS, build_seq2seq, rounded
 
 COVERED = ["additive", "coverage", "general", "dot", "scaled_dot"]
 SRC_LEN = torch.tensor([5, 4, 1])
@@ -34,7 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def small(score: str, **changes: Any) -> Seq2Seq:
     torch.manual_seed(7)
     sizes: dict[str, Any] = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=6, dropout=0.0)
-    model = build_seq2seq(20, 12, score=score, **sizes | changes).double()
+    model = build_seq2seq(20, 12, score=score, **sizes | (HEADS if score == "multi_head" else {}) | changes).double()
     with torch.no_grad():  # gains and shifts that start at ones and zeros would hide a factor left out
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -89,11 +90,11 @@ def test_gradcheck(score: str, variant: str) -> None:
     emb = decoder.embed(tgt).detach().requires_grad_()
     with torch.no_grad():
         state, memory = model._encode(src, SRC_LEN)
-    kept = decoder.keep(state.hidden)
+    masks = decoder.draw_masks(state.hidden)
 
     def loop(emb: Tensor, hidden: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, ...]:
-        sources = Memory(keys, values, memory.mask, memory.covered)
-        return decoder.unroll(emb, state._replace(hidden=hidden), sources, kept)
+        sources = AttentionMemory(keys, values, memory.mask, memory.coverage)
+        return decoder.unroll(emb, state._replace(hidden=hidden), sources, masks)
 
     hidden, keys, values = (part.clone().requires_grad_() for part in (state.hidden, memory.keys, memory.values))
     assert torch.autograd.gradcheck(loop, (emb, hidden, keys, values), fast_mode=True)
@@ -113,12 +114,16 @@ def test_a_loss_on_one_output_alone(used: int) -> None:
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-12)
 
 
+def covered(decoder: Decoder) -> bool:
+    return recurrence.covers(decoder.attention, decoder.cells)
+
+
 def test_covers_what_it_computes_and_no_more() -> None:
     """The article's score and several heads must take the loop that steps."""
     for score in COVERED:
-        assert recurrence.covers(small(score).decoder.attention)
-    assert not recurrence.covers(small("article").decoder.attention)
-    assert not recurrence.covers(small("additive", heads=2).decoder.attention)
+        assert covered(small(score).decoder)
+    for score in set(KINDS) - set(COVERED):
+        assert not covered(small(score, **HEADS).decoder)
 
 
 def test_going_on_from_a_state_in_the_middle() -> None:
@@ -140,8 +145,34 @@ def test_a_score_derived_from_a_covered_one_is_stepped() -> None:
         pass
 
     model = small("additive")
-    model.decoder.attention.attn = Other(8, 8, 6)
-    assert not recurrence.covers(model.decoder.attention)
+    model.decoder.attention.attn = Other(8, 8, att_dim=6)
+    assert not covered(model.decoder)
+
+
+class Slow(Cell):
+    """A cell with an equation of its own: it goes only half of the way to the next state."""
+
+    def forward(self, inputs: Tensor, state: Tensor, masked_state: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        return (super().forward(inputs, state, masked_state) + state) / 2
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_foreign_cell_is_stepped(layer: int) -> None:
+    """Taken for heed's own, in any layer, it would be trained with an equation that search does not use."""
+    model, (src, tgt) = small("additive", dec_layers=2), sentences()
+    known = model.decoder.cells[layer]
+    assert isinstance(known, Cell)
+    foreign = Slow(known.input_size, known.hidden_size).double()
+    foreign.load_state_dict(known.state_dict())
+    before = model(src, SRC_LEN, tgt)[0]
+    model.decoder.cells[layer] = foreign
+    assert not covered(model.decoder)
+    logits, _ = model(src, SRC_LEN, tgt)
+    assert not torch.allclose(logits, before)
+    state, memory = model.encode(src, SRC_LEN)
+    for position in range(tgt.size(1)):
+        stepped, state, _ = model.step(tgt[:, position], state, memory)
+        torch.testing.assert_close(logits[:, position], stepped, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("teacher_forcing", [1.0, 0.5])

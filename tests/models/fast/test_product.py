@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from heed.models.product import multiplies_bfloat16
+from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
 from heed.search.ensemble import Ensemble
 from tests.support.models import BOS, KINDS, rounded, sentences, small_model
 
@@ -18,7 +18,7 @@ STEP = {"decoder.output", "decoder.readout", "decoder.attention.attn_combine", "
 def test_steps_stay_near_and_keep_the_digits_of_what_is_no_product(kind: str, changes: dict[str, Any]) -> None:
     """Catches types that do not go together, and states or attention weights rounded to eight bits."""
     exact, low = (small_model(score=kind, **changes) for _ in range(2))
-    low.multiply_in_bfloat16()
+    multiply_in_bfloat16(low)
     src, src_len = sentences(LENGTHS)
     token = torch.full((len(src),), BOS)
     with torch.inference_mode():
@@ -39,7 +39,7 @@ def test_which_layers_multiply_in_bfloat16() -> None:
     """Catches one that was forgotten, which costs time, and one too many, such as the keys' or an embedding's."""
     model = small_model(dec_layers=2, layer_norm=True, tie="all", tgt_vocab=20)
     before = model.decoder.embedding.weight.clone()
-    Ensemble([model]).multiply_in_bfloat16()
+    multiply_in_bfloat16(Ensemble([model]))
     low = {name.rpartition(".")[0] for name, one in model.named_parameters() if one.dtype is torch.bfloat16}
     assert low == STEP | {"decoder.attention.attn.query"}
     assert model.decoder.embedding.weight.equal(before)
@@ -48,7 +48,7 @@ def test_which_layers_multiply_in_bfloat16() -> None:
 def test_a_whole_sentence_runs_too() -> None:
     """A deep decoder's upper layers take whole sentences by another way than steps do."""
     model = small_model(dec_layers=2)
-    model.multiply_in_bfloat16()
+    multiply_in_bfloat16(model)
     src, src_len = sentences(LENGTHS)
     with torch.inference_mode():
         state, memory = model.encode(src, src_len)

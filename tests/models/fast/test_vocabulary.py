@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from heed.metrics import vocabulary
 from heed.metrics.loss import Loss, cross_entropy
-from heed.metrics.vocabulary import vocabulary_loss
+from heed.models.fast import vocabulary
+from heed.models.fast.vocabulary import LossSums, vocabulary_loss
 
 PAD = 0
 ALPHAS = pytest.mark.parametrize("r_drop", [0.0, 3.0])
@@ -42,7 +42,7 @@ def by_autograd(logits: Tensor, labels: Tensor, smoothing: float, r_drop: float)
     return Loss(total, nll, parts[0].count), r_drop / 2 * (both[0] + both[1]) / 2
 
 
-def of_logits(logits: Tensor, labels: Tensor, smoothing: float = 0.0, r_drop: float = 0.0) -> tuple[Loss, Tensor]:
+def of_logits(logits: Tensor, labels: Tensor, smoothing: float = 0.0, r_drop: float = 0.0) -> tuple[LossSums, Tensor]:
     """The loss of a layer that leaves its input as it is."""
     vocab = logits.size(-1)
     return vocabulary_loss(logits, torch.eye(vocab).to(logits), logits.new_zeros(vocab), labels, PAD, smoothing, r_drop)

@@ -11,11 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from heed.models import replay
-from heed.models.replay import Recording, Replayed, padded, present
-from heed.models.seq2seq import Seq2Seq, build_seq2seq
-
-Given = tuple[Tensor | None, ...]
+from heed.models.fast import replay
+from heed.models.fast.replay import Group, Recording, Replayed, copied, padded, present
+from heed.models.seq2seq import Seq2Seq
+from tests.support.models import build_seq2seq
 
 SHAPES = [(3, 5, 4), (2, 7, 6), (3, 9, 4), (3, 5, 4)]
 """Sentences, and words of source and target: two that are padded to one shape, another, and the first again."""
@@ -23,19 +22,19 @@ SHAPES = [(3, 5, 4), (2, 7, 6), (3, 9, 4), (3, 5, 4)]
 OPTIONS: dict[str, Any] = dict(layer_norm=True, dec_layers=2, enc_layers=2, dropout=0.3, state_dropout=0.3)
 
 
-def record_on_cpu(function: Callable[..., Given], given: Given) -> Recording:
-    inputs = tuple(None if tensor is None else tensor.clone() for tensor in given)
+def record_on_cpu(function: Callable[..., Group], given: tuple[Group, ...]) -> Recording:
+    inputs = tuple(copied(group) for group in given)
     outputs = function(*inputs)
 
     def again() -> None:
-        torch._foreach_copy_(present(outputs), present(function(*inputs)))
+        torch._foreach_copy_(present((outputs,)), present((function(*inputs),)))
 
     return Recording(again, inputs, outputs)
 
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No recordings yet, and all loops recorded on the processor."""
+    """No recordings yet, and all loops recorded on the CPU."""
     replay.forget()
     monkeypatch.setattr(replay, "record", record_on_cpu)
     monkeypatch.setattr(replay, "has_room", lambda: True)
@@ -138,13 +137,13 @@ def test_without_room_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch) -> No
 def test_types_have_recordings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches float32 numbers copied into a recording of bfloat16, their digits lost."""
     monkeypatch.setattr(replay, "LOOPS", [])
-    double = Replayed(lambda x: (2 * x,))
+    double: Replayed[tuple[Tensor]] = Replayed(lambda group: (2 * group[0],))
     for dtype in (torch.bfloat16, torch.float32) * 3:
-        assert double(torch.full((3,), 1.001, dtype=dtype))[0].dtype == dtype
+        assert double((torch.full((3,), 1.001, dtype=dtype),))[0].dtype == dtype
     assert recorded() == [2]
 
 
-def test_nothing_is_padded_on_a_processor() -> None:
+def test_nothing_is_padded_on_a_cpu() -> None:
     """Catches work on a CPU that only a GPU has a use for."""
     tensor = torch.ones(3, 5)
     assert padded(tensor, 0, 1) is tensor

@@ -1,23 +1,29 @@
 """The loss of a linear layer over a whole vocabulary, without ever holding the logits of all labels.
 
-Logits of a batch are its largest tensor by far. A few hundred rows at a time they stay in the processor's cache, and
-what is left of them is their gradient, made at once. `torch.nn.functional.linear_cross_entropy` does the same for the
+Logits of a batch are its largest tensor by far. A few hundred rows at a time they stay in the CPU's cache, and what is
+kept of them is their gradient, made at once. `torch.nn.functional.linear_cross_entropy` does the same for the
 plain cross entropy; here it also gives the likelihood without smoothing, and R-Drop's divergence, out of one softmax.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from heed.metrics.loss import Loss, check_smoothing
-
 ROWS = {"cpu": 512}
-"""Labels at a time, by device: few enough that 8,000 words' logits find room in a processor's cache."""
+"""Labels at a time, by device: few enough that 8,000 words' logits fit into a CPU's cache."""
 
 MANY_ROWS = 4096
+
+
+class LossSums(NamedTuple):
+    """Sums in nats over the labels that are not padding, and their number: as `heed.metrics.loss.Loss`."""
+
+    total: Float[Tensor, ""]
+    nll: Float[Tensor, ""]
+    count: Int[Tensor, ""]  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a loss
 
 
 def vocabulary_loss(
@@ -28,14 +34,17 @@ def vocabulary_loss(
     pad_id: int,
     smoothing: float = 0.0,
     r_drop: float = 0.0,
-) -> tuple[Loss, Float[Tensor, ""]]:
+) -> tuple[LossSums, Float[Tensor, ""]]:
     """`heed.metrics.loss.cross_entropy` of the logits `readout @ weight.T + bias`, and what R-Drop adds to it.
 
-    With `r_drop`, alpha in Liang et al. 2021 (arXiv 2106.14448, equation 4), the batch stands in itself twice: the loss
-    is the mean of its halves', and alpha / 2 times (KL(p||q) + KL(q||p)) / 2 is added, p and q what the halves predict
-    for a label. (The paper adds up what is a mean here: this is half its loss.) The gradient of `total` holds both.
+    With `r_drop`, alpha in Liang et al. 2021 (arXiv 2106.14448, equation 4), the batch contains every sentence twice:
+    the loss is the mean of its halves', and alpha / 2 times (KL(p||q) + KL(q||p)) / 2 is added, p and q what the halves
+    predict for a label. (The paper adds up what is a mean here: this is half its loss.) The gradient of `total` is that
+    of both.
+    ValueError for a `smoothing` outside [0, 1).
     """
-    check_smoothing(smoothing)
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"label smoothing is {smoothing}; expected 0 <= smoothing < 1, such as 0.1")
     copies = 2 if r_drop else 1
     labels = labels[: len(labels) // copies].flatten()
     real = (labels != pad_id).nonzero().squeeze(1)
@@ -45,7 +54,7 @@ def vocabulary_loss(
         objective, nll, divergence = _VocabularyLoss.apply(  # type: ignore[no-untyped-call]
             rows.to(low), weight, bias, labels[real], smoothing, r_drop
         )
-    return Loss(objective - divergence, nll, torch.tensor(len(real), device=labels.device)), divergence
+    return LossSums(objective - divergence, nll, torch.tensor(len(real), device=labels.device)), divergence
 
 
 class _VocabularyLoss(torch.autograd.Function):
