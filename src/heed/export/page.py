@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from heed import bundle
+from heed.architecture import Architecture
 from heed.bundle import Bundle
 from heed.errors import UserError
 from heed.export.packed import Precision, pack_model
@@ -15,6 +16,9 @@ from heed.viz.page import fill, pack, pack_bytes
 
 LONGEST = 1000  # characters of a sentence: what a beam of 5 takes some seconds for
 SIZE = "@@@@ MB"  # stands for the page's size until that is known
+
+KINDS = ("additive", "article", "coverage", "dot", "general", "multi_head", "scaled_dot")
+"""The kinds of attention that web/attention.mjs computes."""
 
 SCORES = {"bleu": "BLEU", "chrf": "chrF", "aer": "AER", "perplexity": "perplexity"}
 """What about.json knows of the validation split, as the page names it."""
@@ -38,7 +42,7 @@ def write_page(
         The size of the file in bytes.
 
     Raises:
-        UserError: No model, or a folder that is no model folder.
+        UserError: No model, a folder that is no model folder, or a kind of attention that the page cannot compute.
     """
     if not models:
         raise UserError("no model folder; give at least one, such as runs/tiny/model")
@@ -84,15 +88,18 @@ def _block(one: Bundle, precision: Precision) -> bytes:
     return pack_model(one.model, engine_settings(one.architecture), one.src, one.tgt, precision)
 
 
-def engine_settings(architecture: Mapping[str, Any]) -> dict[str, Any]:
+def engine_settings(architecture: Architecture) -> dict[str, Any]:
     """What of an architecture the parameters' shapes do not say: the type `Architecture` of web/packed.mjs."""
+    score = architecture.attention["score"]
+    if score not in KINDS:
+        raise UserError(f"the page's engine has no attention called {score!r}; it has {', '.join(KINDS)}")
     return {
-        "query": architecture.get("query", "previous"),
-        "score": architecture.get("score", "additive"),
-        "heads": architecture.get("heads", 1),
-        "bidirectional": architecture.get("bidirectional", True),
-        "enc_layers": architecture.get("enc_layers", 1),
-        "dec_layers": architecture.get("dec_layers", 1),
+        "query": architecture.query,
+        "score": score,
+        "heads": architecture.attention.get("heads", 1),
+        "bidirectional": architecture.bidirectional,
+        "enc_layers": architecture.enc_layers,
+        "dec_layers": architecture.dec_layers,
     }
 
 
@@ -109,8 +116,7 @@ def _described(bundles: Sequence[Bundle], blocks: Sequence[str], precision: Prec
 
 
 def _name(one: Bundle) -> str:
-    settings = engine_settings(one.architecture)
-    kind = "multi-head" if settings["heads"] > 1 else str(settings["score"]).replace("_", " ")
+    kind = str(one.architecture.attention["score"]).replace("_", "-")
     return f"{one.about.get('run', 'model')}: {kind} attention"
 
 
@@ -126,6 +132,6 @@ def _figures(one: Bundle, size: int, precision: Precision) -> list[tuple[str, st
         ("Parameters", f"{parameters:,}"),
         ("Size", f"{size / 1e6:.2f} MB, {precision}"),
         ("Trained on", str(corpus.get("name", "unknown"))),
-        *(("Updates", f"{valid['step']:,}") for _ in range(1) if isinstance(valid.get("step"), int)),
+        *([("Updates", f"{valid['step']:,}")] if isinstance(valid.get("step"), int) else []),
         *((f"Validation {title}", f"{value:.3g}") for title, value in scores),
     ]

@@ -26,6 +26,7 @@ class App {
     this.worker.addEventListener("error", (event) => showError(event.message || "the worker did not start"));
     const { sourceLang, targetLang } = byId("panels").dataset;
     const languages = { source: sourceLang || undefined, target: targetLang || undefined };
+    nameLanguages(languages);
     this.panels = about.models.map((model, place) => new Panel(model, languages, {
       translate: (begin) => this.translate(place, begin),
       alternatives: (begin, spaced) => this.send("alternatives", place, { begin, spaced }),
@@ -164,6 +165,14 @@ class App {
     input("text").value = text.slice(0, input("text").maxLength);
     this.translateAll();
   }
+}
+
+/** Say the languages by their names, where the browser knows them. @param {{ source?: string, target?: string }} languages */
+function nameLanguages({ source, target }) {
+  if (!source || !target) return;
+  const names = new Intl.DisplayNames("en", { type: "language" });
+  document.title = `${names.of(source)} to ${names.of(target)}, with attention`;
+  byId("title").textContent = document.title;
 }
 
 /** @param {string} hash @returns {string} empty for one that is damaged */

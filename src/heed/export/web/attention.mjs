@@ -25,7 +25,8 @@ export function kindOf(name, heads, tensors) {
   /** @param {Float64Array} states @param {number} length */
   const projected = (states, length) => product(states, length, tensors["key.weight"], undefined);
   switch (name) {
-    case "additive": return { project: projected, score: additive(tensors, heads), heads };
+    case "additive":
+    case "multi_head": return { project: projected, score: additive(tensors, heads), heads };
     case "coverage": return { project: projected, score: additive(tensors, 1), heads: 1 };
     case "general": return { project: projected, score: dot(() => 1), heads: 1 };
     case "dot": return { project: asTheyAre, score: dot(() => 1), heads: 1 };

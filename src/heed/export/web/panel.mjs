@@ -48,9 +48,8 @@ export class Panel {
     this.map = new AttentionMap(map, readout, languages);
     const heading = element("h2", { dir: "auto" }, about.name);
     this.root = element("section", { class: "panel", "aria-label": about.name },
-      heading, drawFigures(about.figures), this.text, this.choices,
-      element("div", { class: "foot" }, this.time, this.release),
-      element("div", { class: "map" }, map), readout, this.candidates);
+      heading, this.text, this.choices, element("div", { class: "foot" }, this.time, this.release),
+      element("div", { class: "map" }, map), readout, this.candidates, drawFigures(about.figures));
     this.root.addEventListener("keydown", (event) => this.press(event));
   }
 
@@ -184,7 +183,8 @@ const drawFigures = (figures) => element("dl", { class: "figures" }, ...figures.
   element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 
 /** @param {number} probability */
-const shareText = (probability) => (probability < 0.001 ? "< 0.1 %" : `${(probability * 100).toFixed(1)} %`);
+const shareText = (probability) =>
+  (probability < 1e-6 ? "< 0.0001 %" : `${(probability * 100).toFixed(Math.max(1, Math.ceil(-Math.log10(probability)) - 1))} %`);
 
 /** @param {Source} source @param {Translation} best @param {number} milliseconds */
 function timeText(source, best, milliseconds) {
