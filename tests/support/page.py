@@ -15,7 +15,7 @@ from heed.architecture import Architecture, build
 from heed.bundle import Bundle
 from heed.export.packed import Arrays, Precision, join_block, pack_model, subword_header
 from heed.export.page import engine_settings
-from heed.text.subwords import Subwords
+from heed.text.subwords import EOS, Subwords
 
 SCRIPTS = Path(__file__).parents[1] / "export" / "web"
 
@@ -49,7 +49,7 @@ def _part(choice: random.Random) -> str:
 def sized_bundle(
     src: Subwords, tgt: Subwords, attention: dict[str, Any] | None = None, seed: int = 5, **settings: Any
 ) -> Bundle:
-    """A model of small sizes with weights so large that it writes something else for every sentence, and ends."""
+    """A model of small sizes with weights so large that it writes something else for every sentence, and often ends."""
     sizes: dict[str, Any] = dict(emb_dim=12, enc_dim=16, hid_dim=16, readout_dim=12, attended_dim=10)
     architecture = Architecture(**(sizes | settings), attention=attention or {"score": "additive", "att_dim": 14})
     torch.manual_seed(seed)
@@ -58,6 +58,7 @@ def sized_bundle(
         for name, parameter in model.named_parameters():
             parameter.add_(torch.randn_like(parameter) * (0.05 if parameter.dim() == 1 else 0.0))
             parameter.mul_(1.0 if "embedding" in name or "norm" in name else 1.8)
+        model.decoder.output.bias[EOS] += 1.0
     return Bundle(model, src, tgt, architecture, {"src_lang": "en", "tgt_lang": "fr", "run": "small"})
 
 
