@@ -15,7 +15,6 @@ from heed.viz.modules import join_modules
 from heed.viz.page import fill, pack, pack_bytes
 
 LONGEST = 1000  # characters of a sentence: what a beam of 5 takes some seconds for
-SIZE = "@@@@ MB"  # stands for the page's size until that is known
 
 KINDS = ("additive", "article", "coverage", "dot", "general", "multi_head", "scaled_dot")
 """The kinds of attention that web/attention.mjs computes."""
@@ -55,27 +54,31 @@ def write_page(
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:
     """The page as a text; see `write_page`."""
     blocks = [pack_bytes(_block(each, precision), level=9) for each in bundles]
-    first = bundles[0].about
-    source, target = first.get("src_lang"), first.get("tgt_lang")
-    page = fill(
-        "export/web/page.html",
-        ("card.css", "export/web/page.css"),
-        "export/web/app.mjs",
-        source if isinstance(source, str) else None,
-        target if isinstance(target, str) else None,
-        workers=True,
-        title=html.escape(f"Translate {source or '?'} to {target or '?'}, with attention"),
-        size=SIZE,
-        longest=f"{LONGEST}",
-        no_examples="" if examples else " hidden",
-        about=pack({"models": _described(bundles, blocks, precision), "examples": list(examples)}),
-        blocks="\n".join(
-            f'<script type="application/octet-stream" id="model-{place}">{block}</script>'
-            for place, block in enumerate(blocks)
-        ),
-        worker=join_modules("export/web/worker.mjs"),
-    )
-    return page.replace(SIZE, f"{len(page) / 1e6:.1f} MB", 1)
+    about = pack({"models": _described(bundles, blocks, precision), "examples": list(examples)})
+    languages = [bundles[0].about.get(name) for name in ("src_lang", "tgt_lang")]
+    source, target = (language if isinstance(language, str) else None for language in languages)
+
+    def filled(size: str) -> str:
+        return fill(
+            "export/web/page.html",
+            ("card.css", "export/web/page.css"),
+            "export/web/app.mjs",
+            source,
+            target,
+            workers=True,
+            title=html.escape(f"Translate {source or '?'} to {target or '?'}, with attention"),
+            size=size,
+            longest=f"{LONGEST}",
+            no_examples="" if examples else " hidden",
+            about=about,
+            blocks="\n".join(
+                f'<script type="application/octet-stream" id="model-{place}">{block}</script>'
+                for place, block in enumerate(blocks)
+            ),
+            worker=join_modules("export/web/worker.mjs"),
+        )
+
+    return filled(f"{len(filled('').encode()) / 1e6:.1f} MB")
 
 
 def choose_examples(lines: Sequence[str], count: int = 12) -> list[str]:

@@ -17,7 +17,7 @@ def read_part(name: str) -> str:
     Args:
         name: Its name in heed.viz's `web`, or its path in the package, such as "export/web/app.mjs".
     """
-    return files("heed").joinpath(_path(name)).read_text(encoding="utf-8")
+    return files("heed").joinpath(name if "/" in name else f"viz/web/{name}").read_text(encoding="utf-8")
 
 
 def join_modules(name: str) -> str:
@@ -31,20 +31,16 @@ def join_modules(name: str) -> str:
     Raises:
         ValueError: An import or export is not of the form `import { a } from "./b.mjs";` or `export const a`.
     """
-    return "".join(_plain(part) for part in _in_order(_path(name), set()))
+    return "".join(_plain(part) for part in _in_order(name, set()))
 
 
-def _path(name: str) -> str:
-    return name if "/" in name else f"viz/web/{name}"
-
-
-def _in_order(path: str, seen: set[str]) -> Iterator[str]:
-    seen.add(path)
-    for imported in IMPORT.findall(read_part(path)):
-        other = posixpath.normpath(posixpath.join(posixpath.dirname(path), imported))
+def _in_order(name: str, seen: set[str]) -> Iterator[str]:
+    seen.add(name)
+    for imported in IMPORT.findall(read_part(name)):
+        other = posixpath.normpath(posixpath.join(posixpath.dirname(name), imported))
         if other not in seen:
             yield from _in_order(other, seen)
-    yield path
+    yield name
 
 
 def _plain(name: str) -> str:
