@@ -47,9 +47,17 @@ def _part(choice: random.Random) -> str:
 
 
 def sized_bundle(
-    src: Subwords, tgt: Subwords, attention: dict[str, Any] | None = None, seed: int = 5, **settings: Any
+    src: Subwords,
+    tgt: Subwords,
+    attention: dict[str, Any] | None = None,
+    seed: int = 5,
+    ending: float = 1.0,
+    **settings: Any,
 ) -> Bundle:
-    """A model of small sizes with weights so large that it writes something else for every sentence, and often ends."""
+    """A model of small sizes with weights so large that it writes something else for every sentence.
+
+    The larger `ending`, the sooner it ends.
+    """
     sizes: dict[str, Any] = dict(emb_dim=12, enc_dim=16, hid_dim=16, readout_dim=12, attended_dim=10)
     architecture = Architecture(**(sizes | settings), attention=attention or {"score": "additive", "att_dim": 14})
     torch.manual_seed(seed)
@@ -58,7 +66,7 @@ def sized_bundle(
         for name, parameter in model.named_parameters():
             parameter.add_(torch.randn_like(parameter) * (0.05 if parameter.dim() == 1 else 0.0))
             parameter.mul_(1.0 if "embedding" in name or "norm" in name else 1.8)
-        model.decoder.output.bias[EOS] += 1.0
+        model.decoder.output.bias[EOS] += ending
     return Bundle(model, src, tgt, architecture, {"src_lang": "en", "tgt_lang": "fr", "run": "small"})
 
 

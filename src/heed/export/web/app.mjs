@@ -146,9 +146,15 @@ class App {
     else if (kind === "done") {
       this.finished(model);
       panel.showResult(answer.source, answer.candidates, answer.milliseconds);
-      const name = this.panels.length > 1 ? `${panel.about.name}: ` : "";
-      byId("status").textContent = answer.source.words.length ? `${name}${answer.candidates[0].text || "no word"}` : "";
+      if (!this.busy.size) this.announce();
     }
+  }
+
+  /** Let a screen reader say what was written, once all models have finished. */
+  announce() {
+    const said = this.panels.filter((panel) => panel.shown && panel.source.words.length).map(({ about, shown }) =>
+      `${this.panels.length > 1 ? `${about.name}: ` : ""}${shown?.text || "no word"}`);
+    byId("status").textContent = said.join(". ");
   }
 
   /** Let the address carry the sentence, so that it can be shared. */
