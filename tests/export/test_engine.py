@@ -11,6 +11,7 @@ import torch
 from heed.bundle import Bundle
 from heed.export.packed import quantise
 from heed.maps import attention_map, divide, divide_line
+from heed.models.seq2seq import Seq2Seq
 from heed.search.beam import beam
 from heed.search.greedy import Hypothesis, greedy
 from heed.search.sample import draw
@@ -48,6 +49,7 @@ def vocabularies(joint: bool = False) -> tuple[Subwords, Subwords]:
 
 
 def python_search(bundle: Bundle, line: str, search: str, **settings: Any) -> list[Hypothesis]:
+    assert isinstance(bundle.model, Seq2Seq)
     ids = torch.tensor([[*bundle.src.encode(line), EOS]])
     length = torch.tensor([ids.size(1)])
     if search == "greedy":
@@ -60,8 +62,11 @@ def assert_same(bundle: Bundle, folder: Path, count: int = 8, **settings: Any) -
     texts = lines("en", count)
     named = {"beamSize": "beam_size", "lengthPenalty": "length_penalty", "coveragePenalty": "coverage_penalty"}
     wishes = {"beam_size": 4} | settings
-    searches = [{"search": "greedy"}, {"search": "beam", **{ours: wishes[py] for ours, py in named.items() if py in wishes}}]
-    requests = [{"line": line, "settings": search} for line in texts for search in searches]
+    searches = [
+        {"search": "greedy"},
+        {"search": "beam", **{ours: wishes[py] for ours, py in named.items() if py in wishes}},
+    ]
+    requests: list[dict[str, Any]] = [{"line": line, "settings": search} for line in texts for search in searches]
     for request, answer in zip(requests, translate(bundle, requests, folder), strict=True):
         search = request["settings"]["search"]
         expected = python_search(bundle, request["line"], search, **({} if search == "greedy" else wishes))

