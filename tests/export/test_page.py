@@ -103,7 +103,7 @@ def test_int8_is_a_quarter_of_float32(folder: Path, tmp_path: Path) -> None:
 
 
 @needs_node
-@pytest.mark.parametrize("script", ["app.mjs", "worker.mjs"])
+@pytest.mark.parametrize("script", ["page.mjs", "worker.mjs"])
 def test_the_joined_modules_are_valid(script: str, tmp_path: Path) -> None:
     """Catches two modules with a top-level name in common, and a text that would end the page's script."""
     joined = join_modules(f"export/web/{script}")
@@ -111,6 +111,15 @@ def test_the_joined_modules_are_valid(script: str, tmp_path: Path) -> None:
     (tmp_path / "joined.mjs").write_text(joined, encoding="utf-8")
     result = subprocess.run(["node", "--check", tmp_path / "joined.mjs"], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+@needs_node
+def test_the_pure_modules_pass_their_tests() -> None:
+    """Catches faults of choosing the largest and of drawing: see the files for each."""
+    tests = sorted((Path(__file__).parent / "web").glob("*.test.mjs"))
+    result = subprocess.run(["node", "--test", *tests], capture_output=True, text=True, check=False)
+    assert tests
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_no_model_and_what_is_no_model_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples
         return fill(
             "export/web/page.html",
             ("card.css", "export/web/page.css"),
-            "export/web/app.mjs",
+            "export/web/page.mjs",
             source,
             target,
             workers=True,

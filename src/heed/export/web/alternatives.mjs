@@ -8,7 +8,10 @@ import { BOS, EOS } from "./subwords.mjs";
 
 /** @typedef {import("./engine.mjs").Engine} Engine */
 
-/** A word in pieces; none of them is the end. @typedef {{ ids: number[], word: string, probability: number }} Alternative */
+/**
+ * A word and its pieces; it has none if it stands for the end of the translation.
+ * @typedef {{ ids: number[], word: string, probability: number }} Alternative
+ */
 
 /** Pieces of a word at most: a model may repeat one for ever. */
 const LONGEST_WORD = 16;

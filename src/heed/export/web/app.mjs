@@ -1,11 +1,15 @@
 // @ts-check
-// The page that translates: its form, its models side by side, and the worker that runs them.
+// The page that translates: its form, and its models side by side. What runs the models is given to it.
 
 import { byId, element, switchTheme } from "../../viz/web/dom.mjs";
-import { unpack } from "../../viz/web/pack.mjs";
 import { Panel } from "./panel.mjs";
 
 /** @typedef {{ models: import("./panel.mjs").About[], examples: string[] }} About */
+
+/**
+ * What runs the models: it gets the requests of worker.mjs, and answers with messages as the worker does.
+ * @typedef {{ postMessage: (request: object) => void } & EventTarget} Runner
+ */
 
 /** How long the page waits for another key before it translates, in milliseconds. */
 const PAUSE = 300;
@@ -16,14 +20,13 @@ const SAMPLES = 5;
 /** @param {string} id */
 const input = (id) => /** @type {HTMLInputElement} */ (byId(id));
 
-class App {
-  /** @param {About} about */
-  constructor(about) {
-    // no module: a page from a file may not start a worker that is one
-    const script = new Blob(["'use strict';", byId("worker").textContent ?? ""], { type: "text/javascript" });
-    this.worker = new Worker(URL.createObjectURL(script));
-    this.worker.addEventListener("message", ({ data }) => this.receive(data));
-    this.worker.addEventListener("error", (event) => showError(event.message || "the worker did not start"));
+export class App {
+  /** @param {About} about @param {Runner} runner */
+  constructor(about, runner) {
+    this.runner = runner;
+    runner.addEventListener("message", (event) => this.receive(/** @type {MessageEvent} */ (event).data));
+    runner.addEventListener("error", (event) =>
+      showError(/** @type {ErrorEvent} */ (event).message || "the worker did not start"));
     const { sourceLang, targetLang } = byId("panels").dataset;
     const languages = { source: sourceLang || undefined, target: targetLang || undefined };
     nameLanguages(languages);
@@ -42,7 +45,6 @@ class App {
     this.busy = new Set();
     this.listen();
     this.offer(about.examples);
-    about.models.forEach((_, model) => this.worker.postMessage({ kind: "load", model, packed: byId(`model-${model}`).textContent }));
     this.readAddress(about.examples[0] ?? "");
   }
 
@@ -58,7 +60,9 @@ class App {
       event.preventDefault();
       this.translateAll();
     });
-    for (const id of ["search", "beam-size", "temperature"]) byId(id).addEventListener("change", () => this.translateAll());
+    for (const id of ["search", "beam-size", "temperature"]) {
+      byId(id).addEventListener("change", () => this.translateAll());
+    }
     byId("search").addEventListener("change", () => this.showSettings());
     byId("temperature").addEventListener("input", () => this.showSettings());
     byId("stop").addEventListener("click", () => this.stop());
@@ -115,13 +119,14 @@ class App {
   /** @param {string} kind @param {number} model @param {object} more */
   send(kind, model, more) {
     this.number += 1;
-    this.worker.postMessage({ kind, model, lane: `${kind}-${model}`, number: this.number, line: input("text").value, ...more });
-    this.latest.set(`${kind}-${model}`, this.number);
+    const lane = `${kind}-${model}`;
+    this.latest.set(lane, this.number);
+    this.runner.postMessage({ kind, model, lane, number: this.number, line: input("text").value, ...more });
   }
 
   stop() {
     for (const model of this.busy) {
-      this.worker.postMessage({ kind: "stop", lane: `translate-${model}` });
+      this.runner.postMessage({ kind: "stop", lane: `translate-${model}` });
       this.panels[model].root.classList.remove("writing");
     }
     this.finished(...this.busy);
@@ -159,7 +164,8 @@ class App {
 
   /** Let the address carry the sentence, so that it can be shared. */
   writeAddress() {
-    const hash = `#${encodeURIComponent(input("text").value.replace(/\p{Cs}/gu, "\ufffd"))}`; // half of a pair is no text
+    const text = input("text").value.replace(/\p{Cs}/gu, "\ufffd"); // half of a surrogate pair cannot be encoded
+    const hash = `#${encodeURIComponent(text)}`;
     byId("link").setAttribute("href", hash);
     history.replaceState(null, "", hash);
   }
@@ -173,7 +179,10 @@ class App {
   }
 }
 
-/** Say the languages by their names, where the browser knows them. @param {{ source?: string, target?: string }} languages */
+/**
+ * Write the names of the languages in place of their codes.
+ * @param {{ source?: string, target?: string }} languages
+ */
 function nameLanguages({ source, target }) {
   if (!source || !target) return;
   const names = new Intl.DisplayNames("en", { type: "language" });
@@ -195,5 +204,3 @@ function showError(text) {
   byId("error").hidden = false;
   byId("error").textContent = `The translation failed: ${text}`;
 }
-
-new App(await unpack(byId("about").textContent ?? ""));

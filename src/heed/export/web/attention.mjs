@@ -4,7 +4,8 @@
 import { beside, dot, product, softmax, tanh } from "./products.mjs";
 
 /** @typedef {import("./packed.mjs").Tensor} Tensor */
-/** @typedef {{ keys: Float64Array, values: Float64Array, length: number }} Memory what is attended to, a row a position */
+/** What is attended to, a row for each position. */
+/** @typedef {{ keys: Float64Array, values: Float64Array, length: number }} Memory */
 /** @typedef {{ output: Float64Array, context: Float64Array, weights: Float64Array }} Attended of each query */
 
 /** The energies of each position for each query. `covered` are the weights that the positions had so far. */

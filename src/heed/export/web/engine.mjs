@@ -11,7 +11,8 @@ import { divide, divideLine, lengthens, wordMap } from "./words.mjs";
 /** @typedef {import("./search.mjs").Partial} Partial */
 /** @typedef {import("./words.mjs").Words} Words */
 
-/** @typedef {{ search: "greedy" | "beam" | "sample", beamSize: number, temperature: number, count: number }} Settings */
+/** `temperature` and `count` are those of sampling. */
+/** @typedef {{ search: string, beamSize: number, temperature: number, count: number }} Settings */
 
 /**
  * A translation by words. `rows` has a row for each of them and a column for each source word; `ends` is the column of
@@ -34,7 +35,8 @@ export class Engine {
     this.source = new Subwords(header.source, arrays);
     this.target = new Subwords(header.target, arrays);
     this.model = new Model(header.architecture, readTensors(header.tensors, arrays));
-    this.lengthens = this.target.pieces.map((piece, id) => lengthens(piece) || (this.target.isSpecial(id) && id !== EOS));
+    this.lengthens = this.target.pieces.map((piece, id) =>
+      lengthens(piece) || (this.target.isSpecial(id) && id !== EOS));
   }
 
   /** @param {string} line @returns {Words & { ids: number[], cut: boolean }} */

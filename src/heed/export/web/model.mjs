@@ -112,10 +112,16 @@ function embed(ids, { data, columns }) {
 }
 
 /** @param {Record<string, Tensor>} tensors @param {string} prefix */
-const below = (tensors, prefix) => Object.fromEntries(
-  Object.entries(tensors).filter(([name]) => name.startsWith(prefix)).map(([name, own]) => [name.slice(prefix.length), own]));
+function below(tensors, prefix) {
+  const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
 
-/** @param {Record<string, Tensor>} tensors @param {string} name @returns {{ gain: Tensor, shift: Tensor } | undefined} */
+/**
+ * @param {Record<string, Tensor>} tensors
+ * @param {string} name
+ * @returns {{ gain: Tensor, shift: Tensor } | undefined}
+ */
 const norm = (tensors, name) =>
   (`${name}.weight` in tensors ? { gain: tensors[`${name}.weight`], shift: tensors[`${name}.bias`] } : undefined);
 
@@ -127,8 +133,10 @@ function encoderCells({ architecture, tensors }, layer) {
     /** @param {string} part */
     const own = (part) => tensors[`encoder.gru.${part}_l${layer}${way}`];
     return {
-      weightInput: own("weight_ih"), biasInput: own("bias_ih"), weightState: own("weight_hh"), biasState: own("bias_hh"),
-      normInput: norm(tensors, `encoder.norm_input.${place}`), normState: norm(tensors, `encoder.norm_hidden.${place}`),
+      weightInput: own("weight_ih"), biasInput: own("bias_ih"),
+      weightState: own("weight_hh"), biasState: own("bias_hh"),
+      normInput: norm(tensors, `encoder.norm_input.${place}`),
+      normState: norm(tensors, `encoder.norm_hidden.${place}`),
     };
   });
 }

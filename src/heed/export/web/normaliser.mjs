@@ -75,9 +75,9 @@ export class Normaliser {
   /** @param {number[]} output */
   trimEnd(output) {
     const space = this.header.escapeSpaces ? SPACE_SYMBOL : [SPACE_BYTE];
-    while (output.length >= space.length && space.every((byte, i) => output[output.length - space.length + i] === byte)) {
-      output.length -= space.length;
-    }
+    let end = output.length;
+    while (end && space.every((byte, i) => output[end - space.length + i] === byte)) end -= space.length;
+    output.length = end;
   }
 
   /**

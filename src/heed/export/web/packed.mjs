@@ -1,7 +1,8 @@
 // @ts-check
 // The block of bytes that heed.export.packed writes: a JSON header and arrays.
 
-/** A matrix, row by row, or a vector, which has one row. @typedef {{ data: Float32Array, rows: number, columns: number }} Tensor */
+/** A matrix, row by row, or a vector, which has one row. */
+/** @typedef {{ data: Float32Array, rows: number, columns: number }} Tensor */
 
 /**
  * @typedef {{
@@ -11,11 +12,19 @@
  * }} SubwordHeader see heed.export.subword_model
  */
 
-/** @typedef {{ query: string, score: string, heads: number, bidirectional: boolean, enc_layers: number, dec_layers: number }} Architecture */
+/**
+ * @typedef {{
+ *   query: string, score: string, heads: number, bidirectional: boolean, enc_layers: number, dec_layers: number,
+ * }} Architecture
+ */
 
 /** @typedef {{ shape: number[], at: number, scales?: number }} TensorHeader */
 
-/** @typedef {{ architecture: Architecture, tensors: Record<string, TensorHeader>, source: SubwordHeader, target: SubwordHeader }} Header */
+/**
+ * @typedef {{
+ *   architecture: Architecture, tensors: Record<string, TensorHeader>, source: SubwordHeader, target: SubwordHeader,
+ * }} Header
+ */
 
 /**
  * Header and arrays of a block.

@@ -42,13 +42,15 @@ export class Panel {
     this.choices = element("div", { class: "alternatives", role: "group", hidden: "" });
     this.candidates = element("fieldset", { class: "candidates", hidden: "" });
     this.time = element("span", { class: "time" });
-    this.release = element("button", { type: "button", class: "release", hidden: "" }, "Let the model choose all words");
+    this.hint = element("span", { class: "hint", hidden: "" }, "Choose a word to see what else the model could write.");
+    this.release = element("button", { type: "button", class: "release", hidden: "" }, "Release the chosen words");
     this.release.addEventListener("click", () => requests.translate([]));
     const map = element("div"), readout = element("p", { class: "readout" });
     this.map = new AttentionMap(map, readout, languages);
     const heading = element("h2", { dir: "auto" }, about.name);
     this.root = element("section", { class: "panel", "aria-label": about.name },
-      heading, this.text, this.choices, element("div", { class: "foot" }, this.time, this.release),
+      heading, this.text, this.choices,
+      element("div", { class: "foot" }, this.time, this.hint, this.release),
       element("div", { class: "map" }, map), readout, this.candidates, drawFigures(about.figures));
     this.root.addEventListener("keydown", (event) => this.press(event));
   }
@@ -82,6 +84,7 @@ export class Panel {
   showResult(source, candidates, milliseconds) {
     this.source = source;
     this.root.classList.remove("writing");
+    this.hint.hidden = candidates[0].words.length === 0;
     this.release.hidden = this.begin.length === 0;
     this.time.textContent = source.words.length ? timeText(source, candidates[0], milliseconds) : "";
     this.drawCandidates(candidates);
@@ -96,7 +99,8 @@ export class Panel {
       const radio = element("input", { type: "radio", name });
       radio.checked = rank === 0;
       radio.addEventListener("change", () => this.show(candidate));
-      const text = element("span", { class: "text", dir: "auto", lang: this.languages.target }, candidate.text || "(no word)");
+      const attributes = { class: "text", dir: "auto", lang: this.languages.target };
+      const text = element("span", attributes, candidate.text || "(no word)");
       return element("label", {}, radio, text, element("span", { class: "score" }, figure(candidate.score, 2)));
     });
     this.candidates.replaceChildren(element("legend", {}, "Candidates, best first, with their scores"), ...rows);
@@ -183,8 +187,11 @@ const drawFigures = (figures) => element("dl", { class: "figures" }, ...figures.
   element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 
 /** @param {number} probability */
-const shareText = (probability) =>
-  (probability < 1e-6 ? "< 0.0001 %" : `${(probability * 100).toFixed(Math.max(1, Math.ceil(-Math.log10(probability)) - 1))} %`);
+function shareText(probability) {
+  if (probability < 1e-6) return "< 0.0001 %";
+  const digits = Math.max(1, Math.ceil(-Math.log10(probability)) - 1);
+  return `${(probability * 100).toFixed(digits)} %`;
+}
 
 /** @param {Source} source @param {Translation} best @param {number} milliseconds */
 function timeText(source, best, milliseconds) {

@@ -128,7 +128,8 @@ export function* write(model, source, prefix, chooseWord, times = 1) {
  * @param {number[]} source
  * @param {Prefix} prefix
  */
-export const greedy = (model, source, prefix = NOTHING) => write(model, source, prefix, (values) => largest(values, 1)[0]);
+export const greedy = (model, source, prefix = NOTHING) =>
+  write(model, source, prefix, (values) => largest(values, 1)[0]);
 
 /**
  * Words drawn by their probability, after logits were divided by a temperature.

@@ -17,7 +17,7 @@ export const UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5, BYTE = 6;
 const UNKNOWN_PENALTY = 10;
 
 /**
- * The most probable pieces (Kudo 2018, arXiv 1804.10959): EncodeOptimized of unigram_model.cc, sums in float32 as there.
+ * The most probable pieces (Kudo 2018, arXiv 1804.10959): EncodeOptimized of unigram_model.cc, with sums in float32.
  * @param {string} text
  * @param {Vocabulary} vocabulary
  * @returns {Segment[]}
@@ -49,7 +49,9 @@ export function unigram(text, vocabulary) {
   }
   /** @type {Segment[]} */
   const segments = [];
-  for (let end = count; end > 0; end = starts[end]) segments.push([characters.slice(starts[end], end).join(""), ids[end]]);
+  for (let end = count; end > 0; end = starts[end]) {
+    segments.push([characters.slice(starts[end], end).join(""), ids[end]]);
+  }
   return segments.reverse();
 }
 

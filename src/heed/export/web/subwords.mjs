@@ -84,8 +84,9 @@ export class Subwords {
     let afterUnknown = false;
     for (const [piece, id] of segments) {
       const unknown = this.types[id] === UNKNOWN;
-      if (unknown && this.header.byteFallback) ids.push(...[...toBytes(piece)].map((byte) => this.bytes.get(byte) ?? UNK));
-      else if (!(unknown && afterUnknown)) ids.push(id); // several unknown characters in a row are one <unk>
+      if (unknown && this.header.byteFallback) {
+        for (const byte of toBytes(piece)) ids.push(this.bytes.get(byte) ?? UNK);
+      } else if (!(unknown && afterUnknown)) ids.push(id); // several unknown characters in a row are one <unk>
       afterUnknown = unknown;
     }
     return ids;

@@ -4,7 +4,8 @@
 import { SPACE, splitWords } from "./subwords.mjs";
 
 /** @typedef {import("./subwords.mjs").Subwords} Subwords */
-/** @typedef {{ words: string[], index: number[], spaced: boolean }} Words the word of each piece; whether spaces divide them */
+/** Words, the word of each piece, and whether spaces divide them. */
+/** @typedef {{ words: string[], index: number[], spaced: boolean }} Words */
 
 /** Thai, Lao, Burmese, Khmer, Japanese and Chinese letters, between whose words no space is written. */
 const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u{20000}-\u{3ffff}]/u;

@@ -36,7 +36,9 @@ self.addEventListener("message", ({ data }) => {
   else if (data.kind === "stop") latest.delete(data.lane);
   else {
     latest.set(data.lane, data.number);
-    queue = queue.then(() => answer(data)).catch((error) => self.postMessage({ ...data, kind: "failed", text: `${error}` }));
+    queue = queue.then(() => answer(data)).catch((error) => {
+      self.postMessage({ ...data, kind: "failed", text: `${error}` });
+    });
   }
 });
 
@@ -63,7 +65,8 @@ async function answer(request) {
     self.postMessage({ ...head, kind: "partial", source, candidates: [engine.byWords(line, written)] }));
   if (!found) return;
   const milliseconds = performance.now() - start;
-  self.postMessage({ ...head, kind: "done", source, candidates: found.map((one) => engine.byWords(line, one)), milliseconds });
+  const candidates = found.map((one) => engine.byWords(line, one));
+  self.postMessage({ ...head, kind: "done", source, candidates, milliseconds });
 }
 
 /**
