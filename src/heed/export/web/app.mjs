@@ -43,6 +43,8 @@ export class App {
     this.timer = undefined;
     /** The models that are translating. @type {Set<number>} */
     this.busy = new Set();
+    /** What is written so far and not shown yet, by model. @type {Map<number, any>} */
+    this.partials = new Map();
     this.listen();
     this.offer(about.examples);
     this.readAddress(about.examples[0] ?? "");
@@ -147,12 +149,29 @@ export class App {
       showError(answer.text);
       this.finished(model);
     } else if (kind === "alternatives") panel.showAlternatives(answer.choices);
-    else if (kind === "partial" && this.busy.has(model)) panel.showPartial(answer.source, answer.candidates[0]);
+    else if (kind === "partial") this.showSoon(answer);
     else if (kind === "done") {
       this.finished(model);
+      this.partials.delete(model);
       panel.showResult(answer.source, answer.candidates, answer.milliseconds);
       if (!this.busy.size) this.announce();
     }
+  }
+
+  /**
+   * Show what is written so far when the page is drawn again: a long map takes longer than the steps that fill it.
+   * @param {any} answer
+   */
+  showSoon(answer) {
+    if (!this.partials.size) requestAnimationFrame(() => this.showPartials());
+    this.partials.set(answer.model, answer);
+  }
+
+  showPartials() {
+    for (const [model, { source, candidates }] of this.partials) {
+      if (this.busy.has(model)) this.panels[model].showPartial(source, candidates[0]);
+    }
+    this.partials.clear();
   }
 
   /** Let a screen reader say what was written, once all models have finished. */
