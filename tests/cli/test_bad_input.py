@@ -248,7 +248,10 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("evaluate model=nowhere", "nowhere is not a model folder; give one that a run has written, such as runs/tiny/model"),
+        (
+            "evaluate model=nowhere",
+            "nowhere is not a model folder; give one that a run has written, such as runs/tiny/model",
+        ),
         ("evaluate model=own/test.en", "own/test.en is not a model folder"),
         ("evaluate split=dev", "corpus own has no dev split; give split="),
         ("evaluate split=valid", "corpus own has no valid split; give split="),
