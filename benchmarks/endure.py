@@ -130,7 +130,7 @@ def held_by(pid: int, step: int) -> Held:
 
 def command(runs: Path, name: str, *more: str) -> list[str]:
     """The command line of a run."""
-    return [sys.executable, "-m", "heed.train", *overrides(runs, f"run={name}", "callbacks.early_stop=null", *more)]
+    return [sys.executable, "-m", "heed.cli.train", *overrides(runs, f"run={name}", "callbacks.early_stop=null", *more)]
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def command(folder: Path, langs: list[str], steps: int, more: list[str]) -> list
     corpus += [f"corpus.train={folder}/train", f"corpus.valid={folder}/valid", "subwords=bpe"]
     length = ["trainer.max_epochs=null", f"trainer.max_steps={steps}", f"trainer.validate_steps={steps}"]
     rest = ["subwords.vocab_size=8000", "pictures=0", "callbacks.checkpoints.every_steps=1000000", *more]
-    return [sys.executable, "-m", "heed.train", *corpus, *length, *MODEL, *rest]
+    return [sys.executable, "-m", "heed.cli.train", *corpus, *length, *MODEL, *rest]
 
 
 def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
