@@ -74,7 +74,7 @@ def untrained(folder: Path) -> Path:
 
 def measure(model: Path, lines: int, every: int) -> Iterator[tuple[int, float, float]]:
     """Lines so far, lines for each second of processor time, and resident MiB, at every interval."""
-    command = [sys.executable, "-m", "heed.translate", f"model={model}", "search.max_len=12", "device=cpu"]
+    command = [sys.executable, "-m", "heed.cli.translate", f"model={model}", "search.max_len=12", "device=cpu"]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=one_thread) as process:
         assert process.stdin

@@ -1,18 +1,23 @@
 """JavaScript modules of this package joined into one, for pages that are a single file."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 from importlib.resources import files
 
-IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+\.mjs)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import \{[^}]*\} from "(\.{1,2}/[a-z0-9_/.]+\.mjs)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 COMMENT = re.compile(r"^[ ]*(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTALL)
 
 
 def read_part(name: str) -> str:
-    """The text of a file that the pages are made from."""
-    return (files("heed.viz") / "web" / name).read_text(encoding="utf-8")
+    """The text of a file that the pages are made from.
+
+    Args:
+        name: Its name in heed.viz's `web`, or its path in the package, such as "export/web/app.mjs".
+    """
+    return files("heed").joinpath(name if "/" in name else f"viz/web/{name}").read_text(encoding="utf-8")
 
 
 def join_modules(name: str) -> str:
@@ -21,7 +26,7 @@ def join_modules(name: str) -> str:
     All share one scope, so no two modules may have a top-level name in common. Comments that fill lines are left out.
 
     Args:
-        name: The file's name in `web`, such as "gallery.mjs".
+        name: The file's name, as for `read_part`.
 
     Raises:
         ValueError: An import or export is not of the form `import { a } from "./b.mjs";` or `export const a`.
@@ -31,7 +36,8 @@ def join_modules(name: str) -> str:
 
 def _in_order(name: str, seen: set[str]) -> Iterator[str]:
     seen.add(name)
-    for other in IMPORT.findall(read_part(name)):
+    for imported in IMPORT.findall(read_part(name)):
+        other = posixpath.normpath(posixpath.join(posixpath.dirname(name), imported))
         if other not in seen:
             yield from _in_order(other, seen)
     yield name

@@ -1,0 +1,136 @@
+// @ts-check
+// Attention in three steps: score and normalise, sum, combine. heed.models.attention, for one source sentence.
+
+import { beside, dot, product, softmax, tanh } from "./products.mjs";
+
+/** @typedef {import("./packed.mjs").Tensor} Tensor */
+/** What is attended to, a row for each position. */
+/** @typedef {{ keys: Float64Array, values: Float64Array, length: number }} Memory */
+/** @typedef {{ output: Float64Array, context: Float64Array, weights: Float64Array }} Attended of each query */
+
+/** The energies of each position for each query. `covered` are the weights that the positions had so far. */
+/** @typedef {(query: Float64Array, rows: number, memory: Memory, covered: Float64Array) => Float64Array} Score */
+
+/** @typedef {{ project: (states: Float64Array, length: number) => Float64Array, score: Score, heads: number }} Kind */
+
+/**
+ * A kind of attention by its name.
+ * @param {string} name
+ * @param {number} heads
+ * @param {Record<string, Tensor>} tensors of the score, by their names in it
+ * @returns {Kind}
+ */
+export function kindOf(name, heads, tensors) {
+  /** @param {Float64Array} states */
+  const asTheyAre = (states) => states;
+  /** @param {Float64Array} states @param {number} length */
+  const projected = (states, length) => product(states, length, tensors["key.weight"], undefined);
+  switch (name) {
+    case "additive":
+    case "multi_head": return { project: projected, score: additive(tensors, heads), heads };
+    case "coverage": return { project: projected, score: additive(tensors, 1), heads: 1 };
+    case "general": return { project: projected, score: dotProduct(() => 1), heads: 1 };
+    case "dot": return { project: asTheyAre, score: dotProduct(() => 1), heads: 1 };
+    case "scaled_dot": return { project: asTheyAre, score: dotProduct((size) => 1 / Math.sqrt(size)), heads: 1 };
+    case "article": return { project: mean, score: article(tensors), heads: 1 };
+    default: throw new Error(`this page knows no attention called ${name}`);
+  }
+}
+
+/**
+ * e_j = vᵀ tanh(W s + b + U h_j + w C_j); with several heads each sums its own share of the width.
+ * @param {Record<string, Tensor>} tensors
+ * @param {number} heads
+ * @returns {Score}
+ */
+const additive = (tensors, heads) => (query, rows, { keys, length }, covered) => {
+  const asked = product(query, rows, tensors["query.weight"], tensors["query.bias"]);
+  const v = tensors["energy.weight"].data, w = tensors["coverage.weight"]?.data;
+  const width = v.length, share = width / heads;
+  const energies = new Float64Array(rows * heads * length);
+  for (let row = 0; row < rows; row++) {
+    for (let position = 0; position < length; position++) {
+      const had = w ? covered[row * length + position] : 0;
+      for (let head = 0, i = 0; head < heads; head++) {
+        let energy = 0;
+        for (const end = (head + 1) * share; i < end; i++) {
+          const sum = asked[row * width + i] + keys[position * width + i] + (w ? w[i] * had : 0);
+          energy += v[i] * tanh(sum);
+        }
+        energies[(row * heads + head) * length + position] = energy;
+      }
+    }
+  }
+  return energies;
+};
+
+/**
+ * e_j = sᵀ h_j, times a factor that depends on the size.
+ * @param {(size: number) => number} factor
+ * @returns {Score}
+ */
+const dotProduct = (factor) => (query, rows, { keys, length }) => {
+  const width = query.length / rows;
+  const energies = new Float64Array(rows * length);
+  for (let row = 0; row < rows; row++) {
+    for (let position = 0; position < length; position++) {
+      energies[row * length + position] = dot(query, row * width, keys, position * width, width) * factor(width);
+    }
+  }
+  return energies;
+};
+
+/**
+ * e = W [s; h] + b, an energy for each position; those beyond the last known one cannot be attended to.
+ * @param {Record<string, Tensor>} tensors
+ * @returns {Score}
+ */
+const article = (tensors) => (query, rows, { keys, length }) => {
+  const key = new Float64Array(rows * keys.length);
+  for (let row = 0; row < rows; row++) key.set(keys, row * keys.length);
+  const all = product(beside(rows, query, key), rows, tensors.weight, tensors.bias);
+  const positions = all.length / rows;
+  const energies = new Float64Array(rows * length).fill(-Infinity);
+  for (let row = 0; row < rows; row++) {
+    energies.set(all.subarray(row * positions, row * positions + Math.min(positions, length)), row * length);
+  }
+  return energies;
+};
+
+/** The mean of all states: the one key of `article`. @param {Float64Array} states @param {number} length */
+function mean(states, length) {
+  const width = states.length / length;
+  const key = new Float64Array(width);
+  for (let at = 0; at < states.length; at++) key[at % width] += states[at] / length;
+  return key;
+}
+
+/**
+ * What each query gets: weights, the weighted sum of the values, and W [query; sum]. Heads sum their own share of the
+ * values; the weights that are shown are their mean.
+ * @param {Kind} kind
+ * @param {{ weight: Tensor, bias: Tensor }} combine
+ * @param {Float64Array} query
+ * @param {number} rows
+ * @param {Memory} memory
+ * @param {Float64Array} covered
+ * @returns {Attended}
+ */
+export function attend({ score, heads }, combine, query, rows, memory, covered) {
+  const { values, length } = memory;
+  const width = values.length / length, share = width / heads;
+  const each = softmax(score(query, rows, memory, covered), length);
+  const context = new Float64Array(rows * width), weights = new Float64Array(rows * length);
+  for (let row = 0; row < rows; row++) {
+    for (let head = 0; head < heads; head++) {
+      for (let position = 0; position < length; position++) {
+        const weight = each[(row * heads + head) * length + position];
+        weights[row * length + position] += weight / heads;
+        for (let i = head * share; i < (head + 1) * share; i++) {
+          context[row * width + i] += weight * values[position * width + i];
+        }
+      }
+    }
+  }
+  return { output: product(beside(rows, query, context), rows, combine.weight, combine.bias), context, weights };
+}

@@ -1,0 +1,20 @@
+// @ts-check
+// The page that is a single file: its models run in a worker of its own.
+
+import { App } from "./app.mjs";
+import { byId } from "../../viz/web/dom.mjs";
+import { unpack } from "../../viz/web/pack.mjs";
+
+/** @returns {Worker} a worker with the script that the page carries */
+function startWorker() {
+  // no module: a page from a file may not start a worker that is one
+  const script = new Blob(["'use strict';", byId("worker").textContent ?? ""], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(script));
+}
+
+const about = await unpack(byId("about").textContent ?? "");
+const worker = startWorker();
+for (const model of about.models.keys()) {
+  worker.postMessage({ kind: "load", model, packed: byId(`model-${model}`).textContent });
+}
+new App(about, worker);
