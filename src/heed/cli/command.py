@@ -113,6 +113,9 @@ class Command:
     def _sweep(self, options: argparse.Namespace, folders: Sequence[Path]) -> int:
         """Every job of a `--multirun`, by Hydra; the highest exit code of them."""
         given = [parsed(line) for line in options.overrides]
+        for override in given:
+            if override.key_or_group.startswith("hydra.sweep"):  # Hydra would replace a multirun.yaml there
+                raise UserError(f"{override.input_line}: heed keeps Hydra's record of a sweep to itself; leave it out")
         keys = ",".join(override.key_or_group for override in given if override.is_sweep_override())
         with TemporaryDirectory(prefix="heed-sweep-") as folder:
             os.environ |= {FOLDER: folder, KEYS: keys, "HYDRA_FULL_ERROR": "1"}
