@@ -135,6 +135,6 @@ def _titles(split: str) -> list[str]:
 
 def _shown() -> dict[str, tuple[str, str]]:
     """Key in a report -> its name in the table, and its format there."""
-    from heed.metrics.scores import shown_scores  # noqa: PLC0415 - needs an extra that translating does without
+    from heed.metrics.scores import shown_scores  # noqa: PLC0415 - translating does without sacreBLEU
 
     return {"search": ("search", ""), **shown_scores()}
