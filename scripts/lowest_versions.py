@@ -25,7 +25,7 @@ REQUIREMENTS = ROOT / "build" / "lowest.txt"
 
 TEST_TOOLS = ("beartype", "hypothesis", "pytest")
 
-TESTS = ("tests/text", "tests/search", "tests/metrics", "tests/viz", "tests/test_bundle.py", "tests/test_maps.py")
+TESTS = "text search metrics viz test_bundle.py test_maps.py test_translator.py test_extras.py".split()
 """Translating, metrics and plots: what a user meets who installs heed into an environment of their own."""
 
 
@@ -39,7 +39,9 @@ def main() -> int:
         resolve(options.torch)
         install()
     python = FOLDER / "bin" / "python"
-    return subprocess.run([python, "-m", "pytest", "-q", *TESTS], cwd=ROOT, check=False).returncode
+    return subprocess.run(
+        [python, "-m", "pytest", "-q", *(f"tests/{name}" for name in TESTS)], cwd=ROOT, check=False
+    ).returncode
 
 
 def resolve(torch: str) -> None:

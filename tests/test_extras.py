@@ -5,12 +5,14 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.metadata import distribution, distributions, packages_distributions
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from heed.errors import MissingExtra, UserError, needs
+from tests.support.model_folder import write, write_lines
 
 BLOCK = """
 import json, sys
@@ -42,8 +44,8 @@ def python(code: str, installed: set[str]) -> "subprocess.CompletedProcess[str]"
     """Run code where of all that is installed here only these distributions can be imported."""
     owners = packages_distributions().items()
     absent = [name for name, owner in owners if not {*map(canonicalize_name, owner)} & installed]
-    command = [sys.executable, "-c", BLOCK + code, json.dumps(absent)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    arguments = [sys.executable, "-c", BLOCK + code, json.dumps(absent)]
+    return subprocess.run(arguments, input="a dog\n", capture_output=True, text=True, check=False)
 
 
 def test_importing_heed_needs_nothing() -> None:
@@ -52,11 +54,53 @@ def test_importing_heed_needs_nothing() -> None:
     assert outcome.returncode == 0, outcome.stderr
 
 
-def test_translating_needs_no_extra() -> None:
+COMMAND = """
+import sys
+from heed.cli.entry import {name}
+sys.argv = ["heed-{name}", *{arguments!r}]
+{name}()
+"""
+
+
+def command(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return python(COMMAND.format(name=name, arguments=arguments), closure("heed"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write(tmp_path_factory.mktemp("run") / "model"))
+
+
+def test_translating_needs_no_extra(model: str) -> None:
     """Catches a trainer that everyone must install who only translates."""
-    parts = "bundle maps models.seq2seq search.beam search.greedy search.sample text.subwords viz.gallery".split()
-    outcome = python("".join(f"import heed.{part}\n" for part in parts), closure("heed"))
+    outcome = python(f"import heed; print(heed.load({model!r}).translate('a dog barks').words)", closure("heed"))
     assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["translate", "align"])
+def test_commands_that_only_need_a_model_need_no_extra(name: str, model: str, tmp_path: Path) -> None:
+    """Catches a command of the core that dies for want of a trainer, a downloader or a metric that it does not use."""
+    for side in ("source", "target"):
+        write_lines(tmp_path / side, ["a dog"])
+    files = [f"{side}={tmp_path / side}" for side in ("source", "target", "output")] if name == "align" else []
+    outcome = command(name, f"model={model}", *files)
+    assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_a_command_of_an_extra_names_it(name: str) -> None:
+    """Catches a traceback as the answer of a command that an installation does not cover."""
+    outcome = command(name)
+    assert outcome.returncode == 2
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith(f"heed-{name}: ")
+    assert line.endswith("pip install 'heed[train]'")
+
+
+def test_a_plot_without_its_extra_names_it(model: str) -> None:
+    """Catches "No module named matplotlib" from a method that every translation has."""
+    outcome = python(f"import heed; heed.load({model!r}).translate('a dog').plot()", closure("heed"))
+    assert outcome.stderr.splitlines()[-1].endswith("pip install 'heed[plot]'")
 
 
 def test_the_core_holds_no_trainer() -> None:
@@ -71,7 +115,7 @@ def test_the_core_holds_no_trainer() -> None:
         ("training.trainer", "train", "lightning"),
         ("data.batches", "train", "torchtext"),
         ("metrics.bleu", "train", "sacrebleu"),
-        ("viz.heatmap", "plot", "matplotlib"),
+        ("viz.drawing", "plot", "matplotlib"),
     ],
 )
 def test_a_missing_extra_is_named_in_one_line(module: str, extra: str, package: str) -> None:

@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 SMALL = [
-    *(f"model.{name}=16" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "att_dim")),
+    *(f"model.{name}=16" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim")),
+    "model.attention.att_dim=16",
     "trainer.max_steps=3",
     "trainer.validate_steps=3",
 ]
@@ -75,6 +76,9 @@ def test_the_commands_work_in_an_empty_folder(bin_folder: Path, empty: Path) -> 
     translated = run(bin_folder / "heed-translate", "model=runs/tiny/model", "search.max_len=8", stdin="a dog\na cat\n")
     run(bin_folder / "heed-align", "model=runs/tiny/model", "split=valid", "output=links")
 
+    library = "import heed; print(heed.load('runs/tiny/model').translate('a dog', max_len=8).text)"
+
+    assert run(bin_folder / "python", "-c", library).stdout == translated.stdout.splitlines(keepends=True)[0]
     assert translated.stdout.count("\n") == 2
     assert len((empty / "links").read_text().splitlines()) == 500
     assert json.loads((empty / "runs/tiny/evaluate/valid/report.json").read_text())["aer"] > 0

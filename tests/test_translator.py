@@ -469,16 +469,6 @@ def test_a_translation_can_be_drawn(translator: Translator, tmp_path: Path) -> N
     translator.translate("").plot()
 
 
-def test_without_matplotlib_drawing_is_refused_in_one_line(
-    translator: Translator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Catches a traceback for an extra that is not installed."""
-    one = translator.translate("a dog")
-    monkeypatch.setitem(__import__("sys").modules, "heed.viz.heatmap", None)
-    with pytest.raises(UserError, match=r"plot\(\) needs .*; install it with: pip install 'heed\[plot\]'"):
-        one.plot()
-
-
 def test_a_notebook_shows_the_map(translator: Translator) -> None:
     """Catches a fragment without its words, or with markup of theirs."""
     pytest.importorskip("heed.viz.attention_map")

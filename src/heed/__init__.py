@@ -53,7 +53,10 @@ def __getattr__(name: str) -> Any:
         return version("heed")
     if name not in _HOME:
         raise AttributeError(f"module 'heed' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    from heed.errors import needs  # noqa: PLC0415
+
+    with needs("train"):
+        return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -344,7 +344,7 @@ def _draw(folder: Path, translations: Sequence[Translation], format: str, level:
     """Attention of the translations as pictures, numbered like the lines of the split."""
     if not translations:
         return
-    from heed.viz.heatmap import save  # noqa: PLC0415 - matplotlib takes a second, and may be missing
+    from heed.viz.heatmap import save  # noqa: PLC0415 - pictures are seldom wanted
 
     folder.mkdir(parents=True, exist_ok=True)
     for number, one in enumerate(translations, start=1):

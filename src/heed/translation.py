@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from heed.errors import UserError
 from heed.maps import Level, Line, Map, attention_map
 from heed.text.subwords import Subwords
 
@@ -142,10 +141,8 @@ class Translation:
         Raises:
             UserError: matplotlib is not installed.
         """
-        try:
-            from heed.viz.heatmap import heatmap  # noqa: PLC0415 - matplotlib takes a second, and may be missing
-        except ModuleNotFoundError as error:
-            raise UserError(f"plot() needs {error.name}; install it with: pip install 'heed[plot]'") from error
+        from heed.viz.heatmap import heatmap  # noqa: PLC0415 - pictures are seldom wanted
+
         shown = self.shown(level, end)
         return heatmap(shown.weights, shown.src, shown.tgt)
 

@@ -33,6 +33,7 @@ def align() -> None:
 
 def start(name: str) -> None:
     """Run the command `heed-<name>` with the arguments of this process, and leave with its exit code."""
+    from heed.errors import MissingExtra, needs  # noqa: PLC0415
     from heed.signals import end_silently_at_interrupt  # noqa: PLC0415
 
     arguments = sys.argv[1:]
@@ -40,7 +41,13 @@ def start(name: str) -> None:
         print(answer)
         return
     end_silently_at_interrupt()
-    import_module(f"heed.cli.{name}").main()
+    try:
+        with needs("train"):
+            command = import_module(f"heed.cli.{name}").main
+    except MissingExtra as error:
+        print(f"heed-{name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    command()
 
 
 def _answered(name: str, arguments: Sequence[str]) -> str | None:

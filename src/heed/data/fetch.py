@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Literal
-
-import requests
-import urllib3
+from typing import IO, TYPE_CHECKING, Literal
 
 from heed.data.cache import cache_folder
 from heed.data.corpus import Corpus, Pairs
 from heed.data.lines import read_lines
 from heed.data.progress import report
-from heed.errors import UserError
+from heed.errors import UserError, needs
+
+if TYPE_CHECKING:
+    import requests
 
 URL = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
 
@@ -160,6 +160,10 @@ def _fetch(address: str, path: Path) -> None:
 
 def _download(address: str, part: Path) -> None:
     """Receive what is missing of `part`; UserError for everything that networks do."""
+    with needs("train"):  # every command knows this reader by name, and few fetch
+        import requests  # noqa: PLC0415
+        import urllib3  # noqa: PLC0415
+
     try:
         _receive(address, part)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -170,6 +174,8 @@ def _download(address: str, part: Path) -> None:
 
 
 def _receive(address: str, part: Path) -> None:
+    import requests  # noqa: PLC0415
+
     there = part.stat().st_size if part.exists() else 0
     # compressed on the way, bytes would be counted otherwise than in the file
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={there}-"} if there else {})}
@@ -186,7 +192,7 @@ def _receive(address: str, part: Path) -> None:
             _copy(response, file.write, part.stem, there if goes_on else 0)
 
 
-def _copy(response: requests.Response, write: Callable[[bytes], object], name: str, there: int) -> None:
+def _copy(response: "requests.Response", write: Callable[[bytes], object], name: str, there: int) -> None:
     """Hand on every byte of the response, and report how many have come, those that were `there` before included."""
     coming = response.headers.get("Content-Length", "")
     total = there + int(coming) if coming.isdecimal() else None

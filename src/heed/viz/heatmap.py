@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from heed.errors import UserError
+from heed.errors import UserError, needs
 from heed.viz.entries import as_array
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def heatmap(
             f"weights of shape {tuple(weights.shape)} for {len(tgt_words)} produced and {len(src_words)} source words; "
             "expected one row a produced word and one column a source word"
         )
-    require_matplotlib()
-    from heed.viz import drawing  # noqa: PLC0415, as matplotlib takes half a second and may be missing
+    with needs("plot"):
+        from heed.viz import drawing  # noqa: PLC0415 - matplotlib takes half a second
 
     marked = [word + MARK if place in unknown else word for place, word in enumerate(src_words)]
     return drawing.draw(as_array(weights), marked, tgt_words, title, size)
@@ -74,13 +74,3 @@ def save(figure: "matplotlib.figure.Figure", path: Path) -> None:
         raise UserError(f"picture {path} ends in {path.suffix!r}; expected .png or .svg")
     # Twice as fine as on a page, if that is not too large.
     figure.savefig(path, dpi=min(2 * DPI, LARGEST / max(figure.get_size_inches())))
-
-
-def require_matplotlib() -> None:
-    """UserError, with what to install, if matplotlib is missing."""
-    try:
-        import matplotlib.figure  # noqa: F401, PLC0415
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise UserError("drawing needs matplotlib, which is not installed: pip install 'heed[plot]'") from None
