@@ -41,10 +41,15 @@ def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
     return {
         f"{known[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of "
         f"{compared['folder']}{search}, 95 % of the resamples from {one['low']:+.2f} to {one['high']:+.2f}, "
-        f"p = {one['p_value']:.3f}"
+        f"p = {one['p_value']:.3f}{_noted(one)}"
         for key, one in compared.items()
         if key in known
     }
+
+
+def _noted(compared: Mapping[str, Any]) -> str:
+    """What else a person should know of a comparison, which reports of older releases do not say."""
+    return f"; {compared['note']}" if compared.get("note") else ""
 
 
 def over_runs(seeds: Sequence[int], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
