@@ -34,7 +34,7 @@ from tests.support.models import KINDS, build_seq2seq
 
 PAIRS = reverse(train=12, valid=0, test=0, min_len=4, max_len=8).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
-ATTENTIONS: list[dict[str, Any]] = [*({"score": kind} for kind in KINDS), {"heads": 4}]
+ATTENTIONS: list[dict[str, Any]] = [*({"score": kind} for kind in KINDS), {"score": "multi_head", "heads": 4}]
 SEARCHES: dict[str, dict[str, Any]] = {"greedy": {}, "beam": {"beam_size": 3}}
 
 CHINESE = ["我喜欢红色的房子", "他不喜欢小狗", "我们喜欢小猫", "红色的小房子", "他们的狗不小"] * 20
@@ -276,6 +276,19 @@ def test_unknown_words_stay_as_they_were_typed_and_are_marked() -> None:
     assert line.words == ["a", "猫b", "c"]
     assert line.unknown == {1}
     assert line.marked(line.words) == ["a", "猫b⁇", "c"]
+
+
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_text_without_spaces_is_shown_as_it_was_typed(byte_fallback: bool) -> None:
+    """Catches `⁇` for a character, the normal form of another, and bytes of which each is a word."""
+    size = 300 if byte_fallback else 20
+    subwords = Subwords.train(["猫が寝る!", "犬が走る。"] * 5, "unigram", size, byte_fallback=byte_fallback)
+    (line,) = read_lines(["龍が走る！！"], subwords)
+    assert "".join(line.words) == line.text
+    assert line.words[0] == "龍"
+    assert line.unknown == (frozenset() if byte_fallback else {0})
+    assert "" not in line.words
+    assert max(line.word_index) == len(line.words) - 1
 
 
 def test_two_directions_that_divide_a_line_differently_are_not_merged() -> None:
