@@ -8,8 +8,8 @@ from torch import Tensor
 
 from heed.copied import with_source_words
 from heed.maps import Line, read_lines, written_line
-from heed.search.registry import register
 from heed.search.greedy import Hypothesis
+from heed.search.registry import register
 from heed.text.subwords import UNK, Subwords
 from heed.translator import load
 from tests.support.model_folder import write
@@ -66,7 +66,7 @@ def test_each_takes_the_word_that_it_attended_to_itself() -> None:
 
 
 def test_text_without_spaces_is_copied_into_as_well() -> None:
-    """Catches words of both sides that are set apart, and a source character shown as unknown in the place of itself."""
+    """Catches words of both sides that are set apart, and a source character lost on the way."""
     (line,) = read_lines(["ねこが東京がねる。"], KANA, spaced=False)
     assert "東京" in line.words
     place = line.words.index("東京")

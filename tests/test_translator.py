@@ -364,7 +364,7 @@ def draws(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int, n_
 
 
 def test_the_candidates_of_a_line_are_different_texts(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches lists that have a text twice because it was written in other pieces, and a worse one that takes its place."""
+    """Catches lists that have a text twice in other pieces, and a worse one that takes its place."""
     register("in_pieces", n_best=True)(in_pieces)
     register("draws", n_best=True, random=True)(draws)
     spelling = {(30, 31): "an", (32,): "an", (31,): "n", (30,): "a"}

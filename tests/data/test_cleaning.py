@@ -29,6 +29,15 @@ def test_each_fault_is_counted_and_gold_follows_what_stays() -> None:
     }
 
 
+def test_duplicates_stay_if_they_are_wanted() -> None:
+    """Catches a switch that keeps them in one place and counts them as dropped in another."""
+    pairs = Pairs(["a dog", "a dog", "", "a dog"], ["un chien", "un chien", "", "le chien"])
+    kept, report = clean(pairs, keep_duplicates=True)
+    assert kept == Pairs(["a dog", "a dog", "a dog"], ["un chien", "un chien", "le chien"])
+    assert "duplicate" not in report.dropped
+    assert (sum(report.dropped.values()), report.kept) == (1, 3)
+
+
 @given(st.lists(st.tuples(st.text("ab ", max_size=30), st.text("ab ", max_size=30))))
 def test_every_pair_is_either_kept_or_counted(rows: list[tuple[str, str]]) -> None:
     """Would catch a pair that vanishes uncounted, or is counted twice because it has two faults."""

@@ -12,7 +12,7 @@ from heed.cli.aligned_text import Text, check_files, given_text, own_text, write
 from heed.cli.command import Command
 from heed.files import beside
 from heed.maps import Level, Symmetrisation, has_spaces, link_words, read_gold
-from heed.metrics.alignment import Links, alignment_scores, write_pharaoh
+from heed.metrics.alignment import Links, alignment_scores, misfits, write_pharaoh
 from heed.runs.alignment_files import report_path
 from heed.translator import Translator, check_reverse, load
 
@@ -63,6 +63,7 @@ def align(settings: Settings) -> list[Links]:
         scores = alignment_scores(links, gold)._asdict()
         write_file(report_path(output), json.dumps(scores, indent=2) + "\n")
         print("\n".join(f"{NAMES[name]:10} {value:.3f}" for name, value in scores.items()))
+        print("".join(f"{text.gold_name}: {note}\n" for note in misfits(gold, [one.size for one in maps])), end="")
     print(f"{_units(settings, text)}written to {output}")
     return links
 
