@@ -155,7 +155,7 @@ def test_several_references_are_scored_together(translator: Translator, tmp_path
     files = [write_lines(tmp_path / name, lines) for name, lines in (("b.fr", OTHERS), ("own.fr", TARGETS))]
     several = evaluate(translator, search="beam", max_len=12, beam_size=3, references=files)
 
-    optional = [line or None for line in OTHERS]
+    optional: Any = [line or None for line in OTHERS]
     direct = BLEU().corpus_score(found.hypotheses, [TARGETS, optional])
     assert several.hypotheses == found.hypotheses
     assert several.scores["bleu"] == direct.score
@@ -176,7 +176,11 @@ def test_several_references_are_scored_together(translator: Translator, tmp_path
 
 def test_a_translation_that_equals_a_further_reference_is_perfect() -> None:
     """Catches further references that are read and not used; by counting: of two sentences each equals one of two."""
-    given = {"hypotheses": ["a b c d e", "f g h i j"], "references": ["a b c d e", "x y z u v"], "tgt_lang": "en"}
+    given: dict[str, Any] = {
+        "hypotheses": ["a b c d e", "f g h i j"],
+        "references": ["a b c d e", "x y z u v"],
+        "tgt_lang": "en",
+    }
     scores = text_scores(**given, further=[[None, "f g h i j"]])
     assert [scores[name].value for name in ("bleu", "bleu_tokenised", "chrf", "exact")] == pytest.approx([100.0] * 4)
     assert scores["ter"].value == 0

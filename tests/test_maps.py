@@ -21,6 +21,7 @@ from heed.maps import (
     link_words,
     read_gold,
     read_lines,
+    unknown_note,
     word_pieces,
     written_line,
 )
@@ -289,6 +290,15 @@ def test_text_without_spaces_is_shown_as_it_was_typed(byte_fallback: bool) -> No
     assert line.unknown == (frozenset() if byte_fallback else {0})
     assert "" not in line.words
     assert max(line.word_index) == len(line.words) - 1
+
+
+def test_much_that_is_unknown_is_noted() -> None:
+    """Catches alignments of characters that the model has never seen, without a hint; and a hint for a rare name."""
+    subwords = Subwords.train(["a b c"] * 5, "char", 12)
+    assert unknown_note("target", read_lines(["a b c"] * 30 + ["«a c"], subwords)) == []
+    (note,) = unknown_note("target", read_lines(["«a b c»", "a b"], subwords))
+    assert note.startswith("2 of 5 target words hold characters that the model does not know, such as «a: ")
+    assert unknown_note("target", []) == []
 
 
 def test_two_directions_that_divide_a_line_differently_are_not_merged() -> None:

@@ -20,7 +20,7 @@ from heed.data.named import own_corpus
 from heed.data.readers import read_corpus
 from heed.errors import UserError
 from heed.files import write_whole
-from heed.maps import Level, Line, Map, has_spaces, read_gold
+from heed.maps import Level, Line, Map, has_spaces, read_gold, unknown_note
 from heed.metrics.alignment import Gold, alignment_scores, misfits
 from heed.metrics.attention import Health, mean_health
 from heed.metrics.bleu import Further, sentence_bleu
@@ -238,6 +238,8 @@ def evaluate(
         further=further,
         notes=[
             *_of_text(split, pairs),
+            *unknown_note("source", sources),
+            *unknown_note("target", targets),
             *says_nothing(scores, pairs.tgt, text.tgt_lang),
             *_of_gold(gold, sources, targets, f"gold alignment of {text.name}, {split}"),
         ],

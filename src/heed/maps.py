@@ -84,6 +84,22 @@ class Line:
         ]
 
 
+MANY_UNKNOWN = 0.05
+"""The share of unknown words from which on a text is not what the model has learnt to read."""
+
+
+def unknown_note(side: str, lines: Sequence[Line]) -> list[str]:
+    """A line for people if much of a text is unknown to the model: there, links and scores say little."""
+    count, all_words = sum(len(line.unknown) for line in lines), sum(len(line.words) for line in lines)
+    if count <= MANY_UNKNOWN * all_words:
+        return []
+    example = next(line.words[min(line.unknown)] for line in lines if line.unknown)
+    return [
+        f"{count:,} of {all_words:,} {side} words hold characters that the model does not know, such as {example}: it "
+        "has not learnt what to do with them, nor what follows"
+    ]
+
+
 def has_spaces(lines: Iterable[str]) -> bool:
     """Whether white space sets the words of a text apart; decided once for all its lines, which then count alike.
 

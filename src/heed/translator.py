@@ -66,7 +66,8 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
         >>> translator.src_lang, translator.tgt_lang
         ('en', 'fr')
     """
-    folders = [str(model)] if isinstance(model, str | Path) else [str(one) for one in model]
+    given = [model] if isinstance(model, str | Path) else list(model)
+    folders = [str(Path(one).expanduser()) if str(one).startswith("~") else str(one) for one in given]
     loaded = bundle.load_ensemble(folders, device_named(device))
     return Translator(loaded, precision, [Path(folder) for folder in folders])
 

@@ -1,5 +1,7 @@
 """Cleaning: what is dropped is counted by its reason, and what stays keeps its partner."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +69,7 @@ def test_nothing_left_is_one_line_with_the_reasons() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"max_len": 0}, {"max_ratio": 0.5}, {"max_characters": -3}])
-def test_a_limit_that_keeps_nothing_is_refused(wrong: dict[str, int]) -> None:
+def test_a_limit_that_keeps_nothing_is_refused(wrong: dict[str, Any]) -> None:
     ((key, value),) = wrong.items()
     with pytest.raises(UserError, match=f"{key}={value}.*expected 1 or more"):
         clean(FAULTY, **wrong)

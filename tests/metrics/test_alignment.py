@@ -197,3 +197,5 @@ def test_gold_of_another_division_into_words_is_noticed() -> None:
     sizes = [(count, count + 2) for count in range(3, 33)]
     found = misfits([one_pair(count) for count, _ in sizes], sizes)
     assert [note.partition(" is linked in 0 of 30 lines")[0] for note in found] == ["the last target word"]
+    some = [one_pair(count + 2 * (count % 7 == 0)) for count, _ in sizes]
+    assert len(misfits(some, [(target, target) for _, target in sizes])) == 2

@@ -70,7 +70,7 @@ def misfits(gold: Sequence[Gold], sizes: Sequence[tuple[int, int]]) -> list[str]
 
 def _unlinked_ends(pairs: Sequence[tuple[Links, tuple[int, int]]], side: int, name: str) -> str:
     linked = sum(size[side] - 1 in {link[side] for link in links} for links, size in pairs)
-    if linked > len(pairs) / 20:
+    if linked > len(pairs) / 4:
         return ""
     return (
         f"the last {name} word is linked in {linked:,} of {len(pairs):,} lines: they seem to count the words of a text "

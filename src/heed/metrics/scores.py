@@ -189,7 +189,8 @@ def rank(chosen: Metric, scores: Mapping[str, int | float]) -> tuple[float, ...]
 def _with_signature(
     scorer: SacreMetric, hypotheses: Sequence[str], references: Sequence[str], further: Further
 ) -> Scored:
-    value = float(scorer.corpus_score(hypotheses, [references, *further]).score)
+    several: Any = [references, *further]  # sacreBLEU takes None too, but its annotation says otherwise
+    value = float(scorer.corpus_score(hypotheses, several).score)
     return Scored(value, str(scorer.get_signature()))
 
 
@@ -222,8 +223,13 @@ def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: st
     return Scored(100 * equal / len(references), f"nrefs:{count}|case:mixed|space:stripped")
 
 
-class _Computes(Compute, ComputeFurther, Protocol):
-    """Both in one."""
+@runtime_checkable
+class _Computes(Protocol):
+    """A `Compute` and a `ComputeFurther` in one."""
+
+    def __call__(
+        self, *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()
+    ) -> Scored: ...
 
 
 def _of_texts(

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from sacrebleu.metrics.base import Metric
@@ -58,7 +58,7 @@ def paired_bootstrap(
     logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells every step
     os.environ["SACREBLEU_SEED"] = str(SEED)  # nothing but the environment tells sacreBLEU
     metrics: dict[str, Metric] = {"bleu": bleu_metric(tgt_lang), "chrf": CHRF()}
-    several = [references, *further]
+    several: Any = [references, *further]
     test = PairedTest([("", others), ("", hypotheses)], metrics, several, test_type="bs", n_samples=RESAMPLES)
     signatures, results = test()
     compared = {}
@@ -88,9 +88,7 @@ def _note(sentences: int) -> str:
     return f"{sentences} {'sentence decides' if sentences == 1 else 'sentences decide'} nothing; take {ENOUGH} or more"
 
 
-def _interval(
-    metric: Metric, hypotheses: Sequence[str], others: Sequence[str], references: Further
-) -> tuple[float, float]:
+def _interval(metric: Metric, hypotheses: Sequence[str], others: Sequence[str], references: Any) -> tuple[float, float]:
     """Bounds of the difference over the resamples that the test draws; sacreBLEU gives them for each system alone."""
     counts = [np.array(metric._extract_corpus_statistics(lines, references)) for lines in (hypotheses, others)]
     drawn = np.random.default_rng(SEED).choice(len(hypotheses), size=(RESAMPLES, len(hypotheses)))

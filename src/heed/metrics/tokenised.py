@@ -5,7 +5,7 @@ It is another number than BLEU of plain, cased text: neither can be put beside t
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sacrebleu.metrics.bleu import BLEU
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
@@ -40,7 +40,7 @@ def tokenised_bleu(
     if code not in KNOWN:
         return Tokenised(None, f"left out: {tool} has no rules for the language {code or '(not named)'}")
     metric = BLEU(tokenize="none", lowercase=True, force=True)
-    each = [moses(references, code), *(_moses_or_none(lines, code) for lines in further)]
+    each: Any = [moses(references, code), *(_moses_or_none(lines, code) for lines in further)]
     score = metric.corpus_score(moses(hypotheses, code), each).score
     return Tokenised(float(score), f"{metric.get_signature()}, after {tool} lc, norm and tok for {code}")
 
