@@ -203,6 +203,8 @@ def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
     assert [note[:44] for note in notes] == [
         "test: the source is cut into subwords alread",
         "test: the target is cut into subwords alread",
+        "30 of 120 source words hold characters that ",
+        "60 of 60 target words hold characters that t",
         "BLEU is 0.00: no translation has four words ",
         "gold alignment of x, test: no link of 30 lin",
     ]
