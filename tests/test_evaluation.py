@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sacrebleu.metrics.bleu import BLEU
 
 from heed.data.corpus import Corpus, Pairs
 from heed.errors import UserError
@@ -144,6 +145,71 @@ def test_two_systems_are_compared_on_the_same_text(translator: Translator, tmp_p
     shorter = Corpus("x", "en", "fr", {"test": lambda: Pairs(SOURCES[:2], TARGETS[:2])})
     with pytest.raises(UserError, match="have other references; only translations of the same text compare"):
         compare(found, evaluate(translator, shorter, max_len=3))
+
+
+OTHERS = ["un chien jappe", "le chat regarde un chien", "", "", "la maison est rouge", "un minou"]
+
+
+def test_several_references_are_scored_together(translator: Translator, tmp_path: Path, found: Evaluation) -> None:
+    """Catches a best match that is not looked for, an empty line taken for a translation, and a file counted twice."""
+    files = [write_lines(tmp_path / name, lines) for name, lines in (("b.fr", OTHERS), ("own.fr", TARGETS))]
+    several = evaluate(translator, search="beam", max_len=12, beam_size=3, references=files)
+
+    optional: Any = [line or None for line in OTHERS]
+    direct = BLEU().corpus_score(found.hypotheses, [TARGETS, optional])
+    assert several.hypotheses == found.hypotheses
+    assert several.scores["bleu"] == direct.score
+    for name in ("bleu", "chrf", "ter", "exact", "bleu_tokenised"):
+        assert several.scores[f"{name}_signature"].startswith("nrefs:var|")
+        assert found.scores[f"{name}_signature"].startswith("nrefs:1|")
+    assert several.scores["chrf"] >= found.scores["chrf"]
+    assert several.scores["perplexity"] == found.scores["perplexity"]
+    for number, (both, one) in enumerate(zip(several.sentences, found.sentences, strict=True)):
+        if TARGETS[number]:
+            references = [TARGETS[number], *([OTHERS[number]] if OTHERS[number] else [])]
+            effective = BLEU(effective_order=True).sentence_score(found.hypotheses[number], references)
+            assert both.bleu == effective.score >= one.bleu - 1e-9
+    with pytest.raises(UserError, match="have other references"):
+        compare(several, found)
+    assert compare(several, several)["bleu"].difference == 0
+
+
+def test_a_translation_that_equals_a_further_reference_is_perfect() -> None:
+    """Catches further references that are read and not used; by counting: of two sentences each equals one of two."""
+    given: dict[str, Any] = {
+        "hypotheses": ["a b c d e", "f g h i j"],
+        "references": ["a b c d e", "x y z u v"],
+        "tgt_lang": "en",
+    }
+    scores = text_scores(**given, further=[[None, "f g h i j"]])
+    assert [scores[name].value for name in ("bleu", "bleu_tokenised", "chrf", "exact")] == pytest.approx([100.0] * 4)
+    assert scores["ter"].value == 0
+    assert text_scores(**given)["exact"].value == 50
+
+
+def test_files_of_references_that_do_not_fit_are_refused(translator: Translator, tmp_path: Path) -> None:
+    """Catches references of another text, and a traceback for a file that is not there."""
+    short = write_lines(tmp_path / "short.fr", OTHERS[:3])
+    with pytest.raises(UserError, match=r"references: .*short\.fr has 3 lines, and the split has 6"):
+        evaluate(translator, references=[short])
+    with pytest.raises(UserError, match=r"none\.fr"):
+        evaluate(translator, references=[tmp_path / "none.fr"])
+
+
+def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
+    """Catches a BLEU of pieces or of one-word lines, and an alignment error of another count, without a word."""
+    pairs = Pairs(["a d@@ og barks"] * 30, ["chi@@ en"] * 30, ["1-1"] * 30)
+    notes = evaluate(translator, Corpus("x", "en", "fr", {"test": lambda: pairs}), max_len=3).notes
+    assert [note[:44] for note in notes] == [
+        "test: the source is cut into subwords alread",
+        "test: the target is cut into subwords alread",
+        "30 of 120 source words hold characters that ",
+        "60 of 60 target words hold characters that t",
+        "BLEU is 0.00: no translation has four words ",
+        "gold alignment of x, test: no link of 30 lin",
+    ]
+    (note,) = evaluate(translator, max_len=3).report["notes"]
+    assert note.startswith("BLEU is 0.00 because it counts four words in a row, and references have 3.0 on average")
 
 
 class TestFolder:

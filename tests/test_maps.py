@@ -21,6 +21,7 @@ from heed.maps import (
     link_words,
     read_gold,
     read_lines,
+    unknown_note,
     word_pieces,
     written_line,
 )
@@ -276,6 +277,28 @@ def test_unknown_words_stay_as_they_were_typed_and_are_marked() -> None:
     assert line.words == ["a", "猫b", "c"]
     assert line.unknown == {1}
     assert line.marked(line.words) == ["a", "猫b⁇", "c"]
+
+
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_text_without_spaces_is_shown_as_it_was_typed(byte_fallback: bool) -> None:
+    """Catches `⁇` for a character, the normal form of another, and bytes of which each is a word."""
+    size = 300 if byte_fallback else 20
+    subwords = Subwords.train(["猫が寝る!", "犬が走る。"] * 5, "unigram", size, byte_fallback=byte_fallback)
+    (line,) = read_lines(["龍が走る！！"], subwords)
+    assert "".join(line.words) == line.text
+    assert line.words[0] == "龍"
+    assert line.unknown == (frozenset() if byte_fallback else {0})
+    assert "" not in line.words
+    assert max(line.word_index) == len(line.words) - 1
+
+
+def test_much_that_is_unknown_is_noted() -> None:
+    """Catches alignments of characters that the model has never seen, without a hint; and a hint for a rare name."""
+    subwords = Subwords.train(["a b c"] * 5, "char", 12)
+    assert unknown_note("target", read_lines(["a b c"] * 30 + ["«a c"], subwords)) == []
+    (note,) = unknown_note("target", read_lines(["«a b c»", "a b"], subwords))
+    assert note.startswith("2 of 5 target words hold characters that the model does not know, such as «a: ")
+    assert unknown_note("target", []) == []
 
 
 def test_two_directions_that_divide_a_line_differently_are_not_merged() -> None:

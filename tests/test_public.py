@@ -18,7 +18,8 @@ NAMES = "load train evaluate align Translator Translation Evaluation Run UserErr
 SETTINGS = {
     "train": """
         batches.sentences batches.tokens checkpoint_steps cleaning.max_characters cleaning.max_len cleaning.max_ratio
-        clip_norm corpus.name corpus.reader corpus.src_lang corpus.test corpus.tgt_lang corpus.train corpus.valid
+        cleaning.keep_duplicates clip_norm corpus.name corpus.reader
+        corpus.src_lang corpus.test corpus.tgt_lang corpus.train corpus.valid
         curve_steps device distributed early_stop.min_delta early_stop.patience ema average_last guided_attention
         heatmaps label_smoothing matmul_precision metric model.attended_dim model.attention.att_dim
         model.attention.score model.bidirectional model.dec_layers model.dropout model.emb_dim model.enc_dim
@@ -31,9 +32,13 @@ SETTINGS = {
         word_dropout
     """,
     "evaluate": """
-        batch_size device end format heatmaps level model output search.max_len search.name seeds split versus
+        batch_size device end format heatmaps level model output references search.max_len search.name
+        search.no_repeat_ngram seeds split versus
     """,
-    "translate": "batch_size device interactive model precision search.max_len search.name show_attention",
+    "translate": """
+        batch_size device interactive model precision replace_unk search.max_len search.name search.no_repeat_ngram
+        show_attention
+    """,
     "align": """
         batch_size device gold level model output reverse source split symmetrisation target threshold weights
     """,

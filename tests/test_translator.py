@@ -350,6 +350,46 @@ def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) ->
         register("last_word_first")(greedy)
 
 
+def in_pieces(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int, n_best: int = 9) -> Any:
+    """Four hypotheses of a sentence; the first two write one text: the letters a and n, and the piece `an`."""
+    weights = torch.full((3, src.size(1)), 1 / src.size(1))
+    ids = [[30, 31], [32], [31], [30]]
+    each = [Hypothesis(one, -float(rank), weights[: len(one) + 1]) for rank, one in enumerate(ids)]
+    return [each[:n_best] for _ in src]
+
+
+def draws(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int, n_best: int = 9) -> Any:
+    """The same, as if they were drawn."""
+    return in_pieces(model, src, src_len, bos_id, eos_id, n_best)
+
+
+def test_the_candidates_of_a_line_are_different_texts(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches lists that have a text twice in other pieces, and a worse one that takes its place."""
+    register("in_pieces", n_best=True)(in_pieces)
+    register("draws", n_best=True, random=True)(draws)
+    spelling = {(30, 31): "an", (32,): "an", (31,): "n", (30,): "a"}
+    monkeypatch.setattr(
+        type(translator.bundle.tgt), "spell", lambda self, words: [spelling[tuple(ids)] for ids in words]
+    )
+    monkeypatch.setattr(type(translator.bundle.tgt), "word_index", lambda self, ids: [0] * len(ids))
+
+    found = translator.translate("a dog", "in_pieces")
+    assert found.others == ()
+    found = translator.translate("a dog", "in_pieces", n_best=None)
+    assert [(one.text, one.score) for one in found.candidates] == [("an", 0.0), ("n", -2.0), ("a", -3.0)]
+    assert [one.text for one in translator.translate("a dog", "draws", n_best=2).candidates] == ["an", "an"]
+
+
+def test_a_list_is_filled_from_the_beam(translator: Translator) -> None:
+    """Catches a list that is short because two of the best are one text, although the beam has others."""
+    for line in SOURCES:
+        whole = [one.text for one in translator.translate(line, "beam", n_best=None, beam_size=6, max_len=9).candidates]
+        assert len(set(whole)) == len(whole)
+        for count in (2, 3):
+            some = translator.translate(line, "beam", n_best=count, beam_size=6, max_len=9)
+            assert [one.text for one in some.candidates] == whole[:count]
+
+
 def test_a_line_too_long_is_cut_and_logged(
     translator: Translator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from heed.data.corpus import Corpus, Pairs
+from heed.data.lines import existing, read_lines
+from heed.data.marks import mark_note, subword_mark
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus
 from heed.errors import UserError
 from heed.files import write_whole
-from heed.maps import Level, Line, Map, has_spaces, read_gold
-from heed.metrics.alignment import Gold, alignment_scores
+from heed.maps import Level, Line, Map, has_spaces, read_gold, unknown_note
+from heed.metrics.alignment import Gold, alignment_scores, misfits
 from heed.metrics.attention import Health, mean_health
-from heed.metrics.bleu import sentence_bleu
-from heed.metrics.scores import text_scores
+from heed.metrics.bleu import Further, sentence_bleu
+from heed.metrics.scores import says_nothing, text_scores
 from heed.metrics.significance import Comparison, paired_bootstrap
 from heed.runs.evaluation_folder import (
     GALLERY,
@@ -72,6 +74,8 @@ class Evaluation:
         attention: how well formed attention is on the references (`reference`) and on the translations (`hypothesis`).
         seconds: spent on the translations.
         versus: the comparison with another system, as report.json has it, or None.
+        further: other references, each a list with one for every sentence, or None for a sentence that it lacks.
+        notes: lines that a person should read beside the scores.
     """
 
     corpus: str
@@ -86,6 +90,8 @@ class Evaluation:
     attention: Mapping[str, Health] = field(repr=False)
     seconds: float = field(repr=False)
     versus: Mapping[str, Any] | None = None
+    further: Further = field(default=(), repr=False)
+    notes: Sequence[str] = ()
 
     @property
     def sources(self) -> list[str]:
@@ -111,14 +117,17 @@ class Evaluation:
     def sentences(self) -> list[SentenceScores]:
         """The numbers of each sentence."""
         attention = [one.health() for one in self.maps]
+        others = [[lines[number] for lines in self.further] for number in range(len(self.forced))]
         return [
             SentenceScores(
-                bleu=_sentence_bleu(translation.text, reference.text, self.tgt_lang),
+                bleu=_sentence_bleu(translation.text, reference.text, self.tgt_lang, further),
                 log_probability=reference.score,
                 entropy=health.entropy if health.tgt_len else math.nan,
                 coverage=health.coverage if health.tgt_len else math.nan,
             )
-            for translation, reference, health in zip(self.translations, self.forced, attention, strict=True)
+            for translation, reference, health, further in zip(
+                self.translations, self.forced, attention, others, strict=True
+            )
         ]
 
     @property
@@ -132,6 +141,7 @@ class Evaluation:
             **self.scores,
             "attention": {side: health._asdict() for side, health in self.attention.items()},
             "versus": self.versus,
+            "notes": list(self.notes),
             "sentences_per_second": len(self.translations) / self.seconds,
         }
 
@@ -145,6 +155,7 @@ def evaluate(
     n_best: int | None = None,
     batch_size: int | None = None,
     versus: str | Path | None = None,
+    references: Sequence[str | Path] = (),
     progress: Progress | None = None,
     **settings: Any,
 ) -> Evaluation:
@@ -162,6 +173,8 @@ def evaluate(
         batch_size: as for `Translator.translate` and `Translator.force`. The results do not depend on it.
         versus: another system that was evaluated on this split: its model folder, or the folder that `write` made. The
             difference of both is tested by paired bootstrap resampling.
+        references: files of further translations of the sources, line for line, beside those of the corpus. BLEU, chrF,
+            TER and exact matches are then of all of them; an empty line is a translation that is not there.
         progress: called with the lines translated and all lines after each batch.
         settings: those of the search.
 
@@ -183,6 +196,7 @@ def evaluate(
     if split not in text.splits:
         raise UserError(f"corpus {text.name} has no {split} split; give split={' or '.join(text.splits)}")
     pairs = text.read(split)
+    further = _further(references, pairs.tgt)
     others = _others(versus, split, None if corpus is None else text.name, pairs.tgt) if versus else None
     sources, targets = _lines(translator, pairs)
     gold = _gold(pairs, sources, targets, f"gold alignment of {text.name}, {split}")
@@ -200,6 +214,7 @@ def evaluate(
     )
     seconds = time.perf_counter() - started
     hypotheses, maps = [one.text for one in translations], [one.map() for one in forced]
+    scores = _text_scores(hypotheses, pairs.tgt, text.tgt_lang, further)
     return Evaluation(
         corpus=text.name,
         split=split,
@@ -207,7 +222,7 @@ def evaluate(
         tgt_lang=text.tgt_lang,
         search=described,
         scores={
-            **_text_scores(hypotheses, pairs.tgt, text.tgt_lang),
+            **scores,
             "perplexity": perplexity(forced),
             "aer": None if gold is None else alignment_scores([one.links() for one in maps], gold).aer,
         },
@@ -219,7 +234,15 @@ def evaluate(
             "hypothesis": mean_health([one.map().health() for one in translations]),
         },
         seconds=seconds,
-        versus=others and _versus(str(versus), others, hypotheses, pairs.tgt, text.tgt_lang),
+        versus=others and _versus(str(versus), others, hypotheses, pairs.tgt, text.tgt_lang, further),
+        further=further,
+        notes=[
+            *_of_text(split, pairs),
+            *unknown_note("source", sources),
+            *unknown_note("target", targets),
+            *says_nothing(scores, pairs.tgt, text.tgt_lang),
+            *_of_gold(gold, sources, targets, f"gold alignment of {text.name}, {split}"),
+        ],
     )
 
 
@@ -236,10 +259,40 @@ def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str
     return read_corpus({"reader": corpus} if isinstance(corpus, str) else corpus)
 
 
-def _text_scores(hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> dict[str, Any]:
+def _further(paths: Sequence[str | Path], references: Sequence[str]) -> list[list[str | None]]:
+    """The lines of each file, None for an empty one; a file of the corpus's own references is left out."""
+    each = [read_lines(existing(str(Path(path).expanduser()))) for path in paths]
+    for path, lines in zip(paths, each, strict=True):
+        if len(lines) != len(references):
+            raise UserError(
+                f"references: {path} has {len(lines)} lines, and the split has {len(references)}; expected a line for "
+                "each"
+            )
+    return [[line if line.strip() else None for line in lines] for lines in each if lines != list(references)]
+
+
+def _of_text(split: str, pairs: Pairs) -> Iterator[str]:
+    """Notes on text that is no plain text."""
+    for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
+        if mark := subword_mark(lines):
+            yield mark_note(f"{split}: the {side}", mark)
+
+
+def _of_gold(gold: Sequence[Gold] | None, sources: Sequence[Line], targets: Sequence[Line], name: str) -> list[str]:
+    """Notes on gold alignments that do not fit."""
+    if gold is None:
+        return []
+    sizes = [(len(src.words), len(tgt.words)) for src, tgt in zip(sources, targets, strict=True)]
+    return [f"{name}: {note}" for note in misfits(gold, sizes)]
+
+
+def _text_scores(
+    hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further
+) -> dict[str, Any]:
     """Every score that is computed from texts, with its signature, by the names that report.json has."""
     report: dict[str, Any] = {}
-    for name, scored in text_scores(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang).items():
+    scores = text_scores(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang, further=further)
+    for name, scored in scores.items():
         report |= {name: scored.value, f"{name}_signature": scored.signature}
     return report
 
@@ -260,13 +313,17 @@ def compare(one: Evaluation, other: Evaluation) -> dict[str, Comparison]:
     Raises:
         UserError: they are not of the same references.
     """
-    if one.references != other.references:
+    if (one.references, one.further) != (other.references, other.further):
         raise UserError(
             f"evaluations of {one.corpus}, {one.split} and of {other.corpus}, {other.split} have other references; "
             "only translations of the same text compare"
         )
     return paired_bootstrap(
-        hypotheses=one.hypotheses, others=other.hypotheses, references=one.references, tgt_lang=one.tgt_lang
+        hypotheses=one.hypotheses,
+        others=other.hypotheses,
+        references=one.references,
+        tgt_lang=one.tgt_lang,
+        further=one.further,
     )
 
 
@@ -390,11 +447,20 @@ def _others(versus: str | Path, split: str, corpus: str | None, references: Sequ
 
 
 def _versus(
-    folder: str, others: _Others, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str
+    folder: str,
+    others: _Others,
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    tgt_lang: str,
+    further: Further,
 ) -> dict[str, Any]:
-    compared = paired_bootstrap(hypotheses=hypotheses, others=others.texts, references=references, tgt_lang=tgt_lang)
+    compared = paired_bootstrap(
+        hypotheses=hypotheses, others=others.texts, references=references, tgt_lang=tgt_lang, further=further
+    )
     return {"folder": folder, "search": others.search, **{name: one._asdict() for name, one in compared.items()}}
 
 
-def _sentence_bleu(hypothesis: str, reference: str, tgt_lang: str) -> float:
-    return sentence_bleu(hypothesis=hypothesis, reference=reference, tgt_lang=tgt_lang) if reference else math.nan
+def _sentence_bleu(hypothesis: str, reference: str, tgt_lang: str, further: Sequence[str | None]) -> float:
+    if not reference:
+        return math.nan
+    return sentence_bleu(hypothesis=hypothesis, reference=reference, tgt_lang=tgt_lang, further=further)

@@ -88,6 +88,7 @@ class Cleaning:
     max_len: Annotated[int, Field(ge=1)] = 100
     max_ratio: Annotated[float, Field(ge=1)] = 3.0
     max_characters: Annotated[int, Field(ge=1)] = 1000
+    keep_duplicates: bool = False
 
 
 @dataclass(frozen=True)

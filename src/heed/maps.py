@@ -84,6 +84,22 @@ class Line:
         ]
 
 
+MANY_UNKNOWN = 0.05
+"""The share of unknown words from which on a text is not what the model has learnt to read."""
+
+
+def unknown_note(side: str, lines: Sequence[Line]) -> list[str]:
+    """A line for people if much of a text is unknown to the model: there, links and scores say little."""
+    count, all_words = sum(len(line.unknown) for line in lines), sum(len(line.words) for line in lines)
+    if count <= MANY_UNKNOWN * all_words:
+        return []
+    example = next(line.words[min(line.unknown)] for line in lines if line.unknown)
+    return [
+        f"{count:,} of {all_words:,} {side} words hold characters that the model does not know, such as {example}: it "
+        "has not learnt what to do with them, nor what follows"
+    ]
+
+
 def has_spaces(lines: Iterable[str]) -> bool:
     """Whether white space sets the words of a text apart; decided once for all its lines, which then count alike.
 
@@ -117,7 +133,7 @@ def _read_line(line: str, pieces: list[list[int]], subwords: Subwords, spaced: b
     if spaced:
         words, index = split_words(line), [word for word, own in enumerate(pieces) for _ in own]
     else:
-        words, index = _pieces_as_words(_shown_pieces(ids, subwords))
+        words, index = _pieces_as_words(_typed_pieces(line, pieces, subwords))
     unknown = frozenset(word for word, piece in zip(index, ids, strict=True) if piece == UNK)
     return Line(line, ids[:longest], words, index[:longest], unknown)
 
@@ -208,12 +224,23 @@ def _shown_pieces(ids: Sequence[int], subwords: Subwords) -> list[str]:
     return [UNKNOWN if i == UNK else piece for i, piece in zip(ids, subwords.pieces(ids), strict=True)]
 
 
+def _typed_pieces(line: str, pieces: Sequence[Sequence[int]], subwords: Subwords) -> list[str]:
+    """What each piece stands for in the line as it was typed."""
+    typed: list[str] = []
+    for word, ids in zip(split_words(line), pieces, strict=True):
+        surfaces = subwords.surfaces(word)
+        whole = "".join(surfaces) == word and len(surfaces) == len(ids)
+        typed += surfaces if whole else _shown_pieces(ids, subwords)
+    return typed
+
+
 def _pieces_as_words(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Pieces as the words of a text without spaces: one that shows nothing belongs to what follows."""
     words: list[str] = []
     index = []
     for piece in pieces:
         text = piece.removeprefix(SPACE)
-        if words and not words[-1]:  # the mark of a space, alone: it belongs to what follows
+        if words and not words[-1]:  # the mark of a space, alone, or the first bytes of a character
             words[-1] = text
         else:
             words.append(text)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from heed import bundle
 from heed.bundle import Bundle
+from heed.copied import with_source_words
 from heed.data.encoded import LONGEST
 from heed.errors import UserError
 from heed.maps import UNSPACED, Level, Line, Symmetrisation, has_spaces, link_words, read_lines, written_line
@@ -65,7 +66,8 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
         >>> translator.src_lang, translator.tgt_lang
         ('en', 'fr')
     """
-    folders = [str(model)] if isinstance(model, str | Path) else [str(one) for one in model]
+    given = [model] if isinstance(model, str | Path) else list(model)
+    folders = [str(Path(one).expanduser()) if str(one).startswith("~") else str(one) for one in given]
     loaded = bundle.load_ensemble(folders, device_named(device))
     return Translator(loaded, precision, [Path(folder) for folder in folders])
 
@@ -132,6 +134,7 @@ class Translator:
         *,
         n_best: int | None = ...,
         prefix: str | Sequence[str] | None = ...,
+        replace_unk: bool = ...,
         batch_size: int | None = ...,
         progress: Progress | None = ...,
         **settings: Any,
@@ -145,6 +148,7 @@ class Translator:
         *,
         n_best: int | None = ...,
         prefix: str | Sequence[str] | None = ...,
+        replace_unk: bool = ...,
         batch_size: int | None = ...,
         progress: Progress | None = ...,
         **settings: Any,
@@ -157,6 +161,7 @@ class Translator:
         *,
         n_best: int | None = 1,
         prefix: str | Sequence[str] | None = None,
+        replace_unk: bool = False,
         batch_size: int | None = None,
         progress: Progress | None = None,
         **settings: Any,
@@ -166,10 +171,13 @@ class Translator:
         Args:
             text: a line of text, or any number of lines. An empty line stays empty, whatever its prefix.
             search: `greedy`, `beam`, `sample`, or the name of a registered search.
-            n_best: the number of translations of each line in `candidates`; None: as many as the search finds.
+            n_best: the number of translations of each line in `candidates`; None: as many as the search finds. They are
+                different texts, and fewer if the search finds no more; those of `sample` are draws, which may be equal.
             prefix: how the translation begins: one for all lines, or one for each. Its words are whole words: what
                 follows is a new word or a punctuation mark, and never more letters of the last word, except in scripts
                 that are written without spaces. A prefix of another spelling than the vocabulary's is normalised.
+            replace_unk: replace each `<unk>` that the model writes by the source word that it attended to most, as that
+                was typed.
             batch_size: hypotheses that grow at once; None: 256. The translations do not depend on it.
             progress: called with the lines done and all lines after each batch.
             settings: those of the search, as `beam_size=8`, `length_penalty=0.6`, `temperature=0.7`, `max_len=100`.
@@ -192,7 +200,14 @@ class Translator:
         given = [text] if isinstance(text, str) else list(text)
         lines = read_source(given, self.bundle.src)
         results = self.search_lines(
-            lines, search, n_best=n_best, prefix=prefix, batch_size=batch_size, progress=progress, **settings
+            lines,
+            search,
+            n_best=n_best,
+            prefix=prefix,
+            replace_unk=replace_unk,
+            batch_size=batch_size,
+            progress=progress,
+            **settings,
         )
         return results[0] if isinstance(text, str) else results
 
@@ -203,6 +218,7 @@ class Translator:
         *,
         n_best: int | None = 1,
         prefix: str | Sequence[str] | None = None,
+        replace_unk: bool = False,
         batch_size: int | None = None,
         progress: Progress | None = None,
         precision: Precision | None = None,
@@ -218,6 +234,8 @@ class Translator:
         """
         named = search_named(search)
         bound = named.bind(settings, n_best)
+        if n_best is not None and 1 < n_best < bound.get("beam_size", 0):
+            bound["n_best"] = None  # as many as the beam has, for some may be the same text in other pieces
         model = self._searching(named.random, precision or self.precision)
         prefixes = self._prefixes(named, prefix, len(lines))
         empty = [Hypothesis([], 0.0, torch.zeros(0, 1))]
@@ -225,7 +243,8 @@ class Translator:
         for batch in searched(model, lines, partial(named.run, bound), per_batch(batch_size, bound), prefixes):
             hypotheses |= batch
             _report(progress, len(hypotheses), len(lines))
-        return [self._translation(line, hypotheses[index], spaced) for index, line in enumerate(lines)]
+        several = (self._translations(line, hypotheses[index], spaced, replace_unk) for index, line in enumerate(lines))
+        return [_first(each if named.random else _different(each), n_best) for each in several]
 
     @overload
     def force(  # type: ignore[overload-overlap]  # a str is lines of one letter each, too
@@ -427,13 +446,17 @@ class Translator:
     def _sides(self) -> tuple[tuple[Subwords, Subwords], tuple[str, str]]:
         return (self.bundle.src, self.bundle.tgt), (self.src_lang, self.tgt_lang)
 
-    def _translation(self, source: Line, several: Sequence[Hypothesis], spaced: bool | None) -> Translation:
-        lines = [written_line(one.ids, self.bundle.tgt, spaced) for one in several]
-        best, *others = (
-            Translation(line.text, one.score, source, line, one.attention, *self._sides)
-            for line, one in zip(lines, several, strict=True)
-        )
-        return replace(best, others=tuple(others)) if others else best
+    def _translations(
+        self, source: Line, several: Sequence[Hypothesis], spaced: bool | None, replace_unk: bool
+    ) -> list[Translation]:
+        translations = []
+        for one in several:
+            line = written_line(one.ids, self.bundle.tgt, spaced)
+            if replace_unk:
+                are_words = has_spaces([line.text]) if spaced is None else spaced
+                line = with_source_words(line, one.attention, source, self.bundle.tgt, are_words)
+            translations.append(Translation(line.text, one.score, source, line, one.attention, *self._sides))
+        return translations
 
     def _prefixes(
         self, named: Search, prefix: str | Sequence[str] | None, count: int
@@ -526,6 +549,20 @@ def check_lengths(sources: Sequence[str], targets: Sequence[str]) -> None:
     """
     if len(sources) != len(targets):
         raise UserError(f"{len(sources)} sources and {len(targets)} targets; expected a target for each source")
+
+
+def _different(several: Sequence[Translation]) -> list[Translation]:
+    """Without those whose text is that of a better one: a text can be written in several ways in pieces."""
+    best: dict[str, Translation] = {}
+    for one in several:
+        best.setdefault(one.text, one)
+    return list(best.values())
+
+
+def _first(several: Sequence[Translation], n_best: int | None) -> Translation:
+    """The best translation, and in its `others` the next ones, up to `n_best` in all."""
+    best, *others = several[:n_best]
+    return replace(best, others=tuple(others)) if others else best
 
 
 def _positive(batch_size: int | None, default: int) -> int:

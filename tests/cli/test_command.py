@@ -105,6 +105,10 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         ([], "model: has no value; give model=…"),
         (["translate"], "translate: not a setting; write key=value"),
         (["model=x", "search=greedy,beam"], "add --multirun"),
+        (
+            ["model=my,model"],
+            "model=my,model: several values; add --multirun to try each, or type \"model='my,model'\"",
+        ),
         (["model=x", "batch_size=${nowhere}"], "nowhere"),
         (["--sentences", "3", "model=x"], "settings are written key=value, without dashes"),
         (["--cfg", "everything"], "invalid choice: 'everything'"),
@@ -131,6 +135,27 @@ def test_a_value_arrives_as_it_is_typed(enter: Enter, task: Recorder, model: str
     assert enter(f"model={typed}") == 0
     (settings,) = task.settings
     assert settings.model == model
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("[~/a (b),été/c's]", ["{home}/a (b)", "été/c's"]),
+        ("[~/a, ~/b]", ["{home}/a", "{home}/b"]),
+        ("~/runs/x", "{home}/runs/x"),
+        ("~", "~"),
+        ("a/~/b", "a/~/b"),
+    ],
+)
+def test_paths_below_home_and_in_lists_arrive_too(
+    enter: Enter, task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str, expected: str | list[str]
+) -> None:
+    """Catches a folder called ~, which a shell leaves behind `key=`, and lists that are read as one text."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert enter(f"model={typed}") == 0
+    (settings,) = task.settings
+    filled = [each.format(home=tmp_path) for each in ([expected] if isinstance(expected, str) else expected)]
+    assert settings.model == (filled[0] if isinstance(expected, str) else filled)
 
 
 def test_what_the_user_can_mend_is_one_line(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:

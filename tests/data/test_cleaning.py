@@ -1,5 +1,7 @@
 """Cleaning: what is dropped is counted by its reason, and what stays keeps its partner."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,15 @@ def test_each_fault_is_counted_and_gold_follows_what_stays() -> None:
         "length ratio over 2.5": 1,
         "duplicate": 1,
     }
+
+
+def test_duplicates_stay_if_they_are_wanted() -> None:
+    """Catches a switch that keeps them in one place and counts them as dropped in another."""
+    pairs = Pairs(["a dog", "a dog", "", "a dog"], ["un chien", "un chien", "", "le chien"])
+    kept, report = clean(pairs, keep_duplicates=True)
+    assert kept == Pairs(["a dog", "a dog", "a dog"], ["un chien", "un chien", "le chien"])
+    assert "duplicate" not in report.dropped
+    assert (sum(report.dropped.values()), report.kept) == (1, 3)
 
 
 @given(st.lists(st.tuples(st.text("ab ", max_size=30), st.text("ab ", max_size=30))))
@@ -58,7 +69,7 @@ def test_nothing_left_is_one_line_with_the_reasons() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"max_len": 0}, {"max_ratio": 0.5}, {"max_characters": -3}])
-def test_a_limit_that_keeps_nothing_is_refused(wrong: dict[str, int]) -> None:
+def test_a_limit_that_keeps_nothing_is_refused(wrong: dict[str, Any]) -> None:
     ((key, value),) = wrong.items()
     with pytest.raises(UserError, match=f"{key}={value}.*expected 1 or more"):
         clean(FAULTY, **wrong)

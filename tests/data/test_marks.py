@@ -1,11 +1,12 @@
 """Text that was cut into subwords before is noticed, and other text is not."""
 
+import subprocess
 from functools import partial
 
 import pytest
 
 from heed.data.corpus import Corpus, Pairs
-from heed.data.marks import subword_mark
+from heed.data.marks import mark_note, subword_mark
 from heed.data.prepared import read_splits
 from heed.data.readers import read_corpus
 
@@ -16,10 +17,36 @@ def test_each_mark_is_noticed() -> None:
     """Catches scores of pieces that pass for scores of words."""
     assert subword_mark(CUT) == "@@"
     assert subword_mark(["▁the ▁un known", "▁wo rds"]) == "▁"
+    assert subword_mark(["the un ##known wo ##rds"]) == "##"
+    assert subword_mark(["the un ￭known words ￭."]) == "￭"
+    assert subword_mark(["the</w> un known</w>"]) == "</w>"
+
+
+def test_the_advice_joins_the_pieces() -> None:
+    """Catches advice that leaves a mark, or joins words."""
+    for cut in (
+        "the un@@ known words",
+        "the un ##known words",
+        "the un ￭known words",
+        "the</w> un known</w> words</w>",
+    ):
+        mark = subword_mark([cut])
+        assert mark is not None
+        command = mark_note("test", mark).partition("join them first with ")[2]
+        joined = subprocess.run(command, shell=True, input=f"{cut}\n", capture_output=True, text=True, check=True)
+        assert joined.stdout == "the unknown words\n"
 
 
 @pytest.mark.parametrize(
-    "lines", [[], [""], ["write to me@@ or @@ once", *["a common line of text"] * 50], ["@@ @@ 5"]]
+    "lines",
+    [
+        [],
+        [""],
+        ["write to me@@ or @@ once", *["a common line of text"] * 50],
+        ["@@ @@ 5"],
+        ["## Heading", "### 2"],
+        ["a #hash ##"],
+    ],
 )
 def test_other_text_is_not(lines: list[str]) -> None:
     assert subword_mark(lines) is None

@@ -14,6 +14,7 @@ from heed.metrics.alignment import (
     argmax_links,
     check_within,
     merge_words,
+    misfits,
     read_pharaoh,
     threshold_links,
     write_pharaoh,
@@ -170,3 +171,31 @@ def test_soft_weights_come_back(tmp_path: Path) -> None:
         assert len(arrays.files) == 12
         for line, weights in enumerate(sentences):
             np.testing.assert_array_equal(arrays[str(line)], weights.numpy())
+
+
+def one_pair(size: int, base: int = 0, last: bool = True) -> Gold:
+    links = frozenset((i + base, i + base) for i in range(size - (0 if last else 1)))
+    return Gold(links, links)
+
+
+def test_gold_that_counts_from_one_is_noticed() -> None:
+    """Catches an alignment error of 0.4 that is one of the file, without a word; and a note on any good file."""
+    sizes = [(count, count) for count in range(3, 33)]
+    good = [one_pair(count) for count, _ in sizes]
+    assert misfits(good, sizes) == []
+    shifted = [one_pair(count, base=1, last=False) for count, _ in sizes]
+    assert misfits(shifted, sizes) == [
+        "no link of 30 lines names word 0: they seem to count words from 1, expected from 0"
+    ]
+    assert misfits([good[0], *shifted[1:]], sizes) == []
+    assert misfits(shifted[:10], sizes[:10]) == []
+    assert misfits([Gold(frozenset(), frozenset())] * 30, sizes) == []
+
+
+def test_gold_of_another_division_into_words_is_noticed() -> None:
+    """Catches gold of words with their punctuation, of which a tokenised text has more: no number is out of range."""
+    sizes = [(count, count + 2) for count in range(3, 33)]
+    found = misfits([one_pair(count) for count, _ in sizes], sizes)
+    assert [note.partition(" is linked in 0 of 30 lines")[0] for note in found] == ["the last target word"]
+    some = [one_pair(count + 2 * (count % 7 == 0)) for count, _ in sizes]
+    assert len(misfits(some, [(target, target) for _, target in sizes])) == 2

@@ -1,18 +1,17 @@
 """heed-align: the words of two texts that belong together are linked, by a model's attention."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from heed.cli.aligned_text import Text, check_files, given_text, own_text, write_file, write_weights_file
 from heed.cli.command import Command
 from heed.files import beside
-from heed.maps import Level, Symmetrisation, has_spaces, link_words, read_gold
-from heed.metrics.alignment import Links, alignment_scores, write_pharaoh
+from heed.maps import Level, Map, Symmetrisation, has_spaces, link_words, read_gold, unknown_note
+from heed.metrics.alignment import Links, alignment_scores, misfits, write_pharaoh
 from heed.runs.alignment_files import report_path
 from heed.translator import Translator, check_reverse, load
 
@@ -52,9 +51,10 @@ def align(settings: Settings) -> list[Links]:
     reverse = load(settings.reverse, settings.device) if settings.reverse else None
     if reverse is not None:
         check_reverse(translator, reverse)
-    maps = _maps(settings, translator, text.sources, text.targets)
+    pairs = translator.force(text.sources, text.targets, batch_size=settings.batch_size)
+    maps = [pair.map(settings.level) for pair in pairs]
     gold = None if text.gold is None else read_gold(text.gold, (one.size for one in maps), text.gold_name)
-    turned = _maps(settings, reverse, text.targets, text.sources) if reverse else None
+    turned = _turned(settings, reverse, text) if reverse else None
     links = link_words(maps, settings.threshold, turned, settings.symmetrisation)
     write_file(output, "".join(f"{write_pharaoh(one)}\n" for one in links))
     if settings.weights:
@@ -63,12 +63,16 @@ def align(settings: Settings) -> list[Links]:
         scores = alignment_scores(links, gold)._asdict()
         write_file(report_path(output), json.dumps(scores, indent=2) + "\n")
         print("\n".join(f"{NAMES[name]:10} {value:.3f}" for name, value in scores.items()))
-    print(f"{_units(settings, text)}written to {output}")
+        print("".join(f"{text.gold_name}: {note}\n" for note in misfits(gold, [one.size for one in maps])), end="")
+    notes = [*unknown_note("source", [one.src for one in pairs]), *unknown_note("target", [one.tgt for one in pairs])]
+    print("".join(f"{note}\n" for note in notes) + f"{_units(settings, text)}written to {output}")
     return links
 
 
-def _maps(settings: Settings, translator: Translator, sources: Sequence[str], targets: Sequence[str]) -> list[Any]:
-    return [pair.map(settings.level) for pair in translator.force(sources, targets, batch_size=settings.batch_size)]
+def _turned(settings: Settings, reverse: Translator, text: Text) -> list[Map]:
+    """What the model of the other direction makes of the same pairs."""
+    pairs = reverse.force(text.targets, text.sources, batch_size=settings.batch_size)
+    return [pair.map(settings.level) for pair in pairs]
 
 
 def _units(settings: Settings, text: Text) -> str:

@@ -35,6 +35,7 @@ from heed.cli.config import (
 )
 from heed.cli.entry import HELP, VERSION, start
 from heed.cli.sweep import FOLDER, KEYS, Ended, Result, print_table, read_jobs, write_ended
+from heed.cli.terminal import print_what_fits
 from heed.errors import UserError
 from heed.settings import as_typed, parse
 from heed.signals import Interrupted, Terminated, as_exceptions
@@ -74,6 +75,7 @@ class Command:
         if any(flag in sys.argv[1:] for flag in (*HELP, *VERSION)):
             start(self.name)
             sys.exit(0)
+        print_what_fits()
         # Python's own form names a file of some library and a line of its code, which tells a user nothing.
         warnings.formatwarning = lambda message, *_: f"heed-{self.name}: {message}\n"
         # the second of several processes may be waiting for the first inside a library: SIGTERM ends it at once

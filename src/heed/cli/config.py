@@ -72,14 +72,26 @@ def compose(name: str, overrides: Sequence[str | Override] = (), folders: Sequen
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """A composed config as nested dicts, every interpolation resolved; UserError for a value that is missing."""
+    """A composed config as nested dicts, every interpolation resolved, and paths below `~` too.
+
+    UserError for a value that is missing.
+    """
     try:
-        return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+        return cast(dict[str, Any], at_home(OmegaConf.to_container(cfg, resolve=True)))
     except OmegaConfBaseException as error:
         # another key's value may be made of one that is missing: then that is the one to give
         values = dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
         missing = [without_value(key) for key, value in values.items() if value == MISSING]
         raise UserError("; ".join(missing) or f"{error.full_key}: {str(error).splitlines()[0]}") from error
+
+
+def at_home(value: Any) -> Any:
+    """Values with the user's home in the place of `~/`, which a shell leaves as it is behind `key=`."""
+    if isinstance(value, dict):
+        return {key: at_home(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [at_home(each) for each in value]
+    return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def user_folders(given: str | None) -> list[Path]:
@@ -101,7 +113,10 @@ def search_path(folders: Sequence[Path]) -> list[str]:
 
 
 def parsed(line: str) -> Override:
-    """One override; a value that Hydra cannot read is taken as it was typed. UserError for what is no override."""
+    """One override; a value that Hydra cannot read is taken as it was typed, and a list of such values as a list.
+
+    UserError for what is no override.
+    """
     try:
         return OverridesParser.create().parse_override(line)
     except HydraException:
@@ -109,8 +124,11 @@ def parsed(line: str) -> Override:
     key = PLAIN.match(line)
     if not key:
         raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)")
+    value = line[key.end() :]
+    listed = value[:1] == "[" and value[-1:] == "]"
+    as_text = f"[{','.join(quoted(one.strip()) for one in value[1:-1].split(','))}]" if listed else quoted(value)
     try:
-        return OverridesParser.create().parse_override(f"{key[0]}{quoted(line[key.end() :])}")
+        return OverridesParser.create().parse_override(f"{key[0]}{as_text}")
     except HydraException as error:
         raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)") from error
 
@@ -149,7 +167,8 @@ def _explained(error: Exception, name: str, overrides: Sequence[Override], folde
         found = [_key_fault(override, known) for override in overrides] if known else []
     sweep = next((override for override in overrides if override.is_sweep_override()), None)
     if not any(found) and sweep:
-        return f"{sweep.input_line}: several values; add --multirun to try each, or put them in quotes to mean one"
+        key, _, value = literal(sweep).partition("=")
+        return f"{literal(sweep)}: several values; add --multirun to try each, or type \"{key}='{value}'\" to mean one"
     return next(filter(None, found), str(error).splitlines()[0])
 
 

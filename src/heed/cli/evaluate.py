@@ -31,6 +31,7 @@ class Settings:
     model: str | list[str]
     seeds: list[int] | None
     versus: str | None
+    references: list[str] | str | None
     search: Mapping[str, Any]
     split: str
     batch_size: Annotated[int, Field(ge=1)] | None
@@ -60,7 +61,9 @@ def _evaluate(settings: Settings, corpus: Corpus | None) -> tuple[Evaluation, Pa
     search, options = search_settings(settings.search)
     translator, folder = load(settings.model, settings.device), _folder(settings, corpus)
     refuse_strangers(folder)
-    options |= {"batch_size": settings.batch_size, "versus": settings.versus}
+    given = settings.references or []
+    references = [given] if isinstance(given, str) else given
+    options |= {"batch_size": settings.batch_size, "versus": settings.versus, "references": references}
     evaluation = evaluate_model(translator, corpus, settings.split, search, **options)
     write(
         evaluation,

@@ -1,6 +1,7 @@
 """heed-train: a config becomes settings, a run is trained, its outcome is printed."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -34,13 +35,14 @@ def summary(run: Run, tested: bool) -> str:
         f"{each.title} {format(best[name], each.format)}" for name, each in metrics().items() if _in_line(name, best)
     ]
     split = "" if tested else " ARGS=split=valid"
+    place = f"RUN={shlex.quote(str(run.folder))}"
     finished = f"{run.folder} is finished; overwrite=true starts over\n" if run.was_finished else ""
     return (
         f"{finished}\nbest       {', '.join(shown)} on the validation split, at step {best['step']:,} of "
         f"{report['steps']:,}"
         f"\ntime       {duration(report['seconds'])}, {report['tokens_per_second']:,.0f} target tokens/s"
         f"\nmodel      {run.folder}/model"
-        f"\nnext       make evaluate RUN={run.folder}{split}, make translate RUN={run.folder}, make board"
+        f"\nnext       make evaluate {place}{split}, make translate {place}, make board"
     )
 
 

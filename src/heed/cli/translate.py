@@ -23,6 +23,7 @@ class Settings:
     search: Mapping[str, Any]
     show_attention: bool | None
     interactive: bool | None
+    replace_unk: bool
     batch_size: Annotated[int, Field(ge=1)] | None
     device: str
     precision: Precision
@@ -33,6 +34,7 @@ def translate(settings: Settings) -> int:
     name, search = search_settings(settings.search)
     n_best = search.pop("n_best") or 1
     translator = load(settings.model, settings.device, settings.precision)
+    options = {"n_best": n_best, "replace_unk": settings.replace_unk, "batch_size": settings.batch_size, **search}
     terminal = sys.stdin.isatty() if settings.interactive is None else settings.interactive
     if terminal:
         model = settings.model if isinstance(settings.model, str) else " and ".join(settings.model)
@@ -42,7 +44,7 @@ def translate(settings: Settings) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     count = stream(
         blocks(sys.stdin.fileno(), prompt if terminal else lambda: None),
-        lambda lines: translator.translate(lines, name, n_best=n_best, batch_size=settings.batch_size, **search),
+        lambda lines: translator.translate(lines, name, **options),
         n_best_lines if n_best > 1 else one_line,
         partial(show_attention, console) if shown else None,
     )

@@ -24,8 +24,14 @@ class Report:
     kept: int
 
 
-def clean(pairs: Pairs, max_len: int = 100, max_ratio: float = 3.0, max_characters: int = 1000) -> tuple[Pairs, Report]:
-    """The pairs worth training on, gold alignments along with them; of duplicates the first stays.
+def clean(
+    pairs: Pairs,
+    max_len: int = 100,
+    max_ratio: float = 3.0,
+    max_characters: int = 1000,
+    keep_duplicates: bool = False,
+) -> tuple[Pairs, Report]:
+    """The pairs worth training on, gold alignments along with them; of duplicates the first stays, or all.
 
     `max_len` counts white-space words of either side, `max_characters` holds where there are none, as in Chinese.
     `max_ratio` is of the longer side to the shorter one, in letters (`letters`), ten added to both.
@@ -40,9 +46,9 @@ def clean(pairs: Pairs, max_len: int = 100, max_ratio: float = 3.0, max_characte
         f"over {max_len} words",
         f"over {max_characters} characters",
         f"length ratio over {max_ratio:g}",
-        "duplicate",
+        *([] if keep_duplicates else ["duplicate"]),
     ]
-    faults = list(_faults(pairs, max_len, max_ratio, max_characters))
+    faults = list(_faults(pairs, max_len, max_ratio, max_characters, keep_duplicates))
     counts = Counter(faults)
     kept = pairs.select([fault is None for fault in faults])
     report = Report(len(pairs), {reason: counts[place] for place, reason in enumerate(reasons)}, len(kept))
@@ -65,7 +71,9 @@ def letters(text: str) -> int:
     return len(text) if text.isascii() else len(text) + 2 * len(HAN.findall(text)) + len(SYLLABLE.findall(text))
 
 
-def _faults(pairs: Pairs, max_len: int, max_ratio: float, max_characters: int) -> Iterator[int | None]:
+def _faults(
+    pairs: Pairs, max_len: int, max_ratio: float, max_characters: int, keep_duplicates: bool
+) -> Iterator[int | None]:
     """For each pair the place of its fault among the reasons, None for a good pair."""
     seen: set[tuple[str, str]] = set()
     for pair in zip(pairs.src, pairs.tgt, strict=True):
@@ -76,7 +84,7 @@ def _faults(pairs: Pairs, max_len: int, max_ratio: float, max_characters: int) -
             max(len(side.split()) for side in sides) > max_len,
             max(map(len, sides)) > max_characters,
             longer + RATIO_MARGIN > max_ratio * (shorter + RATIO_MARGIN),
-            pair in seen,
+            not keep_duplicates and pair in seen,
         )
         seen.add(pair)
         yield tests.index(True) if any(tests) else None

@@ -50,6 +50,34 @@ def check_within(links: Links, src_len: int, tgt_len: int) -> None:
         )
 
 
+ENOUGH = 20
+"""Sentence pairs with links from which on `misfits` judges."""
+
+
+def misfits(gold: Sequence[Gold], sizes: Sequence[tuple[int, int]]) -> list[str]:
+    """What makes gold alignments look like those of another count of words, a line each.
+
+    `sizes` are the source and target words of each pair. In other alignments some first word is linked, and mostly
+    the last one of a sentence.
+    """
+    pairs = [(one.possible, size) for one, size in zip(gold, sizes, strict=True) if one.possible]
+    if len(pairs) < ENOUGH:
+        return []
+    if not any(0 in link for links, _ in pairs for link in links):
+        return [f"no link of {len(pairs):,} lines names word 0: they seem to count words from 1, expected from 0"]
+    return [note for side, name in enumerate(("source", "target")) if (note := _unlinked_ends(pairs, side, name))]
+
+
+def _unlinked_ends(pairs: Sequence[tuple[Links, tuple[int, int]]], side: int, name: str) -> str:
+    linked = sum(size[side] - 1 in {link[side] for link in links} for links, size in pairs)
+    if linked > len(pairs) / 4:
+        return ""
+    return (
+        f"the last {name} word is linked in {linked:,} of {len(pairs):,} lines: they seem to count the words of a text "
+        "that was divided otherwise"
+    )
+
+
 def write_pharaoh(links: Links) -> str:
     """One line of sorted `source-target` links; empty for no links."""
     return " ".join(f"{src}-{tgt}" for src, tgt in sorted(links))

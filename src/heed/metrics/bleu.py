@@ -15,6 +15,9 @@ from sacrebleu.metrics.ter import TER
 from heed.errors import UserError
 from heed.metrics.languages import SPACELESS, script
 
+Further = Sequence[Sequence[str | None]]
+"""Further references, each a list with one for every sentence, or None for a sentence that it lacks."""
+
 
 class Scores(NamedTuple):
     """Corpus scores from 0 to 100 (TER can exceed 100), and the signatures without which they mean little."""
@@ -53,12 +56,15 @@ def chrf(*, hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return float(CHRF().corpus_score(hypotheses, [references]).score)
 
 
-def sentence_bleu(*, hypothesis: str, reference: str, tgt_lang: str = "") -> float:
+def sentence_bleu(*, hypothesis: str, reference: str, tgt_lang: str = "", further: Sequence[str | None] = ()) -> float:
     """BLEU of one sentence, to sort sentences by; its mean over a corpus is not corpus BLEU.
+
+    `further` are other references of the sentence.
 
     N-gram orders longer than the sentence are left out, otherwise a perfect three-word translation scores low.
     """
-    return float(bleu_metric(tgt_lang, effective_order=True).sentence_score(hypothesis, [reference]).score)
+    references = [reference, *(other for other in further if other is not None)]
+    return float(bleu_metric(tgt_lang, effective_order=True).sentence_score(hypothesis, references).score)
 
 
 def bleu_metric(tgt_lang: str, effective_order: bool = False) -> BLEU:
@@ -78,7 +84,7 @@ def tokens_per_reference(references: Sequence[str], tgt_lang: str) -> float:
     return sum(len(tokenise(line).split()) for line in references) / max(len(references), 1)
 
 
-def check_pairs(hypotheses: Sequence[str], references: Sequence[str]) -> None:
+def check_pairs(hypotheses: Sequence[str], references: Sequence[str | None]) -> None:
     """UserError unless there is a reference for every hypothesis, and one at least."""
     if len(hypotheses) != len(references):
         raise UserError(

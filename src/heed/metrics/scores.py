@@ -14,18 +14,21 @@ of reports. To add one from outside the package:
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from sacrebleu.metrics.base import Metric as SacreMetric
 from sacrebleu.metrics.chrf import CHRF
 
 from heed import extensions
 from heed.errors import UserError
-from heed.metrics.bleu import bleu_metric, check_pairs, ter_metric, tokens_per_reference
+from heed.metrics.bleu import Further, bleu_metric, check_pairs, ter_metric, tokens_per_reference
 from heed.metrics.tokenised import tokenised_bleu
 
 FOUR_WORDS = 4.0
 """Tokens that a reference must have on average for BLEU, which counts four in a row, to say anything."""
+
+ZERO = 0.005
+"""What two digits show as 0."""
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,15 @@ class Compute(Protocol):
     def __call__(self, *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored: ...
 
 
+@runtime_checkable
+class ComputeFurther(Protocol):
+    """The same against several references each: `further` are those beside the first."""
+
+    def __call__(
+        self, *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further
+    ) -> Scored: ...
+
+
 @dataclass(frozen=True)
 class Metric:
     """One way to score translations, and how its value is shown."""
@@ -62,6 +74,8 @@ class Metric:
     """Whether every validation computes it; the metric that chooses the best model is computed in any case."""
     compute: Compute | None = None
     """Its value from texts; None for a metric that needs the model: loss, perplexity, alignment error."""
+    compute_further: ComputeFurther | None = None
+    """Its value against several references each; None for a metric that has a single one."""
 
     def order(self, value: int | float) -> float:
         """A number that is larger for a better value."""
@@ -102,19 +116,31 @@ def signed_scores() -> list[str]:
 
 
 def text_scores(
-    *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str = "", names: Iterable[str] | None = None
+    *,
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    tgt_lang: str = "",
+    names: Iterable[str] | None = None,
+    further: Further = (),
 ) -> dict[str, Scored]:
     """Value and signature of the metrics called `names`, or of all that are computed from texts.
 
-    UserError unless there is one reference for every hypothesis.
+    `further` are other references of every hypothesis, which a metric that can have but one does not see. UserError
+    unless there is one reference for every hypothesis.
     """
-    check_pairs(hypotheses, references)
-    chosen = signed_scores() if names is None else names
-    computes = {name: compute for name in chosen if (compute := metric(name).compute)}
-    return {
-        name: compute(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang)
-        for name, compute in computes.items()
-    }
+    for each in (references, *further):
+        check_pairs(hypotheses, each)
+    chosen = map(metric, signed_scores() if names is None else names)
+    return {one.name: _scored(one, hypotheses, references, tgt_lang, further) for one in chosen if one.compute}
+
+
+def _scored(
+    one: Metric, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further
+) -> Scored:
+    if further and one.compute_further:
+        return one.compute_further(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang, further=further)
+    assert one.compute is not None
+    return one.compute(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang)
 
 
 def choose(name: str, references: Sequence[str], tgt_lang: str = "") -> Metric:
@@ -136,45 +162,88 @@ def choose(name: str, references: Sequence[str], tgt_lang: str = "") -> Metric:
     return metric(name)
 
 
+def says_nothing(found: Mapping[str, Any], references: Sequence[str], tgt_lang: str = "") -> list[str]:
+    """What a person should know of a BLEU of 0: that it counts runs of four tokens, or that nothing is right.
+
+    `found` are the values of metrics by their names.
+    """
+    if found.get("bleu") is None or found["bleu"] >= ZERO:
+        return []
+    mean = tokens_per_reference(references, tgt_lang)
+    why = f"BLEU is {found['bleu']:.2f}"
+    if mean < FOUR_WORDS:
+        language = f"as it divides {tgt_lang}" if tgt_lang else "and the target language is not named"
+        return [
+            f"{why} because it counts four words in a row, and references have {mean:.1f} on average, {language}: it "
+            "says nothing here; chrF and the share of exact matches do"
+        ]
+    return [f"{why}: no translation has four words in a row of its reference; is the text of the model's languages?"]
+
+
 def rank(chosen: Metric, scores: Mapping[str, int | float]) -> tuple[float, ...]:
     """What scores are compared by, larger for better ones: the chosen metric; if equal chrF, then the loss."""
     ties = (metric("chrf"), metric("loss"))
     return tuple(each.order(scores[each.name]) for each in (chosen, *ties) if each.name in scores)
 
 
-def _with_signature(scorer: SacreMetric, hypotheses: Sequence[str], references: Sequence[str]) -> Scored:
-    value = float(scorer.corpus_score(hypotheses, [references]).score)
+def _with_signature(
+    scorer: SacreMetric, hypotheses: Sequence[str], references: Sequence[str], further: Further
+) -> Scored:
+    several: Any = [references, *further]  # sacreBLEU takes None too, but its annotation says otherwise
+    value = float(scorer.corpus_score(hypotheses, several).score)
     return Scored(value, str(scorer.get_signature()))
 
 
-def _bleu(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
-    return _with_signature(bleu_metric(tgt_lang), hypotheses, references)
+def _bleu(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()) -> Scored:
+    return _with_signature(bleu_metric(tgt_lang), hypotheses, references, further)
 
 
-def _bleu_tokenised(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
-    return Scored(*tokenised_bleu(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang))
+def _bleu_tokenised(
+    *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()
+) -> Scored:
+    return Scored(*tokenised_bleu(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang, further=further))
 
 
-def _chrf(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
-    return _with_signature(CHRF(), hypotheses, references)
+def _chrf(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()) -> Scored:
+    return _with_signature(CHRF(), hypotheses, references, further)
 
 
-def _ter(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
-    return _with_signature(ter_metric(tgt_lang), hypotheses, references)
+def _ter(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()) -> Scored:
+    return _with_signature(ter_metric(tgt_lang), hypotheses, references, further)
 
 
-def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
-    """Percent of the hypotheses that equal their reference, white space at the ends aside."""
-    equal = sum(one.strip() == other.strip() for one, other in zip(hypotheses, references, strict=True))
-    return Scored(100 * equal / len(references), "nrefs:1|case:mixed|space:stripped")
+def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()) -> Scored:
+    """Percent of the hypotheses that equal a reference of theirs, white space at the ends aside."""
+    each = zip(references, *further, strict=True)
+    equal = sum(
+        one.strip() in [other.strip() for other in others if other is not None]
+        for one, others in zip(hypotheses, each, strict=True)
+    )
+    count = "var" if any(None in lines for lines in further) else 1 + len(further)
+    return Scored(100 * equal / len(references), f"nrefs:{count}|case:mixed|space:stripped")
+
+
+@runtime_checkable
+class _Computes(Protocol):
+    """A `Compute` and a `ComputeFurther` in one."""
+
+    def __call__(
+        self, *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()
+    ) -> Scored: ...
+
+
+def _of_texts(
+    name: str, title: str, compute: _Computes, higher_is_better: bool = True, validated: bool = False
+) -> Metric:
+    return Metric(name, title, ".2f", higher_is_better, validated, compute, compute)
 
 
 for built_in in (
-    Metric("bleu", "BLEU", ".2f", higher_is_better=True, validated=True, compute=_bleu),
-    Metric("bleu_tokenised", "tokenised BLEU", ".2f", higher_is_better=True, compute=_bleu_tokenised),
-    Metric("chrf", "chrF", ".2f", higher_is_better=True, validated=True, compute=_chrf),
-    Metric("ter", "TER", ".2f", higher_is_better=False, compute=_ter),
-    Metric("exact", "exact", ".2f", higher_is_better=True, compute=_exact),
+    _of_texts("bleu", "BLEU", _bleu, validated=True),
+    _of_texts("bleu_tokenised", "tokenised BLEU", _bleu_tokenised),
+    _of_texts("chrf", "chrF", _chrf, validated=True),
+    _of_texts("ter", "TER", _ter, higher_is_better=False),
+    _of_texts("exact", "exact", _exact),
     Metric("loss", "loss", ".3f", higher_is_better=False, validated=True),
     Metric("perplexity", "perplexity", ".4g", higher_is_better=False, validated=True),
     Metric("aer", "AER", ".3f", higher_is_better=False, validated=True),

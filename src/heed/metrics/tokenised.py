@@ -5,13 +5,13 @@ It is another number than BLEU of plain, cased text: neither can be put beside t
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sacrebleu.metrics.bleu import BLEU
 from sacremoses import MosesPunctNormalizer, MosesTokenizer
 from sacremoses.corpus import NonbreakingPrefixes
 
-from heed.metrics.bleu import check_pairs
+from heed.metrics.bleu import Further, check_pairs
 from heed.metrics.languages import SPACELESS, language, script
 
 KNOWN = frozenset(code for code in NonbreakingPrefixes().available_langs.values() if script(code) not in SPACELESS)
@@ -25,8 +25,12 @@ class Tokenised(NamedTuple):
     bleu_tokenised_signature: str
 
 
-def tokenised_bleu(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Tokenised:
+def tokenised_bleu(
+    *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()
+) -> Tokenised:
     """BLEU of both sides lowercased, their punctuation normalised, and tokenised, in this order, with Moses's rules.
+
+    `further` are other references.
 
     That is the order of the `lc.norm.tok` files of Multi30k (Elliott et al. 2016, 2017). Everything else is as
     sacreBLEU has it.
@@ -36,7 +40,8 @@ def tokenised_bleu(*, hypotheses: Sequence[str], references: Sequence[str], tgt_
     if code not in KNOWN:
         return Tokenised(None, f"left out: {tool} has no rules for the language {code or '(not named)'}")
     metric = BLEU(tokenize="none", lowercase=True, force=True)
-    score = metric.corpus_score(moses(hypotheses, code), [moses(references, code)]).score
+    each: Any = [moses(references, code), *(_moses_or_none(lines, code) for lines in further)]
+    score = metric.corpus_score(moses(hypotheses, code), each).score
     return Tokenised(float(score), f"{metric.get_signature()}, after {tool} lc, norm and tok for {code}")
 
 
@@ -44,3 +49,9 @@ def moses(lines: Sequence[str], code: str) -> list[str]:
     """Lines as lowercased words with a space between them; quotation marks and the like become `&quot;`."""
     normalizer, tokenizer = MosesPunctNormalizer(lang=code), MosesTokenizer(lang=code)
     return [tokenizer.tokenize(normalizer.normalize(line.lower()), return_str=True) for line in lines]
+
+
+def _moses_or_none(lines: Sequence[str | None], code: str) -> list[str | None]:
+    """The lines that are there as `moses` has them."""
+    made = iter(moses([line for line in lines if line is not None], code))
+    return [None if line is None else next(made) for line in lines]

@@ -12,7 +12,7 @@ from heed.metrics.scores import shown_scores, signed_scores
 def table(report: Mapping[str, Any]) -> str:
     """The rows of one report, and what its attention lacks."""
     unformed = advice(Health(**report["attention"]["reference"]))
-    return "\n".join([_aligned(rows(report)), *([f"\n{unformed}"] if unformed else [])])
+    return "\n".join([_aligned(rows(report)), *(f"\n{note}" for note in [*report.get("notes", []), unformed] if note)])
 
 
 def rows(report: Mapping[str, Any]) -> dict[str, str]:
@@ -41,10 +41,15 @@ def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
     return {
         f"{known[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of "
         f"{compared['folder']}{search}, 95 % of the resamples from {one['low']:+.2f} to {one['high']:+.2f}, "
-        f"p = {one['p_value']:.3f}"
+        f"p = {one['p_value']:.3f}{_noted(one)}"
         for key, one in compared.items()
         if key in known
     }
+
+
+def _noted(compared: Mapping[str, Any]) -> str:
+    """What else a person should know of a comparison, which reports of older releases do not say."""
+    return f"; {compared['note']}" if compared.get("note") else ""
 
 
 def over_runs(seeds: Sequence[int], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -74,7 +79,10 @@ def table_over_runs(report: Mapping[str, Any]) -> str:
         for seed, one in zip(report["seeds"], report["runs"], strict=True)
         for name, shown in versus_rows(one).items()
     }
-    return _aligned({**head, **summary, **compared, **_signatures(report)})
+    notes = dict.fromkeys(note for one in report["runs"] for note in one.get("notes", []))
+    return "\n".join(
+        [_aligned({**head, **summary, **compared, **_signatures(report)}), *(f"\n{note}" for note in notes)]
+    )
 
 
 def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from heed.search.greedy import Hypothesis, limits
 from heed.search.model import Memory, Model, State
 from heed.search.prefix import Prefix
+from heed.search.repetition import Repetition
 from heed.search.top import top
 
 
@@ -56,6 +57,7 @@ def beam(
     length_penalty: float = 1.0,
     coverage_penalty: float = 0.0,
     n_best: int | None = None,
+    no_repeat_ngram: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
     """Up to `n_best` hypotheses a sentence, best first; null is `beam_size`.
@@ -68,6 +70,8 @@ def beam(
     The score is the log-probability divided by ((5 + length) / 6) ** length_penalty, length counting EOS, plus
     coverage_penalty times the sum over the source's words of log(min(weights that the word had, 1)): Wu et al. 2016,
     arXiv 1609.08144, equation 14, alpha and beta. The source's EOS is no word to be covered.
+
+    With `no_repeat_ngram`, no hypothesis has a run of so many pieces twice.
     """
     wanted = beam_size if n_best is None else n_best
     if not 1 <= wanted <= beam_size:
@@ -80,7 +84,10 @@ def beam(
         raise ValueError(f"length_penalty must be at least -10 and at most 10, got {length_penalty}")
     found: list[list[Hypothesis]] = [[] for _ in range(len(src))]
     needed = wanted if coverage_penalty == 0 else beam_size  # what coverage takes from a score is known at the end
-    steps, ends = _search(model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed, prefix)
+    repetition = Repetition.blocked(no_repeat_ngram, len(src), src.device)
+    steps, ends = _search(
+        model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed, repetition, prefix
+    )
     ids, attention = _trace(steps, ends)
     if coverage_penalty:
         ends = ends._replace(score=ends.score + coverage_penalty * _coverage(attention, ends, src_len))
@@ -106,6 +113,7 @@ def _search(
     beam_size: int,
     length_penalty: float,
     needed: int,
+    repetition: Repetition | None,
     prefix: Prefix | None,
 ) -> tuple[list[Step], Ends]:
     """Grow the beams; every step of them, and all ends that were found."""
@@ -124,6 +132,8 @@ def _search(
     for position in range(int(limit.max())):
         logits, state, weights = model.step(token, state, memory)
         log_probability = torch.log_softmax(logits.float(), dim=1)
+        if repetition is not None:
+            log_probability = repetition.constrain(log_probability, prefix, alive.repeat_interleave(score.size(1)))
         if prefix is not None:
             log_probability = prefix.constrain(log_probability, alive.repeat_interleave(score.size(1)), position)
         growth = _grow(score, log_probability, beam_size, eos_id)
@@ -152,6 +162,8 @@ def _search(
             memory = memory.select(rows)  # of a sentence's beams it is the same
         going = going.squeeze(1)
         alive, score, token = alive[going], growth.score[going], growth.token[going].flatten()
+        if repetition is not None:
+            repetition.grow(rows, token)
     return steps, Ends(*(torch.cat(parts) for parts in zip(*ends, strict=True)))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heed.search.model import Memory, Model, State
 from heed.search.prefix import Prefix
+from heed.search.repetition import Repetition
 from heed.search.top import top
 
 Choose = Callable[[Float[Tensor, "alive vocab"], Int[Tensor, " alive"], int], Int[Tensor, " alive"]]
@@ -34,14 +35,18 @@ def greedy(
     bos_id: int,
     eos_id: int,
     max_len: int | None = None,
+    no_repeat_ngram: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
-    """One hypothesis a sentence, no longer than `limits`; sentences leave the batch when they are finished."""
+    """One hypothesis a sentence, no longer than `limits`; sentences leave the batch when they are finished.
+
+    With `no_repeat_ngram`, no run of so many pieces is written twice.
+    """
 
     def most_probable(log_probability: Float[Tensor, "alive vocab"], *_: object) -> Int[Tensor, " alive"]:
         return top(log_probability, 1).indices[:, 0]
 
-    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable, prefix=prefix)
+    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable, no_repeat_ngram, prefix=prefix)
 
 
 @torch.inference_mode()
@@ -53,12 +58,13 @@ def write(
     eos_id: int,
     max_len: int | None,
     choose: Choose,
+    no_repeat_ngram: int | None = None,
     times: int = 1,
     prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
     """`times` hypotheses a sentence, one after the other, of words that `choose` chooses without ever going back.
 
-    `choose` sees log-probabilities of minus infinity for what a prefix rules out.
+    `choose` sees log-probabilities of minus infinity for what a prefix or `no_repeat_ngram` rules out.
     """
     limit = limits(src_len, max_len, prefix).repeat_interleave(times)
     state, memory = model.encode(src, src_len)
@@ -66,10 +72,13 @@ def write(
     if times > 1:
         state, memory = state.select(alive // times), memory.select(alive // times)
     token, score = torch.full_like(alive, bos_id), torch.zeros(len(limit), device=src.device)
+    repetition = Repetition.blocked(no_repeat_ngram, len(limit), src.device)
     steps = []
     for position in range(int(limit.max())):
         logits, state, weights = model.step(token, state, memory)
         log_probability = torch.log_softmax(logits.float(), dim=1)
+        if repetition is not None:
+            log_probability = repetition.constrain(log_probability, prefix, alive // times)
         if prefix is not None:
             log_probability = prefix.constrain(log_probability, alive // times, position)
         token = choose(log_probability, alive, position)
@@ -78,6 +87,8 @@ def write(
         going_on = ((token != eos_id) & (position + 1 < limit[alive])).nonzero().squeeze(1)
         if len(going_on) == 0:
             break
+        if repetition is not None:
+            repetition.grow(going_on, token[going_on])
         if len(going_on) < len(alive):
             alive, token = alive[going_on], token[going_on]
             state, memory = state.select(going_on), memory.select(going_on)

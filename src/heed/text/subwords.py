@@ -217,6 +217,16 @@ class Subwords:
         ids: list[list[int]] = self._processor.encode(cleaned, num_threads=1)
         return ids
 
+    def surfaces(self, word: str) -> list[str]:
+        """What each piece of a word, as `encode_each` has them, stands for in the word as it was typed.
+
+        Of several pieces that stand for one character, such as its bytes, the last has it, and the others are empty.
+        """
+        if self._whole_words:
+            return [word, *[""] * (len(self.encode_each([word])[0]) - 1)] if self.normalise(word) else []
+        encoded = self._processor.encode(_clean(word, self._keeps_spaces), return_type="proto")
+        return [piece.surface for piece in encoded.pieces]
+
     def spelling(self, word: str) -> str:
         """The word as pieces spell it, `▁` in front of it; empty where normalisation leaves nothing."""
         spelt: str = self._processor.normalize(_clean(word, self._keeps_spaces))
