@@ -33,7 +33,7 @@ SETTINGS = {
     "evaluate": """
         batch_size device end format heatmaps level model output search.max_len search.name seeds split versus
     """,
-    "translate": "batch_size device interactive model precision search.max_len search.name show_attention",
+    "translate": "batch_size device input interactive model output precision search.max_len search.name show_attention",
     "align": """
         batch_size device gold level model output reverse source split symmetrisation target threshold weights
     """,

@@ -1,11 +1,13 @@
 """From overrides to a composed config, by Hydra; and from what Hydra refuses to one line that says what to type."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import hydra
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
@@ -22,6 +24,17 @@ FAULTS = (HydraException, OmegaConfBaseException, ValueError)
 
 PLAIN = re.compile(r"[+~]{0,2}[\w./@:]+=")
 """How an override begins whose value may be anything."""
+
+PACKAGE = re.compile(r"# @package ([\w.]+)")
+"""The first line of an option that lies elsewhere in the config than below the name of its group."""
+
+NAMED = {
+    "train": "corpus=files corpus.train={0}",
+    "evaluate": "model={0}",
+    "translate": "input={0}",
+    "align": "source={0} target=… output=…",
+}
+"""For each command what a file that is given without a key is likely to be."""
 
 RENAMED = {
     "train": {
@@ -64,7 +77,7 @@ def compose(name: str, overrides: Sequence[str] = (), folders: Sequence[Path] = 
 
     `folders` hold further options of the groups, such as a user's own recipes. UserError for what cannot be composed.
     """
-    given = [parsed(line) for line in overrides]
+    given = [parsed(line, name) for line in overrides]
     try:
         return _compose(name, [literal(override) for override in given], folders)
     except FAULTS as error:
@@ -100,7 +113,7 @@ def search_path(folders: Sequence[Path]) -> list[str]:
     return [f"hydra.searchpath=[{','.join(quoted(f'file://{folder}') for folder in folders)}]"] if folders else []
 
 
-def parsed(line: str) -> Override:
+def parsed(line: str, command: str = "") -> Override:
     """One override; a value that Hydra cannot read is taken as it was typed. UserError for what is no override."""
     try:
         return OverridesParser.create().parse_override(line)
@@ -108,11 +121,20 @@ def parsed(line: str) -> Override:
         pass
     key = PLAIN.match(line)
     if not key:
-        raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)")
+        raise UserError(f"{line}: not a setting; write {_key_for(line, command)} (--help shows the keys)")
     try:
         return OverridesParser.create().parse_override(f"{key[0]}{quoted(line[key.end() :])}")
     except HydraException as error:
         raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)") from error
+
+
+def _key_for(word: str, command: str) -> str:
+    """What to type instead of a word without a key."""
+    if Path(word, "config.json").is_file():
+        return f"model={word}"
+    if command in NAMED and (os.path.lexists(word) or "/" in word or "." in word):
+        return NAMED[command].format(word)
+    return "key=value, such as seed=2"
 
 
 def literal(override: Override) -> str:
@@ -146,7 +168,8 @@ def _explained(error: Exception, name: str, overrides: Sequence[Override], folde
     found = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
     if not any(found):
         known = _known_keys(name, overrides, folders)
-        found = [_key_fault(override, known) for override in overrides] if known else []
+        elsewhere = keys_of_options(known, folders)
+        found = [_key_fault(override, known, elsewhere) for override in overrides] if known else []
     sweep = next((override for override in overrides if override.is_sweep_override()), None)
     if not any(found) and sweep:
         return f"{sweep.input_line}: several values; add --multirun to try each, or put them in quotes to mean one"
@@ -156,7 +179,7 @@ def _explained(error: Exception, name: str, overrides: Sequence[Override], folde
 def refuse_renamed(name: str, overrides: Sequence[str]) -> None:
     """UserError, with the new name, for a key that was called otherwise in an earlier release."""
     for line in overrides:
-        if fault := _renamed(name, parsed(line)):
+        if fault := _renamed(name, parsed(line, name)):
             raise UserError(fault)
 
 
@@ -204,8 +227,37 @@ def _choices(override: Override) -> Iterator[Any]:
         yield override.value()
 
 
-def _key_fault(override: Override, known: set[str]) -> str | None:
+def _key_fault(
+    override: Override, known: set[str], elsewhere: Mapping[str, tuple[str, str]] | None = None
+) -> str | None:
     key = override.key_or_group
     if key in known or key.startswith("hydra") or override.is_add() or override.is_force_add():
         return None
+    whole, choice = _elsewhere(key, elsewhere or {})
+    if choice:
+        value = literal(override).partition("=")[2]
+        return f"{override.input_line}: {whole} is a setting of {choice}; give {choice} {whole}={value}"
     return f"{override.input_line}: there is no key {key}{nearest(key, known)} (--cfg job shows them all)"
+
+
+def _elsewhere(key: str, keys: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """The whole key of a setting, and the option that has it; the last part of the key is enough."""
+    return keys.get(key) or keys.get(key.rpartition(".")[2]) or ("", "")
+
+
+def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, tuple[str, str]]:
+    """For each setting that another option of a group has, by its whole key and its last part: both, `group=option`."""
+    keys: dict[str, tuple[str, str]] = {}
+    for folder in (CONFIGS, *folders):
+        for file in sorted(folder.glob("*/*.yaml")):
+            group = file.parent.name
+            if group not in known or group in ("experiment", "debug"):
+                continue
+            text = file.read_text(encoding="utf-8")
+            package = PACKAGE.match(text)
+            for name in dotted(yaml.safe_load(text) or {}):
+                whole = f"{package[1] if package else group}.{name}"
+                if whole not in known:
+                    keys.setdefault(whole, (whole, f"{group}={file.stem}"))
+                    keys.setdefault(name.rpartition(".")[2], (whole, f"{group}={file.stem}"))
+    return keys

@@ -227,6 +227,12 @@ class Subwords:
         """For each piece what SentencePiece learnt of it; in a unigram model, the logarithm of its probability."""
         return [self._processor.get_score(i) for i in range(len(self))]
 
+    @property
+    def joins_letters(self) -> bool:
+        """Whether there are pieces of several letters, as in a vocabulary of subwords, and not of characters alone."""
+        texts = (piece.strip(SPACE) for i, piece in enumerate(self._pieces) if not self.is_special(i))
+        return not self._whole_words and any(len(text) > 1 for text in texts)
+
     def _word_id(self, word: str) -> int:
         piece_id: int = self._processor.piece_to_id(SPACE + word)
         return piece_id
