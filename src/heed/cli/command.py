@@ -34,7 +34,7 @@ from heed.cli.config import (
     user_folders,
 )
 from heed.cli.entry import HELP, VERSION, start
-from heed.cli.streams import check_output, discard_output, fill_closed, is_fault, print_error
+from heed.cli.streams import check_output, discard_output, fill_closed, is_fault, print_error, unwritten
 from heed.cli.sweep import FOLDER, KEYS, Ended, Result, print_table, read_jobs, write_ended
 from heed.data.readers import reader
 from heed.errors import UserError
@@ -167,7 +167,7 @@ class Command:
             if not is_fault(error):
                 return self._fault(error)
             discard_output()
-            return self._refused(f"what it prints cannot be written ({error.strerror}); send it to another place")
+            return self._refused(unwritten(error))
         except Exception as error:
             return self._fault(error)
         return Ended(code)

@@ -3,12 +3,14 @@
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from heed.errors import UserError
 
 FAULTS = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
-"""What writing to a stream fails with, if its file or device takes no more. A reader that has gone is another matter."""
+"""What writing to a stream fails with if its file or device takes no more; a reader that has gone is another matter."""
 
 
 def fill_closed() -> None:
@@ -26,12 +28,29 @@ def check_output() -> None:
     if sys.stdout is None:
         raise UserError("standard output is closed; send it to a file, or to /dev/null")
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
 
 
 def is_fault(error: OSError) -> bool:
     """Whether an error is that of a stream, and not of a file, which has a name."""
     return error.filename is None and error.errno in FAULTS
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """UserError for what cannot be printed: far from here, it would look like a fault of the run folder's disk."""
+    try:
+        yield
+    except OSError as error:
+        if not is_fault(error):
+            raise
+        discard_output()
+        raise UserError(unwritten(error)) from error
+
+
+def unwritten(error: OSError) -> str:
+    """The message for it."""
+    return f"what it prints cannot be written ({error.strerror}); send it to another place"
 
 
 def discard_output() -> None:
