@@ -1,16 +1,18 @@
 """A run that goes on where another has ended: more epochs of a finished one, or a model trained further."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 
 from heed import bundle
 from heed.errors import UserError
 from heed.experiment import check, train
+from heed.training.checkpoints import WholeFiles
 from tests.support.model_folder import write
-from tests.support.small_run import differences, last_checkpoint, report, same, settings
+from tests.support.small_run import differences, events, last_checkpoint, report, same, settings
 
 CONSTANT = ("schedule=constant", "schedule.warmup_steps=10", "heatmaps=0")
 
@@ -21,15 +23,43 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(settings(tmp_path_factory.mktemp("runs"), "run=short", *CONSTANT)).folder
 
 
-def test_a_finished_run_that_grows_is_the_longer_run(tmp_path: Path) -> None:
-    """Catches a run that begins again, repeats its last step, or draws what came of the shorter run a second time."""
-    short = settings(tmp_path, "run=grown", *CONSTANT)
-    assert train(short).report["steps"] == 24
-    train(settings(tmp_path, "run=grown", *CONSTANT, "trainer.max_steps=48"))
-    train(settings(tmp_path, "run=straight", *CONSTANT, "trainer.max_steps=48"))
+@pytest.mark.parametrize("killed_at", [None, 32])
+def test_a_finished_run_that_grows_is_the_longer_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int | None
+) -> None:
+    """Catches a run that begins again, repeats a step, or draws what came of the shorter run a second time."""
+    longer = (*CONSTANT, "trainer.max_steps=48")
+    assert train(settings(tmp_path, "run=grown", *CONSTANT)).report["steps"] == 24
+    if killed_at:
+        with monkeypatch.context() as patch:
+            patch.setattr(WholeFiles, "save_checkpoint", killed_after(killed_at))
+            with pytest.raises(RuntimeError, match="killed"):
+                train(settings(tmp_path, "run=grown", *longer))
+    train(settings(tmp_path, "run=grown", *longer))
+    train(settings(tmp_path, "run=straight", *longer))
 
-    assert differences(tmp_path / "grown", tmp_path / "straight") == []
-    assert train(settings(tmp_path, "run=grown", *CONSTANT, "trainer.max_steps=48")).was_finished
+    one, other = tmp_path / "grown", tmp_path / "straight"
+    assert (report(one), events(one)) == (report(other), events(other))
+    assert same(*(learned(folder) for folder in (one, other)))
+    assert train(settings(tmp_path, "run=grown", *longer)).was_finished
+
+
+def learned(folder: Path) -> dict[str, Any]:
+    """The last checkpoint, without Lightning's own counters: to it, a run that has grown is of two epochs."""
+    content = last_checkpoint(folder)
+    return {key: value for key, value in content.items() if key not in ("loops", "epoch")}
+
+
+def killed_after(step: int) -> Callable[..., None]:
+    """A way to save checkpoints by which a run ends once that of `step` is saved."""
+    save = WholeFiles.save_checkpoint
+
+    def save_and_die(self: WholeFiles, checkpoint: dict[str, Any], path: Path, **rest: object) -> None:
+        save(self, checkpoint, path)
+        if checkpoint["global_step"] == step:
+            raise RuntimeError("killed")
+
+    return save_and_die
 
 
 def test_a_cosine_that_had_reached_its_end_is_said_to_rise(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -76,15 +106,18 @@ def test_a_model_trained_further_begins_with_its_weights_and_subwords(finished: 
     assert not same(dict(moved.model.state_dict()), dict(model.model.state_dict()))
 
 
-def test_a_run_begun_from_a_model_is_resumed_like_any_other(finished: Path, tmp_path: Path) -> None:
+def test_a_run_begun_from_a_model_is_resumed_like_any_other(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Catches a resumed run that starts again from the model that it was begun with."""
     begun = (*CONSTANT, f"init_from={finished}/model")
-    train(settings(tmp_path, "run=one", *begun))
-    train(settings(tmp_path, "run=two", *begun))
-    train(settings(tmp_path, "run=two", *begun, "trainer.max_steps=48"))
-    train(settings(tmp_path, "run=one", *begun, "trainer.max_steps=48"))
-    assert differences(tmp_path / "one", tmp_path / "two") == []
-    assert torch.isfinite(torch.tensor(report(tmp_path / "one")["best"]["loss"]))
+    with monkeypatch.context() as patch:
+        patch.setattr(WholeFiles, "save_checkpoint", killed_after(16))
+        with pytest.raises(RuntimeError, match="killed"):
+            train(settings(tmp_path, "run=killed", *begun))
+    for name in ("killed", "straight"):
+        train(settings(tmp_path, f"run={name}", *begun))
+    assert differences(tmp_path / "killed", tmp_path / "straight") == []
 
 
 @pytest.mark.parametrize(
@@ -92,7 +125,7 @@ def test_a_run_begun_from_a_model_is_resumed_like_any_other(finished: Path, tmp_
     [
         (["model.hid_dim=24"], r"has another architecture than this run \(hid_dim\); give model\.hid_dim=16$"),
         (
-            ["attention=dot"],
+            ["attention=coverage"],
             r"has another architecture than this run \(attention.score.*\); give model.attention.score=additive",
         ),
         (["init_from=nowhere"], "^nowhere is not a model folder"),
