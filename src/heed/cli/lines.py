@@ -10,6 +10,7 @@ from rich.console import Console
 
 from heed.cli.remarks import Seen
 from heed.errors import UserError
+from heed.text.controls import harmless
 from heed.translation import Translation
 from heed.viz.interlinear import interlinear
 
@@ -51,10 +52,11 @@ def stream(
         UserError: when all is done, if a line was not UTF-8.
     """
     seen, wrong, first_wrong = Seen(), 0, 0
+    shape = _for_terminal if output.isatty() else str
     for block in waiting:
         lines = [line.decode(errors="replace").removesuffix("\r") for line in block]
         for translation in translate(lines):
-            output.write(form(seen.lines, translation).encode())
+            output.write(shape(form(seen.lines, translation)).encode())
             seen.add(translation)
             if show:
                 output.flush()  # at a terminal a translation stands above its alignment
@@ -72,6 +74,11 @@ def stream(
     return seen
 
 
+def _for_terminal(lines: str) -> str:
+    """Lines that a stranger's model may have written, with no control sequence among them."""
+    return "".join(f"{harmless(line)}\n" for line in lines.removesuffix("\n").split("\n"))
+
+
 def one_line(number: int, translation: Translation) -> str:
     """The translation alone."""
     return f"{translation.text}\n"
@@ -85,8 +92,9 @@ def n_best_lines(number: int, translation: Translation) -> str:
 def show_attention(console: Console, translation: Translation) -> None:
     """Under each word of a translation the source word, or </s>, that the model looked at most."""
     shown = translation.shown(end=True)
-    words = translation.tgt.marked(translation.words)
-    console.print(f"{interlinear(shown.weights[: len(words)], shown.src, words, console.width)}\n", style="dim")
+    words = [harmless(word) for word in translation.tgt.marked(translation.words)]
+    sources = [harmless(word) for word in shown.src]
+    console.print(f"{interlinear(shown.weights[: len(words)], sources, words, console.width)}\n", style="dim")
 
 
 def prompt() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from heed.cli.streams import print_error
+from heed.text.controls import harmless
 from heed.translation import Translation
 
 
@@ -56,7 +57,7 @@ def remarks(translation: Translation) -> list[str]:
 def show_remarks(console: Console, translation: Translation) -> None:
     """Under a translation what may be wrong with it."""
     for line in remarks(translation):
-        console.print(f"({line})", style="dim")
+        console.print(harmless(f"({line})"), style="dim")
 
 
 def print_notes(lines: Sequence[str]) -> None:
