@@ -87,9 +87,14 @@ def test_a_word_that_is_read_letter_by_letter_is_named(folder: Path) -> None:
 
 
 def hostile(folder: Path) -> Path:
-    """A model whose every word holds the sequence that sets a terminal's title."""
-    write(folder, targets=[f"\x1b]0;owned\x07{word}" for word in TARGETS if word])
-    assert any("\x1b" in piece for piece in Subwords.load(folder / "target.model").pieces(range(30)))
+    """A model with pieces that hold the sequence which sets a terminal's title."""
+    write(folder)
+    size = len(Subwords.load(folder / "target.model"))
+    lines = [f"\x1b]0;owned\x07{word}" for line in TARGETS for word in line.split()]
+    subwords = Subwords.train(lines, kind="bpe", vocab_size=size, normalization="identity")
+    assert len(subwords) == size
+    assert any("\x1b" in piece for piece in subwords.pieces(range(size)))
+    subwords.save(folder / "target.model")
     return folder
 
 
