@@ -26,7 +26,7 @@ else:
     try:
         import fcntl
     except ImportError:  # Pyodide, and other Pythons that are no Windows and have no locks
-        fcntl = None
+        fcntl = None  # type: ignore[assignment]
 
 PART = ".heed-part"
 """How the name ends of what is not complete yet."""
