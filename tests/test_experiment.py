@@ -6,7 +6,7 @@ import pytest
 
 from heed.cli.config import CONFIGS, compose, plain
 from heed.errors import UserError
-from heed.experiment import Settings, check, train
+from heed.experiment import Settings, check, hyperparameters, train
 from heed.settings import parse
 from tests.support.small_run import settings
 
@@ -52,3 +52,13 @@ def test_all_recipes_pass(tmp_path: Path) -> None:
     """Catches a check that refuses what heed itself ships."""
     for file in sorted((CONFIGS / "experiment").glob("*.yaml")):
         check(parse(Settings, plain(compose("train", [f"experiment={file.stem}", f"runs={tmp_path}"]))))
+
+
+def test_the_table_of_runs_fits_a_screen(tmp_path: Path) -> None:
+    """Catches sixty columns of settings that are off, and one that is missing when it is on."""
+    names = {*hyperparameters(settings(tmp_path))}
+    more = {*hyperparameters(settings(tmp_path, "r_drop=5.0", "model.layer_norm=true", "init_from=m"))}
+
+    assert len(names) <= 28
+    assert {"corpus.name", "model.hid_dim", "model.attention.score", "optim.lr", "seed", "batches.sentences"} <= names
+    assert more - names == {"r_drop", "model.layer_norm", "init_from"}

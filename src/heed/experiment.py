@@ -332,7 +332,7 @@ def _train(settings: Settings, folder: Path, found: State, stack: ExitStack, rep
     """One run to its end; the report."""
     (data, model), begun = _prepare(settings, folder, found, stack)
     clock, checkpoints = Clock(), Checkpoints(data.metric, settings.checkpoint_steps)
-    board = Board(clock, _hyperparameters(settings), settings.curve_steps)
+    board = Board(clock, hyperparameters(settings), settings.curve_steps)
     early = settings.early_stop and EarlyStop(data.metric, reporter, **asdict(settings.early_stop))
     profile = settings.profile and Profile(reporter, **asdict(settings.profile))
     optional = [callback for callback in (early, profile) if callback]
@@ -542,9 +542,25 @@ def _about(settings: Settings, data: Data, best: Mapping[str, int | float]) -> d
     }
 
 
-def _hyperparameters(settings: Settings) -> dict[str, Any]:
-    values = {key: value for key, value in dotted(asdict(settings)).items() if not isinstance(value, Mapping)}
-    return {key: value for key, value in values.items() if value is not None and key not in WITHOUT_EFFECT}
+def hyperparameters(settings: Settings) -> dict[str, Any]:
+    """What TensorBoard's table of runs shows: what people vary, unless it is off; config.yaml has all of it."""
+    return {
+        key: value
+        for key, value in dotted(asdict(settings)).items()
+        if key not in WITHOUT_EFFECT
+        and (key == "corpus.name" or not key.startswith(UNVARIED))
+        and not isinstance(value, Mapping)
+        and value not in (None, False, 0, ())
+    }
+
+
+UNVARIED = (
+    *("checkpoint_steps", "cleaning.", "corpus.", "curve_steps", "device", "distributed", "early_stop.", "heatmaps"),
+    *("matmul_precision", "metric", "model.bidirectional", "optim.betas", "optim.eps", "optim.fused", "precision"),
+    *("profile.", "subwords.character_coverage", "subwords.src_normalization", "subwords.tgt_normalization"),
+    "trainer.validate_",
+)
+"""How the keys begin of settings that would fill screens of that table, and are hardly ever what runs differ in."""
 
 
 def _outline(settings: Settings, data: Data, model: Seq2Seq, trainer: RunTrainer, replaced: Path | None) -> Outline:
