@@ -21,14 +21,15 @@ SETTINGS = {
         cleaning.keep_duplicates clip_norm corpus.name corpus.reader
         corpus.src_lang corpus.test corpus.tgt_lang corpus.train corpus.valid
         curve_steps device distributed early_stop.min_delta early_stop.patience ema average_last guided_attention
-        heatmaps label_smoothing matmul_precision metric model.attended_dim model.attention.att_dim
+        init_from heatmaps label_smoothing matmul_precision metric model.attended_dim model.attention.att_dim
         model.attention.score model.bidirectional model.dec_layers model.dropout model.emb_dim model.enc_dim
         model.enc_dropout model.enc_layers model.hid_dim model.layer_norm model.query model.readout_dim
         model.readout_dropout model.state_dropout model.tie model.variational optim.betas optim.eps optim.fused optim.lr
         optim.name overwrite precision profile progress_bar r_drop run runs schedule.final schedule.name schedule.steps
         schedule.warmup_steps seed subword_sampling subwords.byte_fallback subwords.character_coverage subwords.joint
-        subwords.kind subwords.src_normalization subwords.tgt_normalization subwords.vocab_size teacher_forcing.name
-        teacher_forcing.ratio trainer.max_epochs trainer.max_steps trainer.validate_epochs trainer.validate_steps
+        subwords.kind subwords.src_normalization subwords.tgt_normalization subwords.user_defined_symbols
+        subwords.vocab_size teacher_forcing.name teacher_forcing.ratio
+        trainer.max_epochs trainer.max_steps trainer.validate_epochs trainer.validate_steps
         word_dropout
     """,
     "evaluate": """
@@ -36,8 +37,8 @@ SETTINGS = {
         search.no_repeat_ngram seeds split versus
     """,
     "translate": """
-        batch_size device interactive model precision replace_unk search.max_len search.name search.no_repeat_ngram
-        show_attention
+        batch_size device input interactive model output precision replace_unk search.max_len search.name
+        search.no_repeat_ngram show_attention
     """,
     "align": """
         batch_size device gold level model output reverse source split symmetrisation target threshold weights

@@ -36,6 +36,9 @@ FORMAT = 4
 READ = (3, 4)
 """Formats that this heed reads."""
 
+SMALLEST = 8
+"""Pieces of a vocabulary with which a model can be built, whatever its settings."""
+
 FILES = ("config.json", "weights.safetensors", "source.model", "target.model", "about.json")
 
 
@@ -105,6 +108,18 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
             )
     model = _read_weights(folder / "weights.safetensors", config.architecture, len(src), len(tgt)).to(device).eval()
     return Bundle(model, src, tgt, config.architecture, _read_json(folder / "about.json"))
+
+
+def read_architecture(folder: Path) -> Architecture:
+    """The architecture of a model folder, without its weights; UserError as for `load`."""
+    _check_complete(folder)
+    return _read_config(folder / "config.json").architecture
+
+
+def check_architecture(architecture: Architecture) -> None:
+    """ValueError for one that cannot be built; no memory is claimed."""
+    with torch.device("meta"), Unfilled():
+        build(architecture, SMALLEST, SMALLEST, PAD)
 
 
 def _check_complete(folder: Path) -> None:

@@ -24,6 +24,7 @@ from heed.maps import Level, Line, Map, has_spaces, read_gold, unknown_note
 from heed.metrics.alignment import Gold, alignment_scores, misfits
 from heed.metrics.attention import Health, mean_health
 from heed.metrics.bleu import Further, sentence_bleu
+from heed.metrics.languages import language
 from heed.metrics.scores import says_nothing, text_scores
 from heed.metrics.significance import Comparison, paired_bootstrap
 from heed.runs.evaluation_folder import (
@@ -424,7 +425,8 @@ def _gold(pairs: Pairs, sources: Sequence[Line], targets: Sequence[Line], name: 
 def _check_languages(translator: Translator, corpus: Corpus) -> None:
     """UserError if the model is known to be of other languages: its scores would say nothing."""
     known = [translator.src_lang, translator.tgt_lang]
-    if all(known) and known != [corpus.src_lang, corpus.tgt_lang]:
+    given = [corpus.src_lang, corpus.tgt_lang]
+    if all(known) and [*map(language, known)] != [*map(language, given)]:
         folder = translator.folders[0] if translator.folders else ""
         raise UserError(
             f"model={folder} translates {known[0]} to {known[1]}, and corpus {corpus.name} is {corpus.src_lang} to "

@@ -29,7 +29,7 @@ from heed.files import write_whole
 from heed.metrics import scores
 from heed.metrics.scores import Metric
 from heed.models.seq2seq import Seq2Seq
-from heed.runs.own_files import ENVIRONMENT, REPORT
+from heed.runs.own_files import ENVIRONMENT, REPORT, has_checkpoint
 from heed.runs.run_folder import (
     WITHOUT_EFFECT,
     Begun,
@@ -38,19 +38,22 @@ from heed.runs.run_folder import (
     begin,
     check_text,
     finish,
+    former_config,
+    lengthen,
     locked,
     run_path,
     state,
 )
-from heed.settings import bind, dotted
+from heed.settings import bind, dotted, shown
 from heed.text.normalization import Normalization
-from heed.text.subwords import PAD, Kind, Subwords, train_pair
+from heed.text.sampling import check_kind
+from heed.text.subwords import PAD, Kind, Subwords, check_normalization, check_settings, train_pair
 from heed.training import schedules
 from heed.training.averaging import Average, MeanOfLast, moving_average
 from heed.training.board import Board
 from heed.training.checkpoints import Checkpoints, EarlyStop
 from heed.training.clock import Clock
-from heed.training.devices import Precision, resolve_device, resolve_precision
+from heed.training.devices import Precision, lightning_devices, resolve_device, resolve_precision
 from heed.training.guide import Guide
 from heed.training.module import TranslationModule
 from heed.training.processes import decided_by_first, first_then_others, joined, process_rank, started_processes
@@ -58,7 +61,7 @@ from heed.training.profile import Profile
 from heed.training.progress import Progress
 from heed.training.reporting import Outline, Reporter
 from heed.training.schedules import Schedule
-from heed.training.trainer import RunTrainer, build_trainer, fit
+from heed.training.trainer import RunTrainer, build_trainer, fit, run_steps
 from heed.training.validation import Validation
 
 if TYPE_CHECKING:
@@ -81,13 +84,17 @@ TEACHER_FORCING: dict[str, Callable[..., Schedule]] = {
 }
 
 
+Count = Annotated[int, Field(ge=1, le=10**12)]
+Epochs = Annotated[int | float, Field(gt=0, le=10**9)]
+
+
 @dataclass(frozen=True)
 class Cleaning:
     """Which pairs of the training split are left out (`heed.data.cleaning.clean`)."""
 
-    max_len: Annotated[int, Field(ge=1)] = 100
+    max_len: Count = 100
     max_ratio: Annotated[float, Field(ge=1)] = 3.0
-    max_characters: Annotated[int, Field(ge=1)] = 1000
+    max_characters: Count = 1000
     keep_duplicates: bool = False
 
 
@@ -102,31 +109,32 @@ class SubwordSettings:
     character_coverage: float = 1.0
     src_normalization: Normalization | None = None
     tgt_normalization: Normalization = "identity"
+    user_defined_symbols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Batches:
     """How much of the corpus an update reads: one of the two."""
 
-    sentences: Annotated[int, Field(ge=1)] | None = 32
-    tokens: Annotated[int, Field(ge=1)] | None = None
+    sentences: Count | None = 32
+    tokens: Count | None = None
 
 
 @dataclass(frozen=True)
 class Length:
     """When a run ends, and how often it is validated."""
 
-    max_epochs: Annotated[int | float, Field(gt=0)] | None = 10
-    max_steps: Annotated[int, Field(ge=1)] | None = None
-    validate_epochs: Annotated[int | float, Field(gt=0)] = 1
-    validate_steps: Annotated[int, Field(ge=1)] | None = None
+    max_epochs: Epochs | None = 10
+    max_steps: Count | None = None
+    validate_epochs: Epochs = 1
+    validate_steps: Count | None = None
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
     """Stop after so many validations whose score is not better than the best by more than `min_delta`."""
 
-    patience: Annotated[int, Field(ge=1)] = 5
+    patience: Count = 5
     min_delta: Annotated[float, Field(ge=0)] = 0.0
 
 
@@ -134,8 +142,8 @@ class EarlyStopping:
 class Profiling:
     """Which updates are profiled: `steps` of them after the first `wait_steps`."""
 
-    wait_steps: Annotated[int, Field(ge=0)] = 9
-    steps: Annotated[int, Field(ge=1)] = 10
+    wait_steps: Annotated[int, Field(ge=0, le=10**12)] = 9
+    steps: Annotated[int, Field(ge=1, le=10**6)] = 10
 
 
 @dataclass(frozen=True)
@@ -156,15 +164,16 @@ class Settings:
     profile: Profiling | None
     runs: str
     overwrite: Overwrite
+    init_from: str | None
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     progress_bar: bool
-    heatmaps: Annotated[int, Field(ge=0)]
+    heatmaps: Annotated[int, Field(ge=0, le=10**6)]
     device: str
     distributed: bool
     precision: Precision
     matmul_precision: Literal["highest", "high", "medium"]
-    checkpoint_steps: Annotated[int, Field(ge=1)]
-    curve_steps: Annotated[int, Field(ge=1)]
+    checkpoint_steps: Count
+    curve_steps: Count
     metric: str
     subword_sampling: Annotated[float, Field(gt=0, le=1)] | None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
@@ -253,13 +262,60 @@ def check(settings: Settings) -> None:
     if budgets.count(None) != 1:
         given = f"batches.sentences={json.dumps(budgets[0])} and batches.tokens={json.dumps(budgets[1])}"
         raise UserError(f"{given}; set one of them, the other to null")
+    if settings.trainer.max_epochs is None and settings.trainer.max_steps is None:
+        raise UserError("trainer.max_epochs=null and trainer.max_steps=null; set one of them")
+    _check_subwords(settings)
+    _check_model(settings)
     read_corpus(settings.corpus)
-    resolve_device(settings.device)
+    lightning_devices(settings.device)
     if settings.metric != "auto":
         scores.metric(settings.metric)
     bind("optim", settings.optim, OPTIMIZERS)([torch.nn.Parameter(torch.zeros(1))])
     _schedule("schedule", settings.schedule, LEARNING_RATES, 1)
     _schedule("teacher_forcing", settings.teacher_forcing, TEACHER_FORCING, 1)
+
+
+def _check_subwords(settings: Settings) -> None:
+    """UserError for what no vocabulary can be trained with, and for a sampling that has no choice."""
+    given = settings.subwords
+    try:
+        check_settings(
+            given.kind, given.vocab_size, given.byte_fallback, given.character_coverage, given.user_defined_symbols
+        )
+        check_normalization(given.joint, given.src_normalization, given.tgt_normalization)
+    except UserError as error:
+        raise UserError(f"subwords: {error}") from error
+    if settings.subword_sampling:
+        check_kind(given.kind, settings.subword_sampling)
+
+
+def _check_model(settings: Settings) -> None:
+    """UserError for a model that cannot be built, and for one that is not the one to start from."""
+    try:
+        bundle.check_architecture(settings.model)
+    except ValueError as error:
+        raise UserError(f"model: {error}") from error
+    if settings.init_from is None:
+        return
+    if Path(settings.init_from).resolve().is_relative_to(run_path(settings.runs, settings.run).resolve()):
+        raise UserError(
+            f"init_from={settings.init_from} is in the folder of this run itself; give this run another run=NAME"
+        )
+    before, wanted = (
+        {key: value for key, value in dotted(one.to_dict()).items() if not isinstance(value, Mapping)}
+        for one in (bundle.read_architecture(Path(settings.init_from)), settings.model)
+    )
+    different = [key for key in before | wanted if before.get(key) != wanted.get(key) and key not in FREE]
+    if different:
+        given = " ".join(f"model.{key}={shown(before[key])}" for key in different if key in before)
+        raise UserError(
+            f"init_from={settings.init_from} has another architecture than this run ({', '.join(different)}); "
+            f"give {given or 'the same attention'}"
+        )
+
+
+FREE = ("dropout", "readout_dropout", "enc_dropout", "state_dropout", "variational")
+"""Settings of an architecture that may change when a model is trained further, as its weights mean the same."""
 
 
 def has_test(settings: Settings) -> bool:
@@ -277,7 +333,7 @@ def _train(settings: Settings, folder: Path, found: State, stack: ExitStack, rep
     """One run to its end; the report."""
     (data, model), begun = _prepare(settings, folder, found, stack)
     clock, checkpoints = Clock(), Checkpoints(data.metric, settings.checkpoint_steps)
-    board = Board(clock, _hyperparameters(settings), settings.curve_steps)
+    board = Board(clock, hyperparameters(settings), settings.curve_steps)
     early = settings.early_stop and EarlyStop(data.metric, reporter, **asdict(settings.early_stop))
     profile = settings.profile and Profile(reporter, **asdict(settings.profile))
     optional = [callback for callback in (early, profile) if callback]
@@ -330,12 +386,14 @@ def _prepare(settings: Settings, folder: Path, found: State, stack: ExitStack) -
     begun: list[Begun] = []
 
     def begin_first() -> bytes:
-        first.append(_ready(settings, folder if found == "unfinished" else None))
+        first.append(_ready(settings, None if found == "new" else folder))
         data = first[0][0]
         if found == "new":
             begun.append(stack.enter_context(begin(folder, asdict(settings), data.digests)))
         else:
             check_text(folder, data.digests)
+        if found == "longer":
+            _lengthen(settings, folder, len(data.bitext.train))
         for name, subwords in (("source.model", data.src), ("target.model", data.tgt)):
             if not (folder / "subwords" / name).exists():
                 write_whole(folder / "subwords" / name, subwords.model)
@@ -350,6 +408,27 @@ def _prepare(settings: Settings, folder: Path, found: State, stack: ExitStack) -
     return first_then_others(ready), begun[0] if begun else None
 
 
+def _lengthen(settings: Settings, folder: Path, steps_per_epoch: int) -> None:
+    """Let a finished run go on, and say what becomes of a learning rate that had reached its end."""
+    length = former_config(folder)["trainer"]
+    done = int(json.loads((folder / REPORT).read_text(encoding="utf-8"))["steps"])
+    former = run_steps(steps_per_epoch, length["max_epochs"], length["max_steps"])
+    total = run_steps(steps_per_epoch, settings.trainer.max_epochs, settings.trainer.max_steps)
+    rates = [_schedule("schedule", settings.schedule, LEARNING_RATES, steps)(done) for steps in (former, total)]
+    lengthen(folder, asdict(settings))
+    log.info("%s was finished after step %s and goes on to step %s", folder, f"{done:,}", f"{total:,}")
+    if abs(rates[1] - rates[0]) > RATE_CHANGE:
+        log.info(
+            "the learning rate goes from %.0f%% of optim.lr to %.0f%%, and on as in a run of that length; it is not "
+            "the run that would have come of this length from the start",
+            *(100 * rate for rate in rates),
+        )
+
+
+RATE_CHANGE = 0.005
+"""Of a longer schedule's rate from the former one's: a smaller one is not worth a word."""
+
+
 def _check_shared(folder: Path, environment: bytes) -> None:
     """UserError for a process to which the folder of the run is another one."""
     if not (folder / ENVIRONMENT).exists() or (folder / ENVIRONMENT).read_bytes() != environment:
@@ -362,9 +441,12 @@ def _ready(settings: Settings, folder: Path | None) -> Prepared:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)
         try:
-            return data, architecture.build(settings.model, len(data.src), len(data.tgt), PAD)
+            model = architecture.build(settings.model, len(data.src), len(data.tgt), PAD)
         except ValueError as error:
             raise UserError(f"model: {error}") from error
+    if settings.init_from and not (folder and has_checkpoint(folder)):
+        model.load_state_dict(bundle.load(Path(settings.init_from)).model.state_dict())
+    return data, model
 
 
 def _data(settings: Settings, folder: Path | None) -> Data:
@@ -404,6 +486,9 @@ def _subwords(settings: Settings, train: Callable[[], Pairs], folder: Path | Non
     paths = [folder / "subwords" / f"{side}.model" for side in ("source", "target")] if folder else []
     if paths and all(path.exists() for path in paths):
         return Subwords.load(paths[0]), Subwords.load(paths[1])
+    if settings.init_from:
+        before = bundle.load(Path(settings.init_from))
+        return before.src, before.tgt
     pairs = train()
     try:
         return train_pair(pairs.src, pairs.tgt, **asdict(settings.subwords))
@@ -453,13 +538,30 @@ def _about(settings: Settings, data: Data, best: Mapping[str, int | float]) -> d
         "src_lang": data.corpus.src_lang,
         "tgt_lang": data.corpus.tgt_lang,
         "run": settings.run,
+        **({"init_from": settings.init_from} if settings.init_from else {}),
         "valid": dict(best),
     }
 
 
-def _hyperparameters(settings: Settings) -> dict[str, Any]:
-    values = {key: value for key, value in dotted(asdict(settings)).items() if not isinstance(value, Mapping)}
-    return {key: value for key, value in values.items() if value is not None and key not in WITHOUT_EFFECT}
+def hyperparameters(settings: Settings) -> dict[str, Any]:
+    """What TensorBoard's table of runs shows: what people vary, unless it is off; config.yaml has all of it."""
+    return {
+        key: value
+        for key, value in dotted(asdict(settings)).items()
+        if key not in WITHOUT_EFFECT
+        and (key == "corpus.name" or not key.startswith(UNVARIED))
+        and not isinstance(value, Mapping)
+        and value not in (None, False, 0, ())
+    }
+
+
+UNVARIED = (
+    *("checkpoint_steps", "cleaning.", "corpus.", "curve_steps", "device", "distributed", "early_stop.", "heatmaps"),
+    *("matmul_precision", "metric", "model.bidirectional", "optim.betas", "optim.eps", "optim.fused", "precision"),
+    *("profile.", "subwords.character_coverage", "subwords.src_normalization", "subwords.tgt_normalization"),
+    "trainer.validate_",
+)
+"""How the keys begin of settings that would fill screens of that table, and are hardly ever what runs differ in."""
 
 
 def _outline(settings: Settings, data: Data, model: Seq2Seq, trainer: RunTrainer, replaced: Path | None) -> Outline:

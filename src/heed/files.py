@@ -23,7 +23,10 @@ from heed.errors import UserError
 if sys.platform == "win32":
     import msvcrt
 else:
-    import fcntl
+    try:
+        import fcntl
+    except ImportError:  # Pyodide, and other Pythons that are no Windows and have no locks
+        fcntl = None  # type: ignore[assignment]
 
 PART = ".heed-part"
 """How the name ends of what is not complete yet."""
@@ -232,6 +235,9 @@ if sys.platform == "win32":
 else:
 
     def _lock(descriptor: int, wait: bool) -> None:
+        if fcntl is None:
+            _warn("has no locks: do not start two commands on one folder at the same time")
+            return
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:

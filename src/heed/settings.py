@@ -53,9 +53,23 @@ def as_typed(
         node, text = _dataclass_in(annotation), texts.get(f"{above}{key}")
         if node and isinstance(value, Mapping):
             given[key] = as_typed(value, node, texts, f"{above}{key}.")
+        elif (
+            isinstance(value, str) and not fits(annotation, value) and listed(value) and fits(annotation, listed(value))
+        ):
+            given[key] = listed(value)
         elif text is not None and value is not None and not fits(annotation, value) and fits(annotation, text):
             given[key] = text
     return given
+
+
+def _means_list(annotation: Any, text: str) -> bool:
+    return bool(listed(text)) and not fits(annotation, text) and fits(annotation, listed(text))
+
+
+def listed(text: str) -> list[str]:
+    """The parts of a list that was typed as `[a,b]`, of which Hydra could not read a part, such as `{0}`."""
+    parts = text[1:-1].split(",") if text[:1] == "[" and text[-1:] == "]" else []
+    return [part.strip().strip("'\"") for part in parts]
 
 
 def bind(path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..., T]]) -> Callable[..., T]:

@@ -22,7 +22,7 @@ from heed import bundle
 from heed.bundle import Bundle
 from heed.copied import with_source_words
 from heed.data.encoded import LONGEST
-from heed.errors import UserError
+from heed.errors import UserError, needs
 from heed.maps import UNSPACED, Level, Line, Symmetrisation, has_spaces, link_words, read_lines, written_line
 from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
 from heed.passes import Forced, Model, forced, searched
@@ -80,11 +80,13 @@ def device_named(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("mps") and not torch.backends.mps.is_available():
+        raise UserError(f"device={name}: torch finds no GPU of Apple's here; use device=cpu or auto")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0][:200]
         raise UserError(f"device={name}: {reason}; use device=auto, cpu, or cuda on a machine with a GPU") from error
     return device
 
@@ -533,12 +535,21 @@ def check_reverse(forward: Translator, reverse: Translator) -> None:
         UserError: its languages are others.
     """
     given, expected = (reverse.src_lang, reverse.tgt_lang), (forward.tgt_lang, forward.src_lang)
-    if all(given) and all(expected) and given != expected:
+    if all(given) and all(expected) and not _same_languages(given, expected):
         folder = ",".join(map(str, reverse.folders))
         raise UserError(
             f"reverse={folder} translates {given[0]} to {given[1]}; "
             f"expected a model of the other direction, {expected[0]} to {expected[1]}"
         )
+
+
+def _same_languages(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two pairs of languages are the same, however these are written: en_US counts as en."""
+    if [*some] == [*others]:
+        return True
+    with needs("train"):
+        from heed.metrics.languages import language  # noqa: PLC0415 - of what aligning needs, this alone needs it
+    return [*map(language, some)] == [*map(language, others)]
 
 
 def check_lengths(sources: Sequence[str], targets: Sequence[str]) -> None:

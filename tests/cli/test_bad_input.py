@@ -148,6 +148,23 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        ("batches.sentences=null", "batches.sentences=null and batches.tokens=null; set one of them"),
+        ("trainer.max_epochs=1e308", "trainer.max_epochs=1e+308: should be less than or equal to 1000000000"),
+        ("trainer.max_epochs=inf", "trainer.max_epochs=Infinity: should be less than or equal to 1000000000"),
+        ("trainer.max_epochs=null", "trainer.max_epochs=null and trainer.max_steps=null; set one of them"),
+        ("trainer.validate_epochs=1e200", "trainer.validate_epochs=1e+200: should be less than or equal to"),
+        ("checkpoint_steps=9999999999999", "checkpoint_steps=9999999999999: should be less than or equal to"),
+        ("trainer.max_epochs=true", "trainer.max_epochs=true: should be"),
+        ("schedule.warmup_steps=-1", "warmup_steps is -1; expected at least 0"),
+        ("schedule.final=x", "schedule.final=x: should be a valid"),
+        ("teacher_forcing.ratio=2", "ratio is 2; expected 0 (own words) to 1 (reference words)"),
+        ("subwords.kind=letters", "subwords.kind=letters: should be 'unigram', 'bpe', 'char' or 'word'"),
+        ("subwords.character_coverage=0.5", "character_coverage=0.5, expected a share from 0.98 to 1.0"),
+        ("subwords.user_defined_symbols=[a b]", "subwords: user_defined_symbols: 'a b' cannot be one"),
+        ("subwords.user_defined_symbols=<x>", "subwords.user_defined_symbols=<x>: should be a valid"),
+        ("init_from=nowhere", "nowhere is not a model folder"),
+        ("heads=4", "heads=4: model.attention.heads is a setting of attention=multi_head; give attention=multi_head"),
+        ("text/train", "text/train: not a setting; write corpus=files corpus.train=text/train"),
         ("subwords.vocab_size=3", "subwords: vocab_size=3, expected 5 (4 pieces are special) to 1000000"),
         ("subwords.vocab_size=5", "vocab_size=5 is too small: the characters of this text alone need"),
         ("subwords.vocab_size=0", "subwords: vocab_size=0, expected 5"),
@@ -275,7 +292,14 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("align reverse=nowhere", "nowhere is not a model folder"),
         ("align output=own", "own cannot be written"),
         ("translate batch_size=-1", "batch_size=-1: should be greater than or equal to 1"),
-        ("translate search.beam_size=3", "there is no key search.beam_size"),
+        ("translate search.beam_size=3", "is a setting of search=beam; give search=beam search.beam_size=3"),
+        ("translate beam_size=3", "search.beam_size is a setting of search=beam; give search=beam search.beam_size=3"),
+        ("translate device=mps", "device=mps: torch finds no GPU of Apple's here; use device=cpu or auto"),
+        ("translate own/test.en", "own/test.en: not a setting; write input=own/test.en"),
+        ("translate runs/own/model", "runs/own/model: not a setting; write model=runs/own/model"),
+        ("translate input=own/gone", "own/gone does not exist; check the path"),
+        ("align own/test.en", "own/test.en: not a setting; write source=own/test.en target=… output=…"),
+        ("evaluate OTHER corpus.src_lang=en_US corpus.tgt_lang=de_DE", "and corpus other is en_US to de_DE; choose"),
     ],
 )
 def test_what_the_other_doors_cannot_do_is_told_in_one_line(own: Path, command: str, message: str) -> None:
@@ -291,6 +315,16 @@ def test_what_the_other_doors_cannot_do_is_told_in_one_line(own: Path, command: 
     refused(found, name, message)
     assert contents(own) == before
     assert not (own.parent / "out").exists()
+
+
+def test_a_country_is_no_other_language(own: Path) -> None:
+    """Catches a model of en that is refused for text that calls itself en_US."""
+    for name, code in (("en", "en_US"), ("fr", "fr_CA.UTF-8")):
+        shutil.copy(own / f"own/test.{name}", own / f"own/test.{code}")
+    languages = ["corpus.src_lang=en_US", "corpus.tgt_lang=fr_CA.UTF-8"]
+    found = forked(own, "evaluate", "model=runs/own/model", *OTHER, *languages, "heatmaps=0", "search.max_len=4")
+
+    assert found.code == 0, found.err
 
 
 def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +35,7 @@ from heed.cli.config import (
     user_folders,
 )
 from heed.cli.entry import HELP, VERSION, start
+from heed.cli.streams import check_output, discard_output, fill_closed, is_fault, print_error, unwritten
 from heed.cli.sweep import FOLDER, KEYS, Ended, Result, print_table, read_jobs, write_ended
 from heed.cli.terminal import print_what_fits
 from heed.errors import UserError
@@ -72,6 +74,7 @@ class Command:
 
     def __call__(self) -> NoReturn:
         """Run with the arguments of this process and leave with the exit code."""
+        fill_closed()
         if any(flag in sys.argv[1:] for flag in (*HELP, *VERSION)):
             start(self.name)
             sys.exit(0)
@@ -95,12 +98,13 @@ class Command:
             return cast(int, leaving.code or 0)
 
     def _dispatch(self, arguments: Sequence[str]) -> int:
+        check_output()
         if any(flag in arguments for flag in OTHERS):
             os.environ["HYDRA_FULL_ERROR"] = "1"
             hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(print)()
             return 0
         options = read_arguments(arguments)
-        options.overrides = [parsed(line) for line in options.overrides]
+        options.overrides = [parsed(line, self.name) for line in options.overrides]
         refuse_renamed(self.name, options.overrides)
         folders = user_folders(options.config_dir)
         return self._sweep(options, folders) if options.multirun else self._once(options, folders)
@@ -163,15 +167,27 @@ class Command:
             sys.stdout.flush()
         except UserError as error:
             await_turn()
-            print(f"heed-{self.name}: {one_line(str(error))}", file=sys.stderr)
-            return Ended(2, one_line(str(error)))
+            return self._refused(str(error))
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
+            discard_output()
             return Ended(141, "the reader of the output has gone")
+        except OSError as error:
+            if not is_fault(error):
+                return self._fault(error)
+            discard_output()
+            return self._refused(unwritten(error))
         except Exception as error:
-            traceback.print_exc()
-            return Ended(1, one_line(f"a fault of heed: {error!r}"))
+            return self._fault(error)
         return Ended(code)
+
+    def _refused(self, message: str) -> Ended:
+        print_error(f"heed-{self.name}: {one_line(message)}")
+        return Ended(2, one_line(message))
+
+    def _fault(self, error: Exception) -> Ended:
+        with suppress(OSError):
+            traceback.print_exception(error)
+        return Ended(1, one_line(f"a fault of heed: {error!r}"))
 
     def _stopped(self, code: int, step: int | None) -> int:
         """The line after a signal; of several processes the first prints it."""
@@ -181,7 +197,7 @@ class Command:
                 if step
                 else ("stopped; the same command goes on from what is saved, or begins again")
             )
-            print(f"heed-{self.name}: {done}", file=sys.stderr)
+            print_error(f"heed-{self.name}: {done}")
         return code
 
 

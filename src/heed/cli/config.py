@@ -1,11 +1,13 @@
 """From overrides to a composed config, by Hydra; and from what Hydra refuses to one line that says what to type."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import hydra
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
@@ -22,6 +24,17 @@ FAULTS = (HydraException, OmegaConfBaseException, ValueError)
 
 PLAIN = re.compile(r"[+~]{0,2}[\w./@:]+=")
 """How an override begins whose value may be anything."""
+
+PACKAGE = re.compile(r"# @package ([\w.]+)")
+"""The first line of an option that lies elsewhere in the config than below the name of its group."""
+
+NAMED = {
+    "train": "corpus=files corpus.train={0}",
+    "evaluate": "model={0}",
+    "translate": "input={0}",
+    "align": "source={0} target=… output=…",
+}
+"""For each command what a file that is given without a key is likely to be."""
 
 RENAMED = {
     "train": {
@@ -64,7 +77,7 @@ def compose(name: str, overrides: Sequence[str | Override] = (), folders: Sequen
 
     `folders` hold further options of the groups, such as a user's own recipes. UserError for what cannot be composed.
     """
-    given = [override if isinstance(override, Override) else parsed(override) for override in overrides]
+    given = [override if isinstance(override, Override) else parsed(override, name) for override in overrides]
     try:
         return _compose(name, [literal(override) for override in given], folders)
     except FAULTS as error:
@@ -112,7 +125,7 @@ def search_path(folders: Sequence[Path]) -> list[str]:
     return [f"hydra.searchpath=[{','.join(quoted(f'file://{folder}') for folder in folders)}]"] if folders else []
 
 
-def parsed(line: str) -> Override:
+def parsed(line: str, command: str = "") -> Override:
     """One override; a value that Hydra cannot read is taken as it was typed, and a list of such values as a list.
 
     UserError for what is no override.
@@ -123,7 +136,7 @@ def parsed(line: str) -> Override:
         pass
     key = PLAIN.match(line)
     if not key:
-        raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)")
+        raise UserError(f"{line}: not a setting; write {_key_for(line, command)} (--help shows the keys)")
     value = line[key.end() :]
     listed = value[:1] == "[" and value[-1:] == "]"
     as_text = f"[{','.join(quoted(one.strip()) for one in value[1:-1].split(','))}]" if listed else quoted(value)
@@ -131,6 +144,15 @@ def parsed(line: str) -> Override:
         return OverridesParser.create().parse_override(f"{key[0]}{as_text}")
     except HydraException as error:
         raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)") from error
+
+
+def _key_for(word: str, command: str) -> str:
+    """What to type instead of a word without a key."""
+    if Path(word, "config.json").is_file():
+        return f"model={word}"
+    if command in NAMED and (os.path.lexists(word) or "/" in word or "." in word):
+        return NAMED[command].format(word)
+    return "key=value, such as seed=2"
 
 
 def literal(override: Override) -> str:
@@ -164,7 +186,8 @@ def _explained(error: Exception, name: str, overrides: Sequence[Override], folde
     found = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
     if not any(found):
         known = _known_keys(name, overrides, folders)
-        found = [_key_fault(override, known) for override in overrides] if known else []
+        elsewhere = keys_of_options(known, folders)
+        found = [_key_fault(override, known, elsewhere) for override in overrides] if known else []
     sweep = next((override for override in overrides if override.is_sweep_override()), None)
     if not any(found) and sweep:
         key, _, value = literal(sweep).partition("=")
@@ -223,8 +246,37 @@ def _choices(override: Override) -> Iterator[Any]:
         yield override.value()
 
 
-def _key_fault(override: Override, known: set[str]) -> str | None:
+def _key_fault(
+    override: Override, known: set[str], elsewhere: Mapping[str, tuple[str, str]] | None = None
+) -> str | None:
     key = override.key_or_group
     if key in known or key.startswith("hydra") or override.is_add() or override.is_force_add():
         return None
+    whole, choice = _elsewhere(key, elsewhere or {})
+    if choice:
+        value = literal(override).partition("=")[2]
+        return f"{override.input_line}: {whole} is a setting of {choice}; give {choice} {whole}={value}"
     return f"{override.input_line}: there is no key {key}{nearest(key, known)} (--cfg job shows them all)"
+
+
+def _elsewhere(key: str, keys: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """The whole key of a setting, and the option that has it; the last part of the key is enough."""
+    return keys.get(key) or keys.get(key.rpartition(".")[2]) or ("", "")
+
+
+def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, tuple[str, str]]:
+    """For each setting that another option of a group has, by its whole key and its last part: both, `group=option`."""
+    keys: dict[str, tuple[str, str]] = {}
+    for folder in (CONFIGS, *folders):
+        for file in sorted(folder.glob("*/*.yaml")):
+            group = file.parent.name
+            if group not in known or group in ("experiment", "debug"):
+                continue
+            text = file.read_text(encoding="utf-8")
+            package = PACKAGE.match(text)
+            for name in dotted(yaml.safe_load(text) or {}):
+                whole = f"{package[1] if package else group}.{name}"
+                if whole not in known:
+                    keys.setdefault(whole, (whole, f"{group}={file.stem}"))
+                    keys.setdefault(name.rpartition(".")[2], (whole, f"{group}={file.stem}"))
+    return keys

@@ -33,10 +33,12 @@ def align() -> None:
 
 def start(name: str) -> None:
     """Run the command `heed-<name>` with the arguments of this process, and leave with its exit code."""
+    from heed.cli.streams import fill_closed  # noqa: PLC0415
     from heed.cli.terminal import print_what_fits  # noqa: PLC0415
     from heed.errors import MissingExtra, needs  # noqa: PLC0415
     from heed.signals import end_silently_at_interrupt  # noqa: PLC0415
 
+    fill_closed()
     print_what_fits()
     arguments = sys.argv[1:]
     if answer := _answered(name, arguments):

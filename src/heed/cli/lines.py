@@ -1,18 +1,24 @@
 """Lines from a stream as they come, and translations to another."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import IO, Any
 
 from rich.console import Console
 
+from heed.cli.remarks import Seen
 from heed.errors import UserError
+from heed.text.controls import harmless
 from heed.translation import Translation
 from heed.viz.interlinear import interlinear
 
 CHUNK = 1 << 16
 """Bytes asked for at once: a pipe's capacity on Linux, and some thousand lines, enough to sort by length."""
+
+
+PROMPT = "> "
 
 
 def blocks(descriptor: int, before: Callable[[], object]) -> Iterator[list[bytes]]:
@@ -38,32 +44,39 @@ def stream(
     translate: Callable[[list[str]], list[Translation]],
     form: Callable[[int, Translation], str],
     show: Callable[[Translation], object] | None,
-) -> int:
-    """Translate blocks of lines as they come and write them to standard output; how many lines there were.
+    output: IO[bytes],
+) -> Seen:
+    """Translate blocks of lines as they come and write them to `output`; what there was to notice.
 
     Raises:
         UserError: when all is done, if a line was not UTF-8.
     """
-    count, wrong, first_wrong = 0, 0, 0
+    seen, wrong, first_wrong = Seen(), 0, 0
+    shape = _for_terminal if output.isatty() else str
     for block in waiting:
         lines = [line.decode(errors="replace").removesuffix("\r") for line in block]
-        for number, translation in enumerate(translate(lines), start=count):
-            sys.stdout.buffer.write(form(number, translation).encode())
+        for translation in translate(lines):
+            output.write(shape(form(seen.lines, translation)).encode())
+            seen.add(translation)
             if show:
-                sys.stdout.buffer.flush()  # at a terminal a translation stands above its alignment
+                output.flush()  # at a terminal a translation stands above its alignment
                 show(translation)
-        sys.stdout.buffer.flush()
-        for number, line in enumerate(block, start=count + 1):
+        output.flush()
+        for number, line in enumerate(block, start=seen.lines - len(block) + 1):
             if not _is_utf8(line):
                 first_wrong, wrong = first_wrong or number, wrong + 1
-        count += len(block)
     if wrong:
         others = f" and {wrong - 1} more are" if wrong > 1 else " is"
         raise UserError(
             f"line {first_wrong}{others} not UTF-8: what could not be read was taken as an unknown character; "
             "convert the input first, as with: iconv -f latin1 -t utf-8"
         )
-    return count
+    return seen
+
+
+def _for_terminal(lines: str) -> str:
+    """Lines that a stranger's model may have written, with no control sequence among them."""
+    return "".join(f"{harmless(line)}\n" for line in lines.removesuffix("\n").split("\n"))
 
 
 def one_line(number: int, translation: Translation) -> str:
@@ -79,13 +92,37 @@ def n_best_lines(number: int, translation: Translation) -> str:
 def show_attention(console: Console, translation: Translation) -> None:
     """Under each word of a translation the source word, or </s>, that the model looked at most."""
     shown = translation.shown(end=True)
-    words = translation.tgt.marked(translation.words)
-    console.print(f"{interlinear(shown.weights[: len(words)], shown.src, words, console.width)}\n", style="dim")
+    words = [harmless(word) for word in translation.tgt.marked(translation.words)]
+    sources = [harmless(word) for word in shown.src]
+    console.print(f"{interlinear(shown.weights[: len(words)], sources, words, console.width)}\n", style="dim")
 
 
 def prompt() -> None:
     """Ask for the next line."""
-    print("> ", end="", file=sys.stderr, flush=True)
+    print(PROMPT, end="", file=sys.stderr, flush=True)
+
+
+def typed() -> Iterator[list[bytes]]:
+    """Lines that are typed at a terminal, one at a time, with the editing keys and the history of a shell."""
+    _edit_lines()
+    while True:
+        try:
+            line = input(PROMPT)
+        except EOFError:
+            return
+        yield [line.encode(errors="surrogateescape")]
+
+
+def _edit_lines() -> None:
+    """Let `input` read UTF-8 by readline, if this Python has it; a console of Windows edits lines by itself."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        import readline  # noqa: PLC0415
+    except ImportError:
+        return
+    if "libedit" not in (readline.__doc__ or ""):
+        readline.parse_and_bind("set enable-bracketed-paste off")  # it writes control sequences around each prompt
 
 
 def greeting(folder: str, about: Any) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from heed.cli.streams import writing
 from heed.data.summary import table
 from heed.metrics.scores import metrics
 from heed.training.reporting import (
@@ -43,9 +44,9 @@ class TerminalReporter(Reporter):
     def outlined(self, outline: Outline) -> None:
         """The table of the splits, and what is about to happen."""
         if outline.replaced:
-            self.console.print(f"the former run is kept in {outline.replaced} until the first checkpoint of this one")
-        self.console.print(Text(table(outline.summary)))
-        self.console.print(
+            self._print(f"the former run is kept in {outline.replaced} until the first checkpoint of this one")
+        self._print(Text(table(outline.summary)))
+        self._print(
             f"\nmodel      {outline.parameters:,} parameters; {outline.src_vocab:,} source and {outline.tgt_vocab:,} "
             f"target subwords\ntraining   {outline.steps:,} steps, {outline.steps_per_epoch:,} an epoch, validation "
             f"every {outline.validation_steps:,}, best model by {metrics()[outline.metric].title}"
@@ -54,13 +55,13 @@ class TerminalReporter(Reporter):
 
     def resumed(self, resumed: Resumed) -> None:
         """From where a run is continued."""
-        self.console.print(f"goes on after step {resumed.step:,}\n")
+        self._print(f"goes on after step {resumed.step:,}\n")
 
     def begin(self, begin: Begin) -> None:
         """The head of the table."""
         self._scores = (*(name for name in WIDTHS if name in begin.scores), *_others(begin.scores))
         titles = [f"{_title(name):>{_width(name)}}" for name in self._scores]
-        self.console.print(Text("  ".join(["    step", "epoch", "train loss", *titles, "    time"]), style="bold"))
+        self._print(Text("  ".join(["    step", "epoch", "train loss", *titles, "    time"]), style="bold"))
         self._task = self._bar.add_task("", total=begin.steps, completed=begin.step)
         self._bar.start()
 
@@ -86,23 +87,27 @@ class TerminalReporter(Reporter):
             ]
         )
         best = validated.best
-        self.console.print(Text(line + "  best" if best else line, style="bold" if best else ""))
+        self._print(Text(line + "  best" if best else line, style="bold" if best else ""))
 
     def stopped_early(self, stopped: StoppedEarly) -> None:
         """Why the run is shorter than was asked for."""
         title = metrics()[stopped.metric].title
-        self.console.print(
+        self._print(
             f"\nstopped early after step {stopped.step:,} of {stopped.steps:,}: no better {title} at "
             f"{stopped.patience} validations in a row"
         )
 
     def profiled(self, profiled: Profiled) -> None:
         """The table of operations."""
-        self.console.print(Text(profiled.table))
+        self._print(Text(profiled.table))
 
     def close(self) -> None:
         """Take the bar away: what is printed next stands in its place."""
         self._bar.stop()
+
+    def _print(self, text: str | Text, style: str | None = None) -> None:
+        with writing():
+            self.console.print(text, style=style)
 
     def _draw(self, step: int, text: str) -> None:
         self._drawn = time.monotonic()

@@ -49,7 +49,10 @@ DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 
 DEBUG: Literal["debug"] = "debug"
 
-State = Literal["new", "unfinished", "finished"]
+State = Literal["new", "unfinished", "finished", "longer"]
+"""`longer`: a finished run that is to go on, as its length alone has grown."""
+
+LENGTH = ("trainer.max_epochs", "trainer.max_steps")
 
 Overwrite = bool | Literal["debug"]
 """Whether a run that is there is replaced; `debug`: only one that was begun with `debug` too."""
@@ -146,7 +149,8 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
     """What a start with `config`, plain and resolved, makes of the folder; nothing is touched.
 
     `new` if it is to begin, in an empty folder or in the place of the run that is there, which only `overwrite` asks
-    for; `unfinished` if it is to go on with the run that is there; `finished` if there is nothing to do.
+    for; `unfinished` if it is to go on with the run that is there; `finished` if there is nothing to do; `longer` if
+    the run that is there is finished, and is to go on because its length, and nothing else, has grown.
 
     Raises:
         UserError: the folder holds a run with other settings, or what heed has not written.
@@ -161,6 +165,10 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
         return "new"
     _refuse_former_settings(folder, before)
     different = differences(before, config)
+    if different and (folder / REPORT).exists() and _is_longer(before, config):
+        _refuse_stopped_early(folder)
+        _refuse(own_files.conflicts_on_resuming(folder))
+        return "longer"
     if different:
         raise UserError(
             f"{folder} holds a run with other settings ({', '.join(different)}); give this one its own name, such as "
@@ -168,6 +176,17 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
         )
     _refuse(own_files.conflicts_on_resuming(folder))
     return "finished" if (folder / REPORT).exists() else "unfinished"
+
+
+def lengthen(folder: Path, config: Mapping[str, Any]) -> None:
+    """Make a finished run whose `state` is `longer` an unfinished one with this config."""
+    (folder / REPORT).unlink()  # first: with the new config and this report, the run would look finished
+    write_whole(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+
+
+def former_config(folder: Path) -> dict[str, Any]:
+    """The settings with which the run in this folder was begun, or lengthened last."""
+    return _read_config(folder)
 
 
 def check_text(folder: Path, text: Mapping[str, str]) -> None:
@@ -221,6 +240,32 @@ def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
     keys = [key for key in old | new if _effective(key)]
     pairs = [(key, _shown(old, key), _shown(new, key)) for key in keys]
     return [f"{key} {before} -> {after}" for key, before, after in pairs if before != after]
+
+
+def _is_longer(before: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether the length of the run has grown, and no other setting is another."""
+    old, new = _flat(before), _flat(config)
+    others = [
+        key for key in old | new if _effective(key) and key not in LENGTH and _shown(old, key) != _shown(new, key)
+    ]
+    lengths = [(old.get(key), new.get(key)) for key in LENGTH]
+    return not others and all(one == other or _is_more(one, other) for one, other in lengths)
+
+
+def _is_more(one: object, other: object) -> bool:
+    """Whether a limit has been raised or, with None, taken away."""
+    if not isinstance(one, int | float):
+        return False
+    return other is None or (isinstance(other, int | float) and other > one)
+
+
+def _refuse_stopped_early(folder: Path) -> None:
+    """UserError for a longer run that would stop where it has stopped before."""
+    if read_object(folder / REPORT).get("stopped_early"):
+        raise UserError(
+            f"{folder} was stopped early, as its scores rose no more, and would stop there again; to train its model "
+            f"further, give init_from={folder / MODEL} and another run=NAME"
+        )
 
 
 def _refuse_former_settings(folder: Path, config: Mapping[str, Any]) -> None:

@@ -47,8 +47,8 @@ def check_kind(kind: str, alpha: float) -> None:
 def sample(subwords: Subwords, kind: str, words: Sequence[str], alpha: float, seed: Sequence[int]) -> Segmentations:
     """What `words` may be drawn as: the same for the same arguments, whatever the machine does meanwhile.
 
-    The smaller `alpha`, the more varied is unigram, and the less BPE. A word that has an unknown character, or nothing
-    to divide, keeps the segmentation that `encode` gives.
+    The smaller `alpha`, the more varied is unigram, and the less BPE. A word that has an unknown character or a
+    user-defined symbol, or nothing to divide, keeps the segmentation that `encode` gives.
     """
     best = subwords.encode_each(words)
     slots = np.repeat(np.arange(len(words), dtype=np.int32)[:, None], SLOTS, axis=1)
@@ -175,7 +175,13 @@ def _blocks(
     """Words of one length, as SentencePiece spells them, with their numbers; those without a choice are left out."""
     letters = {piece for piece in _normal_pieces(subwords) if len(piece) == 1}
     spelt = [subwords.spelling(word) for word in words]
-    chosen = [i for i, word in enumerate(spelt) if 1 < len(word) <= LONGEST_WORD and letters.issuperset(word)]
+    chosen = [
+        i
+        for i, word in enumerate(spelt)
+        if 1 < len(word) <= LONGEST_WORD
+        and letters.issuperset(word)
+        and not any(symbol in word for symbol in subwords.user_defined)
+    ]
     for _, group in groupby(sorted(chosen, key=lambda i: len(spelt[i])), key=lambda i: len(spelt[i])):
         numbers = np.array(list(group))
         for start in range(0, len(numbers), WORDS_AT_ONCE):

@@ -4,6 +4,7 @@ import io
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from heed.text.words import split_words
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = 4
+CONTROLS = ("<pad>", "<unk>", "<s>", "</s>")
 SPACE = "▁"  # SentencePiece's own mark for the space before a word
 NO_BREAK = "a\u00a0b\u3000c"
 
@@ -97,14 +99,18 @@ class Subwords:
         character_coverage: float = 1.0,
         side: str = "subword",
         normalization: Normalization = "nmt_nfkc",
+        user_defined_symbols: Sequence[str] = (),
     ) -> "Subwords":
         """The vocabulary of `lines`; the same lines and settings give the same bytes.
+
+        Each of `user_defined_symbols` is one piece, wherever it stands, and is never divided or normalised.
 
         Of more than a million lines, a million are drawn, the same ones always. A `vocab_size` beyond what the text
         supports is lowered to that. Both are logged, with the `side` that it is for.
         """
-        _check_settings(kind, vocab_size, byte_fallback, character_coverage)
+        check_settings(kind, vocab_size, byte_fallback, character_coverage, user_defined_symbols)
         settings = {
+            "user_defined_symbols": list(user_defined_symbols),
             "model_type": kind,
             "byte_fallback": byte_fallback,
             "character_coverage": character_coverage,
@@ -237,6 +243,20 @@ class Subwords:
         """For each piece what SentencePiece learnt of it; in a unigram model, the logarithm of its probability."""
         return [self._processor.get_score(i) for i in range(len(self))]
 
+    @cached_property
+    def user_defined(self) -> frozenset[str]:
+        """The symbols that are one piece wherever they stand."""
+        with needs("train"):  # protobuf comes with tensorboard; only training asks
+            from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined] # noqa: PLC0415
+        pieces = ModelProto.FromString(self.model).pieces
+        return frozenset(piece.piece for piece in pieces if piece.type == piece.USER_DEFINED)
+
+    @property
+    def joins_letters(self) -> bool:
+        """Whether there are pieces of several letters, as in a vocabulary of subwords, and not of characters alone."""
+        texts = (piece.strip(SPACE) for i, piece in enumerate(self._pieces) if not self.is_special(i))
+        return not self._whole_words and any(len(text) > 1 for text in texts)
+
     def _word_id(self, word: str) -> int:
         piece_id: int = self._processor.piece_to_id(SPACE + word)
         return piece_id
@@ -265,6 +285,7 @@ def train_pair(
     character_coverage: float = 1.0,
     src_normalization: Normalization | None = None,
     tgt_normalization: Normalization = "identity",
+    user_defined_symbols: Sequence[str] = (),
 ) -> tuple[Subwords, Subwords]:
     """The vocabularies of both sides, `vocab_size` pieces each; with `joint`, one that both share.
 
@@ -276,13 +297,12 @@ def train_pair(
     """
 
     def train(lines: Sequence[str], side: str, normalization: Normalization) -> Subwords:
-        return Subwords.train(lines, kind, vocab_size, byte_fallback, character_coverage, side, normalization)
-
-    if joint and src_normalization not in (None, tgt_normalization):
-        raise UserError(
-            f"src_normalization={src_normalization} and tgt_normalization={tgt_normalization}, but joint=true makes "
-            f"one vocabulary; give both sides the same, or leave src_normalization=null"
+        return Subwords.train(
+            lines, kind, vocab_size, byte_fallback, character_coverage, side, normalization, user_defined_symbols
         )
+
+    check_settings(kind, vocab_size, byte_fallback, character_coverage, user_defined_symbols)
+    check_normalization(joint, src_normalization, tgt_normalization)
     if joint:
         shared = train([*src_lines, *tgt_lines], "joint", tgt_normalization)
         return shared, shared
@@ -311,15 +331,42 @@ def _short(lines: Sequence[str]) -> list[str]:
     return kept
 
 
-def _check_settings(kind: str, vocab_size: int, byte_fallback: bool, character_coverage: float) -> None:
-    if not SPECIALS < vocab_size <= MAX_VOCAB_SIZE:
+def check_settings(
+    kind: Kind,
+    vocab_size: int,
+    byte_fallback: bool,
+    character_coverage: float,
+    user_defined_symbols: Sequence[str] = (),
+) -> None:
+    """UserError for settings with which no vocabulary can be trained, whatever the text."""
+    reserved = SPECIALS + len(user_defined_symbols)
+    if not reserved < vocab_size <= MAX_VOCAB_SIZE:
         raise UserError(
-            f"vocab_size={vocab_size}, expected {SPECIALS + 1} ({SPECIALS} pieces are special) to {MAX_VOCAB_SIZE}"
+            f"vocab_size={vocab_size}, expected {reserved + 1} ({reserved} pieces are special) to {MAX_VOCAB_SIZE}"
         )
     if byte_fallback and kind == "word":
         raise UserError("byte_fallback=true has no meaning for kind=word; use unigram, bpe or char with it")
     if not 0.98 <= character_coverage <= 1.0:  # SentencePiece's own limits
         raise UserError(f"character_coverage={character_coverage}, expected a share from 0.98 to 1.0")
+    if user_defined_symbols and kind == "word":
+        raise UserError("user_defined_symbols has no meaning for kind=word, whose words are whole; use another kind")
+    for symbol in user_defined_symbols:
+        if not symbol or split_words(symbol) != [symbol] or SPACE in symbol or symbol in CONTROLS:
+            raise UserError(
+                f"user_defined_symbols: {symbol!r} cannot be one; expected a text without spaces, and none of "
+                f"{', '.join(CONTROLS)}"
+            )
+    if len({*user_defined_symbols}) < len(user_defined_symbols):
+        raise UserError("user_defined_symbols names a symbol twice; name each once")
+
+
+def check_normalization(joint: bool, src_normalization: Normalization | None, tgt_normalization: Normalization) -> None:
+    """UserError for two normalisations of one vocabulary."""
+    if joint and src_normalization not in (None, tgt_normalization):
+        raise UserError(
+            f"src_normalization={src_normalization} and tgt_normalization={tgt_normalization}, but joint=true makes "
+            f"one vocabulary; give both sides the same, or leave src_normalization=null"
+        )
 
 
 def _normalising(

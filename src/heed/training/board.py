@@ -12,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from heed.metrics.attention import Health, advice
+from heed.text.controls import harmless
 from heed.training import event_files
 from heed.training.clock import Clock
 from heed.training.module import TranslationModule
@@ -117,8 +118,9 @@ class Board(Callback):
                 figure = heatmap(attention.between_words, attention.src, attention.tgt, size=BOARD)
                 writer.add_figure(f"attention/{number}/{name}", figure, step, close=False)
         lines = (("source", picture.source), ("reference", picture.reference), ("hypothesis", picture.hypothesis))
-        # Indented by four, Markdown leaves every sign as it is.
-        writer.add_text(f"sentence/{number}", "\n".join(f"    {name:10} {text}" for name, text in lines), step)
+        # Indented by four, Markdown leaves every sign as it is, until a line ends.
+        shown = "\n".join(f"    {name:10} {harmless(text)}" for name, text in lines)
+        writer.add_text(f"sentence/{number}", shown, step)
 
     def finish(self, trainer: Trainer, best: Mapping[str, int | float]) -> None:
         """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters.

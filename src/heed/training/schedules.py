@@ -38,6 +38,8 @@ def warmup_cosine(warmup_steps: int, steps: int | None, final: Number = 0.0) -> 
         raise UserError("schedule.steps is null, and no run is known to take it from; give a number of updates")
     _at_least("warmup_steps", warmup_steps, 0)
     _at_least("steps", steps, 1)
+    if not 0 <= final <= 1:
+        raise UserError(f"final is {final}; expected a share of optim.lr, from 0 to 1")
     fall_steps = max(steps - warmup_steps, 1)
 
     def factor(step: int) -> float:

@@ -1,0 +1,149 @@
+"""Streams that are closed, full, or come from a stranger: one line, exit code 2, and never a traceback."""
+
+import lzma
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from heed.text.subwords import Subwords
+from heed.translator import load
+from tests.support.commands import forked
+from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("run") / "model")
+
+
+def shell(line: str, folder: Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    heed = f"{sys.executable} -m heed.cli.translate model={folder} search.max_len=5"
+    return subprocess.run(line.replace("HEED", heed), shell=True, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("echo a dog | HEED >&-", "standard output is closed; send it to a file, or to /dev/null"),
+        ("HEED <&-", "standard input is closed; give it a file, as < FILE, or input=FILE"),
+        ("echo a dog | HEED >/dev/full", "what it prints cannot be written (No space left on device)"),
+        ("echo a dog > i; HEED input=i output=/dev/full", "/dev/full cannot be written (No space left on device)"),
+    ],
+)
+def test_a_stream_that_cannot_be_used_is_a_line(folder: Path, tmp_path: Path, line: str, message: str) -> None:
+    """Catches a traceback, and one that is written into another stream."""
+    found = shell(line, folder, tmp_path)
+
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith(f"heed-translate: {message}")
+    assert found.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("end", ["2>&-", "2>/dev/full"])
+def test_translations_do_not_need_standard_error(folder: Path, tmp_path: Path, end: str) -> None:
+    """Catches messages among the translations, and translations lost because a remark cannot be written."""
+    found = shell(f"echo a dog | HEED {end}", folder, tmp_path)
+
+    assert (found.returncode, found.stdout.count("\n")) == (0, 1)
+
+
+def test_files_stand_for_the_streams(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a file that is read or written otherwise than the streams, and an output that is the input."""
+    write_lines(tmp_path / "text.en", SOURCES)
+    model = f"model={folder}"
+    streamed = forked(tmp_path, "translate", model, stdin=(tmp_path / "text.en").read_bytes())
+    monkeypatch.chdir(tmp_path)
+
+    assert forked(tmp_path, "translate", model, "input=text.en", "output=text.fr").out == ""
+    assert Path("text.fr").read_text(encoding="utf-8") == streamed.out
+    Path("text.en.xz").write_bytes(lzma.compress(Path("text.en").read_bytes()))
+    Path("text.en").unlink()
+    assert forked(tmp_path, "translate", model, "input=text.en").out == streamed.out
+    refused = forked(tmp_path, "translate", model, "input=text.fr", "output=./text.fr")
+    assert (refused.code, "would be written over input=text.fr" in refused.err) == (2, True)
+    assert "gone does not exist; check the path" in forked(tmp_path, "translate", model, "input=gone").err
+
+
+def test_what_was_not_understood_is_said_at_the_end(folder: Path, tmp_path: Path) -> None:
+    """Catches fluent nonsense without a word: an unknown letter, and a translation that was cut off."""
+    found = forked(tmp_path, "translate", f"model={folder}", "search.max_len=2", stdin="a dog\na ЖЖ dog\n".encode())
+
+    assert found.code == 0
+    assert "1 of 2 lines have words with letters that the model does not know (the first is line 2)" in found.err
+    assert "were cut at their longest length: the model found no end" in found.err
+
+
+def test_a_word_that_is_read_letter_by_letter_is_named(folder: Path) -> None:
+    """Catches a word unlike all that was learned, of which each letter is known."""
+    one = load(folder).translate("a dog ggiissgg ЖЖ 1 a")
+
+    assert one.unknown_words == ["ЖЖ", "1"]
+    assert one.spelled_words == ["ggiissgg"]
+
+
+def hostile(folder: Path) -> Path:
+    """A model with pieces that hold the sequence which sets a terminal's title."""
+    write(folder)
+    size = len(Subwords.load(folder / "target.model"))
+    lines = [f"\x1b]0;owned\x07{word}" for line in TARGETS for word in line.split()]
+    subwords = Subwords.train(lines, kind="bpe", vocab_size=size, normalization="identity")
+    assert len(subwords) == size
+    assert any("\x1b" in piece for piece in subwords.pieces(range(size)))
+    subwords.save(folder / "target.model")
+    return folder
+
+
+def test_a_control_sequence_of_a_model_does_not_reach_a_terminal(tmp_path: Path) -> None:
+    """Catches a title, a cursor or a clipboard set by a stranger's vocabulary."""
+    model = hostile(tmp_path / "model")
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "heed.cli.translate", f"model={model}", "search.max_len=30", "show_attention=true"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=inside, stderr=inside)
+    os.close(inside)
+    assert process.stdin
+    process.stdin.write("".join(f"{line}\n" for line in SOURCES).encode())
+    process.stdin.close()
+    shown = b""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError:  # the other end has gone
+            break
+    assert process.wait() == 0
+    assert "�" in shown.decode()
+    assert b"\x1b]" not in shown
+    assert b"\x07" not in shown
+
+
+def test_a_prompt_has_a_history(folder: Path) -> None:
+    """Catches `^[[A` where the line before should come back, and a remark that is not made."""
+    terminal, inside = pty.openpty()
+    command = [sys.executable, "-m", "heed.cli.translate", f"model={folder}", "search.max_len=3"]
+    process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env={**os.environ, "TERM": "xterm"})
+    os.close(inside)
+    read_until(terminal, b"> ")
+    os.write(terminal, "a ЖЖ dog\n".encode())
+    first = read_until(terminal, b"> ").decode()
+    os.write(terminal, b"\x1b[A\n")
+    again = read_until(terminal, b"> ").decode()
+    os.write(terminal, b"\x04")
+    assert process.wait(60) == 0
+    os.close(terminal)
+
+    assert "(ЖЖ: not known, as it has letters that the model was not trained on)" in first
+    assert again.startswith("a ЖЖ dog")
+    assert again.splitlines()[1:] == first.splitlines()[1:]
+
+
+def read_until(descriptor: int, end: bytes) -> bytes:
+    found = b""
+    while not found.endswith(end):
+        ready, _, _ = select.select([descriptor], [], [], 60)
+        assert ready, f"nothing more came after {found!r}"
+        found += os.read(descriptor, 1000)
+    return found
