@@ -29,6 +29,11 @@ def align() -> None:
     start("align")
 
 
+def serve() -> None:
+    """heed-serve."""
+    start("serve")
+
+
 def start(name: str) -> None:
     """Run the command `heed-<name>` with the arguments of this process, and leave with its exit code."""
     from heed.signals import end_silently_at_interrupt  # noqa: PLC0415

@@ -1,0 +1,105 @@
+"""An application on a socket, until SIGTERM or Ctrl-C; what is begun then is finished."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from heed.errors import UserError
+
+HEADERS_SECONDS = 10.0
+"""How long a client may take to send the line and the headers of a request."""
+
+
+class Connection(H11Protocol):
+    """uvicorn's own, but that a connection on which no whole request arrives in time is closed."""
+
+    _closing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._cancel()
+        elif self._closing is None:
+            self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel()
+        super().connection_lost(exc)
+
+    def _await_request(self) -> None:
+        self._closing = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
+
+    def _cancel(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 is any that is free.
+
+    Raises:
+        UserError: the address is not one of this machine, or the port is in use.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"host={host} port={port}: {reason}; choose another port, or an address of this machine"
+        ) from error
+    return listening
+
+
+def address_of(listening: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def run(app: FastAPI, listening: socket.socket, seconds: float, ready: Callable[[], object] = lambda: None) -> None:
+    """Serve until a signal; then take no more requests, and finish what is begun for `seconds` at most.
+
+    uvicorn then raises the signal again, for the handler that was there before.
+
+    Args:
+        app: what `heed.serving.app.create_app` made.
+        listening: what `listen` opened.
+        seconds: how long what is begun may take.
+        ready: called when requests are accepted.
+    """
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(seconds)),
+        lifespan="on",
+    )
+    _Server(config, ready).run(sockets=[listening])
