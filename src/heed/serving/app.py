@@ -31,7 +31,7 @@ DESCRIPTION = (
     'line, {"error": "..."}. GET /model lists the models and the limits of a request.'
 )
 
-FAILURES: dict[int | str, dict[str, Any]] = {
+STATUSES = {
     400: "the body is not JSON",
     404: "no such model",
     408: "the request did not arrive in time",
@@ -41,7 +41,9 @@ FAILURES: dict[int | str, dict[str, Any]] = {
     503: "too many requests wait; try again after Retry-After seconds",
     504: "the time of the request has passed",
 }
-FAILURES = {code: {"model": bodies.Error, "description": text} for code, text in FAILURES.items()}
+FAILURES: dict[int | str, dict[str, Any]] = {
+    code: {"model": bodies.Error, "description": text} for code, text in STATUSES.items()
+}
 
 
 def create_app(
@@ -112,9 +114,9 @@ async def _answered(request: Request, work: Work, queue: Queue, meters: Meters) 
     """Wait for the answer, but no longer than the client does, nor than its time lasts."""
     queue.add(work)
     gone = asyncio.ensure_future(_gone(request))
+    either: set[asyncio.Future[Any]] = {work.answer, gone}
     try:
-        left = work.deadline - time.monotonic()
-        await asyncio.wait({work.answer, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, timeout=work.deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
         if work.answer.done():
             return Response(work.answer.result(), media_type="application/json")
         if gone.done():

@@ -3,12 +3,21 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from heed.maps import Level, Symmetrisation
 
-Name = Annotated[str, Field(max_length=200)]
-Lines = str | Annotated[list[str], Field(min_length=1)]
+
+def _whole(text: str) -> str:
+    """Refuse what JSON can write and UTF-8 cannot."""
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("has half of a surrogate pair")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+Name = Annotated[Text, Field(max_length=200)]
+Lines = Text | Annotated[list[Text], Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 
 

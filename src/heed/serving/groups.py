@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Searching:
 
     def run(self, items: Sequence[Sentences], check: Callable[..., object]) -> list[Answer]:
         """Translate all sentences of all items together."""
-        read = [_tried(lambda item=item: _encoded(item.lines, self.translator.bundle.src, "text")) for item in items]
+        read = [_tried(partial(_encoded, item.lines, self.translator.bundle.src, "text")) for item in items]
         lines = [line for own in read if isinstance(own, list) for line in own]
         prefixes = None
         if self.prefixed:
@@ -83,7 +84,7 @@ class Forcing:
 
     def run(self, items: Sequence[Pairs], check: Callable[..., object]) -> list[Answer]:
         """Run all pairs of all items together; whether spaces set words apart is decided for each item."""
-        read = [_tried(lambda item=item: _encoded_pairs(item, self.translator)) for item in items]
+        read = [_tried(partial(_encoded_pairs, item, self.translator)) for item in items]
         pairs = [pair for own in read if isinstance(own, list) for pair in own]
         sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
         results = self.translator.force_lines(sources, targets, progress=check)

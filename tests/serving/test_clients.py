@@ -1,0 +1,138 @@
+"""Clients that ask for too much, are slow, or leave; and the end of a server."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.server import ROOT, Answer, Server, request, serving, wait_until
+
+SLOW: dict[str, Any] = {"search": "sample", "n_best": 16, "settings": {"max_len": 1000}}
+"""A request that takes about a second for a sentence: an untrained model hardly ever ends by itself."""
+
+
+@pytest.fixture(scope="module")
+def narrow(folder: Path) -> Iterator[Server]:
+    """A server that lets few sentences wait, and little time pass; each request is run alone."""
+    settings = "limits.waiting=2 limits.sentences=2 limits.seconds=2.0 batching.sentences=1".split()
+    with serving(f"model={folder}", *settings) as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_a_full_queue_answers_at_once(narrow: Server) -> None:
+    """Catches a queue without end: each of those that wait in it would be answered when its client has left."""
+    with ThreadPoolExecutor(12) as clients:
+        answers = list(clients.map(lambda _: narrow.post("/translate", text=["a dog", "a cat"], **SLOW), range(12)))
+    refused = [answer for answer in answers if answer.status == 503]
+    assert refused
+    assert all(answer.headers["retry-after"] == "1" for answer in refused)
+    assert {answer.status for answer in answers} <= {200, 503, 504}
+    wait_until(lambda: narrow.meter("heed_waiting_sentences") == 0)
+    wait_until(lambda: narrow.post("/translate", text="a").status == 200)
+
+
+@pytest.mark.slow
+def test_a_request_that_takes_too_long_is_given_up(narrow: Server) -> None:
+    """Catches a client that waits for ever, and work for one that has been told that it is late."""
+    with ThreadPoolExecutor(4) as clients:
+        several = [clients.submit(narrow.post, "/translate", text="a dog " * 100, **SLOW) for _ in range(3)]
+        answers: list[Answer] = [one.result() for one in several]
+    late = [answer for answer in answers if answer.status == 504]
+    assert late
+    assert "time" in late[0].content["error"]
+    wait_until(lambda: narrow.post("/translate", text="a").status == 200)
+
+
+@pytest.mark.slow
+def test_a_slow_request_is_given_up(narrow: Server) -> None:
+    """Catches connections that a client holds open by sending a byte now and then; others are answered meanwhile."""
+    with narrow.connect() as connection:
+        connection.sendall(request("/translate", {"text": "a"}, length=1000))
+        assert narrow.post("/translate", text="a").status == 200
+        assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
+        assert connection.recv(1000) == b""
+
+
+@pytest.mark.slow
+def test_a_connection_without_a_request_is_closed(narrow: Server) -> None:
+    """Catches the same before the headers are complete, where uvicorn 0.54 itself sets no limit."""
+    with narrow.connect() as connection, narrow.connect() as silent:
+        connection.sendall(b"POST /translate HTTP/1.1\r\nhost: ")
+        assert connection.recv(1000) == b""
+        assert silent.recv(1000) == b""
+
+
+@pytest.mark.slow
+def test_a_client_that_leaves_stops_costing(narrow: Server) -> None:
+    """Catches work for nobody: it stands before the work of those who still wait."""
+    batches, gone = narrow.meter("heed_batch_requests_count"), narrow.meter("heed_clients_gone_total")
+    body = {"text": "a dog " * 60, **SLOW}
+    clients = [narrow.connect() for _ in range(3)]
+    for connection in clients:  # one is run, two wait
+        connection.sendall(request("/translate", body))
+    wait_until(lambda: narrow.meter("heed_waiting_sentences") == 2)
+    for connection in clients:
+        connection.close()
+    wait_until(lambda: narrow.meter("heed_clients_gone_total") == gone + 3)
+    assert narrow.meter("heed_waiting_sentences") == 0
+    wait_until(lambda: narrow.post("/translate", text="a").status == 200)
+    assert narrow.meter("heed_batch_requests_count") <= batches + 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_finish_what_is_begun(folder: Path, number: signal.Signals) -> None:
+    """Catches a restart that cuts off the requests that are being answered, or that takes new ones."""
+    answers: list[Answer] = []
+
+    def ask(text: str) -> None:
+        answers.append(server.post("/translate", text=text, **SLOW))
+
+    with serving(f"model={folder}", "batching.sentences=1") as server:
+        threads = [threading.Thread(target=ask, args=["a dog " * count]) for count in (10, 11, 12)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: server.meter("heed_waiting_sentences") == 2)
+        server.process.send_signal(number)
+        for thread in threads:
+            thread.join()
+        assert [answer.status for answer in answers] == [200, 200, 200]
+        assert server.process.wait(30) == 0
+        with pytest.raises(OSError), server.connect():  # noqa: PT011 - refused, or reset
+            pass
+
+
+def outcome(*settings: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "heed.cli.serve", *settings]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.slow
+def test_a_server_that_cannot_start_says_why_in_one_line(folder: Path) -> None:
+    """Catches uvicorn's own words for a port in use, and a model that is missed at the first request."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = outcome(f"model={folder}", f"port={port}")
+        assert ended.returncode == 2
+        assert ended.stderr.startswith(f"heed-serve: host=127.0.0.1 port={port}: ")
+        assert len(ended.stderr.splitlines()) == 1
+    ended = outcome("model=nowhere", "port=0")
+    assert ended.returncode == 2
+    assert "nowhere is not a model folder" in ended.stderr
+
+
+@pytest.mark.slow
+def test_pages_of_a_named_origin_may_use_it(folder: Path) -> None:
+    """Catches a setting that admits everybody, or nobody."""
+    with serving(f"model={folder}", "origins=[https://example.org]") as server:
+        for origin, admitted in (("https://example.org", True), ("https://example.com", False)):
+            answer = server.send("GET", "/health", origin=origin)
+            assert ("access-control-allow-origin" in answer.headers) == admitted
