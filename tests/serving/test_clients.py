@@ -12,16 +12,21 @@ from typing import Any
 
 import pytest
 
-from tests.support.server import ROOT, Answer, Server, request, serving, wait_until
+from tests.support.server import ROOT, Answer, Server, read, request, serving, wait_until
 
-SLOW: dict[str, Any] = {"search": "sample", "n_best": 16, "settings": {"max_len": 1000}}
-"""A request that takes about a second for a sentence: an untrained model hardly ever ends by itself."""
+SLOW: dict[str, Any] = {
+    "text": ["a dog sees a cat"] * 16,
+    "search": "sample",
+    "n_best": 16,
+    "settings": {"max_len": 1000, "temperature": 5.0},
+}
+"""A request that takes seconds: 256 long translations at once, as an untrained model hardly ever ends one by itself."""
 
 
 @pytest.fixture(scope="module")
 def narrow(folder: Path) -> Iterator[Server]:
     """A server that lets few sentences wait, and little time pass; each request is run alone."""
-    settings = "limits.waiting=2 limits.sentences=2 limits.seconds=2.0 batching.sentences=1".split()
+    settings = "limits.waiting=48 limits.sentences=16 limits.seconds=2.0 batching.sentences=1".split()
     with serving(f"model={folder}", *settings) as server:
         yield server
 
@@ -30,7 +35,7 @@ def narrow(folder: Path) -> Iterator[Server]:
 def test_a_full_queue_answers_at_once(narrow: Server) -> None:
     """Catches a queue without end: each of those that wait in it would be answered when its client has left."""
     with ThreadPoolExecutor(12) as clients:
-        answers = list(clients.map(lambda _: narrow.post("/translate", text=["a dog", "a cat"], **SLOW), range(12)))
+        answers = list(clients.map(lambda _: narrow.post("/translate", **SLOW), range(12)))
     refused = [answer for answer in answers if answer.status == 503]
     assert refused
     assert all(answer.headers["retry-after"] == "1" for answer in refused)
@@ -43,7 +48,7 @@ def test_a_full_queue_answers_at_once(narrow: Server) -> None:
 def test_a_request_that_takes_too_long_is_given_up(narrow: Server) -> None:
     """Catches a client that waits for ever, and work for one that has been told that it is late."""
     with ThreadPoolExecutor(4) as clients:
-        several = [clients.submit(narrow.post, "/translate", text="a dog " * 100, **SLOW) for _ in range(3)]
+        several = [clients.submit(narrow.post, "/translate", **SLOW) for _ in range(3)]
         answers: list[Answer] = [one.result() for one in several]
     late = [answer for answer in answers if answer.status == 504]
     assert late
@@ -57,8 +62,7 @@ def test_a_slow_request_is_given_up(narrow: Server) -> None:
     with narrow.connect() as connection:
         connection.sendall(request("/translate", {"text": "a"}, length=1000))
         assert narrow.post("/translate", text="a").status == 200
-        assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
-        assert connection.recv(1000) == b""
+        assert read(connection).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.slow
@@ -74,11 +78,10 @@ def test_a_connection_without_a_request_is_closed(narrow: Server) -> None:
 def test_a_client_that_leaves_stops_costing(narrow: Server) -> None:
     """Catches work for nobody: it stands before the work of those who still wait."""
     batches, gone = narrow.meter("heed_batch_requests_count"), narrow.meter("heed_clients_gone_total")
-    body = {"text": "a dog " * 60, **SLOW}
     clients = [narrow.connect() for _ in range(3)]
     for connection in clients:  # one is run, two wait
-        connection.sendall(request("/translate", body))
-    wait_until(lambda: narrow.meter("heed_waiting_sentences") == 2)
+        connection.sendall(request("/translate", SLOW))
+    wait_until(lambda: narrow.meter("heed_waiting_sentences") == 32)
     for connection in clients:
         connection.close()
     wait_until(lambda: narrow.meter("heed_clients_gone_total") == gone + 3)
@@ -93,14 +96,14 @@ def test_a_signal_lets_finish_what_is_begun(folder: Path, number: signal.Signals
     """Catches a restart that cuts off the requests that are being answered, or that takes new ones."""
     answers: list[Answer] = []
 
-    def ask(text: str) -> None:
-        answers.append(server.post("/translate", text=text, **SLOW))
+    def ask() -> None:
+        answers.append(server.post("/translate", **SLOW))
 
     with serving(f"model={folder}", "batching.sentences=1") as server:
-        threads = [threading.Thread(target=ask, args=["a dog " * count]) for count in (10, 11, 12)]
+        threads = [threading.Thread(target=ask) for _ in range(3)]
         for thread in threads:
             thread.start()
-        wait_until(lambda: server.meter("heed_waiting_sentences") == 2)
+        wait_until(lambda: server.meter("heed_waiting_sentences") == 32)
         server.process.send_signal(number)
         for thread in threads:
             thread.join()

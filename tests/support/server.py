@@ -90,6 +90,14 @@ def request(path: str, content: dict[str, Any], length: int | None = None) -> by
     return f"{head}content-length: {len(body) if length is None else length}\r\n\r\n".encode() + body
 
 
+def read(connection: socket.socket) -> bytes:
+    """All that comes until the server closes the connection."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
 def wait_until(condition: Any, seconds: float = 20) -> None:
     """Wait for something that comes about in another process."""
     end = time.monotonic() + seconds

@@ -20,7 +20,7 @@ from heed.serving.guard import Guard, failure
 from heed.serving.limits import Batching, Limits
 from heed.serving.meters import CONTENT_TYPE, Meters
 from heed.serving.models import Models, UnknownModel
-from heed.serving.queue import Fault, Full, Group, Late, Queue, Work
+from heed.serving.queue import Asked, Fault, Full, Late, Queue, Work
 from heed.translator import Translator
 
 GONE = 499
@@ -65,7 +65,7 @@ def create_app(
     """
     limits = limits or Limits()
     models, meters = Models(translators, limits), Meters()
-    queue = Queue(batching or Batching(), limits.waiting, meters)
+    queue = Queue(batching or Batching(), limits, meters)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,8 +91,8 @@ def create_app(
 def _add_work(app: FastAPI, models: Models, queue: Queue, limits: Limits, meters: Meters) -> None:
     """The paths behind which a model runs."""
 
-    async def answer(request: Request, asked: tuple[Group, Any, int]) -> Response:
-        return await _answered(request, Work(*asked, deadline=time.monotonic() + limits.seconds), queue, meters)
+    async def answer(request: Request, asked: Asked) -> Response:
+        return await _answered(request, Work(asked, time.monotonic() + limits.seconds), queue, meters)
 
     @app.post("/translate", responses=FAILURES, response_model=bodies.Translations)
     async def translate(request: Request, body: bodies.Translate) -> Response:

@@ -3,42 +3,58 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float32
 
-from heed.data.encoded import LONGEST
-from heed.errors import UserError
-from heed.maps import Level, Line, Symmetrisation, has_spaces, link_words, read_lines
-from heed.text.subwords import Subwords
+from heed.maps import Level, Line, Symmetrisation, link_words
 from heed.translation import Translation
 from heed.translator import Translator
 
-Answer = bytes | UserError
+Check = Callable[..., object]
+"""Called between batches; it raises if nobody waits for the answers any more."""
+
+
+class Group(Protocol):
+    """What requests that are run together have in common; such groups are equal."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+
+    def run(self, items: Sequence[Any], check: Check) -> list[bytes]:
+        """The answer to each item."""
 
 
 @dataclass(frozen=True)
 class Sentences:
     """A request to translate."""
 
-    lines: Sequence[str]
-    prefixes: Sequence[str] | None
+    lines: Sequence[Line]
+    prefixes: Sequence[str]
     attention: bool
     level: Level
-    weights: int
-    """The most attention weights in the answer."""
 
     def answer(self, model: str, translations: Sequence[Translation]) -> bytes:
         """The body of the answer."""
-        if self.attention:
-            _check_weights([one for best in translations for one in best.candidates], self.weights)
         each = [
-            _candidate(best, self) | {"others": [_candidate(other, self) for other in best.others]}
+            self._candidate(best) | {"others": [self._candidate(other) for other in best.others]}
             for best in translations
         ]
         return written({"model": model, "translations": each})
+
+    def _candidate(self, one: Translation) -> dict[str, Any]:
+        plain = {"text": one.text, "score": one.score, "finished": one.finished}
+        if not self.attention:
+            return plain | dict.fromkeys(("source_words", "words", "attention", "alignment"))
+        own = one.map(self.level)
+        return plain | {
+            "source_words": list(own.src),
+            "words": list(own.tgt),
+            "attention": _rounded(one.weights(self.level)),
+            "alignment": sorted(own.links(), key=lambda link: (link[1], link[0])),
+        }
 
 
 @dataclass(frozen=True)
@@ -52,81 +68,31 @@ class Searching:
     settings: tuple[tuple[str, Any], ...]
     prefixed: bool
 
-    def run(self, items: Sequence[Sentences], check: Callable[..., object]) -> list[Answer]:
+    def run(self, items: Sequence[Sentences], check: Check) -> list[bytes]:
         """Translate all sentences of all items together."""
-        read = [_tried(partial(_encoded, item.lines, self.translator.bundle.src, "text")) for item in items]
-        lines = [line for own in read if isinstance(own, list) for line in own]
-        prefixes = None
-        if self.prefixed:
-            asked = [item for item, own in zip(items, read, strict=True) if isinstance(own, list)]
-            prefixes = [prefix for item in asked for prefix in item.prefixes or ()]
+        lines = [line for item in items for line in item.lines]
+        prefixes = [prefix for item in items for prefix in item.prefixes] if self.prefixed else None
         results = self.translator.search_lines(
             lines, self.search, n_best=self.n_best, prefix=prefixes, progress=check, **dict(self.settings)
         )
-        return _answers(items, read, results, self.model)
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """A request to align or to score."""
-
-    sources: Sequence[str]
-    targets: Sequence[str]
-    answer: Callable[[str, Sequence[Translation]], bytes]
-
-
-@dataclass(frozen=True)
-class Forcing:
-    """Given translations through one model."""
-
-    model: str
-    translator: Translator
-
-    def run(self, items: Sequence[Pairs], check: Callable[..., object]) -> list[Answer]:
-        """Run all pairs of all items together; whether spaces set words apart is decided for each item."""
-        read = [_tried(partial(_encoded_pairs, item, self.translator)) for item in items]
-        pairs = [pair for own in read if isinstance(own, list) for pair in own]
-        sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
-        results = self.translator.force_lines(sources, targets, progress=check)
-        return _answers(items, read, results, self.model)
-
-
-@dataclass(frozen=True, eq=False)
-class ForcingBoth:
-    """Given translations through a model and one of the other direction; each request is run alone."""
-
-    model: str
-    translator: Translator
-    reverse: Translator
-    links: "Links"
-
-    def run(self, items: Sequence[Pairs], check: Callable[..., object]) -> list[Answer]:
-        """Align the pairs in both directions."""
-        answers: list[Answer] = []
-        for item in items:
-            pairs = self.translator.force(item.sources, item.targets, progress=check)
-            turned = self.reverse.force(item.targets, item.sources, progress=check)
-            answers.append(self.links.answer(self.model, pairs, turned))
-        return answers
+        parts = _dealt(results, [len(item.lines) for item in items])
+        return [item.answer(self.model, part) for item, part in zip(items, parts, strict=True)]
 
 
 @dataclass(frozen=True)
 class Links:
-    """How a request wants its words linked."""
+    """How a request wants words linked."""
 
     threshold: float | None
     level: Level
     symmetrisation: Symmetrisation
     attention: bool
-    weights: int
 
     def answer(self, model: str, pairs: Sequence[Translation], turned: Sequence[Translation] | None = None) -> bytes:
         """The body of the answer; `turned` are the pairs the other way round."""
-        if self.attention:
-            _check_weights(pairs, self.weights)
         maps = [pair.map(self.level) for pair in pairs]
-        other = None if turned is None else [pair.map(self.level) for pair in turned]
-        links = link_words(maps, self.threshold, other, self.symmetrisation)
+        others = None if turned is None else [pair.map(self.level) for pair in turned]
+        links = link_words(maps, self.threshold, others, self.symmetrisation)
         each = [
             {
                 "source_words": list(own.src),
@@ -139,9 +105,46 @@ class Links:
         return written({"model": model, "pairs": each})
 
 
-def scores(model: str, pairs: Sequence[Translation]) -> bytes:
-    """The body of an answer with the log-probability of each target."""
-    return written({"model": model, "scores": [pair.score for pair in pairs]})
+@dataclass(frozen=True)
+class Scores:
+    """The log-probability of each target."""
+
+    def answer(self, model: str, pairs: Sequence[Translation]) -> bytes:
+        """The body of the answer."""
+        return written({"model": model, "scores": [pair.score for pair in pairs]})
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A request to align or to score; `turned` are its pairs the other way round, as a second model reads them."""
+
+    sources: Sequence[Line]
+    targets: Sequence[Line]
+    wanted: Links | Scores
+    turned: tuple[Sequence[Line], Sequence[Line]] | None = None
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """Given translations through one model, and through one of the other direction if there is one."""
+
+    model: str
+    translator: Translator
+    reverse: Translator | None = None
+
+    def run(self, items: Sequence[Pairs], check: Check) -> list[bytes]:
+        """Run all pairs of all items together."""
+        sources, targets = _joined([(item.sources, item.targets) for item in items])
+        pairs = _dealt(self.translator.force_lines(sources, targets, progress=check), [len(i.sources) for i in items])
+        if self.reverse is None:
+            return [item.wanted.answer(self.model, own) for item, own in zip(items, pairs, strict=True)]
+        sources, targets = _joined([item.turned for item in items if item.turned])
+        turned = _dealt(self.reverse.force_lines(sources, targets, progress=check), [len(i.sources) for i in items])
+        return [
+            item.wanted.answer(self.model, own, other)
+            for item, own, other in zip(items, pairs, turned, strict=True)
+            if isinstance(item.wanted, Links)
+        ]
 
 
 def written(content: object) -> bytes:
@@ -152,70 +155,20 @@ def written(content: object) -> bytes:
     return text.encode()
 
 
-def _tried(read: Callable[[], list[Any]]) -> list[Any] | UserError:
-    try:
-        return read()
-    except UserError as error:
-        return error
+def _joined(each: Sequence[tuple[Sequence[Line], Sequence[Line]]]) -> tuple[list[Line], list[Line]]:
+    return [line for sources, _ in each for line in sources], [line for _, targets in each for line in targets]
 
 
-def _answers(
-    items: Sequence[Any], read: Sequence[list[Any] | UserError], results: Sequence[Translation], model: str
-) -> list[Answer]:
-    """Deal the results out to the items that they belong to."""
-    answers: list[Answer] = []
-    start = 0
-    for item, own in zip(items, read, strict=True):
-        if isinstance(own, UserError):
-            answers.append(own)
-            continue
-        part = results[start : start + len(own)]
-        start += len(own)
-        try:
-            answers.append(item.answer(model, part))
-        except UserError as error:
-            answers.append(error)
-    return answers
-
-
-def _encoded(lines: Sequence[str], subwords: Subwords, name: str, spaced: bool | None = None) -> list[Line]:
-    """As `Translator` encodes lines, but that one that is too long is refused, and not cut."""
-    encoded = read_lines(lines, subwords, spaced)
-    for number, line in enumerate(encoded, start=1):
-        if len(line.ids) > LONGEST:
-            raise UserError(f"{name}: sentence {number} has {len(line.ids)} pieces, expected at most {LONGEST}")
-    return encoded
-
-
-def _encoded_pairs(item: Pairs, translator: Translator) -> list[tuple[Line, Line]]:
-    sources = _encoded(item.sources, translator.bundle.src, "sources", has_spaces(item.sources))
-    targets = _encoded(item.targets, translator.bundle.tgt, "targets", has_spaces(item.targets))
-    return list(zip(sources, targets, strict=True))
-
-
-def _candidate(one: Translation, asked: Sentences) -> dict[str, Any]:
-    plain = {"text": one.text, "score": one.score, "finished": one.finished}
-    if not asked.attention:
-        return plain | dict.fromkeys(("source_words", "words", "attention", "alignment"))
-    own = one.map(asked.level)
-    return plain | {
-        "source_words": list(own.src),
-        "words": list(own.tgt),
-        "attention": _rounded(one.weights(asked.level)),
-        "alignment": sorted(own.links(), key=lambda link: (link[1], link[0])),
-    }
+def _dealt(results: Sequence[Translation], counts: Sequence[int]) -> list[Sequence[Translation]]:
+    """The results, so many to each item, in order."""
+    parts, start = [], 0
+    for count in counts:
+        parts.append(results[start : start + count])
+        start += count
+    return parts
 
 
 def _rounded(weights: Float32[np.ndarray, "rows columns"]) -> list[list[float]]:
     """To six decimals: a float32 has no more, and JSON would write eighteen."""
     rows: list[list[float]] = np.round(weights.astype(np.float64), 6).tolist()
     return rows
-
-
-def _check_weights(several: Sequence[Translation], most: int) -> None:
-    count = sum(len(one.tgt.words) * len(one.src.words) for one in several)
-    if count > most:
-        raise UserError(
-            f"attention: the answer would have {count} weights, expected at most {most}; "
-            "send fewer sentences, or ask for fewer translations of each"
-        )

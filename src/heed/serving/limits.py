@@ -14,7 +14,8 @@ class Limits:
         characters: characters of a sentence, of a prefix, of a target.
         beam_size: width of a beam, and translations of a sentence.
         max_len: pieces of a translation, if a request sets them.
-        weights: attention weights in an answer; each takes about eight bytes there.
+        weights: attention weights that are computed: of each translation the pieces of its source times those that it
+            may have itself; ten times as many if the request asks for the attention. Each takes about 16 bytes.
         seconds: from the request's last byte to the answer's first; then 504. A client has as long to send its request.
         waiting: sentences that wait for their turn, of all requests together; beyond it 503.
     """
@@ -23,7 +24,7 @@ class Limits:
     characters: int = 1000
     beam_size: int = 16
     max_len: int = 1000
-    weights: int = 2_000_000
+    weights: int = 20_000_000
     seconds: float = 30.0
     waiting: int = 1024
 

@@ -6,17 +6,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from heed.data.encoded import LONGEST
 from heed.errors import UserError
+from heed.maps import Line, has_spaces, read_lines
 from heed.search.registry import search
 from heed.serving.bodies import Align, Score, Translate
-from heed.serving.groups import Forcing, ForcingBoth, Links, Pairs, Searching, Sentences, scores
+from heed.serving.groups import Forcing, Group, Links, Pairs, Scores, Searching, Sentences
 from heed.serving.limits import Limits
-from heed.serving.queue import Group
+from heed.serving.queue import Asked
 from heed.settings import nearest
+from heed.text.subwords import Subwords
 from heed.translator import Translator, check_lengths, check_reverse
 
 SIZES = ("beam_size", "n_best")
 """Settings of a search that multiply what it costs."""
+
+WRITTEN = 10
+"""An attention weight in an answer, a number of Python and text, takes so many times the memory of one in a tensor."""
 
 
 class UnknownModel(UserError):
@@ -36,42 +42,59 @@ class Models:
             raise UserError("no model to serve; give model=DIR, or model={NAME: DIR, NAME: DIR}")
         self._translators, self._limits = dict(translators), limits
 
-    def translate(self, body: Translate) -> tuple[Group, Sentences, int]:
-        """What to run for a request, and its number of sentences.
+    def translate(self, body: Translate) -> Asked:
+        """What to run for a request.
 
         Raises:
             UserError: what is wrong with the request, in one line.
         """
         name, translator = self._named(body.model)
-        lines = self._lines("text", body.text)
-        prefixes = None if body.prefix is None else self._lines("prefix", body.prefix)
-        settings = self._settings(body)
-        if prefixes is not None:
-            if not search(body.search).takes_prefix:
-                raise UserError(f"prefix: search={body.search} cannot begin with one; choose another search")
-            prefixes = prefixes * len(lines) if isinstance(body.prefix, str) else prefixes
-            if len(prefixes) != len(lines):
-                raise UserError(f"{len(prefixes)} prefixes for {len(lines)} sentences; expected one, or one for each")
-        group = Searching(name, translator, body.search, body.n_best, settings, prefixes is not None)
-        return group, Sentences(lines, prefixes, body.attention, body.level, self._limits.weights), len(lines)
+        settings, width = self._settings(body)
+        texts = self._texts("text", body.text)
+        lines = _encoded("text", texts, translator.bundle.src)
+        prefixes = self._prefixes(body, len(lines))
+        weights = width * sum(
+            (len(line.ids) + 1) * max(settings.get("max_len") or 2 * len(line.ids) + 10, len(prefix))
+            for line, prefix in zip(lines, prefixes or [""] * len(lines), strict=True)
+        )
+        group = Searching(
+            name, translator, body.search, body.n_best, tuple(sorted(settings.items())), body.prefix is not None
+        )
+        item = Sentences(lines, prefixes, body.attention, body.level)
+        return self._asked(group, item, len(lines), weights, body.attention)
 
-    def align(self, body: Align) -> tuple[Group, Pairs, int]:
+    def align(self, body: Align) -> Asked:
         """As `translate`."""
         name, translator = self._named(body.model)
-        sources, targets = self._pairs(body)
-        links = Links(body.threshold, body.level, body.symmetrisation, body.attention, self._limits.weights)
-        pairs = Pairs(sources, targets, links.answer)
+        wanted = Links(body.threshold, body.level, body.symmetrisation, body.attention)
         if body.reverse is None:
-            return Forcing(name, translator), pairs, len(sources)
+            return self._forced(body, Forcing(name, translator), wanted, body.attention)
         _, reverse = self._named(body.reverse)
         check_reverse(translator, reverse)
-        return ForcingBoth(name, translator, reverse, links), pairs, 2 * len(sources)
+        return self._forced(body, Forcing(name, translator, reverse), wanted, body.attention)
 
-    def score(self, body: Score) -> tuple[Group, Pairs, int]:
+    def score(self, body: Score) -> Asked:
         """As `translate`."""
         name, translator = self._named(body.model)
-        sources, targets = self._pairs(body)
-        return Forcing(name, translator), Pairs(sources, targets, scores), len(sources)
+        return self._forced(body, Forcing(name, translator), Scores(), attention=False)
+
+    def _forced(self, body: Align | Score, group: Forcing, wanted: Links | Scores, attention: bool) -> Asked:
+        sources, targets = self._texts("sources", body.sources), self._texts("targets", body.targets)
+        check_lengths(sources, targets)
+        pairs = _encoded_pairs(sources, targets, group.translator)
+        turned = _encoded_pairs(targets, sources, group.reverse) if group.reverse else None
+        weights = sum((len(src.ids) + 1) * (len(tgt.ids) + 1) for src, tgt in zip(*pairs, strict=True))
+        twice = 2 if turned else 1
+        return self._asked(group, Pairs(*pairs, wanted, turned), twice * len(sources), twice * weights, attention)
+
+    def _asked(self, group: Group, item: Any, sentences: int, weights: int, attention: bool) -> Asked:
+        weights = weights * WRITTEN if attention else weights
+        if weights > self._limits.weights:
+            raise UserError(
+                f"the request needs {weights} attention weights, expected at most {self._limits.weights}; send fewer "
+                "or shorter sentences, ask for fewer translations of each, or for no attention"
+            )
+        return Asked(group, item, sentences, weights)
 
     def about(self) -> dict[str, Any]:
         """The answer of GET /model. No path of this machine is in it."""
@@ -86,34 +109,41 @@ class Models:
             raise UnknownModel(f"model={chosen}: expected one of {', '.join(self._translators)}{near}")
         return chosen, self._translators[chosen]
 
-    def _lines(self, key: str, given: str | Sequence[str]) -> list[str]:
-        lines = [given] if isinstance(given, str) else list(given)
-        if len(lines) > self._limits.sentences:
+    def _texts(self, key: str, given: str | Sequence[str]) -> list[str]:
+        """The sentences of a request, as many and as long as is allowed."""
+        texts = [given] if isinstance(given, str) else list(given)
+        if len(texts) > self._limits.sentences:
             raise UserError(
-                f"{key}: {len(lines)} sentences, expected at most {self._limits.sentences}; send several requests"
+                f"{key}: {len(texts)} sentences, expected at most {self._limits.sentences}; send several requests"
             )
-        for number, line in enumerate(lines, start=1):
-            if len(line) > self._limits.characters:
+        for number, text in enumerate(texts, start=1):
+            if len(text) > self._limits.characters:
                 raise UserError(
-                    f"{key}: sentence {number} has {len(line)} characters, expected at most {self._limits.characters}; "
+                    f"{key}: sentence {number} has {len(text)} characters, expected at most {self._limits.characters}; "
                     "divide it"
                 )
-        return lines
+        return texts
 
-    def _pairs(self, body: Align | Score) -> tuple[list[str], list[str]]:
-        sources, targets = self._lines("sources", body.sources), self._lines("targets", body.targets)
-        check_lengths(sources, targets)
-        return sources, targets
+    def _prefixes(self, body: Translate, count: int) -> list[str]:
+        if body.prefix is None:
+            return []
+        if not search(body.search).takes_prefix:
+            raise UserError(f"prefix: search={body.search} cannot begin with one; choose another search")
+        prefixes = self._texts("prefix", body.prefix)
+        if isinstance(body.prefix, str):
+            return prefixes * count
+        if len(prefixes) != count:
+            raise UserError(f"{len(prefixes)} prefixes for {count} sentences; expected one, or one for each")
+        return prefixes
 
-    def _settings(self, body: Translate) -> tuple[tuple[str, Any], ...]:
-        """The settings of the search, checked; in order, so that equal ones are equal."""
-        named, settings = search(body.search), dict(body.settings)
-        if "n_best" in settings:
+    def _settings(self, body: Translate) -> tuple[dict[str, Any], int]:
+        """The settings of the search, checked; and how many translations of a sentence it has at a time."""
+        if "n_best" in body.settings:
             raise UserError("settings.n_best: give n_best beside the settings")
-        bound = named.bind(settings, body.n_best)
+        bound = search(body.search).bind(body.settings, body.n_best)
         for name, value in bound.items():
             self._check_setting(name, value)
-        return tuple(sorted(settings.items()))
+        return dict(body.settings), max(bound.get(name) or 1 for name in SIZES)
 
     def _check_setting(self, name: str, value: object) -> None:
         most = self._limits.max_len if name == "max_len" else self._limits.beam_size if name in SIZES else 2**53
@@ -129,6 +159,27 @@ def name_of(folder: str) -> str:
     """How a model is called unless its name is given: as its run."""
     path = Path(folder).resolve()
     return (path.parent.name if path.name == "model" else path.name) or "model"
+
+
+def _encoded(key: str, texts: Sequence[str], subwords: Subwords, spaced: bool | None = None) -> list[Line]:
+    """As `Translator` encodes lines, but that one that is too long is refused, and not cut."""
+    lines = read_lines(texts, subwords, spaced)
+    for number, line in enumerate(lines, start=1):
+        if len(line.ids) > LONGEST:
+            raise UserError(
+                f"{key}: sentence {number} has {len(line.ids)} pieces, expected at most {LONGEST}; divide it"
+            )
+    return lines
+
+
+def _encoded_pairs(
+    sources: Sequence[str], targets: Sequence[str], translator: Translator
+) -> tuple[list[Line], list[Line]]:
+    """Whether spaces set words apart is decided for each side of a request, as `Translator.force` does."""
+    return (
+        _encoded("sources", sources, translator.bundle.src, has_spaces(sources)),
+        _encoded("targets", targets, translator.bundle.tgt, has_spaces(targets)),
+    )
 
 
 def _short(value: int) -> str:

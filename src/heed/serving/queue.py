@@ -5,12 +5,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from heed.errors import UserError
-from heed.serving.limits import Batching
+from heed.serving.groups import Group
+from heed.serving.limits import Batching, Limits
 from heed.serving.meters import Meters
 
 log = logging.getLogger(__name__)
@@ -28,24 +29,24 @@ class Fault(Exception):
     """Something failed that no request may make fail; the log says what."""
 
 
-class Group(Protocol):
-    """What requests that are run together have in common; such groups are equal."""
+class Abandoned(Exception):
+    """Nobody waits for any answer of a batch that is being run."""
 
-    @property
-    def model(self) -> str:
-        """The name of the model."""
 
-    def run(self, items: Sequence[Any], check: Callable[..., object]) -> list[bytes | UserError]:
-        """The answer to each item, or what is wrong with it; `check` is called between batches and may raise."""
+class Asked(NamedTuple):
+    """What a request asks for, and what it costs: sentences, and attention weights, whose memory is the most of it."""
+
+    group: Group
+    item: Any
+    sentences: int
+    weights: int
 
 
 @dataclass(eq=False)
 class Work:
     """A request in the queue; `deadline` and `arrived` are of `time.monotonic`."""
 
-    group: Group
-    item: Any
-    sentences: int
+    asked: Asked
     deadline: float
     arrived: float = field(default_factory=time.monotonic)
     answer: "asyncio.Future[bytes]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -56,18 +57,14 @@ class Work:
         return self.dropped or time.monotonic() > self.deadline
 
 
-class Abandoned(Exception):
-    """Nobody waits for any answer of a batch that is being run."""
-
-
 class Queue:
     """Work that waits, first come, first served, but for later work of the same group, which is run along with it.
 
     `add` and `drop` are called in the event loop; a thread takes the work and runs it.
     """
 
-    def __init__(self, batching: Batching, waiting: int, meters: Meters) -> None:
-        self._batching, self._limit, self._meters = batching, waiting, meters
+    def __init__(self, batching: Batching, limits: Limits, meters: Meters) -> None:
+        self._batching, self._limits, self._meters = batching, limits, meters
         self._changed = threading.Condition()
         self._waiting: deque[Work] = deque()
         self._sentences = 0
@@ -97,10 +94,10 @@ class Queue:
             Full: too many sentences wait.
         """
         with self._changed:
-            if self._sentences + work.sentences > self._limit:
+            if self._sentences + work.asked.sentences > self._limits.waiting:
                 raise Full
             self._waiting.append(work)
-            self._count(work.sentences)
+            self._count(work.asked.sentences)
             self._changed.notify()
 
     def drop(self, work: Work) -> None:
@@ -109,7 +106,7 @@ class Queue:
         with self._changed:
             if work in self._waiting:
                 self._waiting.remove(work)
-                self._count(-work.sentences)
+                self._count(-work.asked.sentences)
 
     def _count(self, more: int) -> None:
         self._sentences += more
@@ -118,7 +115,8 @@ class Queue:
     def _work(self) -> None:
         while batch := self._next():
             answers = _run(batch)
-            self._meters.ran(batch[0].group.model, len(batch), sum(work.sentences for work in batch))
+            model, sentences = batch[0].asked.group.model, sum(work.asked.sentences for work in batch)
+            self._meters.ran(model, len(batch), sentences)
             _deliver(batch, answers)
 
     def _next(self) -> list[Work]:
@@ -146,15 +144,21 @@ class Queue:
             self._changed.wait(left)
 
     def _take(self) -> list[Work]:
-        first, taken, total = self._waiting[0], [], 0
-        for work in list(self._waiting):
-            fits = total + work.sentences <= self._batching.sentences
-            if work is first or (fits and work.group == first.group):
+        """The first, and what can be run along with it."""
+        first, *others = self._waiting
+        taken, sentences, weights = [first], first.asked.sentences, first.asked.weights
+        for work in others:
+            asked = work.asked
+            fits = (
+                sentences + asked.sentences <= self._batching.sentences
+                and weights + asked.weights <= self._limits.weights
+            )
+            if fits and asked.group == first.asked.group:
                 taken.append(work)
-                total += work.sentences
-        for work in taken:
-            self._waiting.remove(work)
-        self._count(-total)
+                sentences, weights = sentences + asked.sentences, weights + asked.weights
+        chosen = set(map(id, taken))
+        self._waiting = deque(work for work in self._waiting if id(work) not in chosen)
+        self._count(-sentences)
         return [work for work in taken if not work.over()]
 
 
@@ -166,14 +170,14 @@ def _run(batch: list[Work]) -> list[bytes | Exception]:
             raise Abandoned
 
     try:
-        return [*batch[0].group.run([work.item for work in batch], check)]
-    except UserError as error:
-        return [error] * len(batch)
+        return [*batch[0].asked.group.run([work.asked.item for work in batch], check)]
     except Abandoned:
         return [Late()] * len(batch)
-    except Exception:
+    except Exception as error:
         if len(batch) > 1:
             return [answer for work in batch for answer in _run([work])]
+        if isinstance(error, UserError):
+            return [error]
         log.exception("a request failed")
         return [Fault()]
 
