@@ -5,8 +5,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +47,18 @@ def test_a_full_queue_answers_at_once(narrow: Server) -> None:
 
 
 @pytest.mark.slow
-def test_a_request_that_takes_too_long_is_given_up(narrow: Server) -> None:
+def test_a_request_that_takes_too_long_is_given_up(folder: Path) -> None:
     """Catches a client that waits for ever, and work for one that has been told that it is late."""
-    with ThreadPoolExecutor(4) as clients:
-        several = [clients.submit(narrow.post, "/translate", **SLOW) for _ in range(3)]
-        answers: list[Answer] = [one.result() for one in several]
-    late = [answer for answer in answers if answer.status == 504]
-    assert late
-    assert "time" in late[0].content["error"]
-    wait_until(lambda: narrow.post("/translate", text="a").status == 200)
+    with (
+        serving(f"model={folder}", "limits.seconds=0.2", "batching.sentences=1") as server,
+        ThreadPoolExecutor(12) as clients,
+    ):
+        answers = list(clients.map(lambda _: server.post("/translate", **SLOW), range(12)))
+        late = [answer for answer in answers if answer.status == 504]
+        assert late
+        assert "time" in late[0].content["error"]
+        assert server.meter("heed_waiting_sentences") == 0
+        wait_until(lambda: server.post("/translate", text="a").status == 200)
 
 
 @pytest.mark.slow
@@ -72,6 +77,26 @@ def test_a_connection_without_a_request_is_closed(narrow: Server) -> None:
         connection.sendall(b"POST /translate HTTP/1.1\r\nhost: ")
         assert connection.recv(1000) == b""
         assert silent.recv(1000) == b""
+
+
+@pytest.mark.slow
+def test_an_answer_that_is_not_read_is_given_up(narrow: Server) -> None:
+    """Catches answers that fill the memory because their clients do not take them, and others that wait behind them."""
+    wide = {"text": ["a dog " * 40] * 6, "search": "sample", "n_best": 16, "settings": {"max_len": 100}}
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", narrow.port))
+        connection.sendall(request("/translate", {**wide, "attention": True, "level": "piece"}))
+        head = connection.recv(4096)
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        length = int(head.partition(b"content-length: ")[2].split()[0])
+        assert length > 2**21
+        assert narrow.post("/translate", text="a").status == 200
+        time.sleep(3)
+        got = 0
+        with suppress(OSError):  # a reset
+            got = len(read(connection))
+        assert got < length
 
 
 @pytest.mark.slow

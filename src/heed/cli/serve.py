@@ -40,7 +40,7 @@ def serve(settings: Settings) -> None:
     app = create_app(translators, settings.limits, settings.batching, settings.origins)
     address = address_of(listening)
     try:
-        run(app, listening, settings.limits.seconds + 5, lambda: print(_greeting(translators, address), flush=True))
+        run(app, listening, settings.limits.seconds, lambda: print(_greeting(translators, address), flush=True))
     except (KeyboardInterrupt, Terminated):
         print("stopped; every request that was begun is answered", flush=True)
 

@@ -57,13 +57,10 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _complete(message)
-            async with asyncio.timeout(self._limits.seconds):  # a client that does not read its answer
-                await send(message)
+            await send(message)
 
         try:
             await self._answer(scope, receive, answer)
-        except TimeoutError:
-            log.warning("a client did not read its answer")
         except Exception:
             log.exception("a request failed")
             if not status:

@@ -1,6 +1,7 @@
 """An application on a socket, until SIGTERM or Ctrl-C; what is begun then is finished."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -11,38 +12,46 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from heed.errors import UserError
 
-HEADERS_SECONDS = 10.0
-"""How long a client may take to send the line and the headers of a request."""
-
 
 class Connection(H11Protocol):
-    """uvicorn's own, but that a connection on which no whole request arrives in time is closed."""
+    """uvicorn's own, but that it ends if its client does not send a request in time, or does not read the answer."""
 
-    _closing: asyncio.TimerHandle | None = None
+    seconds = 30.0
+    """How long each of the two may take."""
+    _sent: asyncio.TimerHandle | None = None
+    _read: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._await_request()
+        self._sent = self._later()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request, whatever uvicorn's types say
         if cycle is not None and not cycle.response_complete:
-            self._cancel()
-        elif self._closing is None:
-            self._await_request()
+            self._sent = _cancelled(self._sent)
+        elif self._sent is None:
+            self._sent = self._later()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._read = self._later()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._read = _cancelled(self._read)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._cancel()
+        self._sent, self._read = _cancelled(self._sent), _cancelled(self._read)
         super().connection_lost(exc)
 
-    def _await_request(self) -> None:
-        self._closing = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
+    def _later(self) -> asyncio.TimerHandle:
+        return self.loop.call_later(self.seconds, self.transport.abort)
 
-    def _cancel(self) -> None:
-        if self._closing is not None:
-            self._closing.cancel()
-            self._closing = None
+
+def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -82,25 +91,26 @@ class _Server(uvicorn.Server):
 
 
 def run(app: FastAPI, listening: socket.socket, seconds: float, ready: Callable[[], object] = lambda: None) -> None:
-    """Serve until a signal; then take no more requests, and finish what is begun for `seconds` at most.
+    """Serve until a signal; then take no more requests, and finish what is begun.
 
     uvicorn then raises the signal again, for the handler that was there before.
 
     Args:
         app: what `heed.serving.app.create_app` made.
         listening: what `listen` opened.
-        seconds: how long what is begun may take.
+        seconds: how long a client may take to send the head of a request and to read the answer. What is begun at the
+            end may take five seconds more.
         ready: called when requests are accepted.
     """
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=type("Connection", (Connection,), {"seconds": seconds}),
         ws="none",
         access_log=False,
         log_config=None,
         log_level="warning",
         server_header=False,
-        timeout_graceful_shutdown=max(1, round(seconds)),
+        timeout_graceful_shutdown=math.ceil(seconds) + 5,
         lifespan="on",
     )
     _Server(config, ready).run(sockets=[listening])
