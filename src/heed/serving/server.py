@@ -4,6 +4,7 @@ import asyncio
 import math
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import uvicorn
@@ -28,10 +29,11 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         cycle: RequestResponseCycle | None = self.cycle  # none before the first request, whatever uvicorn's types say
-        if cycle is not None and not cycle.response_complete:
-            self._sent = _cancelled(self._sent)
-        elif self._sent is None:
-            self._sent = self._later()
+        if cycle is None or cycle.response_complete:
+            self._sent = self._sent or self._later()
+        elif self._sent is not None:
+            self._sent.cancel()
+            self._sent = None
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -39,19 +41,17 @@ class Connection(H11Protocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._read = _cancelled(self._read)
+        if self._read is not None:
+            self._read.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._sent, self._read = _cancelled(self._sent), _cancelled(self._read)
+        for timer in (self._sent, self._read):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def _later(self) -> asyncio.TimerHandle:
         return self.loop.call_later(self.seconds, self.transport.abort)
-
-
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -62,10 +62,12 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(2048)
+        with ExitStack() as opened:
+            listening = opened.enter_context(socket.socket(family, kind, protocol))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(2048)
+            opened.pop_all()
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
