@@ -26,6 +26,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from heed.data.lines import read_lines
+from heed.signals import as_exceptions
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "greedy": {"search": "greedy"},
@@ -204,4 +205,5 @@ async def resident(port: int) -> float:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    main()
+    with as_exceptions():  # so that a signal ends the servers too
+        main()

@@ -65,13 +65,15 @@ def _type(value: dict[str, Any]) -> str:
 
 def _page(title: str, body: str, script: str = "") -> HTMLResponse:
     style = _file("page.css")
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>heed: {title}</title>"
+    head = "<meta charset=utf-8><meta name=viewport content='width=device-width'><link rel=icon href='data:,'>"
+    head += f"<title>heed: {title}</title>"
     html = f"<!doctype html><html lang=en>{head}<style>{style}</style><main>{body}</main>"
     html += f"<script>{script}</script>" if script else ""
     policy = [
         "default-src 'none'",
         f"style-src {_digest(style)}",
         f"script-src {_digest(script) if script else chr(39) + 'none' + chr(39)}",
+        "img-src data:",
         "connect-src 'self'" if script else "connect-src 'none'",
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ]
