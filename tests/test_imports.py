@@ -26,6 +26,7 @@ BREACHES = {
     "Only training and data.module import lightning": ("data/batches.py", "lightning.pytorch"),
     "lightning is imported under one name": ("training/module.py", "pytorch_lightning"),
     "Only cli imports hydra and omegaconf": ("training/module.py", "omegaconf"),
+    "Only serving imports fastapi, uvicorn and prometheus_client": ("cli/serve.py", "uvicorn"),
 }
 """Name of a contract -> a file, and an import planted in it that this contract alone forbids."""
 

@@ -43,6 +43,10 @@ SETTINGS = {
     "align": """
         batch_size device gold level model output reverse source split symmetrisation target threshold weights
     """,
+    "serve": """
+        batching.milliseconds batching.sentences device host limits.beam_size limits.characters limits.max_len
+        limits.seconds limits.sentences limits.waiting limits.weights model origins port precision
+    """,
 }
 
 

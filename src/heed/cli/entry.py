@@ -31,6 +31,11 @@ def align() -> None:
     start("align")
 
 
+def serve() -> None:
+    """heed-serve."""
+    start("serve")
+
+
 def start(name: str) -> None:
     """Run the command `heed-<name>` with the arguments of this process, and leave with its exit code."""
     from heed.cli.streams import fill_closed  # noqa: PLC0415

@@ -1,0 +1,73 @@
+"""heed-serve: models behind HTTP."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from heed.cli.command import Command
+from heed.errors import needs
+from heed.serving.limits import Batching, Limits
+from heed.signals import Terminated
+from heed.translator import Precision, Translator, load
+
+Folders = str | list[str]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of configs/serve.yaml."""
+
+    model: Folders | dict[str, Folders]
+    host: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+    origins: list[str]
+    limits: Limits
+    batching: Batching
+    device: str
+    precision: Precision
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    with needs("serve"):
+        from heed.serving.app import create_app  # noqa: PLC0415 - so that a missing extra is named
+        from heed.serving.server import address_of, listen, run  # noqa: PLC0415
+
+    listening = listen(settings.host, settings.port)
+    translators = _loaded(settings)
+    app = create_app(translators, settings.limits, settings.batching, settings.origins)
+    address = address_of(listening)
+    try:
+        run(app, listening, settings.limits.seconds, lambda: print(_greeting(translators, address), flush=True))
+    except (KeyboardInterrupt, Terminated):
+        print("stopped; every request that was begun is answered", flush=True)
+
+
+def _loaded(settings: Settings) -> dict[str, Translator]:
+    given = settings.model
+    if not isinstance(given, Mapping):
+        first = given if isinstance(given, str) else next(iter(given), "")
+        given = {_name_of(first): given}
+    translators = {name: load(folders, settings.device, settings.precision) for name, folders in given.items()}
+    for translator in translators.values():
+        translator.translate("a")  # what is made at the first search is made before the first request
+    return translators
+
+
+def _name_of(folder: str) -> str:
+    from heed.serving.models import name_of  # noqa: PLC0415
+
+    return name_of(folder)
+
+
+def _greeting(translators: Mapping[str, Translator], address: str) -> str:
+    names = ", ".join(f"{name} ({one.src_lang}-{one.tgt_lang})" for name, one in translators.items())
+    return f"serving {names} at {address}"
+
+
+main = Command("serve", serve, Settings)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Models behind HTTP: requests that arrive together are translated together."""

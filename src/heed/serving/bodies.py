@@ -1,0 +1,153 @@
+"""What requests and answers contain, as the OpenAPI document describes it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from heed.maps import Level, Symmetrisation
+
+
+def _whole(text: str) -> str:
+    """Refuse what JSON can write and UTF-8 cannot."""
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("has half of a surrogate pair")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+Name = Annotated[Text, Field(max_length=200)]
+Lines = Text | Annotated[list[Text], Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Asked(BaseModel):
+    """A body; unknown keys, "3" for 3, and numbers that are not finite are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Translate(Asked):
+    """Sentences to translate."""
+
+    text: Annotated[Lines, Field(description="one sentence, or several", examples=[["a dog barks", "a cat"]])]
+    model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
+    search: Annotated[Name, Field(description="greedy, beam or sample")] = "greedy"
+    n_best: Annotated[Count | None, Field(description="translations of each sentence; null: all that are found")] = 1
+    settings: Annotated[
+        dict[Name, bool | int | float | None],
+        Field(description="of the search, such as beam_size", examples=[{}], max_length=20),
+    ] = {}
+    prefix: Annotated[Lines | None, Field(description="how each translation begins: one for all, or one for each")] = (
+        None
+    )
+    attention: Annotated[bool, Field(description="answer with words, attention and alignment too")] = False
+    level: Annotated[Level, Field(description="what a row of the attention stands for")] = "word"
+
+
+class Align(Asked):
+    """Translations to align with their sources."""
+
+    sources: Annotated[Lines, Field(examples=["a dog barks"])]
+    targets: Annotated[Lines, Field(description="the translation of each", examples=["un chien aboie"])]
+    model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
+    threshold: Annotated[
+        Annotated[float, Field(gt=0, le=1)] | None,
+        Field(description="link from this weight on; null: the heaviest of each target word"),
+    ] = None
+    level: Level = "word"
+    reverse: Annotated[Name | None, Field(description="a model of the other direction: one alignment of both")] = None
+    symmetrisation: Symmetrisation = "grow-diag-final-and"
+    attention: Annotated[bool, Field(description="answer with the attention too")] = False
+
+
+class Score(Asked):
+    """Translations to score."""
+
+    sources: Annotated[Lines, Field(examples=["a dog barks"])]
+    targets: Annotated[Lines, Field(description="the translation of each", examples=["un chien aboie"])]
+    model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
+
+
+class Candidate(BaseModel):
+    """A translation; the last four are null unless the attention was asked for."""
+
+    text: str
+    score: Annotated[float, Field(description="what ranks it: log-probability in nats, by beam divided for length")]
+    finished: Annotated[bool, Field(description="whether the model ended it; if not, it was cut at its longest length")]
+    source_words: list[str] | None
+    words: list[str] | None
+    attention: Annotated[list[list[float]] | None, Field(description="a row for each word, a column for each source's")]
+    alignment: Annotated[list[tuple[int, int]] | None, Field(description="source word, word; counted from 0")]
+
+
+class Translated(Candidate):
+    """The best translation of a sentence, and the others that were asked for, best first."""
+
+    others: list[Candidate]
+
+
+class Translations(BaseModel):
+    """Answer of /translate, in the order of the sentences."""
+
+    model: str
+    translations: list[Translated]
+
+
+class Aligned(BaseModel):
+    """A pair of sentences and its links."""
+
+    source_words: list[str]
+    target_words: list[str]
+    links: Annotated[list[tuple[int, int]], Field(description="source word, target word; counted from 0")]
+    attention: list[list[float]] | None
+
+
+class Alignments(BaseModel):
+    """Answer of /align, in the order of the pairs."""
+
+    model: str
+    pairs: list[Aligned]
+
+
+class Scores(BaseModel):
+    """Answer of /score, in the order of the pairs."""
+
+    model: str
+    scores: Annotated[list[float], Field(description="log-probability of each target in nats")]
+
+
+class Model(BaseModel):
+    """A model that is served."""
+
+    name: str
+    src_lang: str
+    tgt_lang: str
+    parameters: int
+    members: Annotated[int, Field(description="models whose probabilities are averaged")]
+    src_vocab: int
+    tgt_vocab: int
+    device: str
+    precision: str
+    architecture: Mapping[str, Any]
+    valid: Annotated[Mapping[str, float], Field(description="its scores on its validation split")]
+
+
+class Models(BaseModel):
+    """Answer of GET /model; the first is the default."""
+
+    heed: Annotated[str, Field(description="version")]
+    models: list[Model]
+    limits: Mapping[str, float]
+
+
+class Health(BaseModel):
+    """Answer of GET /health."""
+
+    status: str
+
+
+class Error(BaseModel):
+    """Answer to a request that failed: one line."""
+
+    error: str

@@ -1,0 +1,118 @@
+"""An application on a socket, until SIGTERM or Ctrl-C; what is begun then is finished."""
+
+import asyncio
+import math
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from heed.errors import UserError
+
+
+class Connection(H11Protocol):
+    """uvicorn's own, but that it ends if its client does not send a request in time, or does not read the answer."""
+
+    seconds = 30.0
+    """How long each of the two may take."""
+    _sent: asyncio.TimerHandle | None = None
+    _read: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._sent = self._later()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request, whatever uvicorn's types say
+        if cycle is None or cycle.response_complete:
+            self._sent = self._sent or self._later()
+        elif self._sent is not None:
+            self._sent.cancel()
+            self._sent = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._read = self._later()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._read is not None:
+            self._read.cancel()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._sent, self._read):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def _later(self) -> asyncio.TimerHandle:
+        return self.loop.call_later(self.seconds, self.transport.abort)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 is any that is free.
+
+    Raises:
+        UserError: the address is not one of this machine, or the port is in use.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with ExitStack() as opened:
+            listening = opened.enter_context(socket.socket(family, kind, protocol))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(2048)
+            opened.pop_all()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"host={host} port={port}: {reason}; choose another port, or an address of this machine"
+        ) from error
+    return listening
+
+
+def address_of(listening: socket.socket) -> str:
+    """Where a browser finds it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def run(app: FastAPI, listening: socket.socket, seconds: float, ready: Callable[[], object] = lambda: None) -> None:
+    """Serve until a signal; then take no more requests, and finish what is begun.
+
+    uvicorn then raises the signal again, for the handler that was there before.
+
+    Args:
+        app: what `heed.serving.app.create_app` made.
+        listening: what `listen` opened.
+        seconds: how long a client may take to send the head of a request and to read the answer. What is begun at the
+            end may take five seconds more.
+        ready: called when requests are accepted.
+    """
+    config = uvicorn.Config(
+        app,
+        http=type("Connection", (Connection,), {"seconds": seconds}),
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(seconds) + 5,
+        lifespan="on",
+    )
+    _Server(config, ready).run(sockets=[listening])

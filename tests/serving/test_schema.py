@@ -1,0 +1,27 @@
+"""The OpenAPI document describes the server, held against it by schemathesis."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.server import Server
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
+    "negative_data_rejection"
+)
+
+
+@pytest.mark.slow
+def test_the_document_describes_the_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Catches a status, a body or a fault of the server that the document does not name.
+
+    What the document admits may still be refused: that n_best is at most beam_size, say, no schema can express.
+    """
+    pytest.importorskip("schemathesis")
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{server.port}/openapi.json"]
+    options = ["--checks", CHECKS, "--max-examples", "60", "--seed", "1", "--no-color"]
+    folder = tmp_path_factory.mktemp("schemathesis")
+    ended = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-2000:]
