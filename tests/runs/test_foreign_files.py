@@ -14,7 +14,7 @@ from tests.support import model_folder
 from tests.support.commands import Outcome, forked
 from tests.support.small_run import overrides
 
-SHORT = ["trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=32", "corpus.valid=2", "pictures=0"]
+SHORT = ["trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=32", "corpus.valid=2", "heatmaps=0"]
 
 NO_TEXT = [
     "corpus=files",

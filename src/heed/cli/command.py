@@ -34,7 +34,6 @@ from heed.cli.config import (
 )
 from heed.cli.entry import HELP, VERSION, start
 from heed.cli.sweep import FOLDER, KEYS, Ended, Result, print_table, read_jobs, write_ended
-from heed.data.readers import reader
 from heed.errors import UserError
 from heed.settings import as_typed, parse
 from heed.signals import Interrupted, Terminated, as_exceptions
@@ -146,6 +145,8 @@ class Command:
         values, texts = plain(cfg), typed_texts(overrides)
         corpus = values.get("corpus")
         if isinstance(corpus, dict) and isinstance(corpus.get("reader"), str):
+            from heed.data.readers import reader  # noqa: PLC0415 - translating does without what reads corpora
+
             values["corpus"] = as_typed(corpus, reader(corpus["reader"]), texts, "corpus.")
         return parse(self.schema, as_typed(values, self.schema, texts))
 
