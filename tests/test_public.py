@@ -37,6 +37,7 @@ SETTINGS = {
     "align": """
         batch_size device gold level model output reverse source split symmetrisation target threshold weights
     """,
+    "export": "model output precision to",
 }
 
 

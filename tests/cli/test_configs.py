@@ -9,7 +9,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from heed.cli import align, evaluate, translate
+from heed.cli import align, evaluate, export, translate
 from heed.cli.config import CONFIGS, compose, plain
 from heed.data.readers import parsed, reader
 from heed.experiment import Settings
@@ -20,6 +20,7 @@ SCHEMAS: dict[str, Callable[..., object]] = {
     "evaluate": evaluate.Settings,
     "translate": translate.Settings,
     "align": align.Settings,
+    "export": export.Settings,
 }
 
 OWN_MACHINERY = {"hydra"}

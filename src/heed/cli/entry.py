@@ -31,6 +31,11 @@ def align() -> None:
     start("align")
 
 
+def export() -> None:
+    """heed-export."""
+    start("export")
+
+
 def start(name: str) -> None:
     """Run the command `heed-<name>` with the arguments of this process, and leave with its exit code."""
     from heed.signals import end_silently_at_interrupt  # noqa: PLC0415
