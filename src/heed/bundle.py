@@ -123,15 +123,15 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
             )
     about = _read_json(folder / "about.json")
     if exported:
-        return Bundle(_read_onnx(folder, torch.device(device)), src, tgt, config.architecture, about)
+        return Bundle(_read_onnx(folder, torch.device(device), len(tgt)), src, tgt, config.architecture, about)
     model = _read_weights(folder / "weights.safetensors", config.architecture, len(src), len(tgt)).to(device).eval()
     return Bundle(model, src, tgt, config.architecture, about)
 
 
-def _read_onnx(folder: Path, device: torch.device) -> OnnxModel:
+def _read_onnx(folder: Path, device: torch.device, tgt_vocab: int) -> OnnxModel:
     if device.type != "cpu":
         raise UserError(f"{folder} is an ONNX model, which translates on the CPU; give device=auto or device=cpu")
-    return OnnxModel(folder)
+    return OnnxModel(folder, tgt_vocab)
 
 
 def _check_complete(folder: Path, files: Sequence[str]) -> None:

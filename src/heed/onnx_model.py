@@ -39,15 +39,19 @@ class OnnxModel(nn.Module):
 
     Args:
         folder: as `heed.export.onnx.export_onnx` has written it.
+        tgt_vocab: the pieces that it chooses the next one from.
 
     Raises:
-        UserError: a graph is damaged, or has other inputs and outputs.
+        UserError: a graph is damaged, or has other inputs and outputs than the other one and the vocabulary need.
         MissingExtra: the package onnxruntime is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tgt_vocab: int) -> None:
         super().__init__()
         self._encode, self._step = (_session(folder / name) for name in (ENCODE, STEP))
+        given, read = map(_sizes, (self._encode.get_outputs(), self._step.get_inputs()[1:]))
+        if given != read or self._step.get_outputs()[0].shape[1] != tgt_vocab:
+            raise UserError(f"{folder}: its graphs belong to different models; copy the folder again")
 
     def encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, AttentionMemory]:
         """What a search starts from: the decoder's first state, and what it will attend to."""
@@ -72,6 +76,11 @@ class OnnxModel(nn.Module):
             logits.append(scores)
             weights.append(attended)
         return torch.stack(logits, dim=1), torch.stack(weights, dim=1)
+
+
+def _sizes(values: Sequence[Any]) -> list[tuple[str, list[int]]]:
+    """The types of inputs or outputs, and those of their sizes that are the same in every call."""
+    return [(one.type, [size for size in one.shape[1:] if isinstance(size, int)]) for one in values]
 
 
 def _run(session: Any, names: Sequence[str], inputs: Sequence[Tensor]) -> list[Tensor]:

@@ -38,8 +38,8 @@ def export_onnx(model: Path, output: Path, precision: OnnxPrecision = "float32")
         >>> export_onnx(Path("runs/tiny/model"), Path("tiny-onnx"), "int8")  # doctest: +SKIP
     """
     with needs("onnx"):
-        from heed.export.onnx_graph import model_of  # noqa: PLC0415 - onnx may be missing
         from heed.export.onnx_encode import encode_graph  # noqa: PLC0415
+        from heed.export.onnx_graph import model_of  # noqa: PLC0415 - onnx may be missing
         from heed.export.onnx_step import step_graph  # noqa: PLC0415
     loaded = bundle.load(model)
     if not isinstance(loaded.model, Seq2Seq):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from heed.errors import UserError
-from heed.export.onnx_graph import Graph
+from heed.export.onnx_graph import FLOAT, Graph
 from heed.models.attention import Additive, Article, Attn, Coverage, Dot, General, MultiHead, ScaledDot
 
 
@@ -42,7 +42,7 @@ def project(graph: Graph, attention: Attn, states: str, mask: str) -> str:
 
 def _mean(graph: Graph, states: str, mask: str) -> str:
     """The mean over real words, one key for a sentence; states are zero at padding."""
-    length = graph.add("ReduceSum", graph.add("Cast", graph.unsqueezed(mask, -1), to=1), graph.ints(1), keepdims=1)
+    length = graph.add("ReduceSum", graph.add("Cast", graph.unsqueezed(mask, -1), to=FLOAT), graph.ints(1), keepdims=1)
     return graph.add("Div", graph.add("ReduceSum", states, graph.ints(1), keepdims=1), length)
 
 
@@ -115,7 +115,7 @@ def _dot(graph: Graph, _score: Dot, query: str, memory: Memory) -> str:
 
 
 def _scaled_dot(graph: Graph, score: ScaledDot, query: str, memory: Memory) -> str:
-    size = graph.add("Cast", graph.size(query, 1), to=1)
+    size = graph.add("Cast", graph.size(query, 1), to=FLOAT)
     return _dot(graph, score, graph.add("Div", query, graph.add("Sqrt", size)), memory)
 
 
@@ -128,5 +128,3 @@ _ENERGIES: dict[type, Callable[[Graph, Any, str, Memory], str]] = {
     ScaledDot: _scaled_dot,
     General: _dot,
 }
-
-

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from heed.export.onnx_attention import Memory, attend, project
 from heed.export.onnx_graph import BOOL, FLOAT, INT32, INT64, Graph, Precision, value
+from heed.models.attention import Article
 from heed.models.decoder import Decoder
 from heed.models.encoder import Encoder
 from heed.models.seq2seq import Seq2Seq
@@ -44,9 +45,11 @@ def state_values(model: Seq2Seq, prefix: str = "") -> list[Any]:
 
 def memory_values(model: Seq2Seq) -> list[Any]:
     """Names, types and shapes of what is attended to."""
+    attention = model.decoder.attention
+    key = attention.attn.key.out_features if hasattr(attention.attn, "key") else attention.key_size
     return [
-        value("keys", FLOAT, "batch", "keys", "key"),
-        value("values", FLOAT, "batch", "src", model.decoder.attention.value_size),
+        value("keys", FLOAT, "batch", 1 if isinstance(attention.attn, Article) else "src", key),
+        value("values", FLOAT, "batch", "src", attention.value_size),
         value("mask", BOOL, "batch", "src"),
     ]
 
@@ -149,7 +152,11 @@ def _body(encoder: Encoder, number: int, hidden: str, bias_hh: Tensor) -> Any:
     s = graph.add("Add", product, graph.vector(f"encoder.gru.bias_hh.{number}", bias_hh))
     s = graph.normalised(s, f"encoder.norm_hidden.{number}", norm.weight, norm.bias)
     new = graph.add("Where", "real", update(graph, "x", s, "state"), "state")
-    inputs = [value("state", FLOAT, "batch", size), value("x", FLOAT, "batch", 3 * size), value("real", BOOL, "batch", 1)]
+    inputs = [
+        value("state", FLOAT, "batch", size),
+        value("x", FLOAT, "batch", 3 * size),
+        value("real", BOOL, "batch", 1),
+    ]
     outputs = [value("new_state", FLOAT, "batch", size), value("kept_state", FLOAT, "batch", size)]
     return graph.finished(inputs, [(new, output) for output in outputs])
 
@@ -173,5 +180,3 @@ def _initial_state(graph: Graph, decoder: Decoder, summary: str, memory: Memory)
         return hidden, first.weights, first.output
     size = graph.ints(decoder.attention.attn_combine.out_features)
     return hidden, memory.coverage, graph.zeros(graph.size("src", 0), size)
-
-
