@@ -90,7 +90,7 @@ def _run(session: Any, names: Sequence[str], inputs: Sequence[Tensor]) -> list[T
 
 
 def _session(path: Path) -> Any:
-    """A graph ready to run, on as many threads as torch uses. It is given as bytes, so that it can name no other file."""
+    """A graph ready to run, on as many threads as torch uses. Given as bytes, it can name no other file."""
     with needs("onnx"):
         import onnxruntime  # noqa: PLC0415 - it may be missing
     options = onnxruntime.SessionOptions()

@@ -27,8 +27,8 @@ IR_VERSION = 8
 ZERO = 128
 """The byte that stands for 0.
 
-Bytes without a sign, for inputs and matrices: with signed matrices, which are faster, onnxruntime's products overflow on
-CPUs that lack instructions for them (VNNI), without an error. With signed inputs they are correct, and slower than float32.
+Bytes have no sign, in inputs and matrices. With signed matrices, which are faster, onnxruntime's products overflow on
+CPUs that lack instructions for them (VNNI), without an error. With signed inputs they are slower than float32.
 """
 
 Axis = int | str
