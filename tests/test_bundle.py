@@ -18,8 +18,8 @@ from heed import bundle
 from heed.architecture import Architecture, build
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq
-from heed.runs.run_folder import locked
 from heed.passes import Model
+from heed.runs.run_folder import locked
 from heed.text.subwords import Subwords
 from tests.support.models import sentences, targets
 
