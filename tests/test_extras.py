@@ -72,6 +72,7 @@ def test_the_core_holds_no_trainer() -> None:
         ("data.batches", "train", "torchtext"),
         ("metrics.bleu", "train", "sacrebleu"),
         ("viz.heatmap", "plot", "matplotlib"),
+        ("export.onnx_graph", "onnx", "onnx"),
     ],
 )
 def test_a_missing_extra_is_named_in_one_line(module: str, extra: str, package: str) -> None:
