@@ -56,7 +56,7 @@ def found_in(name: str, overrides: list[str]) -> list[str]:
     """Faults of a composed config, but for values that a person must give."""
     cfg = compose(name, overrides)
     for key in (key for key, value in values(name, overrides).items() if value == MISSING):
-        OmegaConf.update(cfg, key, "given")  # so that what refers to it can be resolved
+        OmegaConf.update(cfg, key, "onnx" if key == "to" else "given")  # so that what refers to it can be resolved
     settings = plain(cfg)
     wrong = faults(settings, SCHEMAS[name])
     if settings.get("corpus"):
