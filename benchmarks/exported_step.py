@@ -49,7 +49,7 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             model = made().eval()
             exports = {precision: export(model, precision, Path(folder)) for precision in ("float32", "int8")}
-        variants = [model, *(exported for exported, _ in exports.values())]
+        variants: list[Seq2Seq | OnnxModel] = [model, *(exported for exported, _ in exports.values())]
         for rows in args.rows:
             rounds = [[milliseconds(one, rows) for one in variants] for _ in range(args.rounds)]
             cells = (f"{median(times):.2f} ms" for times in zip(*rounds, strict=True))
