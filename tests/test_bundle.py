@@ -18,8 +18,8 @@ from heed import bundle
 from heed.architecture import Architecture, build
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq
+from heed.passes import Model
 from heed.runs.run_folder import locked
-from heed.search.ensemble import Ensemble
 from heed.text.subwords import Subwords
 from tests.support.models import sentences, targets
 
@@ -46,7 +46,7 @@ def write(folder: Path, seed: int = 1, **changes: Any) -> Seq2Seq:
     return model
 
 
-def logits(model: Seq2Seq | Ensemble) -> torch.Tensor:
+def logits(model: Model) -> torch.Tensor:
     with torch.no_grad():
         found: torch.Tensor = model(*sentences([5, 3, 1], vocab=12), targets(3, 4))[0]
     return found

@@ -117,6 +117,7 @@ def test_the_core_holds_no_trainer() -> None:
         ("metrics.bleu", "train", "sacrebleu"),
         ("viz.drawing", "plot", "matplotlib"),
         ("serving.app", "serve", "fastapi"),
+        ("export.onnx_graph", "onnx", "onnx"),
     ],
 )
 def test_a_missing_extra_is_named_in_one_line(module: str, extra: str, package: str) -> None:

@@ -22,6 +22,7 @@ BREACHES = {
     "Only text.subwords imports sentencepiece": ("data/corpus.py", "sentencepiece"),
     "Only data.batches imports torchtext": ("data/module.py", "torchtext"),
     "Only data.fetch imports requests": ("data/corpus.py", "requests"),
+    "Only export and onnx_model import onnx and onnxruntime": ("translator.py", "onnxruntime"),
     "Only viz imports matplotlib": ("training/module.py", "matplotlib.pyplot"),
     "Only training and data.module import lightning": ("data/batches.py", "lightning.pytorch"),
     "lightning is imported under one name": ("training/module.py", "pytorch_lightning"),

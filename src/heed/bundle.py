@@ -7,6 +7,7 @@ target.model          SentencePiece model of the target language
 about.json            what it was trained on and how well it does; for people and for `evaluate`
 
 Format 3, which is read too, has the sizes of the vocabularies and the settings of attention among the architecture's.
+A folder that `heed.export.onnx` has written is read as well (`heed.onnx_model`).
 """
 
 import errno
@@ -29,6 +30,9 @@ from heed.architecture import Architecture, build
 from heed.errors import UserError
 from heed.files import replace_folder, replace_whole, write_whole
 from heed.models.seq2seq import Seq2Seq
+from heed.onnx_model import FILES as ONNX_FILES
+from heed.onnx_model import FORMAT as ONNX_FORMAT
+from heed.onnx_model import OnnxModel
 from heed.search.ensemble import Ensemble, ensemble
 from heed.text.subwords import PAD, Subwords
 
@@ -46,7 +50,7 @@ FILES = ("config.json", "weights.safetensors", "source.model", "target.model", "
 class Bundle:
     """A model ready to translate, its two vocabularies, and what its folder says about it."""
 
-    model: Seq2Seq | Ensemble
+    model: Seq2Seq | Ensemble | OnnxModel
     src: Subwords
     tgt: Subwords
     architecture: Architecture
@@ -82,7 +86,20 @@ def is_model(folder: Path) -> bool:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(config, dict) and {"format", "heed", "architecture"} <= config.keys()
+    return (
+        isinstance(config, dict)
+        and {"format", "heed", "architecture"} <= config.keys()
+        and isinstance(config["format"], int)
+    )
+
+
+def is_onnx(folder: Path) -> bool:
+    """Whether it is a model that was exported as ONNX."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and config.get("format") == ONNX_FORMAT
 
 
 def _save_weights(model: Seq2Seq, path: Path) -> None:
@@ -97,7 +114,8 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
 
     UserError, in one line, for a folder that does not exist, is incomplete, of another format or damaged.
     """
-    _check_complete(folder)
+    exported = is_onnx(folder)
+    _check_complete(folder, ONNX_FILES if exported else FILES)
     config = _read_config(folder / "config.json")
     src, tgt = Subwords.load(folder / "source.model"), Subwords.load(folder / "target.model")
     for side, subwords in (("src", src), ("tgt", tgt)):
@@ -106,13 +124,16 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
                 f"{folder}: config.json has {side}_vocab={config.vocabularies[side]!r}, but its subword model has "
                 f"{len(subwords)}; the files belong to different models: copy the folder again"
             )
+    about = _read_json(folder / "about.json")
+    if exported:
+        return Bundle(_read_onnx(folder, torch.device(device), len(tgt)), src, tgt, config.architecture, about)
     model = _read_weights(folder / "weights.safetensors", config.architecture, len(src), len(tgt)).to(device).eval()
-    return Bundle(model, src, tgt, config.architecture, _read_json(folder / "about.json"))
+    return Bundle(model, src, tgt, config.architecture, about)
 
 
 def read_architecture(folder: Path) -> Architecture:
     """The architecture of a model folder, without its weights; UserError as for `load`."""
-    _check_complete(folder)
+    _check_complete(folder, FILES)
     return _read_config(folder / "config.json").architecture
 
 
@@ -122,11 +143,17 @@ def check_architecture(architecture: Architecture) -> None:
         build(architecture, SMALLEST, SMALLEST, PAD)
 
 
-def _check_complete(folder: Path) -> None:
+def _read_onnx(folder: Path, device: torch.device, tgt_vocab: int) -> OnnxModel:
+    if device.type != "cpu":
+        raise UserError(f"{folder} is an ONNX model, which translates on the CPU; give device=auto or device=cpu")
+    return OnnxModel(folder, tgt_vocab)
+
+
+def _check_complete(folder: Path, files: Sequence[str]) -> None:
     try:
         if not folder.is_dir():
             raise UserError(f"{folder} is not a model folder; give one that a run has written, such as runs/tiny/model")
-        missing = [name for name in FILES if not (folder / name).is_file()]
+        missing = [name for name in files if not (folder / name).is_file()]
         advice = f"give {folder / 'model'}" if (folder / "model").is_dir() else "copy it again, or give another"
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error.strerror}); ask its owner for permission") from error
@@ -175,7 +202,7 @@ class _Config:
 
 def _read_config(path: Path) -> _Config:
     config = _read_json(path)
-    if config.get("format") not in READ:
+    if config.get("format") not in (*READ, ONNX_FORMAT):
         raise UserError(
             f"{path} has format {config.get('format')!r}, this heed ({version('heed')}) reads {READ[0]} to {READ[-1]}; "
             f"use the heed that wrote it ({config.get('heed')!r}) or train again"

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from heed.maps import Line
 from heed.metrics.loss import cross_entropy
 from heed.models.seq2seq import Seq2Seq
+from heed.onnx_model import OnnxModel
 from heed.search.ensemble import Ensemble
 from heed.search.greedy import Hypothesis
 from heed.search.prefix import Prefix
@@ -25,7 +26,7 @@ PIECES = 8192
 GPU = threading.Lock()
 """Held during a batch on a GPU: loops that are recorded there read and write the same memory in every thread."""
 
-Model = Seq2Seq | Ensemble
+Model = Seq2Seq | Ensemble | OnnxModel
 
 Run = Callable[..., Results]
 """A search with its settings bound: takes a model, sources, their lengths, BOS and EOS, and perhaps a prefix."""
@@ -74,7 +75,7 @@ def forced(
 ) -> Iterator[dict[int, Forced]]:
     """Batch by batch the position of each pair, and what the model makes of its target."""
     for chosen in by_length([len(line.ids) + 1 for line in targets], sentences):
-        with _alone(next(model.parameters()).device):
+        with _alone(device_of(model)):
             results = _forced([sources[index] for index in chosen], [targets[index] for index in chosen], model)
         yield dict(zip(chosen, results, strict=True))
 
@@ -89,6 +90,11 @@ def _forced(sources: Sequence[Line], targets: Sequence[Line], model: Model) -> l
         loss = cross_entropy(logits[row : row + 1], target[row : row + 1, 1:], PAD)
         results.append(Forced(-float(loss.nll), weights[row, : len(tgt.ids) + 1, : len(src.ids) + 1].float().cpu()))
     return results
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model is; one without parameters, as of ONNX, is on the CPU."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 def _alone(device: torch.device) -> AbstractContextManager[object]:
@@ -109,6 +115,6 @@ def by_length(lengths: Sequence[int], sentences: int) -> Iterator[list[int]]:
 
 
 def _padded(ids: Sequence[list[int]], model: nn.Module) -> tuple[Int[Tensor, "batch longest"], Int[Tensor, " batch"]]:
-    device = next(model.parameters()).device
+    device = device_of(model)
     rows = pad_sequence([torch.tensor(row) for row in ids], batch_first=True, padding_value=PAD)
     return rows.to(device), torch.tensor([len(row) for row in ids], device=device)

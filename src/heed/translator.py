@@ -25,7 +25,8 @@ from heed.data.encoded import LONGEST
 from heed.errors import UserError, needs
 from heed.maps import UNSPACED, Level, Line, Symmetrisation, has_spaces, link_words, read_lines, written_line
 from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
-from heed.passes import Forced, Model, forced, searched
+from heed.onnx_model import OnnxModel
+from heed.passes import Forced, Model, device_of, forced, searched
 from heed.search.greedy import Hypothesis
 from heed.search.registry import Search
 from heed.search.registry import search as search_named
@@ -51,11 +52,12 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
     """Load a model folder.
 
     Args:
-        model: a model folder, as `runs/tiny/model`, or several of the same two vocabularies, which then translate as
-            one: their probabilities are averaged.
+        model: a model folder, as `runs/tiny/model`, or one that `heed-export onnx` has written; or several of the same
+            two vocabularies, which then translate as one: their probabilities are averaged.
         device: `auto` is a GPU if there is one; or `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: of the matrix products of a search: `float32`, `bfloat16`, or `auto`: bfloat16 if the hardware
-            multiplies it and the search draws no random numbers. Scores and alignments are always float32.
+            multiplies it and the search draws no random numbers. Scores and alignments are always float32. An ONNX
+            model keeps the precision that it was exported with.
 
     Raises:
         UserError: a folder that is not there or is damaged, vocabularies that differ, a device that is not there.
@@ -68,7 +70,10 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
     """
     given = [model] if isinstance(model, str | Path) else list(model)
     folders = [str(Path(one).expanduser()) if str(one).startswith("~") else str(one) for one in given]
-    loaded = bundle.load_ensemble(folders, device_named(device))
+    exported = any(bundle.is_onnx(Path(folder)) for folder in folders)
+    loaded = bundle.load_ensemble(folders, device_named("cpu" if exported and device == "auto" else device))
+    if exported and precision == "bfloat16":
+        raise UserError(f"precision=bfloat16: {folders[0]} is an ONNX model; export it again with another precision")
     return Translator(loaded, precision, [Path(folder) for folder in folders])
 
 
@@ -126,7 +131,7 @@ class Translator:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return next(self.bundle.model.parameters()).device
+        return device_of(self.bundle.model)
 
     @overload
     def translate(
@@ -434,7 +439,8 @@ class Translator:
     def _searching(self, random: bool, precision: Precision) -> Model:
         """The model to search with: the loaded one, or its copy in bfloat16."""
         fast = precision == "auto" and not random and multiplies_bfloat16(self.device)
-        if precision != "bfloat16" and not fast:
+        exported = any(isinstance(module, OnnxModel) for module in self.bundle.model.modules())
+        if exported or (precision != "bfloat16" and not fast):
             return self.bundle.model
         with self._copying:
             if self._rounded is None:

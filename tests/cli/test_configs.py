@@ -9,7 +9,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from heed.cli import align, evaluate, serve, translate
+from heed.cli import align, evaluate, export, serve, translate
 from heed.cli.config import CONFIGS, compose, plain
 from heed.data.readers import parsed, reader
 from heed.experiment import Settings
@@ -21,6 +21,7 @@ SCHEMAS: dict[str, Callable[..., object]] = {
     "translate": translate.Settings,
     "align": align.Settings,
     "serve": serve.Settings,
+    "export": export.Settings,
 }
 
 OWN_MACHINERY = {"hydra"}
@@ -56,7 +57,7 @@ def found_in(name: str, overrides: list[str]) -> list[str]:
     """Faults of a composed config, but for values that a person must give."""
     cfg = compose(name, overrides)
     for key in (key for key, value in values(name, overrides).items() if value == MISSING):
-        OmegaConf.update(cfg, key, "given")  # so that what refers to it can be resolved
+        OmegaConf.update(cfg, key, "onnx" if key == "to" else "given")  # so that what refers to it can be resolved
     settings = plain(cfg)
     wrong = faults(settings, SCHEMAS[name])
     if settings.get("corpus"):

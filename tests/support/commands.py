@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from heed.cli import align, evaluate, train, translate
+from heed.cli import align, evaluate, export, train, translate
 from tests.support.permissions import permissions_count
 
-DOORS = {"train": train, "evaluate": evaluate, "translate": translate, "align": align}
+DOORS = {"train": train, "evaluate": evaluate, "translate": translate, "align": align, "export": export}
 
 
 class Outcome(NamedTuple):

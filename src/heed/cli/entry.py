@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, cast
 
-COMMANDS = ("train", "evaluate", "translate", "align")
+COMMANDS = ("train", "evaluate", "translate", "align", "serve", "export")
 
 HELP, VERSION = ("--help", "-h"), ("--version",)
 
@@ -34,6 +34,11 @@ def align() -> None:
 def serve() -> None:
     """heed-serve."""
     start("serve")
+
+
+def export() -> None:
+    """heed-export."""
+    start("export")
 
 
 def start(name: str) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from heed.models.attention import AttentionMemory
 from heed.models.decoder import State
-from heed.models.seq2seq import Seq2Seq
 
 Part = TypeVar("Part", State, AttentionMemory)
+AnyModel = TypeVar("AnyModel", bound=nn.Module)
 
 
 class Members(tuple[Part, ...]):
@@ -58,8 +58,9 @@ class Ensemble(nn.Module):
         logits, weights = zip(*(member(src, src_len, tgt_in) for member in self._each()), strict=True)
         return mean_probability(logits), torch.stack(weights).mean(0)
 
-    def _each(self) -> list[Seq2Seq]:
-        return [member for member in self.members if isinstance(member, Seq2Seq)]
+    def _each(self) -> list[Any]:
+        """The members; modules that are models (`heed.search.model.Model`) and can be called like a `Seq2Seq`."""
+        return list(self.members)
 
 
 def mean_probability(logits: Sequence[Float[Tensor, "*shape vocab"]]) -> Float[Tensor, "*shape vocab"]:
@@ -68,6 +69,6 @@ def mean_probability(logits: Sequence[Float[Tensor, "*shape vocab"]]) -> Float[T
     return each.logsumexp(0) - math.log(len(logits))
 
 
-def ensemble(models: Sequence[Seq2Seq | Ensemble]) -> Seq2Seq | Ensemble:
+def ensemble(models: Sequence[AnyModel]) -> AnyModel | Ensemble:
     """The models as one; a single one is itself."""
     return models[0] if len(models) == 1 else Ensemble(models)

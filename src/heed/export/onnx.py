@@ -1,0 +1,74 @@
+"""A model folder as ONNX: two graphs that any ONNX runtime computes, and what translating needs beside them.
+
+encode.onnx    what a search starts from, for a batch of source sentences
+step.onnx      one step of the decoder
+config.json    format, heed's version, the precision, the sizes of the vocabularies, the architecture
+source.model, target.model, about.json    those of the model folder
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from heed import bundle
+from heed.bundle import Bundle, is_onnx
+from heed.errors import UserError, needs
+from heed.files import replace_folder, replace_whole, write_whole
+from heed.models.seq2seq import Seq2Seq
+from heed.onnx_model import ENCODE, FILES, FORMAT, STEP, OnnxPrecision
+
+
+def export_onnx(model: Path, output: Path, precision: OnnxPrecision = "float32") -> None:
+    """Write a model folder as ONNX; `heed.load(output)` translates with it, through onnxruntime.
+
+    Args:
+        model: a model folder, as `runs/tiny/model`.
+        output: where; made if it is not there. A former export is replaced.
+        precision: `float32`, or `int8`: matrices stored in bytes, and multiplied in bytes in the decoder.
+
+    Raises:
+        UserError: no model folder, a score that has no ONNX form, an output that holds other files by these names.
+        MissingExtra: the package onnx is not installed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> export_onnx(Path("runs/tiny/model"), Path("tiny-onnx"), "int8")  # doctest: +SKIP
+    """
+    with needs("onnx"):
+        from heed.export.onnx_encode import encode_graph  # noqa: PLC0415
+        from heed.export.onnx_graph import model_of  # noqa: PLC0415 - onnx may be missing
+        from heed.export.onnx_step import step_graph  # noqa: PLC0415
+    loaded = bundle.load(model)
+    if not isinstance(loaded.model, Seq2Seq):
+        raise UserError(f"{model} is an ONNX model already; give the model folder that it was made from")
+    _refuse_strangers(output)
+    graphs = {ENCODE: encode_graph(loaded.model, precision), STEP: step_graph(loaded.model, precision)}
+    files = {name: model_of(graph, version("heed")).SerializeToString() for name, graph in graphs.items()}
+    replace_folder(output, partial(_write, loaded=loaded, files=files, precision=precision), FILES)
+
+
+def _write(new: Path, loaded: Bundle, files: Mapping[str, bytes], precision: OnnxPrecision) -> None:
+    config = {
+        "format": FORMAT,
+        "heed": version("heed"),
+        "precision": precision,
+        "src_vocab": len(loaded.src),
+        "tgt_vocab": len(loaded.tgt),
+        "architecture": loaded.architecture.to_dict(),
+    }
+    write_whole(new / "config.json", json.dumps(config, indent=2) + "\n")
+    write_whole(new / "about.json", json.dumps(loaded.about, indent=2, ensure_ascii=False) + "\n")
+    replace_whole(new / "source.model", loaded.src.save)
+    replace_whole(new / "target.model", loaded.tgt.save)
+    for name, content in files.items():
+        write_whole(new / name, content)
+
+
+def _refuse_strangers(output: Path) -> None:
+    """UserError if a file stands in the way that no export has written; the model folder itself is one."""
+    strange = [] if is_onnx(output) else [name for name in FILES if os.path.lexists(output / name)]
+    if strange:
+        raise UserError(f"output={output}: {output / strange[0]} is not of an ONNX model; give another output=DIR")
