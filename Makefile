@@ -24,7 +24,7 @@ PYTHON ?= $(or $(shell for python in python3.11 python3 python3.14 python3.13 py
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done),python3)
 
 .DEFAULT_GOAL := check
-.PHONY: setup train evaluate translate align board data bench test test-slow test-lowest check lint types imports format \
+.PHONY: setup train evaluate translate align demo board data bench test test-slow test-lowest check lint types imports format \
 	lock audit clean help
 
 setup: $(READY) ## create .venv and install heed and what it needs; every other target does it when needed
@@ -40,6 +40,9 @@ translate: $(READY) ## translate standard input with the model of RUN
 
 align: $(READY) ## align words by the attention of the model of RUN; without settings, those of its test split
 	$(BIN)/python -m heed align $(call setting,model,$(RUN)/model) $(ARGS)
+
+demo: $(READY) ## write a page in which the model of RUN translates, demo.html beside its model folder
+	$(BIN)/python -m heed export page $(call setting,model,$(RUN)/model) $(call setting,output,$(RUN)/demo.html) $(ARGS)
 
 board: $(READY) ## show every run, or only RUN, in TensorBoard at http://127.0.0.1:PORT
 	@test -d $(call quote,$(or $(GIVEN_RUN),.)) || \

@@ -32,7 +32,7 @@ DEV_HEAD = """\
 """
 
 LOWEST_PYTHON = "3.11"
-EXTRAS = ("train", "plot", "parallel")
+EXTRAS = ("train", "plot", "parallel", "serve", "onnx")
 """What a user may choose; `dev` is the rest."""
 
 BUILD = ("hatchling", "setuptools", "wheel")

@@ -47,7 +47,7 @@ SETTINGS = {
         batching.milliseconds batching.sentences device host limits.beam_size limits.characters limits.max_len
         limits.seconds limits.sentences limits.waiting limits.weights model origins port precision
     """,
-    "export": "model output precision to",
+    "export": "model output precision split to",
 }
 
 
