@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, cast
 
-COMMANDS = ("train", "evaluate", "translate", "align")
+COMMANDS = ("train", "evaluate", "translate", "align", "serve")
 
 HELP, VERSION = ("--help", "-h"), ("--version",)
 
