@@ -32,10 +32,10 @@ class Limits:
         for name, value in vars(self).items():
             if not value > 0:
                 raise UserError(f"limits.{name}={value}: expected more than 0")
-        if self.waiting < self.sentences:
+        if self.waiting < 2 * self.sentences:  # a request to align in both directions counts twice
             raise UserError(
-                f"limits.waiting={self.waiting}: no request of limits.sentences={self.sentences} could wait; "
-                "expected at least as many"
+                f"limits.waiting={self.waiting}: a request of limits.sentences={self.sentences} could not always wait; "
+                f"expected at least {2 * self.sentences}"
             )
 
     @property
