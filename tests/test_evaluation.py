@@ -204,7 +204,7 @@ def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
         "test: the source is cut into subwords alread",
         "test: the target is cut into subwords alread",
         "30 of 120 source words hold characters that ",
-        "60 of 60 target words hold characters that t",
+        "30 of 60 target words hold characters that t",
         "BLEU is 0.00: no translation has four words ",
         "gold alignment of x, test: no link of 30 lin",
     ]

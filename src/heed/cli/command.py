@@ -140,6 +140,7 @@ class Command:
 
     def _job(self, cfg: DictConfig) -> None:
         """One job; it runs in a process of its own if the launcher gives it one."""
+        print_what_fits()
         results: list[Result] = []
 
         def run() -> int:
