@@ -39,10 +39,24 @@ def start(name: str) -> None:
     fill_closed()
     arguments = sys.argv[1:]
     if answer := _answered(name, arguments):
-        print(answer)
+        _print(name, answer)
         return
     end_silently_at_interrupt()
     import_module(f"heed.cli.{name}").main()
+
+
+def _print(name: str, text: str) -> None:
+    """Print it; leave with 141 if its reader has gone, as in `heed-train --help | head`, and with 2 if it cannot be."""
+    from heed.cli.streams import discard_output, print_error, unwritten  # noqa: PLC0415
+
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        discard_output()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(141)
+        print_error(f"heed-{name}: {unwritten(error)}")
+        sys.exit(2)
 
 
 def _answered(name: str, arguments: Sequence[str]) -> str | None:
