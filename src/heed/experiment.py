@@ -446,6 +446,8 @@ def _ready(settings: Settings, folder: Path | None) -> Prepared:
             raise UserError(f"model: {error}") from error
     if settings.init_from and not (folder and has_checkpoint(folder)):
         model.load_state_dict(bundle.load(Path(settings.init_from)).model.state_dict())
+        if process_rank() == 0:
+            log.info("begins with the weights and subwords of %s; subwords.* is not used", settings.init_from)
     return data, model
 
 

@@ -96,7 +96,10 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         (["model=x", "search=bem"], "search=bem: search is one of beam, greedy, sample; did you mean beam?"),
         (["model=x", "search=3"], "search=3: search is one of beam, greedy, sample"),
         (["model=x", "search=beam", "search.beam_siz=3"], "did you mean search.beam_size?"),
-        (["model=x", "search.beam_size=3"], "search.beam_size=3: there is no key search.beam_size"),
+        (
+            ["model=x", "search.beam_size=3"],
+            "search.beam_size=3: search.beam_size is a setting of search=beam; give search=beam",
+        ),
         (["model=x", "batch_size=many"], "batch_size=many: should be a valid integer"),
         (["model=x", "batch_size=0"], "batch_size=0: should be greater than or equal to 1"),
         (["model=x", "+batchsize=3"], "batchsize=3: there is no such key; did you mean batch_size?"),

@@ -44,6 +44,15 @@ def test_a_stream_that_cannot_be_used_is_a_line(folder: Path, tmp_path: Path, li
     assert found.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("end", "code", "lines"), [("| true", 141, 0), ("> /dev/full", 2, 1)])
+def test_help_that_nobody_reads_is_no_fault(folder: Path, tmp_path: Path, end: str, code: int, lines: int) -> None:
+    """Catches a traceback after `heed-translate --help | head`."""
+    quit_early = f"bash -c 'set -o pipefail; {{ HEED --help; }} {end}'"
+    found = shell(quit_early.replace("{ HEED", "{ sleep 1; HEED"), folder, tmp_path)
+
+    assert (found.returncode, found.stderr.count("\n")) == (code, lines)
+
+
 @pytest.mark.parametrize("end", ["2>&-", "2>/dev/full"])
 def test_translations_do_not_need_standard_error(folder: Path, tmp_path: Path, end: str) -> None:
     """Catches messages among the translations, and translations lost because a remark cannot be written."""

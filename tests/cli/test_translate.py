@@ -63,7 +63,7 @@ def test_lines_are_the_same_however_they_come(chunks: list[bytes]) -> None:
 
 
 def test_a_line_in_a_line_out_as_they_come(folder: Path) -> None:
-    """Catches output that waits for the end of the input, lines out of order, and anything else on stdout."""
+    """Catches output that waits for the end of the input, lines out of order, and remarks on stdout or twice."""
     process = subprocess.Popen(command(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with process:
         assert process.stdin
@@ -77,9 +77,11 @@ def test_a_line_in_a_line_out_as_they_come(folder: Path) -> None:
         process.stdin.write(b"a cat\r\nno end of line")
         process.stdin.close()
         rest = process.stdout.read().decode().splitlines()
-        assert process.stderr.read() == b""
+        remarks = process.stderr.read().decode().splitlines()
 
     assert process.returncode == 0
+    assert len(remarks) == 1
+    assert "were cut at their longest length" in remarks[0]
     assert answers == expected(folder, SOURCES)
     assert rest == expected(folder, ["a cat", "no end of line"])
 

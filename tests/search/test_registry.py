@@ -2,6 +2,8 @@ import pytest
 
 from heed.errors import UserError
 from heed.search import search
+from heed.search.greedy import Hypothesis
+from heed.search.registry import Search
 
 
 def test_settings_are_bound_with_defaults() -> None:
@@ -31,3 +33,21 @@ def test_what_a_search_can_do_is_declared() -> None:
         "sample": (True, True),
     }
     assert all(search(name).takes_prefix for name in ("greedy", "beam", "sample"))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you")])
+def test_a_search_too_large_for_memory_is_a_line(error: Exception) -> None:
+    """Catches torch's own page about its allocator."""
+
+    def greedy_one(*_: object, beam_size: int = 2) -> list[list[Hypothesis]]:
+        raise error
+
+    with pytest.raises(UserError, match="needs more memory than there is; lower batch_size, search"):
+        Search("large", greedy_one, False, False).run({"beam_size": 2})
+
+
+@pytest.mark.parametrize("settings", [{"beam_size": 10**9}, {"beam_size": 10**5}])
+def test_a_beam_that_no_memory_holds_is_refused(settings: dict[str, int]) -> None:
+    """Catches a process that the system ends without a word."""
+    with pytest.raises(UserError, match=r"search.beam_size=\d+: should be less than or equal to 10000"):
+        search("beam").bind(settings, None)

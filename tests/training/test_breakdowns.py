@@ -17,6 +17,7 @@ import torch
 from heed.errors import UserError
 from heed.experiment import train
 from heed.training.checkpoints import WholeFiles, is_whole
+from heed.training.reporting import Reporter, Validated
 from tests.support.permissions import permissions_count
 from tests.support.small_run import differences, settings
 
@@ -185,3 +186,20 @@ def limited(what: int, limit: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(what, (soft, hard))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("validation", [1, 2])
+def test_a_run_folder_that_is_removed_meanwhile_is_a_line(tmp_path: Path, validation: int) -> None:
+    """Catches a traceback of whatever wrote next, and a report in a folder that is no run."""
+    seen: list[int] = []
+
+    class Removing(Reporter):
+        def validated(self, validated: Validated) -> None:
+            seen.append(validated.step)
+            if len(seen) == validation:
+                shutil.rmtree(tmp_path / "gone")
+
+    with pytest.raises(UserError, match=r"gone was removed, or its environment\.json, while a run trained in it"):
+        train(settings(tmp_path, "run=gone"), reporter=Removing())
+    assert not (tmp_path / "gone/report.json").exists()

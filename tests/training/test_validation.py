@@ -215,3 +215,15 @@ def test_the_metric_that_chooses_is_computed(model: Seq2Seq) -> None:
     assert 0 <= validation.scores()["exact"] <= 100
     with pytest.raises(UserError, match=r"metric=aer needs word alignments .* valid\.align"):
         Validation(Pairs(PAIRS.src, PAIRS.tgt), DIGITS, DIGITS, metric=metric("aer"))
+
+
+def test_translations_that_are_all_empty_are_said(model: Seq2Seq, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches BLEU 0.00 at every validation without a word of why."""
+    validated(model, 8).scores()
+    assert "empty" not in caplog.text
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.shape == (len(DIGITS),):  # the bias of the output layer
+                parameter[EOS] = 100.0
+    validated(model, 8).scores()
+    assert "every translation of the validation split is empty" in caplog.text

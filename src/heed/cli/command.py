@@ -8,6 +8,7 @@ import argparse
 import logging
 import os
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -81,6 +82,7 @@ class Command:
         print_what_fits()
         # Python's own form names a file of some library and a line of its code, which tells a user nothing.
         warnings.formatwarning = lambda message, *_: f"heed-{self.name}: {message}\n"
+        threading.excepthook = _without_disk_faults
         # the second of several processes may be waiting for the first inside a library: SIGTERM ends it at once
         with as_exceptions(sigterm=process_rank() == 0):
             sys.exit(self._code([self.shorthands.get(word, word) for word in sys.argv[1:]]))
@@ -200,6 +202,12 @@ class Command:
             )
             print_error(f"heed-{self.name}: {done}")
         return code
+
+
+def _without_disk_faults(fault: threading.ExceptHookArgs) -> None:
+    """Print what ended a thread, but not what TensorBoard's writer could not write, which it raises later too."""
+    if not issubclass(fault.exc_type, OSError):
+        threading.__excepthook__(fault)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -52,7 +52,7 @@ def start(name: str) -> None:
     print_what_fits()
     arguments = sys.argv[1:]
     if answer := _answered(name, arguments):
-        print(answer)
+        _print(name, answer)
         return
     end_silently_at_interrupt()
     try:
@@ -62,6 +62,20 @@ def start(name: str) -> None:
         print(f"heed-{name}: {error}", file=sys.stderr)
         sys.exit(2)
     command()
+
+
+def _print(name: str, text: str) -> None:
+    """Print it; leave with 141 if its reader has gone, as in `heed-train --help | head`, and with 2 if it cannot be."""
+    from heed.cli.streams import discard_output, print_error, unwritten  # noqa: PLC0415
+
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        discard_output()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(141)
+        print_error(f"heed-{name}: {unwritten(error)}")
+        sys.exit(2)
 
 
 def _answered(name: str, arguments: Sequence[str]) -> str | None:

@@ -47,6 +47,8 @@ WITHOUT_EFFECT = ("run", "runs", "overwrite", "progress_bar")
 
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+
 DEBUG: Literal["debug"] = "debug"
 
 State = Literal["new", "unfinished", "finished", "longer"]
@@ -120,11 +122,18 @@ def _nothing_left(folder: Path, made: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     finally:
-        if made and [path.name for path in folder.iterdir()] == [LOCK]:
+        if made and folder.is_dir() and [path.name for path in folder.iterdir()] == [LOCK]:
             with suppress(OSError):  # another run is beside it by now
                 (folder / LOCK).unlink()
                 for path in made:
                     path.rmdir()
+
+
+def _removed(folder: Path) -> UserError:
+    return UserError(
+        f"{folder} was removed, or its {ENVIRONMENT}, while a run trained in it; what is left there belongs to no run: "
+        "remove it, and start again"
+    )
 
 
 def _unwritable(folder: Path, error: OSError) -> UserError:
@@ -137,6 +146,8 @@ def _disk_faults(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in GONE and not is_run(folder):
+            raise _removed(folder) from error
         if error.errno not in DISK_FAULTS:
             raise
         raise UserError(
@@ -228,7 +239,12 @@ def begin(folder: Path, config: Mapping[str, Any], text: Mapping[str, str]) -> I
 
 
 def finish(folder: Path, report: Mapping[str, Any]) -> None:
-    """Write the report, by which the run is finished. UserError if a file is in its place that heed has not written."""
+    """Write the report, by which the run is finished. UserError if a file is in its place that heed has not written.
+
+    UserError too if the folder is no run any more.
+    """
+    if not is_run(folder):
+        raise _removed(folder)
     if os.path.lexists(folder / REPORT) and not is_report(folder / REPORT):
         _refuse([folder / REPORT])
     write_whole(folder / REPORT, json.dumps(dict(report), indent=2, ensure_ascii=False) + "\n")

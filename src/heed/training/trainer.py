@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from pydantic import Field
@@ -14,6 +13,7 @@ from pydantic import Field
 from heed.data.module import Bitext
 from heed.errors import UserError
 from heed.models.fast.replay import forget
+from heed.search.memory import is_out_of_memory
 from heed.signals import Interrupted, Terminated, stopped_by
 from heed.training.checkpoints import Checkpoints, Stopped, WholeFiles, resumable
 from heed.training.devices import LIGHTNING, Precision, lightning_devices, resolve_precision
@@ -123,12 +123,6 @@ def enough_memory(bitext: Bitext) -> Iterator[None]:
         sentences, tokens = bitext.train.sentences, bitext.train.tokens
         budget = f"batches.sentences, now {sentences:,}" if sentences else f"batches.tokens, now {tokens:,}"
         raise UserError(f"a batch needs more memory than there is; lower {budget}, and give run=NAME") from error
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory was refused; for a CPU torch raises an ordinary RuntimeError."""
-    texts = ("can't allocate memory", "not enough memory")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in texts)
 
 
 def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:

@@ -1,5 +1,6 @@
 """What a validation computes: losses on the references, translations, alignments, and a few sentences to draw."""
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,6 +19,9 @@ from heed.metrics.scores import Metric, metrics, text_scores
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import Hypothesis, greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
+from heed.training.processes import process_rank
+
+log = logging.getLogger(__name__)
 
 
 class Sentence(NamedTuple):
@@ -137,6 +141,8 @@ class Validation:
     def _text_scores(self) -> dict[str, float]:
         hypotheses = [self.tgt.decode(sentence.hypothesis) for sentence in self.sentences]
         references = [self.pairs.tgt[sentence.number] for sentence in self.sentences]
+        if not any(text.strip() for text in hypotheses) and process_rank() == 0:
+            log.warning("every translation of the validation split is empty: the model ends each of them at once")
         scores = text_scores(
             hypotheses=hypotheses, references=references, tgt_lang=self.tgt_lang, names=self.score_names
         )
