@@ -38,6 +38,7 @@ class Settings:
     format: Literal["png", "svg"]
     level: Level
     end: bool
+    faithfulness: bool
     output: str | None
     device: str
     corpus: Mapping[str, Any] | None = None
@@ -60,7 +61,7 @@ def _evaluate(settings: Settings, corpus: Corpus | None) -> tuple[Evaluation, Pa
     search, options = search_settings(settings.search)
     translator, folder = load(settings.model, settings.device), _folder(settings, corpus)
     refuse_strangers(folder)
-    options |= {"batch_size": settings.batch_size, "versus": settings.versus}
+    options |= {"batch_size": settings.batch_size, "versus": settings.versus, "faithfulness": settings.faithfulness}
     evaluation = evaluate_model(translator, corpus, settings.split, search, **options)
     write(
         evaluation,

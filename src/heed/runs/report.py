@@ -28,6 +28,7 @@ def rows(report: Mapping[str, Any]) -> dict[str, str]:
         "attention": f"entropy {looked['entropy']:.2f} nats, {looked['coverage']:.0%} of the source words covered, "
         f"{looked['eos_share']:.0%} on </s>",
         **versus_rows(report),
+        **faithfulness_rows(report),
         "speed": f"{report['sentences_per_second']:.1f} sentences/s",
         **_signatures(report),
     }
@@ -45,6 +46,35 @@ def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
         for key, one in compared.items()
         if key in known
     }
+
+
+CHANGES = {"permuted": "permuted", "uniform": "uniform", "without_maximum": "without the largest"}
+"""What was changed in the weights -> how it is called in tables."""
+
+
+def faithfulness_rows(report: Mapping[str, Any]) -> dict[str, str]:
+    """Whether the words depended on attention, if that was measured."""
+    measured = report.get("faithfulness")
+    if measured is None:
+        return {}
+    same = measured["preserved"]
+    each = ", ".join(f"{_percent(same[key]['all'])} {name}" for key, name in CHANGES.items())
+    kinds = ", ".join(f"{_percent(same['every'][kind])} of the {kind} words" for kind in ("function", "content"))
+    return {
+        "word stays": f"{each}; {_percent(same['any']['all'])} under any, {_percent(same['every']['all'])} under every "
+        f"one of them ({kinds}); control {_percent(same['control']['all'])}",
+        **{
+            name: ", ".join(f"{value:.3f} {by}" for by, value in measured[name].items())
+            for name in ("comprehensiveness", "sufficiency")
+        },
+        "measured in": f"{measured['seconds']:.0f} s, {measured['times_plain_evaluation']:.1f} times the rest"
+        if "times_plain_evaluation" in measured
+        else f"{measured['seconds']:.0f} s",
+    }
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
 
 
 def over_runs(seeds: Sequence[int], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
