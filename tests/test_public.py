@@ -31,11 +31,13 @@ SETTINGS = {
         word_dropout
     """,
     "evaluate": """
-        batch_size device end faithfulness format heatmaps level model output search.max_len search.name seeds split versus
+        batch_size device end faithfulness format heatmaps level model output search.max_len search.name seeds split
+        versus
     """,
     "translate": "batch_size device interactive model precision search.max_len search.name show_attention",
     "align": """
-        batch_size device gold level method model noisy_copies output reverse source split symmetrisation target threshold weights
+        batch_size device gold level method model noisy_copies output reverse source split symmetrisation target
+        threshold weights
     """,
 }
 

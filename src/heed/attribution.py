@@ -245,7 +245,8 @@ def _normed(model: Seq2Seq, batch: Batch) -> Float[Tensor, "rows tgt src"]:
     written = decoder.readout.weight[:, hid : hid + size]
     transformed = memory.values @ torch.cat((read, written)).t()
     weights: Tensor = decoder(batch.tgt_in, state, memory).weights
-    return weights * transformed.norm(dim=2).unsqueeze(1)
+    normed: Tensor = weights * transformed.norm(dim=2).unsqueeze(1)
+    return normed
 
 
 def _log_probabilities(
