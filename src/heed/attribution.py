@@ -31,7 +31,7 @@ Method = Literal["attention", "saliency", "difference", "norm"]
     2020, arXiv 2004.10102).
 """
 
-ROWS = 256
+ROWS = 128
 """Runs of the model at once."""
 
 NOISE = 0.05
@@ -168,7 +168,7 @@ def _gradient_times_embedding(model: Model, batch: Batch, copies: int) -> Float[
         noisy = [emb + _noise(batch, emb, copy) if copies else emb.clone() for emb in embedded]
         with torch.enable_grad():
             inputs = [emb.requires_grad_() for emb in noisy]
-            wanted = (_log_probabilities(members, batch, inputs) * batch.asked).sum()
+            wanted = _log_probabilities(members, batch, inputs).sum()
             gradients = torch.autograd.grad(wanted, inputs)
         total += torch.stack([(slope * emb).sum(2) for slope, emb in zip(gradients, embedded, strict=True)]).sum(0)
     return total / max(1, copies)
@@ -215,8 +215,9 @@ def log_probabilities(
             present = batch.present.unsqueeze(2)
             embedded = [member.encoder.embed(batch.src) * present for member in members]
             answers = _log_probabilities(members, batch, embedded).cpu()
-        for index, row in zip(chosen, answers, strict=True):
-            results[index] = row[probes[index].start : probes[index].end].clone()
+        each = answers.clone().split([probes[index].end - probes[index].start for index in chosen])
+        for index, answer in zip(chosen, each, strict=True):
+            results[index] = answer
     return results
 
 
@@ -251,14 +252,14 @@ def _normed(model: Seq2Seq, batch: Batch) -> Float[Tensor, "rows tgt src"]:
 
 def _log_probabilities(
     members: Sequence[Seq2Seq], batch: Batch, embedded: Sequence[Float[Tensor, "rows src emb"]]
-) -> Float[Tensor, "rows tgt"]:
-    """Of every target piece; of several models, by the mean of their probabilities."""
+) -> Float[Tensor, " asked"]:
+    """Of every target piece that is asked for, row by row; of several models, by the mean of their probabilities."""
     logits = []
     for member, emb in zip(members, embedded, strict=True):
         readout = member.decoder(batch.tgt_in, *member.start(emb, batch.src_len)).readout
-        logits.append(member.decoder.output(readout))
-    joint = torch.log_softmax(logits[0], dim=2) if len(logits) == 1 else mean_probability(logits)
-    wanted: Tensor = joint.gather(2, batch.tgt_out.unsqueeze(2)).squeeze(2)
+        logits.append(member.decoder.output(readout[batch.asked]))
+    joint = torch.log_softmax(logits[0], dim=1) if len(logits) == 1 else mean_probability(logits)
+    wanted: Tensor = joint.gather(1, batch.tgt_out[batch.asked].unsqueeze(1)).squeeze(1)
     return wanted
 
 

@@ -96,7 +96,7 @@ def measure(
             the words of the translation before it.
         text: words of lines by which frequent words are told from others; None: those of the translations.
         sample: take so many words for comprehensiveness and sufficiency.
-        batch_size: runs of the model at once; None: 256. The results do not depend on it.
+        batch_size: runs of the model at once; None: 128. The results do not depend on it.
 
     Raises:
         UserError: several models that translate as one: each attends for itself.
@@ -231,7 +231,7 @@ def erasure(
         translator: who made the translations.
         translations: of `translate` or of `force`.
         sample: take so many of their words, drawn the same way every time.
-        batch_size: runs of the model at once; None: 256.
+        batch_size: runs of the model at once; None: 128.
     """
     pairs = [pair_of(one)[0] for one in translations]
     asked = [

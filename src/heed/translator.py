@@ -457,7 +457,7 @@ class Translator:
             level: what a row and a column stand for, `word` or `piece`.
             noisy_copies: of `saliency`: gradients at so many copies of the source with noise are averaged (SmoothGrad,
                 Smilkov et al. 2017, arXiv 1706.03825); 0: the gradient at the source itself.
-            batch_size: runs of the model at once; None: 256. The maps do not depend on it.
+            batch_size: runs of the model at once; None: 128. The maps do not depend on it.
             progress: called with the translations done and all of them.
 
         Returns:

@@ -104,7 +104,18 @@ def table_over_runs(report: Mapping[str, Any]) -> str:
         for seed, one in zip(report["seeds"], report["runs"], strict=True)
         for name, shown in versus_rows(one).items()
     }
-    return _aligned({**head, **summary, **compared, **_signatures(report)})
+    measured = {**faithfulness_rows(mean), **_stability_rows(report)}
+    return _aligned({**head, **summary, **measured, **compared, **_signatures(report)})
+
+
+def _stability_rows(report: Mapping[str, Any]) -> dict[str, str]:
+    """How far the maps of the runs agree, if that was measured."""
+    if "stability" not in report:
+        return {}
+    found, permuted = (report["stability"][name] for name in ("divergence", "permuted"))
+    return {
+        "maps of two seeds": f"{found:.3f} nats apart (Jensen-Shannon, the median word), {permuted:.3f} if permuted"
+    }
 
 
 def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -117,7 +128,16 @@ def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mappin
     scores["attention"] = {
         side: {key: statistic([one[side][key] for one in attention]) for key in means} for side in attention[0]
     }
+    if all("faithfulness" in report for report in reports):
+        scores["faithfulness"] = _nested(statistic, [report["faithfulness"] for report in reports])
     return scores
+
+
+def _nested(statistic: Callable[[list[float]], float], each: Sequence[Any]) -> Any:
+    """The statistic of every number in reports of one form; None if one of them lacks it."""
+    if isinstance(each[0], Mapping):
+        return {key: _nested(statistic, [one[key] for one in each]) for key in each[0]}
+    return None if None in each else statistic(list(each))
 
 
 def _signatures(report: Mapping[str, Any]) -> dict[str, str]:
