@@ -32,8 +32,8 @@ BINS = (0.1, 0.2, 0.5)
 ORDERS = ("attention", "saliency", "difference", "random")
 """By what source words are ranked."""
 
-SAMPLE = 200
-"""Words whose source is taken apart; they cost more than all others together."""
+LINES_PER_WORD, FEWEST, MOST = 5, 20, 200
+"""Of so many lines one word has its source taken apart, which costs a hundred times as much as its other numbers."""
 
 FUNCTION_SHARE = 0.5
 """The most frequent words that make up this share of a text are its function words here."""
@@ -85,7 +85,7 @@ def measure(
     translations: Sequence[Translation],
     *,
     text: Iterable[Sequence[str]] | None = None,
-    sample: int = SAMPLE,
+    sample: int | None = None,
     batch_size: int | None = None,
 ) -> Faithfulness:
     """Measure whether the words of translations depended on attention.
@@ -95,7 +95,7 @@ def measure(
         translations: of `translate` or of `force`. What counts is the model's most probable word at each step, after
             the words of the translation before it.
         text: words of lines by which frequent words are told from others; None: those of the translations.
-        sample: take so many words for comprehensiveness and sufficiency.
+        sample: take so many words for comprehensiveness and sufficiency; None: one of five lines, from 20 to 200.
         batch_size: runs of the model at once; None: 128. The results do not depend on it.
 
     Raises:
@@ -221,7 +221,11 @@ class Erasure(NamedTuple):
 
 
 def erasure(
-    translator: Translator, translations: Sequence[Translation], *, sample: int = SAMPLE, batch_size: int | None = None
+    translator: Translator,
+    translations: Sequence[Translation],
+    *,
+    sample: int | None = None,
+    batch_size: int | None = None,
 ) -> Erasure:
     """Remove, or keep alone, the source words that rank highest for a word of a translation.
 
@@ -230,7 +234,7 @@ def erasure(
     Args:
         translator: who made the translations.
         translations: of `translate` or of `force`.
-        sample: take so many of their words, drawn the same way every time.
+        sample: take so many of their words, drawn the same way every time; None: one of five lines, from 20 to 200.
         batch_size: runs of the model at once; None: 128.
     """
     pairs = [pair_of(one)[0] for one in translations]
@@ -241,6 +245,8 @@ def erasure(
         if pair.span(word) and len(pair.src) > 1
     ]
     order = torch.randperm(len(asked), generator=torch.Generator().manual_seed(0)).tolist()
+    if sample is None:
+        sample = min(MOST, max(FEWEST, len(translations) // LINES_PER_WORD))
     asked = [asked[index] for index in sorted(order[:sample])]
     rankings = _rankings(translator, translations, pairs, asked, batch_size or ROWS)
     plans = {
