@@ -7,7 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from heed.attribution import Method, Pair, Probe, attributions, log_probabilities, norm_weights, saliency, shares
+from heed.attribution import (
+    Method,
+    Pair,
+    Probe,
+    attributions,
+    log_probabilities,
+    norm_weights,
+    product,
+    saliency,
+    shares,
+)
 from heed.errors import UserError
 from heed.maps import Map, Words, link_words
 from heed.metrics.alignment import Gold, alignment_scores
@@ -157,6 +167,15 @@ def test_several_models_are_asked_as_one() -> None:
         torch.testing.assert_close(alone, twice, rtol=0, atol=1e-5)
         assert not torch.allclose(alone, attributions(Ensemble([one, other]), [pair], method)[0])
     torch.testing.assert_close(norm_weights(one, [pair])[0], norm_weights(Ensemble([one, one]), [pair])[0])
+
+
+def test_a_product_of_nothing_is_attention() -> None:
+    """Catches words without a link where attention and difference disagree."""
+    attention, difference = (
+        torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]),
+        torch.tensor([[0.0, 0.5, 0.5], [0.0, 0.0, 1]]),
+    )
+    assert product(attention, difference).tolist() == [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
 
 
 def test_shares_leave_out_what_lowers_the_probability() -> None:

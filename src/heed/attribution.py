@@ -19,7 +19,7 @@ from heed.passes import Model, alone, by_length, padded
 from heed.search.ensemble import Ensemble, mean_probability
 from heed.text.subwords import BOS, EOS
 
-Method = Literal["attention", "saliency", "difference", "norm"]
+Method = Literal["attention", "saliency", "difference", "norm", "product"]
 """How source and target words are linked.
 
 `attention`: the weights themselves.
@@ -29,6 +29,7 @@ Method = Literal["attention", "saliency", "difference", "norm"]
     2019, ACL, P19-1124, section 3.2).
 `norm`: attention weights, each times the norm of what its position adds to what the decoder reads (Kobayashi et al.
     2020, arXiv 2004.10102).
+`product`: attention weights times `difference`: a word counts if it was looked at and is missed.
 """
 
 ROWS = 128
@@ -128,6 +129,12 @@ def shares(attribution: Float[Tensor, "tgt src"]) -> Float[Tensor, "tgt src"]:
     positive = attribution.clamp(min=0)
     total = positive.sum(1, keepdim=True)
     return positive / torch.where(total > 0, total, torch.ones_like(total))
+
+
+def product(attention: Float[Tensor, "tgt src"], difference: Float[Tensor, "tgt src"]) -> Float[Tensor, "tgt src"]:
+    """Both shares multiplied, as shares again; attention alone where they have no word in common."""
+    both = shares(attention * difference)
+    return torch.where(both.any(1, keepdim=True), both, attention)
 
 
 def _saliency(

@@ -19,7 +19,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from heed import bundle
-from heed.attribution import ROWS, Method, Pair, attributions, norm_weights, shares
+from heed.attribution import ROWS, Method, Pair, attributions, norm_weights, product, shares
 from heed.bundle import Bundle
 from heed.data.encoded import LONGEST
 from heed.errors import UserError
@@ -453,7 +453,7 @@ class Translator:
             method: `attention`: its weights. `saliency`: gradient times embedding (Ding et al. 2019, arXiv
                 1906.10282). `difference`: the drop in log-probability when a source word's embedding is zero (Li et al.
                 2019, P19-1124). `norm`: attention weights, each times the norm of what its position adds (Kobayashi et
-                al. 2020, arXiv 2004.10102).
+                al. 2020, arXiv 2004.10102). `product`: attention times `difference`, which aligns best.
             level: what a row and a column stand for, `word` or `piece`.
             noisy_copies: of `saliency`: gradients at so many copies of the source with noise are averaged (SmoothGrad,
                 Smilkov et al. 2017, arXiv 1706.03825); 0: the gradient at the source itself.
@@ -486,8 +486,11 @@ class Translator:
         if method == "norm":
             weights = norm_weights(model, pairs, rows)
             return [attention_map(own, src, tgt) for own, (_, src, tgt) in zip(weights, divided, strict=True)]
-        found = attributions(model, pairs, method, rows, noisy_copies, progress)
-        return [Map(shares(own), src.words, tgt.words) for own, (_, src, tgt) in zip(found, divided, strict=True)]
+        by_running: Literal["saliency", "difference"] = "saliency" if method == "saliency" else "difference"
+        found = [shares(own) for own in attributions(model, pairs, by_running, rows, noisy_copies, progress)]
+        if method == "product":
+            found = [product(one.map(level).weights, own) for one, own in zip(translations, found, strict=True)]
+        return [Map(own, src.words, tgt.words) for own, (_, src, tgt) in zip(found, divided, strict=True)]
 
     def _searching(self, random: bool, precision: Precision) -> Model:
         """The model to search with: the loaded one, or its copy in bfloat16."""

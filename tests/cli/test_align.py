@@ -189,7 +189,7 @@ def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
     assert "AER" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("method", ["saliency", "difference", "norm"])
+@pytest.mark.parametrize("method", ["saliency", "difference", "norm", "product"])
 def test_other_methods_align_and_say_what_they_cost(
     folder: Path, capsys: pytest.CaptureFixture[str], method: Any
 ) -> None:

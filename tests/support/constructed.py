@@ -1,6 +1,7 @@
 """Models whose weights are set by hand, so that what a word depends on is known."""
 
 import math
+from typing import Any
 
 import torch
 
@@ -30,8 +31,9 @@ def reversing(back: bool = False) -> Translator:
     written = words.encode_lines([SOURCE if back else TARGET])[0]
     size = len(words)
     sizes = dict(emb_dim=size, enc_dim=size, hid_dim=size, readout_dim=size, attended_dim=1)
+    choices: dict[str, Any] = dict(bidirectional=False, query="current", dropout=0.0)
     attention = {"score": "article", "positions": 6}
-    architecture = Architecture(**sizes, bidirectional=False, query="current", dropout=0.0, attention=attention)  # type: ignore[arg-type]
+    architecture = Architecture(**sizes, **choices, attention=attention)
     model = build(architecture, size, size).eval()
     with torch.no_grad():
         for parameter in model.parameters():
