@@ -30,16 +30,16 @@ PYTHON ?= $(or $(shell for python in python3.11 python3 python3.14 python3.13 py
 setup: $(READY) ## create .venv and install heed and what it needs; every other target does it when needed
 
 train: $(READY) ## train; without settings, on the embedded corpus into runs/tiny
-	$(BIN)/heed-train $(if $(GIVEN_RUN),$(call setting,run,$(RUN_NAME))) $(ARGS)
+	$(BIN)/python -m heed train $(if $(GIVEN_RUN),$(call setting,run,$(RUN_NAME))) $(ARGS)
 
 evaluate: $(READY) ## score the model of RUN on its test split
-	$(BIN)/heed-evaluate $(call setting,model,$(RUN)/model) $(ARGS)
+	$(BIN)/python -m heed evaluate $(call setting,model,$(RUN)/model) $(ARGS)
 
 translate: $(READY) ## translate standard input with the model of RUN
-	@$(BIN)/heed-translate $(call setting,model,$(RUN)/model) $(ARGS)
+	@$(BIN)/python -m heed translate $(call setting,model,$(RUN)/model) $(ARGS)
 
 align: $(READY) ## align words by the attention of the model of RUN; without settings, those of its test split
-	$(BIN)/heed-align $(call setting,model,$(RUN)/model) $(ARGS)
+	$(BIN)/python -m heed align $(call setting,model,$(RUN)/model) $(ARGS)
 
 board: $(READY) ## show every run, or only RUN, in TensorBoard at http://127.0.0.1:PORT
 	@test -d $(call quote,$(or $(GIVEN_RUN),.)) || \

@@ -2,8 +2,8 @@
 
     python benchmarks/long_use.py [--lines 1000000] [--every 10000] [--model runs/tiny/model]
 
-A real process of the command is fed through a pipe, line after line of a corpus over and over. At intervals its resident
-memory (VmRSS of Linux) and the pace since the last interval are shown: lines for each second of processor time that the
+A real process is fed through a pipe, line after line of a corpus over and over. At intervals its resident memory
+(VmRSS of Linux) and the pace since the last interval are shown: lines for each second of processor time that the
 process used, so that other work on the machine does not count. Without --model, a small untrained model of the embedded
 corpus: memory and pace do not ask what the words mean. One thread.
 """

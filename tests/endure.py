@@ -23,7 +23,7 @@ from tests.support.small_run import READ, differences, events, overrides
 ROOT = Path(__file__).resolve().parents[1]
 
 KILLED = (
-    "trainer.max_steps=1000 trainer.validate_steps=100 checkpoint_steps=5 pictures=2 "
+    "trainer.max_steps=1000 trainer.validate_steps=100 checkpoint_steps=5 heatmaps=2 "
     "r_drop=1.0 word_dropout=0.1 ema=0.99"
 ).split()
 

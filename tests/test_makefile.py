@@ -69,8 +69,8 @@ def test_training_is_given_the_name_without_its_folder(checkout: Path, given: st
 
 def test_without_a_name_training_chooses_it(checkout: Path) -> None:
     """Catches a default of the Makefile that overrides the name that the settings give."""
-    assert make(checkout, "train") == ["-m", "heed.cli.train"]
-    assert make(checkout, "train", "ARGS=seed=2 run=b") == ["-m", "heed.cli.train", "seed=2", "run=b"]
+    assert make(checkout, "train") == ["-m", "heed", "train"]
+    assert make(checkout, "train", "ARGS=seed=2 run=b") == ["-m", "heed", "train", "seed=2", "run=b"]
 
 
 @pytest.mark.parametrize("name", NAMES)

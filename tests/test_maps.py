@@ -34,7 +34,7 @@ from tests.support.models import KINDS, build_seq2seq
 
 PAIRS = reverse(train=12, valid=0, test=0, min_len=4, max_len=8).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
-ATTENTIONS: list[dict[str, Any]] = [*({"score": kind} for kind in KINDS), {"heads": 4}]
+ATTENTIONS: list[dict[str, Any]] = [{"score": kind} for kind in KINDS]
 SEARCHES: dict[str, dict[str, Any]] = {"greedy": {}, "beam": {"beam_size": 3}}
 
 CHINESE = ["我喜欢红色的房子", "他不喜欢小狗", "我们喜欢小猫", "红色的小房子", "他们的狗不小"] * 20

@@ -228,7 +228,7 @@ def test_help_is_for_a_newcomer(enter: Enter, task: Recorder, capfd: pytest.Capt
     """Catches Hydra's template: a dump of the config under "powered by Hydra"."""
     assert enter("--help") == 0
     out = capfd.readouterr().out
-    assert out.count("python -m heed.cli.translate") >= 3
+    assert out.count("heed-translate ") >= 3
     assert "model=DIR" in out
     assert task.settings == []
 

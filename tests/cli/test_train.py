@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from heed.cli.train import train_and_print
 from heed.data.reverse import reverse
 from heed.experiment import Run, train
 from heed.metrics.bleu import bleu
@@ -103,8 +104,8 @@ def test_a_finished_run_is_left_alone(run: Run, capsys: pytest.CaptureFixture[st
     """Catches the same command training again, or rewriting what it finds."""
     files = [path for path in run.folder.rglob("*") if path.is_file()]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
-    again = train(settings(run.folder.parent, "trainer.max_steps=60"))
-    assert again == run
+    again = train_and_print(settings(run.folder.parent, "trainer.max_steps=60"))
+    assert (again.folder, again.report, again.was_finished) == (run.folder, run.report, True)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
     assert "is finished" in capsys.readouterr().out
 

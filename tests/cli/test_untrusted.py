@@ -80,6 +80,7 @@ def test_a_target_in_a_run_folder_s_config_is_only_compared(sentinel: Path, tmp_
     run = tmp_path / "runs/reverse"
     (run / "checkpoints").mkdir(parents=True)
     (run / "checkpoints/last.ckpt").touch()
+    (run / "environment.json").write_text('{"packages": {"heed": "0.1.0"}}')
     arguments = overrides(Path("runs"))
     for hostile in (
         f"model: {{_target_: os.mkdir, path: {sentinel}}}\nrun: reverse\n",

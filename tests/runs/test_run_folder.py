@@ -69,7 +69,7 @@ def work(folder: Path, config: Mapping[str, Any] = CONFIG, done: bool = True) ->
     """A run with everything that one can hold, finished or not; its files."""
     start(folder, config)
     files = {"subwords/source.model": b"\n", "subwords/target.model": b"\n", "trace.json": b"{\n"}
-    files |= {"tensorboard/events.out.tfevents.1.host.2.0.heed": b"....brain.Event:2"}
+    files |= {"tensorboard/events.out.tfevents.1.host.2.0.heed-1": b"....brain.Event:2"}
     files |= {f"model/{name}.model": b"x" for name in ("source", "target")}
     files |= {"model/config.json": b'{"format": 3, "heed": "0", "architecture": {}}', "model/weights.safetensors": b"x"}
     files |= {"evaluate/test/hypotheses.txt": b"x", "evaluate/test/references.txt": b"x"}

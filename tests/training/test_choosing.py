@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from lightning.pytorch import Trainer
 
+from heed.cli.train import train_and_print
 from heed.errors import UserError
 from heed.experiment import train
 from heed.metrics import scores
@@ -112,17 +113,17 @@ def test_what_has_stopped_stays_stopped(trainer: RunTrainer) -> None:
 
 def test_an_early_stop_is_announced_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches a run that is shorter than it was asked to be, without a word."""
-    stuck = ["optim.lr=1e-9", "callbacks.early_stop.patience=2", "trainer.max_steps=120", "pictures=0"]
-    run = train(settings(tmp_path, *stuck))
+    stuck = ["optim.lr=1e-9", "early_stop.patience=2", "trainer.max_steps=120", "heatmaps=0"]
+    run = train_and_print(settings(tmp_path, *stuck))
     assert (run.report["stopped_early"], run.report["patience"], run.report["steps"]) == (True, 2, 36)
     assert "stopped early after step 36 of 120: no better chrF at 2 validations in a row" in capsys.readouterr().out
-    whole = train(settings(tmp_path, "run=whole", "pictures=0"))
+    whole = train(settings(tmp_path, "run=whole", "heatmaps=0"))
     assert whole.report["stopped_early"] is False
 
 
 def test_the_metric_is_chosen_by_a_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches a setting that reaches the outline and not the choice."""
-    run = train(settings(tmp_path, "metric=exact", "trainer.max_steps=36", "pictures=0"))
+    run = train_and_print(settings(tmp_path, "metric=exact", "trainer.max_steps=36", "heatmaps=0"))
     history = run.report["history"]
     assert run.report["metric"] == "exact"
     assert run.report["best"] == max(history, key=lambda one: (one["exact"], one["chrf"], -one["loss"]))
@@ -142,7 +143,7 @@ def test_a_metric_from_outside_reaches_all_places(
     """Catches one that is computed and shown nowhere, or that has to be entered in a second list."""
     monkeypatch.setattr(scores, "_metrics", dict(scores._metrics))
     register(Metric("first", "first sign", ".3f", higher_is_better=True, validated=True, compute=first_signs))
-    run = train(settings(tmp_path, "metric=first", "pictures=0"))
+    run = train_and_print(settings(tmp_path, "metric=first", "heatmaps=0"))
     values = [one["first"] for one in run.report["history"]]
     assert report(run.folder)["best"]["first"] == max(values)
     assert [value for _, value in events(run.folder)["valid/first"]] == pytest.approx(values)
@@ -154,21 +155,14 @@ def test_a_metric_from_outside_reaches_all_places(
     assert f"first sign {max(values):.3f}" in out[out.index("\nbest ") :]
 
 
-def reported(monkeypatch: pytest.MonkeyPatch) -> Noted:
-    """What a training through the command reports, instead of its lines."""
-    noted = Noted()
-    monkeypatch.setattr("heed.cli.train.TerminalReporter", lambda bar: noted)
-    return noted
-
-
 def kinds(calls: Sequence[Any]) -> list[Any]:
     return [type(call) if not isinstance(call, int | str) else call for call in calls]
 
 
-def test_a_caller_sees_what_happens_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_sees_what_happens_in_its_order(tmp_path: Path) -> None:
     """Catches events lost, doubled or out of order."""
-    noted = reported(monkeypatch)
-    train(settings(tmp_path, "trainer.max_steps=4", "trainer.validate_steps=2", "pictures=0"))
+    noted = Noted()
+    train(settings(tmp_path, "trainer.max_steps=4", "trainer.validate_steps=2", "heatmaps=0"), reporter=noted)
     validation = [Validating, Validated]
     assert kinds(noted.calls) == [Begin, 1, 2, *validation, 3, 4, *validation, "close"]
     assert noted.calls[0] == Begin(0, 4, "chrf", ("bleu", "chrf", "loss", "perplexity", "aer"))
@@ -182,14 +176,14 @@ def test_a_signal_ends_with_the_step_that_is_saved(
     number: signal.Signals, kind: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches Lightning's SystemExit in a program that trains, and an update that is done and not saved."""
-    noted = reported(monkeypatch)
+    noted = Noted()
     monkeypatch.setattr(noted, "update", lambda update: os.kill(os.getpid(), number) if update.step == 3 else None)
     with pytest.raises(kind) as ended:
-        train(settings(tmp_path, "pictures=0"))
+        train(settings(tmp_path, "heatmaps=0"), reporter=noted)
     assert getattr(ended.value, "step", None) == 3
     assert noted.calls[-1] == "close"
-    again = reported(monkeypatch)
-    run = train(settings(tmp_path, "pictures=0"))
+    again = Noted()
+    run = train(settings(tmp_path, "heatmaps=0"), reporter=again)
     assert again.calls[0] == Resumed(3)
     assert again.calls[2] == 4
     assert run.report["steps"] == 24

@@ -7,13 +7,16 @@ import pytest
 
 from heed.training.event_files import cut_back, sizes, suffix
 
+EVENT = b"....brain.Event:2"
+"""How event files begin."""
+
 FOREIGN = ("events.out.tfevents.1700000000.host.1.0", "events.out.tfevents.9999999999.host.1.0.heed-x", "notes.txt")
 
 
 def written(folder: Path, start: int, seconds: int, content: bytes) -> Path:
     """A file as TensorBoard's writer names it."""
     path = folder / f"events.out.tfevents.{seconds:010}.host.{100 - start}.0{suffix(start)}"
-    path.write_bytes(content)
+    path.write_bytes(EVENT + content)
     return path
 
 
@@ -26,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 def own(folder: Path) -> list[bytes]:
     """The contents in the order in which TensorBoard reads them."""
-    return [path.read_bytes() for path in sorted(folder.iterdir()) if path.name not in FOREIGN]
+    return [path.read_bytes().removeprefix(EVENT) for path in sorted(folder.iterdir()) if path.name not in FOREIGN]
 
 
 def test_what_was_written_after_the_checkpoint_goes(folder: Path) -> None:
@@ -35,7 +38,7 @@ def test_what_was_written_after_the_checkpoint_goes(folder: Path) -> None:
     written(folder, 1, now - 100, b"first")
     second = written(folder, 2, now - 50, b"second")
     recorded = sizes(folder)
-    second.write_bytes(b"second and more")
+    second.write_bytes(EVENT + b"second and more")
     written(folder, 3, now - 20, b"third")
     assert cut_back(folder, recorded) == 3
     assert own(folder) == [b"first", b"second"]
@@ -58,11 +61,11 @@ def test_files_from_the_future_come_first(folder: Path) -> None:
     assert cut_back(folder, recorded) == 4
     written(folder, 4, now, b"4")
     assert own(folder) == [b"1", b"2", b"3", b"4"]
-    assert {**recorded, "4": 1} == sizes(folder)
+    assert {**recorded, "4": len(EVENT) + 1} == sizes(folder)
 
 
 def test_a_file_that_somebody_removed_is_not_missed(folder: Path) -> None:
     """Catches a run that cannot be continued because its curves were tidied away."""
     written(folder, 2, 1_700_000_000, b"second")
-    assert cut_back(folder, {"1": 10, "2": 3}) == 3
+    assert cut_back(folder, {"1": 10, "2": len(EVENT) + 3}) == 3
     assert own(folder) == [b"sec"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heed.cli.progress import duration
-from heed.experiment import train
+from heed.cli.train import train_and_print
 from tests.support.small_run import overrides, settings
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_line_for_every_validation_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches a bar drawn into a log file, Lightning's chatter, and numbers in the wrong column."""
-    run = train(settings(tmp_path))
+    run = train_and_print(settings(tmp_path))
     out, err = capsys.readouterr()
     table = out[out.index("    step  epoch") :].splitlines()
     head, lines = table[0], table[1:3]

@@ -73,7 +73,7 @@ def test_a_whole_training_leaves_the_process_as_it_was(
     """Catches what Lightning sets by itself: handlers of signals, deterministic algorithms, levels of loggers."""
     if fault:
         monkeypatch.setattr("heed.training.module.TranslationModule.training_step", lambda *_: 1 / 0)
-    cfg = settings(tmp_path, "trainer.max_steps=2", "pictures=0")
+    cfg = settings(tmp_path, "trainer.max_steps=2", "heatmaps=0")
     before = switches()
     if fault:
         with pytest.raises(ZeroDivisionError):
@@ -95,7 +95,7 @@ def test_training_works_in_a_thread(tmp_path: Path) -> None:
         except BaseException as error:
             ended.append(error)
 
-    cfg = settings(tmp_path, "trainer.max_steps=2", "pictures=0")
+    cfg = settings(tmp_path, "trainer.max_steps=2", "heatmaps=0")
     thread = threading.Thread(target=run, args=[lambda: train(cfg).report["steps"]])
     thread.start()
     thread.join()

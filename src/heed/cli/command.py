@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from heed.cli.config import (
@@ -34,7 +35,6 @@ from heed.cli.config import (
 )
 from heed.cli.entry import HELP, VERSION, start
 from heed.cli.sweep import FOLDER, KEYS, Ended, Result, print_table, read_jobs, write_ended
-from heed.data.readers import reader
 from heed.errors import UserError
 from heed.settings import as_typed, parse
 from heed.signals import Interrupted, Terminated, as_exceptions
@@ -98,6 +98,7 @@ class Command:
             hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(print)()
             return 0
         options = read_arguments(arguments)
+        options.overrides = [parsed(line) for line in options.overrides]
         refuse_renamed(self.name, options.overrides)
         folders = user_folders(options.config_dir)
         return self._sweep(options, folders) if options.multirun else self._once(options, folders)
@@ -113,7 +114,10 @@ class Command:
 
     def _sweep(self, options: argparse.Namespace, folders: Sequence[Path]) -> int:
         """Every job of a `--multirun`, by Hydra; the highest exit code of them."""
-        given = [parsed(line) for line in options.overrides]
+        given: list[Override] = options.overrides
+        for override in given:
+            if override.key_or_group.startswith("hydra.sweep"):  # Hydra would replace a multirun.yaml there
+                raise UserError(f"{override.input_line}: heed keeps Hydra's record of a sweep to itself; leave it out")
         keys = ",".join(override.key_or_group for override in given if override.is_sweep_override())
         with TemporaryDirectory(prefix="heed-sweep-") as folder:
             os.environ |= {FOLDER: folder, KEYS: keys, "HYDRA_FULL_ERROR": "1"}
@@ -133,7 +137,7 @@ class Command:
         results: list[Result] = []
 
         def run() -> int:
-            settings = self._settings(cfg, HydraConfig.get().overrides.task)
+            settings = self._settings(cfg, [parsed(line) for line in HydraConfig.get().overrides.task])
             made = self.run(settings)
             if self.results:
                 results.extend(self.results(settings, made))
@@ -142,10 +146,12 @@ class Command:
         ended = self._ended(run)
         write_ended(replace(ended, result=results[-1]) if results else ended)
 
-    def _settings(self, cfg: DictConfig, overrides: Sequence[str]) -> Any:
+    def _settings(self, cfg: DictConfig, overrides: Sequence[Override]) -> Any:
         values, texts = plain(cfg), typed_texts(overrides)
         corpus = values.get("corpus")
         if isinstance(corpus, dict) and isinstance(corpus.get("reader"), str):
+            from heed.data.readers import reader  # noqa: PLC0415 - translating does without what reads corpora
+
             values["corpus"] = as_typed(corpus, reader(corpus["reader"]), texts, "corpus.")
         return parse(self.schema, as_typed(values, self.schema, texts))
 

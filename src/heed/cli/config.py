@@ -59,12 +59,12 @@ RENAMED = {
 """For each command the keys of the first release, and what they are called now."""
 
 
-def compose(name: str, overrides: Sequence[str] = (), folders: Sequence[Path] = ()) -> DictConfig:
+def compose(name: str, overrides: Sequence[str | Override] = (), folders: Sequence[Path] = ()) -> DictConfig:
     """The config of the command `name` with these overrides, not yet checked.
 
     `folders` hold further options of the groups, such as a user's own recipes. UserError for what cannot be composed.
     """
-    given = [parsed(line) for line in overrides]
+    given = [override if isinstance(override, Override) else parsed(override) for override in overrides]
     try:
         return _compose(name, [literal(override) for override in given], folders)
     except FAULTS as error:
@@ -125,10 +125,10 @@ def quoted(value: str) -> str:
     return QuotedString(value.replace("${", "\\${"), Quote.single).with_quotes()
 
 
-def typed_texts(overrides: Sequence[str]) -> dict[str, str]:
+def typed_texts(overrides: Sequence[Override]) -> dict[str, str]:
     """For each plain `key=value` the text of its value as it was typed, such as "2024" and not 2024."""
     texts = {}
-    for override in map(parsed, overrides):
+    for override in overrides:
         value = override.value() if not override.is_sweep_override() and not override.is_delete() else None
         if value is not None and not isinstance(value, dict | list):
             texts[override.key_or_group] = literal(override).partition("=")[2]
@@ -153,10 +153,10 @@ def _explained(error: Exception, name: str, overrides: Sequence[Override], folde
     return next(filter(None, found), str(error).splitlines()[0])
 
 
-def refuse_renamed(name: str, overrides: Sequence[str]) -> None:
+def refuse_renamed(name: str, overrides: Sequence[Override]) -> None:
     """UserError, with the new name, for a key that was called otherwise in an earlier release."""
-    for line in overrides:
-        if fault := _renamed(name, parsed(line)):
+    for override in overrides:
+        if fault := _renamed(name, override):
             raise UserError(fault)
 
 

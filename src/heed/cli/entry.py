@@ -6,6 +6,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, cast
 
+COMMANDS = ("train", "evaluate", "translate", "align")
+
 HELP, VERSION = ("--help", "-h"), ("--version",)
 
 

@@ -13,7 +13,6 @@ from hydra.types import RunMode
 
 from heed.errors import UserError
 from heed.files import write_whole
-from heed.metrics.scores import shown_scores
 from heed.runs.run_folder import SWEEP
 
 FOLDER = "HEED_SWEEP_FOLDER"
@@ -136,4 +135,6 @@ def _titles(split: str) -> list[str]:
 
 def _shown() -> dict[str, tuple[str, str]]:
     """Key in a report -> its name in the table, and its format there."""
+    from heed.metrics.scores import shown_scores  # noqa: PLC0415 - translating does without sacreBLEU
+
     return {"search": ("search", ""), **shown_scores()}

@@ -228,8 +228,8 @@ def _refuse_former_settings(folder: Path, config: Mapping[str, Any]) -> None:
     corpus = config.get("corpus")
     if isinstance(corpus, Mapping) and "_target_" in corpus:
         raise UserError(
-            f"{folder} holds a run of heed 0.1.0, whose settings have other names: finish it with that version; its "
-            f"model ({folder}/model) is evaluated and translates as before; or give this run its own run=NAME, or start "
+            f"{folder} holds a run of heed 0.1.0, whose settings have other names: finish it with that version (its "
+            f"model, {folder}/model, is evaluated and translates as before), give this run its own run=NAME, or start "
             "over with overwrite=true"
         )
 

@@ -1,0 +1,9 @@
+"""`python -m heed train …`: the commands without their scripts, as in an environment that was moved."""
+
+import sys
+
+from heed.cli.entry import COMMANDS, start
+
+if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+    sys.exit(f"usage: python -m heed COMMAND [SETTINGS], COMMAND being one of {', '.join(COMMANDS)}")
+start(sys.argv.pop(1))
