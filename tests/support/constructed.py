@@ -22,15 +22,15 @@ SCALE, SCALE_OF_END = 4.0, 6.0
 
 
 def reversing(back: bool = False) -> Translator:
-    """A translator of SOURCE to TARGET, or `back`, that copies the word to which it attends, and attends to one word at a time.
+    """A translator of SOURCE to TARGET, or `back`. It copies the one word to which it attends.
 
-    Encoder states are one-hot, and depend on their own word alone. The decoder's state is the last word, which sets the
+    Encoder states are one-hot, of their own word alone. The state of the decoder is the last word, which sets the
     position. What was attended reaches the output and nothing else.
     """
     words = Subwords.train([SOURCE, TARGET] * 4, kind="word", vocab_size=20)
     written = words.encode_lines([SOURCE if back else TARGET])[0]
     size = len(words)
-    sizes = dict(emb_dim=size, enc_dim=size, hid_dim=size, readout_dim=size, attended_dim=1)
+    sizes: dict[str, Any] = dict(emb_dim=size, enc_dim=size, hid_dim=size, readout_dim=size, attended_dim=1)
     choices: dict[str, Any] = dict(bidirectional=False, query="current", dropout=0.0)
     attention = {"score": "article", "positions": 6}
     architecture = Architecture(**sizes, **choices, attention=attention)
