@@ -33,7 +33,7 @@ SETTINGS = {
         word_dropout
     """,
     "evaluate": """
-        batch_size device end format heatmaps level model output references search.max_len search.name
+        batch_size device end faithfulness format heatmaps level model output references search.max_len search.name
         search.no_repeat_ngram seeds split versus
     """,
     "translate": """
@@ -41,7 +41,8 @@ SETTINGS = {
         search.no_repeat_ngram show_attention
     """,
     "align": """
-        batch_size device gold level model output reverse source split symmetrisation target threshold weights
+        batch_size device gold level method model noisy_copies output reverse source split symmetrisation target
+        threshold weights
     """,
     "serve": """
         batching.milliseconds batching.sentences device host limits.beam_size limits.characters limits.max_len

@@ -8,7 +8,7 @@ evaluation.scores["bleu"]
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,6 +19,7 @@ from heed.data.marks import mark_note, subword_mark
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus
 from heed.errors import UserError
+from heed.faithfulness import UNMOVED, Faithfulness, measure, unmoved
 from heed.files import write_whole
 from heed.maps import Level, Line, Map, has_spaces, read_gold, unknown_note
 from heed.metrics.alignment import Gold, alignment_scores, misfits
@@ -77,6 +78,8 @@ class Evaluation:
         versus: the comparison with another system, as report.json has it, or None.
         further: other references, each a list with one for every sentence, or None for a sentence that it lacks.
         notes: lines that a person should read beside the scores.
+        faithfulness: whether the words of the translations depended on attention, if that was asked for.
+        seconds_in_all: spent on everything but `faithfulness`.
     """
 
     corpus: str
@@ -93,6 +96,8 @@ class Evaluation:
     versus: Mapping[str, Any] | None = None
     further: Further = field(default=(), repr=False)
     notes: Sequence[str] = ()
+    faithfulness: Faithfulness | None = field(default=None, repr=False)
+    seconds_in_all: float = field(default=0.0, repr=False)
 
     @property
     def sources(self) -> list[str]:
@@ -144,7 +149,15 @@ class Evaluation:
             "versus": self.versus,
             "notes": list(self.notes),
             "sentences_per_second": len(self.translations) / self.seconds,
+            **self._faithfulness,
         }
+
+    @property
+    def _faithfulness(self) -> dict[str, Any]:
+        if self.faithfulness is None:
+            return {}
+        times = self.faithfulness.seconds / self.seconds_in_all
+        return {"faithfulness": {**self.faithfulness.report, "times_plain_evaluation": times}}
 
 
 def evaluate(
@@ -157,6 +170,7 @@ def evaluate(
     batch_size: int | None = None,
     versus: str | Path | None = None,
     references: Sequence[str | Path] = (),
+    faithfulness: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Evaluation:
@@ -176,6 +190,8 @@ def evaluate(
             difference of both is tested by paired bootstrap resampling.
         references: files of further translations of the sources, line for line, beside those of the corpus. BLEU, chrF,
             TER and exact matches are then of all of them; an empty line is a translation that is not there.
+        faithfulness: measure too whether the words of the translations depended on attention
+            (`heed.faithfulness.measure`); takes a few times as long.
         progress: called with the lines translated and all lines after each batch.
         settings: those of the search.
 
@@ -190,6 +206,7 @@ def evaluate(
         >>> sorted(found.scores)[:3], len(found.hypotheses) == len(found.references)
         (['aer', 'bleu', 'bleu_signature'], True)
     """
+    began = time.perf_counter()
     named = search_named(search)
     described = named.describe(named.bind(settings, n_best))
     text = find_corpus(translator, corpus)
@@ -216,7 +233,7 @@ def evaluate(
     seconds = time.perf_counter() - started
     hypotheses, maps = [one.text for one in translations], [one.map() for one in forced]
     scores = _text_scores(hypotheses, pairs.tgt, text.tgt_lang, further)
-    return Evaluation(
+    evaluation = Evaluation(
         corpus=text.name,
         split=split,
         src_lang=text.src_lang,
@@ -245,6 +262,11 @@ def evaluate(
             *_of_gold(gold, sources, targets, f"gold alignment of {text.name}, {split}"),
         ],
     )
+    if not faithfulness:
+        return evaluation
+    seconds = time.perf_counter() - began
+    measured = measure(translator, translations, text=[line.words for line in targets])
+    return replace(evaluation, faithfulness=measured, seconds_in_all=seconds)
 
 
 def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str | None) -> Corpus:
@@ -371,10 +393,11 @@ def _entries(evaluation: Evaluation, level: Level, end: bool) -> Iterator[Entry]
     sentences = zip(evaluation.translations, evaluation.forced, evaluation.sentences, strict=True)
     for number, (translation, reference, scores) in enumerate(sentences):
         forced = _listed(reference, level, end)
+        best, *others = (_candidate(one, level, end) for one in translation.candidates)
         yield Entry(
             source=forced.src,
             reference=forced.tgt,
-            candidates=[_candidate(one, level, end) for one in translation.candidates],
+            candidates=[best._replace(notes=_notes(evaluation, number, level)), *others],
             bleu=scores.bleu,
             entropy=scores.entropy,
             coverage=scores.coverage,
@@ -384,6 +407,14 @@ def _entries(evaluation: Evaluation, level: Level, end: bool) -> Iterator[Entry]
             reference_text=reference.text,
             unknown=reference.src.unknown if level == "word" else frozenset(),
         )
+
+
+def _notes(evaluation: Evaluation, number: int, level: Level) -> dict[int, str] | None:
+    """Why some rows of the best translation should not be trusted, if that was measured."""
+    if evaluation.faithfulness is None:
+        return None
+    words = unmoved(evaluation.translations[number], evaluation.faithfulness.each[number], level)
+    return dict.fromkeys(sorted(words), UNMOVED)
 
 
 def _candidate(one: Translation, level: Level, end: bool) -> Candidate:

@@ -55,12 +55,12 @@ def searched(
     `prefixes` are the pieces that each translation begins with, and those pieces of the vocabulary that may not follow.
     """
     for chosen in by_length([len(line.ids) for line in sources], sentences):
-        batch, lengths = _padded([[*sources[index].ids, EOS] for index in chosen], model)
+        batch, lengths = padded([[*sources[index].ids, EOS] for index in chosen], model)
         forced = {}
         if prefixes is not None:
             ids, lengthens = prefixes
             forced = {"prefix": Prefix.of([ids[index] for index in chosen], lengthens.to(batch.device))}
-        with _alone(batch.device):
+        with alone(batch.device):
             results = [_on_cpu(one) for one in run(model, batch, lengths, BOS, EOS, **forced)]
         yield dict(zip(chosen, results, strict=True))
 
@@ -75,15 +75,15 @@ def forced(
 ) -> Iterator[dict[int, Forced]]:
     """Batch by batch the position of each pair, and what the model makes of its target."""
     for chosen in by_length([len(line.ids) + 1 for line in targets], sentences):
-        with _alone(device_of(model)):
+        with alone(device_of(model)):
             results = _forced([sources[index] for index in chosen], [targets[index] for index in chosen], model)
         yield dict(zip(chosen, results, strict=True))
 
 
 @torch.inference_mode()
 def _forced(sources: Sequence[Line], targets: Sequence[Line], model: Model) -> list[Forced]:
-    source, lengths = _padded([[*line.ids, EOS] for line in sources], model)
-    target, _ = _padded([[BOS, *line.ids, EOS] for line in targets], model)
+    source, lengths = padded([[*line.ids, EOS] for line in sources], model)
+    target, _ = padded([[BOS, *line.ids, EOS] for line in targets], model)
     logits, weights = model(source, lengths, target[:, :-1])
     results = []
     for row, (src, tgt) in enumerate(zip(sources, targets, strict=True)):
@@ -97,7 +97,8 @@ def device_of(model: nn.Module) -> torch.device:
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
-def _alone(device: torch.device) -> AbstractContextManager[object]:
+def alone(device: torch.device) -> AbstractContextManager[object]:
+    """What to hold during a batch on this device."""
     return GPU if device.type == "cuda" else nullcontext()
 
 
@@ -114,7 +115,8 @@ def by_length(lengths: Sequence[int], sentences: int) -> Iterator[list[int]]:
         start += count
 
 
-def _padded(ids: Sequence[list[int]], model: nn.Module) -> tuple[Int[Tensor, "batch longest"], Int[Tensor, " batch"]]:
+def padded(ids: Sequence[list[int]], model: nn.Module) -> tuple[Int[Tensor, "batch longest"], Int[Tensor, " batch"]]:
+    """Pieces as one tensor where the model is, and their numbers."""
     device = device_of(model)
     rows = pad_sequence([torch.tensor(row) for row in ids], batch_first=True, padding_value=PAD)
     return rows.to(device), torch.tensor([len(row) for row in ids], device=device)

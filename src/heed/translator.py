@@ -12,18 +12,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from heed import bundle
+from heed.attribution import ROWS, Method, Pair, attributions, norm_weights, product, shares
 from heed.bundle import Bundle
 from heed.copied import with_source_words
 from heed.data.encoded import LONGEST
 from heed.errors import UserError, needs
-from heed.maps import UNSPACED, Level, Line, Symmetrisation, has_spaces, link_words, read_lines, written_line
+from heed.maps import (
+    UNSPACED,
+    Level,
+    Line,
+    Map,
+    Symmetrisation,
+    Words,
+    attention_map,
+    has_spaces,
+    link_words,
+    read_lines,
+    written_line,
+)
 from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
 from heed.onnx_model import OnnxModel
 from heed.passes import Forced, Model, device_of, forced, searched
@@ -371,6 +384,8 @@ class Translator:
         *,
         threshold: float | None = ...,
         level: Level = ...,
+        method: Method = ...,
+        noisy_copies: int = ...,
         reverse: "Translator | None" = ...,
         symmetrisation: Symmetrisation = ...,
         batch_size: int | None = ...,
@@ -385,6 +400,8 @@ class Translator:
         *,
         threshold: float | None = ...,
         level: Level = ...,
+        method: Method = ...,
+        noisy_copies: int = ...,
         reverse: "Translator | None" = ...,
         symmetrisation: Symmetrisation = ...,
         batch_size: int | None = ...,
@@ -398,18 +415,22 @@ class Translator:
         *,
         threshold: float | None = None,
         level: Level = "word",
+        method: Method = "attention",
+        noisy_copies: int = 0,
         reverse: "Translator | None" = None,
         symmetrisation: Symmetrisation = "grow-diag-final-and",
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> list[tuple[int, int]] | list[list[tuple[int, int]]]:
-        """Link the words of each target to the words of its source, by the attention of the forced pass.
+        """Link the words of each target to the words of its source, which the model is made to translate so.
 
         Args:
             sources: a line, or several.
             targets: the translation of each.
             threshold: link every pair of at least this weight, instead of each target word's heaviest.
             level: link words, or pieces.
+            method: what the weights are: `attention`, or what the word depends on (see `maps`).
+            noisy_copies: of `saliency`, as for `maps`.
             reverse: a model of the other direction; the links of both are then made one alignment.
             symmetrisation: how: `grow-diag-final-and`, `intersection` or `union`.
             batch_size: pairs at once; None: 64.
@@ -428,13 +449,74 @@ class Translator:
             True
         """
         src, tgt = _listed(sources), _listed(targets)
-        maps = [pair.map(level) for pair in self.force(src, tgt, batch_size=batch_size, progress=progress)]
-        turned = None
+        options: dict[str, Any] = dict(method=method, noisy_copies=noisy_copies, batch_size=batch_size)
+
+        def weighed(translator: Translator, sources: list[str], targets: list[str]) -> list[Map]:
+            pairs = translator.force(sources, targets, batch_size=batch_size, progress=progress)
+            return translator.maps(pairs, level=level, **options)
+
+        maps, turned = weighed(self, src, tgt), None
         if reverse is not None:
             check_reverse(self, reverse)
-            turned = [pair.map(level) for pair in reverse.force(tgt, src, batch_size=batch_size, progress=progress)]
+            turned = weighed(reverse, tgt, src)
         links = [sorted(one) for one in link_words(maps, threshold, turned, symmetrisation)]
         return links[0] if isinstance(sources, str) and isinstance(targets, str) else links
+
+    def maps(
+        self,
+        translations: Sequence[Translation],
+        method: Method = "attention",
+        level: Level = "word",
+        *,
+        noisy_copies: int = 0,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> list[Map]:
+        """How much each source word counts for each word of these translations, by any method.
+
+        Args:
+            translations: written by this translator's searches (`translate`), or given to it (`force`).
+            method: `attention`: its weights. `saliency`: gradient times embedding (Ding et al. 2019, arXiv
+                1906.10282). `difference`: the drop in log-probability when a source word's embedding is zero (Li et al.
+                2019, P19-1124). `norm`: attention weights, each times the norm of what its position adds (Kobayashi et
+                al. 2020, arXiv 2004.10102). `product`: attention times `difference`, which aligns best.
+            level: what a row and a column stand for, `word` or `piece`.
+            noisy_copies: of `saliency`: gradients at so many copies of the source with noise are averaged (SmoothGrad,
+                Smilkov et al. 2017, arXiv 1706.03825); 0: the gradient at the source itself.
+            batch_size: runs of the model at once; None: 128. The maps do not depend on it.
+            progress: called with the translations done and all of them.
+
+        Returns:
+            Maps whose rows are shares that sum to 1, as attention's; words that make the translation's word less
+            probable have none.
+
+        Raises:
+            UserError: a method that does not exist, a number of copies below 0.
+
+        Example:
+            >>> import heed.translator
+            >>> translator = heed.translator.load("runs/tiny/model")
+            >>> [by_difference] = translator.maps([translator.translate("a dog barks")], "difference")
+            >>> by_difference.weights.shape[1]
+            4
+        """
+        if method not in get_args(Method):
+            raise UserError(f"method={method}: there is no such method; choose {', '.join(get_args(Method))}")
+        if noisy_copies < 0:
+            raise UserError(f"noisy_copies={noisy_copies}, expected 0 or more")
+        if method == "attention":
+            return [one.map(level) for one in translations]
+        rows, model = _positive(batch_size, ROWS), self.bundle.model
+        divided = [pair_of(one, level) for one in translations]
+        pairs = [pair for pair, _, _ in divided]
+        if method == "norm":
+            weights = norm_weights(model, pairs, rows)
+            return [attention_map(own, src, tgt) for own, (_, src, tgt) in zip(weights, divided, strict=True)]
+        by_running: Literal["saliency", "difference"] = "saliency" if method == "saliency" else "difference"
+        found = [shares(own) for own in attributions(model, pairs, by_running, rows, noisy_copies, progress)]
+        if method == "product":
+            found = [product(one.map(level).weights, own) for one, own in zip(translations, found, strict=True)]
+        return [Map(own, src.words, tgt.words) for own, (_, src, tgt) in zip(found, divided, strict=True)]
 
     def _searching(self, random: bool, precision: Precision) -> Model:
         """The model to search with: the loaded one, or its copy in bfloat16."""
@@ -501,6 +583,13 @@ def align(
         [[]]
     """
     return translator.align(_listed(sources), _listed(targets), **options)
+
+
+def pair_of(one: Translation, level: Level = "word") -> tuple[Pair, Words, Words]:
+    """A translation as the methods of `heed.attribution` read it, and its words, or pieces, on both sides."""
+    source, target = one.vocabularies
+    src, tgt = one.src.divided(source, level), one.tgt.divided(target, level)
+    return Pair.of(one.src.ids, one.tgt.ids, (src, tgt), one.finished), src, tgt
 
 
 def _lengthens(piece: str) -> bool:

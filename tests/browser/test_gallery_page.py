@@ -321,6 +321,18 @@ def test_a_row_with_a_note_is_dimmed_and_gives_the_reason(browser: WebDriver, tm
     assert len(browser.find_elements(By.CSS_SELECTOR, "td.noted")) == 3
 
 
+def test_sentences_can_be_sorted_by_their_dimmed_words_if_there_are_any(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches an order by something that nobody measured, and one that leaves these sentences where they are."""
+    best = SMALL.candidates[0]._replace(notes={0: "why", 1: "why"})
+    noted = SMALL._replace(candidates=[best])
+    show(browser, tmp_path, [SMALL, SMALL])
+    assert "Dimmed words" not in texts(browser, "#order option")
+    show(browser, tmp_path, [SMALL, noted, SMALL])
+    Select(one(browser, "#order")).select_by_visible_text("Dimmed words")
+    one(browser, "#direction").click()
+    assert numbers(browser) == [2, 1, 3]
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (900, 800), (1280, 800)])
 def test_the_first_screen_begins_with_sentences(browser: WebDriver, tmp_path: Path, width: int, height: int) -> None:
     """Catches signatures that fill a phone's first screen, a button on a line of its own, and a page too wide."""

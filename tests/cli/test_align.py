@@ -187,3 +187,18 @@ def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
         "aer",
     }
     assert "AER" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["saliency", "difference", "norm", "product"])
+def test_other_methods_align_and_say_what_they_cost(
+    folder: Path, capsys: pytest.CaptureFixture[str], method: Any
+) -> None:
+    """Catches a setting that does nothing, and a cost that nobody sees."""
+    expected = load(folder).align(SOURCES, TARGETS, method=method)
+    assert [sorted(links) for links in align(settings(f"method={method}", "weights=w.npz"))] == expected
+    assert f"{method} took " in capsys.readouterr().out
+    weights = np.load("w.npz")["0"]
+    assert weights.shape == (3, 3)
+    assert not np.allclose(weights, load(folder).force(SOURCES[0], TARGETS[0]).attention)
+    with pytest.raises(UserError, match="noisy_copies"):
+        settings("noisy_copies=-1")

@@ -241,3 +241,23 @@ def test_several_models_are_scored_as_one(run: Path) -> None:
     assert Path("both/report.json").is_file()
     assert both["perplexity"] < max(one["perplexity"] for one in alone)
     assert both["perplexity"] not in [one["perplexity"] for one in alone]
+
+
+def test_faithfulness_is_in_the_report_the_table_and_the_gallery(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a measurement that reaches one of them only, rows of other words, and one that nobody asked for."""
+    assert "faithfulness" not in evaluate(settings())
+    assert all(not entry["candidates"][0]["notes"] for entry in shown(run / "evaluate/test"))
+
+    report = evaluate(settings("faithfulness=true", "search=beam", "search.beam_size=3"))
+    measured = report["faithfulness"]
+    assert json.loads((run / "evaluate/test/report.json").read_text(encoding="utf-8"))["faithfulness"] == measured
+    assert measured["words"]["all"] == measured["words"]["function"] + measured["words"]["content"] > 0
+    out = capsys.readouterr().out
+    assert "word stays" in out
+    assert f"{measured['comprehensiveness']['attention']:.3f} attention" in out
+    assert f"{measured['times_plain_evaluation']:.1f} times the rest" in out
+
+    entries = shown(run / "evaluate/test")
+    noted = sum(len(entry["candidates"][0]["notes"]) for entry in entries)
+    assert noted == round(measured["preserved"]["every"]["all"] * measured["words"]["all"])
+    assert all(not other["notes"] for entry in entries for other in entry["candidates"][1:])

@@ -112,7 +112,11 @@ FILES = {"reader": "files", "name": "n", "src_lang": "en", "tgt_lang": "fr", "tr
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, r"^corpus\.reader=None: expected the name of a reader, such as files, tsv, reverse, multi30k, tiny$"),
+        (
+            {},
+            r"^corpus\.reader=None: expected the name of a reader, such as files, tsv, reverse, multi30k, tatoeba, "
+            r"tiny$",
+        ),
         ({"reader": "file"}, r"^corpus\.reader=file: there is no such reader; expected .*; did you mean files\?$"),
         (FILES | {"src_lan": "en"}, r"^corpus\.src_lan=en: there is no such key; did you mean src_lang\?$"),
         (FILES | {"tgt_lang": "???"}, r"^corpus\.tgt_lang: has no value; give corpus\.tgt_lang=…$"),

@@ -231,3 +231,14 @@ def test_the_tokenised_score_is_of_the_files_beside_it(runs: Path) -> None:
     expected = tokenised_bleu(hypotheses=hypotheses, references=TARGETS, tgt_lang="fr")
     assert (report["bleu_tokenised"], report["bleu_tokenised_signature"]) == expected
     assert report["bleu"] == bleu(hypotheses=hypotheses, references=TARGETS)
+
+
+def test_faithfulness_of_several_seeds_and_how_far_their_maps_agree(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a mean that is not theirs, and maps of one seed compared with themselves."""
+    report = evaluated("seeds=[1,2]", "faithfulness=true")
+    each = [one["faithfulness"]["preserved"]["uniform"]["all"] for one in report["runs"]]
+    assert report["mean"]["faithfulness"]["preserved"]["uniform"]["all"] == pytest.approx(statistics.mean(each))
+    assert report["stability"]["divergence"] > 0
+    assert "maps of two seeds" in capsys.readouterr().out

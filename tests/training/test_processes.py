@@ -38,7 +38,7 @@ def command(runs: Path, *more: str) -> list[str]:
         *torchrun,
         "-m",
         "heed.cli.train",
-        *overrides(runs, *EQUAL, "distributed=true", "trainer.device=cpu", *more),
+        *overrides(runs, *EQUAL, "distributed=true", "device=cpu", *more),
     ]
 
 

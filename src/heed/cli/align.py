@@ -1,19 +1,22 @@
 """heed-align: the words of two texts that belong together are linked, by a model's attention."""
 
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from heed.attribution import Method
 from heed.cli.aligned_text import Text, check_files, given_text, own_text, write_file, write_weights_file
 from heed.cli.command import Command
 from heed.files import beside
 from heed.maps import Level, Map, Symmetrisation, has_spaces, link_words, read_gold, unknown_note
 from heed.metrics.alignment import Links, alignment_scores, misfits, write_pharaoh
 from heed.runs.alignment_files import report_path
-from heed.translator import Translator, check_reverse, load
+from heed.translator import Translation, Translator, check_reverse, load
 
 NAMES = {"precision": "precision", "recall": "recall", "f1": "F1", "aer": "AER"}
 
@@ -29,6 +32,8 @@ class Settings:
     split: str
     output: str | None
     level: Level
+    method: Method
+    noisy_copies: Annotated[int, Field(ge=0)]
     threshold: Annotated[float, Field(gt=0, le=1)] | None
     weights: str | None
     reverse: str | None
@@ -51,10 +56,10 @@ def align(settings: Settings) -> list[Links]:
     reverse = load(settings.reverse, settings.device) if settings.reverse else None
     if reverse is not None:
         check_reverse(translator, reverse)
-    pairs = translator.force(text.sources, text.targets, batch_size=settings.batch_size)
-    maps = [pair.map(settings.level) for pair in pairs]
+    seconds = Seconds()
+    pairs, maps = _maps(settings, translator, text.sources, text.targets, seconds)
     gold = None if text.gold is None else read_gold(text.gold, (one.size for one in maps), text.gold_name)
-    turned = _turned(settings, reverse, text) if reverse else None
+    turned = _maps(settings, reverse, text.targets, text.sources, seconds)[1] if reverse else None
     links = link_words(maps, settings.threshold, turned, settings.symmetrisation)
     write_file(output, "".join(f"{write_pharaoh(one)}\n" for one in links))
     if settings.weights:
@@ -65,14 +70,40 @@ def align(settings: Settings) -> list[Links]:
         print("\n".join(f"{NAMES[name]:10} {value:.3f}" for name, value in scores.items()))
         print("".join(f"{text.gold_name}: {note}\n" for note in misfits(gold, [one.size for one in maps])), end="")
     notes = [*unknown_note("source", [one.src for one in pairs]), *unknown_note("target", [one.tgt for one in pairs])]
-    print("".join(f"{note}\n" for note in notes) + f"{_units(settings, text)}written to {output}")
+    print("".join(f"{note}\n" for note in notes), end="")
+    print(f"{_cost(settings.method, seconds)}{_units(settings, text)}written to {output}")
     return links
 
 
-def _turned(settings: Settings, reverse: Translator, text: Text) -> list[Map]:
-    """What the model of the other direction makes of the same pairs."""
-    pairs = reverse.force(text.targets, text.sources, batch_size=settings.batch_size)
-    return [pair.map(settings.level) for pair in pairs]
+@dataclass
+class Seconds:
+    """Spent on attention, which is computed in any case, and on another method."""
+
+    attention: float = 0.0
+    method: float = 0.0
+
+
+def _maps(
+    settings: Settings, translator: Translator, sources: Sequence[str], targets: Sequence[str], seconds: Seconds
+) -> tuple[list[Translation], list[Map]]:
+    """What a model makes of the pairs, and the map of each by the method of the settings."""
+    started = time.perf_counter()
+    pairs = translator.force(sources, targets, batch_size=settings.batch_size)
+    forced = time.perf_counter()
+    maps = translator.maps(
+        pairs, settings.method, settings.level, noisy_copies=settings.noisy_copies, batch_size=settings.batch_size
+    )
+    seconds.attention += forced - started
+    seconds.method += time.perf_counter() - forced
+    return pairs, maps
+
+
+def _cost(method: Method, seconds: Seconds) -> str:
+    """What a method other than attention took."""
+    if method == "attention":
+        return ""
+    times = seconds.method / seconds.attention
+    return f"{method} took {seconds.method:.1f} s, {times:.1f} times attention's {seconds.attention:.1f} s\n"
 
 
 def _units(settings: Settings, text: Text) -> str:

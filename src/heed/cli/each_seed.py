@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heed.evaluation import Evaluation
+from heed.faithfulness import maps_stability
 from heed.runs.evaluation_folder import refuse_strangers_to_several, write_report, writing
 from heed.runs.report import over_runs, table_over_runs
 from heed.runs.seeds import check_runs, filled
@@ -21,12 +22,16 @@ def evaluate_each(
     seeds = settings.seeds or []
     check_runs(settings.model, seeds)
     refuse_strangers_to_several(folder)
-    reports = []
+    reports, maps = [], []
     for seed in seeds:
         evaluation, place = evaluate(of_seed(settings, seed))
+        if settings.faithfulness:
+            maps.append([one.map() for one in evaluation.forced])
         reports.append(evaluation.report)
         print(f"seed {seed}: BLEU {reports[-1]['bleu']:.2f}, written to {place}", flush=True)
     whole = over_runs(seeds, reports)
+    if len(maps) > 1:
+        whole["stability"] = maps_stability(maps)._asdict()
     with writing(folder):
         write_report(folder, whole)
     print(f"\nmean ± standard deviation over {len(reports)} runs\n{table_over_runs(whole)}\n\nwritten to {folder}")

@@ -39,6 +39,7 @@ class Settings:
     format: Literal["png", "svg"]
     level: Level
     end: bool
+    faithfulness: bool
     output: str | None
     device: str
     corpus: Mapping[str, Any] | None = None
@@ -63,7 +64,12 @@ def _evaluate(settings: Settings, corpus: Corpus | None) -> tuple[Evaluation, Pa
     refuse_strangers(folder)
     given = settings.references or []
     references = [given] if isinstance(given, str) else given
-    options |= {"batch_size": settings.batch_size, "versus": settings.versus, "references": references}
+    options |= {
+        "batch_size": settings.batch_size,
+        "versus": settings.versus,
+        "references": references,
+        "faithfulness": settings.faithfulness,
+    }
     evaluation = evaluate_model(translator, corpus, settings.split, search, **options)
     write(
         evaluation,

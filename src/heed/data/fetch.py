@@ -1,17 +1,17 @@
 """Corpora that are fetched: where they are, what their files must be, and where they are kept.
 
-CACHE/multi30k/NAME        a whole file
-CACHE/multi30k/NAME.part   what has come of one; the next attempt goes on from there
-CACHE/multi30k/.lock       locked while a process fetches
+CACHE/CORPUS/NAME        a whole file
+CACHE/CORPUS/NAME.part   what has come of one; the next attempt goes on from there
+CACHE/CORPUS/.lock       locked while a process fetches
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
 from heed.data.cache import cache_folder
 from heed.data.corpus import Corpus, Pairs
@@ -50,6 +50,15 @@ CHUNK = 2**16  # bytes
 log = logging.getLogger(__name__)
 
 
+class Source(NamedTuple):
+    """Published files: the name of their folder in the cache, where they are, their SHA-256, and the terms of use."""
+
+    folder: str
+    url: str
+    digests: Mapping[str, str]
+    terms: str
+
+
 def multi30k(
     name: str = "multi30k",
     pair: Literal["en-de", "en-fr", "de-en", "fr-en"] = "en-de",
@@ -62,9 +71,14 @@ def multi30k(
     the files already: then nothing is fetched, and nothing written. Either way each file is what was published.
     """
     src_lang, tgt_lang = pair.split("-")
-    find = partial(_cached, URL if url is None else url) if root is None else partial(_kept, Path(root))
+    find = finder(Source("multi30k", URL if url is None else url, DIGESTS, TERMS), root)
     splits = {split: partial(_read, find, stem, src_lang, tgt_lang) for split, stem in STEMS.items()}
     return Corpus(name, src_lang, tgt_lang, splits)
+
+
+def finder(source: Source, root: str | None) -> Callable[[str], Path]:
+    """Finds a file by its name: in the folder `root`, or in the cache, fetched if need be; checked either way."""
+    return partial(_cached, source) if root is None else partial(_kept, source, Path(root))
 
 
 def _read(find: Callable[[str], Path], stem: str, src_lang: str, tgt_lang: str) -> Pairs:
@@ -72,23 +86,23 @@ def _read(find: Callable[[str], Path], stem: str, src_lang: str, tgt_lang: str) 
     return Pairs(read_lines(src_path), read_lines(tgt_path))
 
 
-def _kept(root: Path, name: str) -> Path:
+def _kept(source: Source, root: Path, name: str) -> Path:
     """A file of the user's own copy."""
     found = _digest(root / name)
     if found is None:
         raise UserError(f"{root / name} does not exist; copy it there, or name no folder to have it fetched")
-    _check(root / name, name, found, "copy it again, or name no folder to have it fetched")
+    _check(root / name, source.digests[name], found, "copy it again, or name no folder to have it fetched")
     return root / name
 
 
-def _cached(url: str, name: str) -> Path:
+def _cached(source: Source, name: str) -> Path:
     """A file of the cache, fetched if need be."""
-    path = cache_folder() / "multi30k" / name
+    path = cache_folder() / source.folder / name
     found = _digest(path)
     if found is None:
-        _fetch_alone(f"{url.rstrip('/')}/{name}", path)
+        _fetch_alone(source, name, path)
     else:
-        _check(path, name, found, "remove it, and the same command fetches it again")
+        _check(path, source.digests[name], found, "remove it, and the same command fetches it again")
     return path
 
 
@@ -103,20 +117,20 @@ def _digest(path: Path) -> str | None:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _check(where: Path | str, name: str, found: str | None, advice: str) -> None:
-    if found != DIGESTS[name]:
+def _check(where: Path | str, expected: str, found: str | None, advice: str) -> None:
+    if found != expected:
         raise UserError(
             f"{where} is not the file that was published: its SHA-256 begins {str(found)[:12]}, expected "
-            f"{DIGESTS[name][:12]}; {advice}"
+            f"{expected[:12]}; {advice}"
         )
 
 
-def _fetch_alone(address: str, path: Path) -> None:
+def _fetch_alone(source: Source, name: str, path: Path) -> None:
     """Fetch a file while no other process does; nothing where another has done so by then."""
     try:
-        with _locked(path.parent):
+        with _locked(path.parent, source.terms):
             if not path.exists():
-                _fetch(address, path)
+                _fetch(f"{source.url.rstrip('/')}/{name}", path, source.digests[name])
     except OSError as error:
         raise UserError(
             f"{error.filename or path} cannot be written ({error.strerror}); repair that, name another folder in the "
@@ -125,11 +139,11 @@ def _fetch_alone(address: str, path: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, terms: str) -> Iterator[None]:
     """The folder for this process alone; made, and the terms of use logged, if it is not there."""
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        log.warning(TERMS, folder)
+        log.warning(terms, folder)
     with (folder / ".lock").open("a") as lock:
         _lock(lock)
         yield
@@ -147,14 +161,14 @@ def _lock(file: IO[str]) -> None:
         log.warning("%s cannot be locked (%s): let no two processes fetch at once", file.name, error.strerror)
 
 
-def _fetch(address: str, path: Path) -> None:
+def _fetch(address: str, path: Path, expected: str) -> None:
     """Only a part that has the right digest gets the name of the whole."""
     part = path.with_name(f"{path.name}.part")
     _download(address, part)
     found = _digest(part)
-    if found != DIGESTS[path.name]:
+    if found != expected:
         part.unlink()
-    _check(address, path.name, found, "give the same command again, or say with corpus.url=… from where to fetch")
+    _check(address, expected, found, "give the same command again, or say with corpus.url=… from where to fetch")
     part.replace(path)
 
 

@@ -20,6 +20,7 @@ from heed import extensions
 from heed.data.corpus import Corpus
 from heed.data.fetch import multi30k
 from heed.data.reverse import reverse
+from heed.data.tatoeba import tatoeba
 from heed.data.text_files import files, tsv
 from heed.data.tiny import tiny
 from heed.errors import UserError
@@ -129,7 +130,14 @@ def _place(read: Reader) -> str:
     return f"{read.__module__}.{read.__qualname__}"
 
 
-_BUILT_IN: dict[str, Reader] = {"files": files, "tsv": tsv, "reverse": reverse, "multi30k": multi30k, "tiny": tiny}
+_BUILT_IN: dict[str, Reader] = {
+    "files": files,
+    "tsv": tsv,
+    "reverse": reverse,
+    "multi30k": multi30k,
+    "tatoeba": tatoeba,
+    "tiny": tiny,
+}
 
 for _name, _read in _BUILT_IN.items():
     register(_name)(_read)

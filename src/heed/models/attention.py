@@ -288,8 +288,21 @@ class Attn(nn.Module):
 
     def attend(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Attended:
         """The three steps for one query. With several heads, the weights given are the mean over them."""
-        energies = self.attn(query, memory)
-        weights = normalise(energies.to(query.dtype), memory.mask)
+        return self.combine(query, memory, self.weigh(query, memory))
+
+    def weigh(
+        self, query: Float[Tensor, "batch query"], memory: AttentionMemory
+    ) -> Float[Tensor, "batch src"] | Float[Tensor, "batch src heads"]:
+        """The first step: the weights of one query, of each head if the score has several."""
+        return normalise(self.attn(query, memory).to(query.dtype), memory.mask)
+
+    def combine(
+        self,
+        query: Float[Tensor, "batch query"],
+        memory: AttentionMemory,
+        weights: Float[Tensor, "batch src"] | Float[Tensor, "batch src heads"],
+    ) -> Attended:
+        """The second and the third step, for the weights of `weigh` or for others that are given in their place."""
         context = weighted_sum(weights, memory.values)
         output = self.attn_combine(torch.cat((query, context), dim=1))
         return Attended(output, context, weights if weights.dim() == 2 else weights.mean(2))

@@ -16,6 +16,9 @@ from heed.models.fast import recurrence as fast
 Query = Literal["previous", "current"]
 """Which state is the query of a step: the one before the step's word is read, or the one that has read it."""
 
+Weights = Float[Tensor, "batch src"] | Float[Tensor, "batch src heads"]
+"""Of one step, for each source position; with several heads, of each of them."""
+
 
 class State(NamedTuple):
     """Where a decoder stands after the words so far.
@@ -131,18 +134,28 @@ class Decoder(nn.Module):
         return self._drop(self.embedding(tokens), masks.emb, self.dropout.inputs)
 
     def advance(
-        self, emb: Float[Tensor, "batch emb"], state: State, memory: AttentionMemory, masks: DropoutMasks = NO_MASKS
+        self,
+        emb: Float[Tensor, "batch emb"],
+        state: State,
+        memory: AttentionMemory,
+        masks: DropoutMasks = NO_MASKS,
+        weights: Weights | None = None,
     ) -> tuple[State, Attended]:
         """One step: attend and then read the last word, or read it and then attend."""
         if self.query == "current":
-            return self.attend(self.read_word(emb, state, masks), memory, masks)
-        state, attended = self.attend(state, memory, masks)
+            return self.attend(self.read_word(emb, state, masks), memory, masks, weights)
+        state, attended = self.attend(state, memory, masks, weights)
         return self.read_word(emb, state, masks), attended
 
-    def attend(self, state: State, memory: AttentionMemory, masks: DropoutMasks) -> tuple[State, Attended]:
-        """Attend with the lowest layer's state as the query."""
+    def attend(
+        self, state: State, memory: AttentionMemory, masks: DropoutMasks, weights: Weights | None = None
+    ) -> tuple[State, Attended]:
+        """Attend with the lowest layer's state as the query, or with `weights` that are given."""
         query = state.hidden[:, 0] if masks.states is None else state.hidden[:, 0] * masks.states[:, 0]
-        attended = self.attention.attend(query, memory._replace(coverage=state.coverage))
+        covered = memory._replace(coverage=state.coverage)
+        attended = self.attention.combine(
+            query, covered, self.attention.weigh(query, covered) if weights is None else weights
+        )
         return State(state.hidden, state.coverage + attended.weights, attended.output), attended
 
     def read_word(self, emb: Float[Tensor, "batch emb"], state: State, masks: DropoutMasks) -> State:
@@ -168,12 +181,21 @@ class Decoder(nn.Module):
         return self._drop(readout, masks.readout, self.dropout.readout)
 
     def step(
-        self, token: Int[Tensor, " batch"], state: State, memory: AttentionMemory
+        self, token: Int[Tensor, " batch"], state: State, memory: AttentionMemory, weights: Weights | None = None
     ) -> tuple[Float[Tensor, "batch vocab"], State, Float[Tensor, "batch src"]]:
-        """Read one word; give logits for the next, the state after it, and the weights that belong to the next."""
+        """Read one word; give logits for the next, the state after it, and the weights that belong to the next.
+
+        With `weights`, the step attends by them instead of by those that its score would give.
+        """
         emb = self.embed(token)
-        state, attended = self.advance(emb, state, memory)
+        state, attended = self.advance(emb, state, memory, weights=weights)
         return self.output(self.read_out(state.hidden[:, -1], attended.context, emb)), state, attended.weights
+
+    def weigh(self, token: Int[Tensor, " batch"], state: State, memory: AttentionMemory) -> Weights:
+        """The weights by which `step` would attend, of each head if the score has several."""
+        if self.query == "current":
+            state = self.read_word(self.embed(token), state, NO_MASKS)
+        return self.attention.weigh(state.hidden[:, 0], memory._replace(coverage=state.coverage))
 
     def forward(
         self, tokens: Int[Tensor, "batch tgt"], state: State, memory: AttentionMemory, teacher_forcing: float = 1.0

@@ -49,15 +49,24 @@ class Encoder(nn.Module):
 
     def forward(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> EncoderOutput:
         """States of every position, zero at padding; no state has seen padding."""
-        states, summary = self.run(self._drop(self.embedding(src), self.dropout.inputs), src_len)
+        return self.read(self.embed(src), src_len)
+
+    def embed(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src emb"]:
+        """Embeddings of the words that the GRU reads."""
+        return self._drop(self.embedding(src), self.dropout.inputs)
+
+    def read(self, emb: Float[Tensor, "batch src emb"], src_len: Int[Tensor, " batch"]) -> EncoderOutput:
+        """What `forward` gives, of words that are embedded already."""
+        states, summary = self.run(emb, src_len)
         return EncoderOutput(self._drop(states, self.dropout.encoded), summary)
 
     def run(self, emb: Float[Tensor, "batch src emb"], src_len: Int[Tensor, " batch"]) -> EncoderOutput:
         """The GRU over the embeddings: torch's, or `heed.models.fast` for what torch lacks or does slowly."""
         drops = self.dropout.states or (self.dropout.inputs and self.gru.num_layers > 1)
         plain = not self.norm_input and not (self.training and drops)
-        # torch's own loop is the faster one on a GPU, and if nothing is recorded for a backward pass
-        if plain and (emb.is_cuda or not torch.is_grad_enabled()):
+        # torch's own loop is the faster one on a GPU, and if nothing is recorded for a backward pass; cuDNN refuses to
+        # go backward outside training, which the gradient of a finished model needs
+        if plain and (not torch.is_grad_enabled() or (emb.is_cuda and self.training)):
             return self.run_packed(emb, src_len)
         norms = self.norm_input, self.norm_hidden
         return EncoderOutput(*fast.run(self.gru, norms, emb, src_len, self.dropout if self.training else NO_DROPOUT))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from heed.models.attention import AttentionMemory
 from heed.models.decoder import Decoded, Decoder, State
-from heed.models.encoder import Encoder
+from heed.models.encoder import Encoder, EncoderOutput
 
 
 class Seq2Seq(nn.Module):
@@ -28,8 +28,17 @@ class Seq2Seq(nn.Module):
         return self.decoder.attend_first(state, memory), memory
 
     def _encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, AttentionMemory]:
-        states, summary = self.encoder(src, src_len)
-        mask = torch.arange(src.size(1), device=src.device) < src_len.to(src.device).unsqueeze(1)
+        return self._remember(self.encoder(src, src_len), src_len)
+
+    def start(
+        self, emb: Float[Tensor, "batch src emb"], src_len: Int[Tensor, " batch"]
+    ) -> tuple[State, AttentionMemory]:
+        """What the decoder's `forward` starts from, for a source that is embedded already (`Encoder.embed`)."""
+        return self._remember(self.encoder.read(emb, src_len), src_len)
+
+    def _remember(self, encoded: EncoderOutput, src_len: Int[Tensor, " batch"]) -> tuple[State, AttentionMemory]:
+        states, summary = encoded
+        mask = torch.arange(states.size(1), device=states.device) < src_len.to(states.device).unsqueeze(1)
         memory = self.decoder.attention.memory(states, states, mask)
         return self.decoder.initial_state(summary, memory), memory
 

@@ -28,6 +28,7 @@ def rows(report: Mapping[str, Any]) -> dict[str, str]:
         "attention": f"entropy {looked['entropy']:.2f} nats, {looked['coverage']:.0%} of the source words covered, "
         f"{looked['eos_share']:.0%} on </s>",
         **versus_rows(report),
+        **faithfulness_rows(report),
         "speed": f"{report['sentences_per_second']:.1f} sentences/s",
         **_signatures(report),
     }
@@ -50,6 +51,35 @@ def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
 def _noted(compared: Mapping[str, Any]) -> str:
     """What else a person should know of a comparison, which reports of older releases do not say."""
     return f"; {compared['note']}" if compared.get("note") else ""
+
+
+CHANGES = {"permuted": "permuted", "uniform": "uniform", "without_maximum": "without the largest"}
+"""What was changed in the weights -> how it is called in tables."""
+
+
+def faithfulness_rows(report: Mapping[str, Any]) -> dict[str, str]:
+    """Whether the words depended on attention, if that was measured."""
+    measured = report.get("faithfulness")
+    if measured is None:
+        return {}
+    same = measured["preserved"]
+    each = ", ".join(f"{_percent(same[key]['all'])} {name}" for key, name in CHANGES.items())
+    kinds = ", ".join(f"{_percent(same['every'][kind])} of the {kind} words" for kind in ("function", "content"))
+    return {
+        "word stays": f"{each}; {_percent(same['any']['all'])} under any, {_percent(same['every']['all'])} under every "
+        f"one of them ({kinds}); control {_percent(same['control']['all'])}",
+        **{
+            name: ", ".join(f"{value:.3f} {by}" for by, value in measured[name].items())
+            for name in ("comprehensiveness", "sufficiency")
+        },
+        "measured in": f"{measured['seconds']:.0f} s, {measured['times_plain_evaluation']:.1f} times the rest"
+        if "times_plain_evaluation" in measured
+        else f"{measured['seconds']:.0f} s",
+    }
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
 
 
 def over_runs(seeds: Sequence[int], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -79,10 +109,20 @@ def table_over_runs(report: Mapping[str, Any]) -> str:
         for seed, one in zip(report["seeds"], report["runs"], strict=True)
         for name, shown in versus_rows(one).items()
     }
+    measured = {**faithfulness_rows(mean), **_stability_rows(report)}
     notes = dict.fromkeys(note for one in report["runs"] for note in one.get("notes", []))
-    return "\n".join(
-        [_aligned({**head, **summary, **compared, **_signatures(report)}), *(f"\n{note}" for note in notes)]
-    )
+    table = _aligned({**head, **summary, **measured, **compared, **_signatures(report)})
+    return "\n".join([table, *(f"\n{note}" for note in notes)])
+
+
+def _stability_rows(report: Mapping[str, Any]) -> dict[str, str]:
+    """How far the maps of the runs agree, if that was measured."""
+    if "stability" not in report:
+        return {}
+    found, permuted = (report["stability"][name] for name in ("divergence", "permuted"))
+    return {
+        "maps of two seeds": f"{found:.3f} nats apart (Jensen-Shannon, the median word), {permuted:.3f} if permuted"
+    }
 
 
 def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -95,7 +135,16 @@ def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mappin
     scores["attention"] = {
         side: {key: statistic([one[side][key] for one in attention]) for key in means} for side in attention[0]
     }
+    if all("faithfulness" in report for report in reports):
+        scores["faithfulness"] = _nested(statistic, [report["faithfulness"] for report in reports])
     return scores
+
+
+def _nested(statistic: Callable[[list[float]], float], each: Sequence[Any]) -> Any:
+    """The statistic of every number in reports of one form; None if one of them lacks it."""
+    if isinstance(each[0], Mapping):
+        return {key: _nested(statistic, [one[key] for one in each]) for key in each[0]}
+    return None if None in each else statistic(list(each))
 
 
 def _signatures(report: Mapping[str, Any]) -> dict[str, str]:

@@ -65,8 +65,9 @@ test("sorting is by the measure, then by test order, and puts what has none last
 });
 
 test("measures show what they sort by", () => {
-  const entry = numbered(1, { bleu: 41.25, entropy: null, coverage: 0.5, source: ["a", "b"] });
-  assert.deepEqual(Object.values(MEASURES).map(({ show }) => show(entry)), ["1", "41.3", "–", "50 %", "2"]);
+  const candidates = [{ ...hypothesis(["c", "d"]), notes: { 1: "The word does not depend on its attention." } }];
+  const entry = numbered(1, { bleu: 41.25, entropy: null, coverage: 0.5, source: ["a", "b"], candidates });
+  assert.deepEqual(Object.values(MEASURES).map(({ show }) => show(entry)), ["1", "41.3", "–", "50 %", "2", "1"]);
 });
 
 test("a lone translation is called so, and ranked hypotheses by their rank", () => {

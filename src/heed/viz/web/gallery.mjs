@@ -5,7 +5,7 @@ import { Card } from "./card.mjs";
 import { byId, element, switchTheme } from "./dom.mjs";
 import { rowsInView } from "./layout.mjs";
 import { unpack } from "./pack.mjs";
-import { MEASURES, hypothesesOf, search, sort, sourceOf, written } from "./sentences.mjs";
+import { MEASURES, hypothesesOf, noted, search, sort, sourceOf, written } from "./sentences.mjs";
 
 /** @typedef {import("./sentences.mjs").Entry} Entry */
 /** @typedef {import("./sentences.mjs").Numbered} Numbered */
@@ -211,7 +211,8 @@ function turn() {
   arrange();
 }
 
-for (const [key, { name }] of Object.entries(MEASURES)) order.append(element("option", { value: key }, name));
+const orders = Object.entries(MEASURES).filter(([key]) => key !== "noted" || entries.some(noted));
+for (const [key, { name }] of orders) order.append(element("option", { value: key }, name));
 query.addEventListener("input", arrange);
 order.addEventListener("change", arrange);
 direction.addEventListener("click", turn);

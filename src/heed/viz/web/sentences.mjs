@@ -44,7 +44,11 @@ export const MEASURES = {
   entropy: { name: "Entropy", value: (entry) => entry.entropy, show: (entry) => figure(entry.entropy, 2) },
   coverage: { name: "Coverage", value: (entry) => entry.coverage, show: (entry) => percent(entry.coverage) },
   length: { name: "Words", value: (entry) => entry.source.length, show: (entry) => `${entry.source.length}` },
+  noted: { name: "Dimmed words", value: (entry) => noted(entry), show: (entry) => `${noted(entry)}` },
 };
+
+/** @param {Entry} entry @returns {number} words of the best hypothesis whose row should not be trusted */
+export const noted = (entry) => Object.keys(entry.candidates[0].notes).length;
 
 /** @param {Entry} entry @returns {Reading} */
 export const sourceOf = (entry) =>

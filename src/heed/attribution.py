@@ -1,0 +1,304 @@
+"""How much each source word counts for each target word, by what the model does and not by its weights alone.
+
+Attention says from which states a word's context was summed. These methods ask what the word's probability depends on:
+its gradient, what a missing source word costs, or the size of what each position adds to the sum.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from heed.maps import Words
+from heed.models.seq2seq import Seq2Seq
+from heed.passes import Model, alone, by_length, padded
+from heed.search.ensemble import Ensemble, mean_probability
+from heed.text.subwords import BOS, EOS
+
+Method = Literal["attention", "saliency", "difference", "norm", "product"]
+"""How source and target words are linked.
+
+`attention`: the weights themselves.
+`saliency`: the gradient of the target word's log-probability by a source word's embedding, times that embedding (Ding
+    et al. 2019, arXiv 1906.10282, section 4).
+`difference`: by how much the target word's log-probability drops if the source word's embedding is zero (Li et al.
+    2019, ACL, P19-1124, section 3.2).
+`norm`: attention weights, each times the norm of what its position adds to what the decoder reads (Kobayashi et al.
+    2020, arXiv 2004.10102).
+`product`: attention weights times `difference`: a word counts if it was looked at and is missed.
+"""
+
+ROWS = 128
+"""Runs of the model at once."""
+
+NOISE = 0.05
+"""Standard deviation of SmoothGrad's noise as a share of the largest difference between the embeddings' numbers."""
+
+Progress = Callable[[int, int], object]
+
+
+class Pair(NamedTuple):
+    """A source and a target in pieces, the word of each piece, and the number of words; `</s>` is a word of its own.
+
+    The target has no `</s>` if the translation was cut.
+    """
+
+    src: list[int]
+    tgt: list[int]
+    src_words: list[int]
+    tgt_words: list[int]
+    words: tuple[int, int]
+
+    @classmethod
+    def of(cls, src: Sequence[int], tgt: Sequence[int], words: tuple[Words, Words], finished: bool = True) -> "Pair":
+        """The pair of two sentences that are given without `</s>`, with the words of both."""
+        of_src, of_tgt = words
+        end = [EOS] * finished
+        return cls(
+            [*src, EOS],
+            [*tgt, *end],
+            [*of_src.word_index, len(of_src.words)],
+            [*of_tgt.word_index, *[len(of_tgt.words)] * finished],
+            (len(of_src.words) + 1, len(of_tgt.words) + finished),
+        )
+
+    def positions(self, word: int) -> frozenset[int]:
+        """The positions of a source word's pieces."""
+        return frozenset(position for position, own in enumerate(self.src_words) if own == word)
+
+    def span(self, word: int) -> tuple[int, int] | None:
+        """The first of a target word's pieces and the one after its last; None if it has none."""
+        own = [position for position, of in enumerate(self.tgt_words) if of == word]
+        return (own[0], own[-1] + 1) if own else None
+
+
+class Probe(NamedTuple):
+    """One run of the model: which pair, the source positions whose embedding is zero, and the target pieces asked."""
+
+    pair: int
+    removed: frozenset[int]
+    start: int
+    end: int
+
+
+class Batch(NamedTuple):
+    """Probes as tensors: the target is cut where the longest of them ends."""
+
+    src: Int[Tensor, "rows src"]
+    src_len: Int[Tensor, " rows"]
+    present: Bool[Tensor, "rows src"]
+    tgt_in: Int[Tensor, "rows tgt"]
+    tgt_out: Int[Tensor, "rows tgt"]
+    asked: Bool[Tensor, "rows tgt"]
+
+
+def attributions(
+    model: Model,
+    pairs: Sequence[Pair],
+    method: Literal["saliency", "difference"],
+    rows: int = ROWS,
+    copies: int = 0,
+    progress: Progress | None = None,
+) -> list[Float[Tensor, "tgt src"]]:
+    """For each pair a row for each target word and a column for each source word, `</s>` last on both sides.
+
+    Args:
+        model: a model, or several that translate as one.
+        pairs: any number of them; the results do not depend on what stands beside a pair.
+        method: see `Method`; here those that run the model once for each word.
+        rows: runs of the model at once.
+        copies: for `saliency` the number of noisy copies of a source whose gradients are averaged (SmoothGrad, Smilkov
+            et al. 2017, arXiv 1706.03825); 0: the gradient at the source itself.
+        progress: called with the pairs done and all pairs.
+
+    Returns:
+        Numbers of either sign; a word that lowers the target word's probability has a negative one. `shares` makes
+        weights of them.
+    """
+    if method == "saliency":
+        return _saliency(model, pairs, rows, copies, progress)
+    return _difference(model, pairs, rows, progress)
+
+
+def shares(attribution: Float[Tensor, "tgt src"]) -> Float[Tensor, "tgt src"]:
+    """Rows of shares that sum to 1, as attention's do: what is negative counts as nothing; a row of nothing stays."""
+    positive = attribution.clamp(min=0)
+    total = positive.sum(1, keepdim=True)
+    return positive / torch.where(total > 0, total, torch.ones_like(total))
+
+
+def product(attention: Float[Tensor, "tgt src"], difference: Float[Tensor, "tgt src"]) -> Float[Tensor, "tgt src"]:
+    """Both shares multiplied, as shares again; attention alone where they have no word in common."""
+    both = shares(attention * difference)
+    return torch.where(both.any(1, keepdim=True), both, attention)
+
+
+def _saliency(
+    model: Model, pairs: Sequence[Pair], rows: int, copies: int, progress: Progress | None
+) -> list[Float[Tensor, "tgt src"]]:
+    results = [torch.zeros(pair.words[::-1]) for pair in pairs]
+    asked = [(number, word) for number, pair in enumerate(pairs) for word in range(pair.words[1]) if pair.span(word)]
+    for (number, word), row in zip(asked, saliency(model, pairs, asked, rows, copies, progress), strict=True):
+        results[number][word] = row
+    return results
+
+
+def saliency(
+    model: Model,
+    pairs: Sequence[Pair],
+    asked: Sequence[tuple[int, int]],
+    rows: int = ROWS,
+    copies: int = 0,
+    progress: Progress | None = None,
+) -> list[Float[Tensor, " src"]]:
+    """The saliency of each source word, `</s>` last, for each (pair, target word) that is asked."""
+    probes = [Probe(number, frozenset(), *(pairs[number].span(word) or (0, 0))) for number, word in asked]
+    results = [torch.zeros(pairs[number].words[0]) for number, _ in asked]
+    for chosen, batch in _batches(model, pairs, probes, rows, progress):
+        salient = _gradient_times_embedding(model, batch, copies).float().cpu()
+        for index, row in zip(chosen, salient, strict=True):
+            own = pairs[probes[index].pair].src_words
+            results[index].index_add_(0, torch.tensor(own), row[: len(own)])
+    return results
+
+
+def _gradient_times_embedding(model: Model, batch: Batch, copies: int) -> Float[Tensor, "rows src"]:
+    """For each row, of the log-probability of what is asked; with several models the sum over their embeddings."""
+    members = _members(model)
+    embedded = [member.encoder.embed(batch.src).detach() for member in members]
+    total = torch.zeros(batch.src.shape, device=batch.src.device, dtype=embedded[0].dtype)
+    for copy in range(max(1, copies)):
+        noisy = [emb + _noise(batch, emb, copy) if copies else emb.clone() for emb in embedded]
+        with torch.enable_grad():
+            inputs = [emb.requires_grad_() for emb in noisy]
+            wanted = _log_probabilities(members, batch, inputs).sum()
+            gradients = torch.autograd.grad(wanted, inputs)
+        total += torch.stack([(slope * emb).sum(2) for slope, emb in zip(gradients, embedded, strict=True)]).sum(0)
+    return total / max(1, copies)
+
+
+def _noise(batch: Batch, emb: Float[Tensor, "rows src emb"], copy: int) -> Float[Tensor, "rows src emb"]:
+    """Noise that depends on nothing but a row's own source and the number of the copy."""
+    noise = torch.zeros(emb.shape)
+    for row, length in enumerate(batch.src_len.tolist()):
+        own = batch.src[row, :length]
+        generator = torch.Generator().manual_seed(zlib.crc32(str([copy, *own.tolist()]).encode()))
+        spread = float(emb[row, :length].max() - emb[row, :length].min())
+        noise[row, :length] = torch.randn(length, emb.size(2), generator=generator) * NOISE * spread
+    return noise.to(emb)
+
+
+def _difference(
+    model: Model, pairs: Sequence[Pair], rows: int, progress: Progress | None
+) -> list[Float[Tensor, "tgt src"]]:
+    probes = [
+        Probe(number, removed, 0, len(pair.tgt))
+        for number, pair in enumerate(pairs)
+        for removed in (frozenset[int](), *(pair.positions(word) for word in range(pair.words[0])))
+        if pair.tgt
+    ]
+    results = [torch.zeros(pair.words[::-1]) for pair in pairs]
+    each = iter(log_probabilities(model, pairs, probes, rows, progress))
+    for result, pair in zip(results, pairs, strict=True):
+        if pair.tgt:
+            whole = next(each)
+            drops = torch.stack([whole - next(each) for _ in range(pair.words[0])], dim=1)
+            result.index_add_(0, torch.tensor(pair.tgt_words), drops.to(result))
+    return results
+
+
+def log_probabilities(
+    model: Model, pairs: Sequence[Pair], probes: Sequence[Probe], rows: int = ROWS, progress: Progress | None = None
+) -> list[Float[Tensor, " asked"]]:
+    """For each probe the log-probability, in nats, of each target piece that it asks for, after the true ones."""
+    results = [torch.zeros(0)] * len(probes)
+    for chosen, batch in _batches(model, pairs, probes, rows, progress):
+        with torch.inference_mode():
+            members = _members(model)
+            present = batch.present.unsqueeze(2)
+            embedded = [member.encoder.embed(batch.src) * present for member in members]
+            answers = _log_probabilities(members, batch, embedded).cpu()
+        each = answers.clone().split([probes[index].end - probes[index].start for index in chosen])
+        for index, answer in zip(chosen, each, strict=True):
+            results[index] = answer
+    return results
+
+
+def norm_weights(model: Model, pairs: Sequence[Pair], rows: int = ROWS) -> list[Float[Tensor, "tgt src"]]:
+    """Attention between pieces, each weight times the norm of its position's transformed value; rows sum to 1.
+
+    What position j adds to a step is linear in its value: W v_j in what the GRU reads, and R v_j in the readout. The
+    norm is that of both, one above the other. Of several heads the weights are their mean.
+    """
+    results = [torch.zeros(0, len(pair.src)) for pair in pairs]
+    probes = [Probe(number, frozenset(), 0, len(pair.tgt)) for number, pair in enumerate(pairs)]
+    for chosen, batch in _batches(model, pairs, probes, rows, None):
+        with torch.inference_mode():
+            weights = torch.stack([_normed(member, batch) for member in _members(model)]).mean(0)
+        for index, row in zip(chosen, weights.float().cpu(), strict=True):
+            pair = pairs[index]
+            results[index] = shares(row[: len(pair.tgt), : len(pair.src)])
+    return results
+
+
+def _normed(model: Seq2Seq, batch: Batch) -> Float[Tensor, "rows tgt src"]:
+    state, memory = model.start(model.encoder.embed(batch.src), batch.src_len)
+    decoder, size = model.decoder, memory.values.size(2)
+    read = decoder.attention.attn_combine.weight[:, -size:]
+    hid = state.hidden.size(2)
+    written = decoder.readout.weight[:, hid : hid + size]
+    transformed = memory.values @ torch.cat((read, written)).t()
+    weights: Tensor = decoder(batch.tgt_in, state, memory).weights
+    normed: Tensor = weights * transformed.norm(dim=2).unsqueeze(1)
+    return normed
+
+
+def _log_probabilities(
+    members: Sequence[Seq2Seq], batch: Batch, embedded: Sequence[Float[Tensor, "rows src emb"]]
+) -> Float[Tensor, " asked"]:
+    """Of every target piece that is asked for, row by row; of several models, by the mean of their probabilities."""
+    logits = []
+    for member, emb in zip(members, embedded, strict=True):
+        readout = member.decoder(batch.tgt_in, *member.start(emb, batch.src_len)).readout
+        logits.append(member.decoder.output(readout[batch.asked]))
+    joint = torch.log_softmax(logits[0], dim=1) if len(logits) == 1 else mean_probability(logits)
+    wanted: Tensor = joint.gather(1, batch.tgt_out[batch.asked].unsqueeze(1)).squeeze(1)
+    return wanted
+
+
+def _batches(
+    model: Model, pairs: Sequence[Pair], probes: Sequence[Probe], rows: int, progress: Progress | None
+) -> Iterator[tuple[list[int], Batch]]:
+    """The positions of probes of similar length, and these as tensors; progress is counted in pairs."""
+    done = 0
+    for chosen in by_length([probe.end for probe in probes], rows):
+        with alone(next(model.parameters()).device):
+            yield chosen, _batch(model, pairs, [probes[index] for index in chosen])
+        done += len(chosen)
+        if progress is not None:
+            progress(len(pairs) * done // len(probes), len(pairs))
+
+
+def _batch(model: Model, pairs: Sequence[Pair], probes: Sequence[Probe]) -> Batch:
+    own = [pairs[probe.pair] for probe in probes]
+    src, src_len = padded([pair.src for pair in own], model)
+    tgt_in, _ = padded([[BOS, *pair.tgt[: probe.end - 1]] for pair, probe in zip(own, probes, strict=True)], model)
+    tgt_out, _ = padded([pair.tgt[: probe.end] for pair, probe in zip(own, probes, strict=True)], model)
+    removed = [
+        [position in probe.removed for position in range(len(pair.src))]
+        for pair, probe in zip(own, probes, strict=True)
+    ]
+    present = ~pad_sequence([torch.tensor(row) for row in removed], batch_first=True)
+    position = torch.arange(tgt_out.size(1))
+    start, end = (torch.tensor([[probe[part]] for probe in probes]) for part in (2, 3))
+    asked = (position >= start) & (position < end)
+    return Batch(src, src_len, present.to(src.device), tgt_in, tgt_out, asked.to(src.device))
+
+
+def _members(model: Model) -> list[Seq2Seq]:
+    each = model.members if isinstance(model, Ensemble) else [model]
+    return [member for member in each if isinstance(member, Seq2Seq)]

@@ -1,0 +1,105 @@
+"""Short sentences of everyday language, English and French, written and translated by volunteers of Tatoeba."""
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from heed.data.corpus import Corpus, Pairs
+from heed.data.fetch import Source, finder
+from heed.errors import UserError
+
+URL = "https://raw.githubusercontent.com/modelexlab/data/adddaf33ac35572bcfeb421efec29435e7ea9332"
+
+ARCHIVE, TABLE = "fra-eng.zip", "fra-eng/fra.txt"
+
+DIGESTS = {ARCHIVE: "161c93f18da3a7e6df611ed961426613260de8af06ccf8c79c977afe5135ac44"}
+
+TERMS = (
+    "Fetching English and French sentences of tatoeba.org into %s: CC BY 2.0 FR, as collected by manythings.org/anki."
+)
+
+WORD = re.compile(r"\w+")
+
+LARGEST = 50_000
+
+
+def tatoeba(
+    name: str = "tatoeba",
+    pair: Literal["en-fr", "fr-en"] = "en-fr",
+    root: str | None = None,
+    url: str | None = None,
+    valid: int = 1000,
+    test: int = 2000,
+) -> Corpus:
+    """167,130 pairs of 116,830 English sentences, of which many have several translations.
+
+    `test` and `valid` are numbers of English sentences, always the same ones for the same numbers, each with the first
+    of its translations. No pair of the training split has a sentence of theirs on either side, capitals and
+    punctuation aside. `root` is a folder that holds fra-eng.zip already; otherwise it is fetched from `url`, or from a
+    public copy, once. Either way it is what was published.
+
+    Raises:
+        UserError: numbers below 0 or of more sentences than would leave something to train on.
+    """
+    if min(valid, test) < 0 or valid + test > LARGEST:
+        raise UserError(
+            f"corpus.valid={valid} and corpus.test={test}: expected 0 or more, {LARGEST:,} together at most"
+        )
+    find = finder(Source("tatoeba", URL if url is None else url, DIGESTS, TERMS), root)
+    src_lang, tgt_lang = pair.split("-")
+    splits = {
+        split: partial(_read, partial(find, ARCHIVE), split, {"test": test, "valid": valid}, src_lang == "en")
+        for split in ("train", "valid", "test")
+    }
+    return Corpus(name, src_lang, tgt_lang, splits)
+
+
+def _read(find: "partial[Path]", split: str, sizes: dict[str, int], from_english: bool) -> Pairs:
+    pairs = table(find())
+    chosen, note = divide(pairs, sizes, split)
+    english, french = [pair[0] for pair in chosen], [pair[1] for pair in chosen]
+    return Pairs(english, french, notes=[note]) if from_english else Pairs(french, english, notes=[note])
+
+
+def table(archive: Path) -> list[tuple[str, str]]:
+    """All pairs of the archive, English first."""
+    with zipfile.ZipFile(archive) as file:
+        lines = file.read(TABLE).decode("utf-8").splitlines()
+    return [(english, french) for english, french, *_ in (line.split("\t") for line in lines)]
+
+
+def divide(pairs: Sequence[tuple[str, str]], sizes: dict[str, int], split: str) -> tuple[list[tuple[str, str]], str]:
+    """The pairs of a split, and a line on how many they are.
+
+    English sentences are ordered by the digest of their words; the first `sizes["test"]` are the test split, those that
+    follow the validation split. A sentence stays where it is when others are added or taken away, or nearly so.
+    """
+    english, french = [_words(pair[0]) for pair in pairs], [_words(pair[1]) for pair in pairs]
+    order = sorted(set(english), key=lambda words: hashlib.sha256(words.encode()).digest())
+    test, valid = sizes["test"], sizes["valid"]
+    of = dict.fromkeys(order[:test], "test") | dict.fromkeys(order[test : test + valid], "valid")
+    if split != "train":
+        first: dict[str, tuple[str, str]] = {}
+        for words, pair in zip(english, pairs, strict=True):
+            if of.get(words) == split:
+                first.setdefault(words, pair)
+        return list(first.values()), f"{split}: {len(first):,} English sentences, each with its first translation"
+    taken = {words for other, words in zip(english, french, strict=True) if other in of}
+    kept = [
+        pair for pair, own, other in zip(pairs, english, french, strict=True) if own not in of and other not in taken
+    ]
+    apart = sum(own in of for own in english)
+    shared = len(pairs) - apart - len(kept)
+    return kept, (
+        f"train: {len(kept):,} of {len(pairs):,} pairs; left out: {apart:,} whose English sentence is one of test or "
+        f"valid, {shared:,} whose French sentence is"
+    )
+
+
+def _words(sentence: str) -> str:
+    """A sentence without capitals and punctuation; itself if it has no letter."""
+    return " ".join(WORD.findall(sentence.casefold())) or sentence

@@ -1,0 +1,361 @@
+"""Whether a model's words depended on where it looked.
+
+import heed, heed.faithfulness
+translator = heed.load("runs/tiny/model")
+heed.faithfulness.measure(translator, translator.translate(["The black cat sleeps."])).preserved["uniform"]
+"""
+
+import math
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean, median
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heed.attribution import ROWS, Pair, Probe, log_probabilities, saliency
+from heed.counterfactual import CHANGES, COUNTERFACTUAL, Counterfactual, counterfactuals, jensen_shannon
+from heed.errors import UserError
+from heed.maps import Level, Map
+from heed.models.seq2seq import Seq2Seq
+from heed.translation import Translation
+from heed.translator import Translator, pair_of
+
+BINS = (0.1, 0.2, 0.5)
+"""Shares of the source words that are removed, or kept, rounded up to whole words."""
+
+ORDERS = ("attention", "saliency", "difference", "random")
+"""By what source words are ranked."""
+
+LINES_PER_WORD, FEWEST, MOST = 5, 20, 200
+"""Of so many lines one word has its source taken apart, which costs a hundred times as much as its other numbers."""
+
+FUNCTION_SHARE = 0.5
+"""The most frequent words that make up this share of a text are its function words here."""
+
+UNMOVED = (
+    "This word does not depend on its attention: the model writes it too with its weights permuted, with equal weights "
+    "and without the largest."
+)
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """How far the words of translations depended on attention.
+
+    Args:
+        preserved: the share of words that come out the same, for `permuted`, `uniform` and `without_maximum` (Moradi et
+            al. 2019, arXiv 1910.00139), for `any` and for `every` of these three, and for `control`, which sets a
+            weight to zero that is not the largest (Serrano and Smith 2019, arXiv 1906.03731). Each for `all` words, for
+            `function` words and for `content` words.
+        total_variation: between what the model predicts with these weights and with its own, the mean over the pieces;
+            0 to 1.
+        divergence: the same as Jensen-Shannon divergence in nats, 0 to log 2.
+        comprehensiveness: by how much a word's probability drops when the source words that rank highest for it are
+            removed; by what ranks them; the mean over `BINS` (DeYoung et al. 2020, arXiv 1911.03429, section 4).
+            Higher: the ranking finds what the word depends on.
+        sufficiency: the same when these alone are kept. Lower: what ranks highest is enough.
+        words: how many there are: `all`, `function`, `content`, and those `sampled` for the last two measures.
+        seconds: what the measurement took.
+        each: of every translation, by pieces.
+    """
+
+    preserved: Mapping[str, Mapping[str, float | None]]
+    total_variation: Mapping[str, float]
+    divergence: Mapping[str, float]
+    comprehensiveness: Mapping[str, float]
+    sufficiency: Mapping[str, float]
+    words: Mapping[str, int]
+    seconds: float
+    each: Sequence[Counterfactual | None] = field(repr=False)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What report.json holds of it."""
+        return {name: value for name, value in asdict(self).items() if name != "each"}
+
+
+def measure(
+    translator: Translator,
+    translations: Sequence[Translation],
+    *,
+    text: Iterable[Sequence[str]] | None = None,
+    sample: int | None = None,
+    batch_size: int | None = None,
+) -> Faithfulness:
+    """Measure whether the words of translations depended on attention.
+
+    Args:
+        translator: who made them.
+        translations: of `translate` or of `force`. What counts is the model's most probable word at each step, after
+            the words of the translation before it.
+        text: words of lines by which frequent words are told from others; None: those of the translations.
+        sample: take so many words for comprehensiveness and sufficiency; None: one of five lines, from 20 to 200.
+        batch_size: runs of the model at once; None: 128. The results do not depend on it.
+
+    Raises:
+        UserError: several models that translate as one: each attends for itself.
+
+    Example:
+        >>> import heed.faithfulness, heed.translator
+        >>> translator = heed.translator.load("runs/tiny/model")
+        >>> found = heed.faithfulness.measure(translator, [translator.translate("a dog barks", max_len=9)])
+        >>> sorted(found.comprehensiveness)
+        ['attention', 'difference', 'random', 'saliency']
+    """
+    started = time.perf_counter()
+    each = counterfactual(translator, translations, batch_size=batch_size)
+    frequent = function_words([one.words for one in translations] if text is None else text)
+    words = [word for one, result in zip(translations, each, strict=True) for word in _words(one, result, frequent)]
+    erased = erasure(translator, translations, sample=sample, batch_size=batch_size)
+    pieces = [result for result in each if result is not None]
+    return Faithfulness(
+        preserved={name: _shares(words, name) for name in (*COUNTERFACTUAL, "any", "every", "control")},
+        total_variation=_means([one.total_variation for one in pieces]),
+        divergence=_means([one.divergence for one in pieces]),
+        comprehensiveness=erased.comprehensiveness,
+        sufficiency=erased.sufficiency,
+        words={
+            "all": len(words),
+            "function": sum(word.function for word in words),
+            "content": sum(not word.function for word in words),
+            "sampled": erased.words,
+        },
+        seconds=time.perf_counter() - started,
+        each=each,
+    )
+
+
+def counterfactual(
+    translator: Translator, translations: Sequence[Translation], *, batch_size: int | None = None
+) -> list[Counterfactual | None]:
+    """What other attention weights make of each piece of each translation; None for one without a piece.
+
+    Raises:
+        UserError: several models that translate as one.
+    """
+    model = translator.bundle.model
+    if not isinstance(model, Seq2Seq):
+        raise UserError("faithfulness is measured of one model, not of several that translate as one; give one folder")
+    results: list[Counterfactual | None] = [None] * len(translations)
+    pairs = [pair_of(one)[0] for one in translations]
+    for batch in counterfactuals(model, pairs, batch_size or ROWS):
+        for index, result in batch.items():
+            results[index] = result
+    return results
+
+
+def unmoved(one: Translation, result: Counterfactual | None, level: Level = "word") -> frozenset[int]:
+    """The words of a translation that come out the same under each of the three counterfactuals."""
+    if result is None:
+        return frozenset()
+    words = one.tgt.divided(one.vocabularies[1], level)
+    same = result.same[: len(COUNTERFACTUAL)].all(0).tolist()
+    moved = {word for word, stays in zip(words.word_index, same, strict=False) if not stays}
+    return frozenset(words.word_index) - moved
+
+
+class _Word(NamedTuple):
+    """Whether it is a function word, and whether it came out the same, by the name of what was changed."""
+
+    function: bool
+    same: Mapping[str, bool]
+
+
+def _words(one: Translation, result: Counterfactual | None, frequent: frozenset[str]) -> list[_Word]:
+    if result is None:
+        return []
+    words = []
+    for word in sorted(set(one.tgt.word_index)):
+        pieces = [piece for piece, own in enumerate(one.tgt.word_index) if own == word]
+        same = dict(zip(CHANGES, result.same[:, pieces].all(1).tolist(), strict=True))
+        three = [same[name] for name in COUNTERFACTUAL]
+        words.append(_Word(_plain(one.words[word]) in frequent, {**same, "any": any(three), "every": all(three)}))
+    return words
+
+
+def function_words(text: Iterable[Sequence[str]], share: float = FUNCTION_SHARE) -> frozenset[str]:
+    """The most frequent words that make up this share of a text, without capitals and punctuation at their ends."""
+    counts = Counter(_plain(word) for line in text for word in line)
+    chosen, running = set(), 0
+    for word, count in counts.most_common():
+        if running >= share * counts.total():
+            break
+        chosen.add(word)
+        running += count
+    return frozenset(chosen)
+
+
+def _plain(word: str) -> str:
+    return word.casefold().strip(".,;:!?…«»\"'()[] ") or word
+
+
+def _shares(words: Sequence[_Word], name: str) -> dict[str, float | None]:
+    """The share of words that came out the same; None if there is no word of that kind."""
+    kinds = {
+        "all": words,
+        "function": [word for word in words if word.function],
+        "content": [word for word in words if not word.function],
+    }
+    return {kind: fmean(word.same[name] for word in own) if own else None for kind, own in kinds.items()}
+
+
+def _means(each: Sequence[Float[Tensor, "changes tgt"]]) -> dict[str, float]:
+    """The mean over all pieces, by what was changed; of no piece 0."""
+    pieces = torch.cat([torch.zeros(len(CHANGES), 0), *each], dim=1).double()
+    means = pieces.sum(1) / max(1, pieces.size(1))
+    return dict(zip(CHANGES, means.tolist(), strict=True))
+
+
+class Erasure(NamedTuple):
+    """Comprehensiveness and sufficiency by what ranks the source words, and of how many words they are means."""
+
+    comprehensiveness: Mapping[str, float]
+    sufficiency: Mapping[str, float]
+    words: int
+
+
+def erasure(
+    translator: Translator,
+    translations: Sequence[Translation],
+    *,
+    sample: int | None = None,
+    batch_size: int | None = None,
+) -> Erasure:
+    """Remove, or keep alone, the source words that rank highest for a word of a translation.
+
+    Removed: the embeddings of its pieces are zero, and its place stays. `</s>` is never removed.
+
+    Args:
+        translator: who made the translations.
+        translations: of `translate` or of `force`.
+        sample: take so many of their words, drawn the same way every time; None: one of five lines, from 20 to 200.
+        batch_size: runs of the model at once; None: 128.
+    """
+    pairs = [pair_of(one)[0] for one in translations]
+    asked = [
+        (number, word)
+        for number, (pair, one) in enumerate(zip(pairs, translations, strict=True))
+        for word in range(len(one.words))
+        if pair.span(word) and len(pair.src) > 1
+    ]
+    order = torch.randperm(len(asked), generator=torch.Generator().manual_seed(0)).tolist()
+    if sample is None:
+        sample = min(MOST, max(FEWEST, len(translations) // LINES_PER_WORD))
+    asked = [asked[index] for index in sorted(order[:sample])]
+    rankings = _rankings(translator, translations, pairs, asked, batch_size or ROWS)
+    plans = {
+        (name, index): _plan(pairs[number], word, number, ranking[name])
+        for index, ((number, word), ranking) in enumerate(zip(asked, rankings, strict=True))
+        for name in ORDERS
+    }
+    wholes = [Probe(number, frozenset(), *(pairs[number].span(word) or (0, 0))) for number, word in asked]
+    probes = list(dict.fromkeys([*wholes, *(probe for plan in plans.values() for both in plan for probe in both)]))
+    answers = log_probabilities(translator.bundle.model, pairs, probes, batch_size or ROWS)
+    probability = {probe: math.exp(float(answer.sum())) for probe, answer in zip(probes, answers, strict=True)}
+
+    def drop(name: str, part: int) -> float:
+        drops = [
+            fmean(probability[whole] - probability[both[part]] for both in plans[name, index])
+            for index, whole in enumerate(wholes)
+        ]
+        return fmean(drops) if drops else 0.0
+
+    return Erasure({name: drop(name, 0) for name in ORDERS}, {name: drop(name, 1) for name in ORDERS}, len(asked))
+
+
+def _plan(pair: Pair, word: int, number: int, ranking: Sequence[int]) -> list[tuple[Probe, Probe]]:
+    """For each bin the run without the words that rank highest, and the run with them alone."""
+    span = pair.span(word) or (0, 0)
+
+    def without(words: Iterable[int]) -> Probe:
+        return Probe(number, frozenset().union(*(pair.positions(one) for one in words)), *span)
+
+    counts = [math.ceil(share * len(ranking)) for share in BINS]
+    return [(without(ranking[:count]), without(ranking[count:])) for count in counts]
+
+
+def _rankings(
+    translator: Translator,
+    translations: Sequence[Translation],
+    pairs: Sequence[Pair],
+    asked: Sequence[tuple[int, int]],
+    rows: int,
+) -> list[dict[str, list[int]]]:
+    """For each word that is asked its source words, by each of `ORDERS`; those that count most come first."""
+    model = translator.bundle.model
+    salient = saliency(model, pairs, asked, rows)
+    drops = iter(_log_probabilities_without_each(translator, pairs, asked, rows))
+    rankings = []
+    for (number, word), gradient in zip(asked, salient, strict=True):
+        pair, words = pairs[number], pairs[number].words[0] - 1
+        generator = torch.Generator().manual_seed(zlib.crc32(str((pair.src, pair.tgt, word)).encode()))
+        scores = {
+            "attention": translations[number].map().weights[word, :words],
+            "saliency": gradient[:words],
+            "difference": -torch.tensor([next(drops) for _ in range(words)]),
+            "random": torch.rand(words, generator=generator),
+        }
+        rankings.append({name: score.argsort(descending=True, stable=True).tolist() for name, score in scores.items()})
+    return rankings
+
+
+def _log_probabilities_without_each(
+    translator: Translator, pairs: Sequence[Pair], asked: Sequence[tuple[int, int]], rows: int
+) -> list[float]:
+    """Of each word that is asked, without the first source word, without the second, and so on."""
+    probes = [
+        Probe(number, pairs[number].positions(source), *(pairs[number].span(word) or (0, 0)))
+        for number, word in asked
+        for source in range(pairs[number].words[0] - 1)
+    ]
+    return [float(answer.sum()) for answer in log_probabilities(translator.bundle.model, pairs, probes, rows)]
+
+
+class Stability(NamedTuple):
+    """Medians over the words of a text, and over pairs of runs, in nats; from 0, the same map, to log 2."""
+
+    divergence: float
+    """Jensen-Shannon divergence between what two runs attended to for the same word."""
+    permuted: float
+    """The same if one of the two rows is in a random order: what unrelated maps of this shape have."""
+
+
+def stability(
+    translators: Sequence[Translator], sources: Sequence[str], targets: Sequence[str], **options: Any
+) -> Stability:
+    """How far the maps of runs agree that differ in their seed alone (Wiegreffe and Pinter 2019, arXiv 1908.04626).
+
+    Args:
+        translators: two or more.
+        sources: lines.
+        targets: their translations, which every model is made to write.
+        options: as for `Translator.force`.
+
+    Raises:
+        UserError: fewer than two translators.
+    """
+    return maps_stability(
+        [[pair.map() for pair in one.force(list(sources), list(targets), **options)] for one in translators]
+    )
+
+
+def maps_stability(runs: Sequence[Sequence[Map]]) -> Stability:
+    """`stability` of maps of the same text by several runs."""
+    if len(runs) < 2:
+        raise UserError(f"{len(runs)} run: how far maps agree needs two or more")
+    generator = torch.Generator().manual_seed(0)
+    found, permuted = [0.0] * 0, [0.0] * 0
+    for one, other in ((runs[i], runs[j]) for j in range(len(runs)) for i in range(j)):
+        for mine, others in zip(one, other, strict=True):
+            a, b = (each.weights[: len(mine.tgt)].double() for each in (mine, others))
+            present = a.any(1) & b.any(1)
+            order = torch.rand(b.shape, generator=generator).argsort(1)
+            found += jensen_shannon(a, b)[present].tolist()
+            permuted += jensen_shannon(a, b.gather(1, order))[present].tolist()
+    return Stability(median(found), median(permuted)) if found else Stability(0.0, 0.0)

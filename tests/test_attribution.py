@@ -1,0 +1,190 @@
+"""Which source words a target word depends on, by every method, against models of which it is known."""
+
+import copy
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from heed.attribution import (
+    Method,
+    Pair,
+    Probe,
+    attributions,
+    log_probabilities,
+    norm_weights,
+    product,
+    saliency,
+    shares,
+)
+from heed.errors import UserError
+from heed.maps import Map, Words, link_words
+from heed.metrics.alignment import Gold, alignment_scores
+from heed.models.seq2seq import Seq2Seq
+from heed.search.ensemble import Ensemble
+from heed.translator import Translator, load
+from tests.support.constructed import SOURCE, TARGET, reversing
+from tests.support.model_folder import SOURCES, TARGETS, write
+from tests.support.models import KINDS, small_model
+
+METHODS = get_args(Method)
+OTHERS = [method for method in METHODS if method != "attention"]
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
+    return load(write(tmp_path_factory.mktemp("model") / "model"), "cpu")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_word_that_was_copied_is_the_one_that_counts(method: Method) -> None:
+    """Catches rows shifted by a step, transposed maps, a gradient of another word, and the wrong word left out."""
+    translator = reversing()
+    [found] = translator.maps([translator.force(SOURCE, TARGET)], method)
+    anti = torch.zeros(5, 5)
+    anti[range(5), [3, 2, 1, 0, 4]] = 1
+    torch.testing.assert_close(found.weights, anti, rtol=0, atol=1e-4)
+    assert translator.align(SOURCE, TARGET, method=method) == [(0, 3), (1, 2), (2, 1), (3, 0)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_that_are_shifted_by_one_score_worse(method: Method) -> None:
+    """Catches a score that cannot tell a map from the same one step later."""
+    translator = reversing()
+    found = translator.maps([translator.force(SOURCE, TARGET)], method)
+    links = frozenset(translator.align(SOURCE, TARGET))
+    gold = [Gold(links, links)]
+    assert alignment_scores(link_words(found), gold).aer == 0
+    shifted = [Map(found[0].weights.roll(1, 0), found[0].src, found[0].tgt)]
+    assert alignment_scores(link_words(shifted), gold).aer == 1
+
+
+@pytest.mark.parametrize("method", OTHERS)
+@pytest.mark.parametrize("level", ["word", "piece"])
+def test_what_stands_beside_a_pair_changes_nothing(translator: Translator, method: Method, level: str) -> None:
+    """Catches padding that counts, results in the order of batches, and noise that depends on the batch."""
+    options = {"level": level, "noisy_copies": 2 if method == "saliency" else 0}
+    pairs = translator.force(SOURCES, TARGETS)
+    expected = translator.maps(pairs, method, **options)  # type: ignore[arg-type]
+    for batch_size in (1, 3):
+        again = translator.maps(pairs[::-1], method, **options, batch_size=batch_size)[::-1]  # type: ignore[arg-type]
+        for one, other in zip(expected, again, strict=True):
+            assert (one.src, one.tgt) == (other.src, other.tgt)
+            torch.testing.assert_close(one.weights, other.weights, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_maps_have_rows_of_shares_for_what_was_written_and_for_what_was_given(
+    translator: Translator, method: Method
+) -> None:
+    """Catches free translations that have no map, a cut one with a row too many, and negative weights."""
+    for translations in (translator.translate(SOURCES, max_len=4), translator.force(SOURCES, TARGETS)):
+        for one, found in zip(translations, translator.maps(translations, method), strict=True):
+            assert found.size == (len(one.source_words), len(one.words))
+            assert (found.weights >= 0).all()
+            totals = found.weights.sum(1)
+            assert (((totals - 1).abs() < 1e-4) | (totals == 0)).all()
+            if one.words:
+                assert len(found.weights) == len(one.words) + one.finished
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_both_directions_are_made_one_alignment(method: Method) -> None:
+    """Catches a method that only one of the directions uses, and links that are not turned round."""
+    one, other = reversing(), reversing(back=True)
+    anti = [(0, 3), (1, 2), (2, 1), (3, 0)]
+    assert other.align(TARGET, SOURCE, method=method) == anti
+    for symmetrisation in ("intersection", "union", "grow-diag-final-and"):
+        options: dict[str, Any] = dict(method=method, reverse=other, symmetrisation=symmetrisation)
+        assert one.align(SOURCE, TARGET, **options) == anti
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("query", ["previous", "current"])
+def test_saliency_is_the_slope_of_the_probability(kind: str, query: str) -> None:
+    """Catches gradients that the fast loops lose on their way to the embeddings, against finite differences."""
+    model = small_model(score=kind, query=query, sharp=2.0).double()
+    pair = Pair.of([5, 9, 7], [4, 8], (Words(["a", "b", "c"], [0, 1, 2]), Words(["d", "e"], [0, 1])))
+    found = saliency(model, [pair], [(0, word) for word in range(3)])
+    step = 1e-6
+    for position in range(4):
+        scaled = (
+            _with_embedding(model, pair.src[position], 1 + step),
+            _with_embedding(model, pair.src[position], 1 - step),
+        )
+        probe = [Probe(0, frozenset(), 0, 3)]
+        (up,), (down,) = (log_probabilities(one, [pair], probe) for one in scaled)
+        slope = (up - down) / (2 * step)
+        torch.testing.assert_close(
+            torch.stack([row[position] for row in found]).double(), slope.double(), rtol=1e-4, atol=1e-5
+        )
+
+
+def _with_embedding(model: Seq2Seq, word: int, factor: float) -> Seq2Seq:
+    """The same model, which reads a word `factor` times as strong."""
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.encoder.embedding.weight[word] *= factor
+    return other
+
+
+def test_the_fast_loops_give_the_gradients_of_stepping() -> None:
+    """Catches derivatives by the embeddings that differ from those of the reference loop."""
+    model = small_model(sharp=2.0).double()
+    src, tgt = torch.tensor([[5, 9, 7, 3]]), torch.tensor([[2, 4, 8]])
+    emb = model.encoder.embed(src).detach()
+
+    def gradient(states: Tensor) -> Tensor:
+        return torch.autograd.grad(states.square().sum(), leaf)[0]
+
+    leaf = emb.clone().requires_grad_()
+    fast = gradient(model.decoder(tgt, *model.start(leaf, torch.tensor([4]))).readout)
+    leaf = emb.clone().requires_grad_()
+    encoded = model.encoder.run_packed(leaf, torch.tensor([4]))
+    memory = model.decoder.attention.memory(encoded.states, encoded.states, torch.ones(1, 4, dtype=torch.bool))
+    words = model.decoder.embed(tgt)
+    steps = model.decoder.step_through(words, model.decoder.initial_state(encoded.summary, memory), memory)
+    stepped = gradient(model.decoder.read_out(steps.top, steps.context, words))
+    torch.testing.assert_close(fast, stepped, rtol=0, atol=1e-12)
+
+
+def test_many_noisy_copies_come_near_the_mean_of_gradients_and_none_is_the_gradient(translator: Translator) -> None:
+    """Catches noise that is added once, or that is not there."""
+    pairs = [translator.force(SOURCES[3], TARGETS[3])]
+    plain, again, noisy = (translator.maps(pairs, "saliency", noisy_copies=copies)[0].weights for copies in (0, 0, 3))
+    assert plain.equal(again)
+    assert not torch.allclose(plain, noisy)
+    torch.testing.assert_close(noisy, translator.maps(pairs, "saliency", noisy_copies=3)[0].weights)
+
+
+def test_several_models_are_asked_as_one() -> None:
+    """Catches an ensemble of which one member answers."""
+    one, other = small_model(sharp=2.0), small_model(seed=8, sharp=2.0)
+    pair = Pair.of([5, 9, 7], [4, 8], (Words(["a", "b"], [0, 1, 1]), Words(["d"], [0, 0])))
+    for method in ("saliency", "difference"):
+        alone, twice = (attributions(model, [pair], method)[0] for model in (one, Ensemble([one, one])))
+        torch.testing.assert_close(alone, twice, rtol=0, atol=1e-5)
+        assert not torch.allclose(alone, attributions(Ensemble([one, other]), [pair], method)[0])
+    torch.testing.assert_close(norm_weights(one, [pair])[0], norm_weights(Ensemble([one, one]), [pair])[0])
+
+
+def test_a_product_of_nothing_is_attention() -> None:
+    """Catches words without a link where attention and difference disagree."""
+    attention, difference = (
+        torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]),
+        torch.tensor([[0.0, 0.5, 0.5], [0.0, 0.0, 1]]),
+    )
+    assert product(attention, difference).tolist() == [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+
+
+def test_shares_leave_out_what_lowers_the_probability() -> None:
+    """Catches negative weights in a map, and a row of nothing that becomes NaN."""
+    found = shares(torch.tensor([[3.0, -1.0, 1.0], [-1.0, -2.0, 0.0]]))
+    assert found.tolist() == [[0.75, 0.0, 0.25], [0.0, 0.0, 0.0]]
+
+
+def test_a_number_below_zero_is_one_line(translator: Translator) -> None:
+    """Catches a mean of no copy."""
+    with pytest.raises(UserError, match="noisy_copies=-1, expected 0 or more"):
+        translator.align(SOURCES[0], TARGETS[0], method="saliency", noisy_copies=-1)
