@@ -16,7 +16,8 @@ from heed.files import beside
 from heed.maps import Level, Map, Symmetrisation, has_spaces, link_words, read_gold, unknown_note
 from heed.metrics.alignment import Links, alignment_scores, misfits, write_pharaoh
 from heed.runs.alignment_files import report_path
-from heed.translator import Translation, Translator, check_reverse, load
+from heed.translation import Translation
+from heed.translator import Translator, check_reverse, load
 
 NAMES = {"precision": "precision", "recall": "recall", "f1": "F1", "aer": "AER"}
 
