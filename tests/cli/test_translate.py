@@ -126,7 +126,9 @@ def read_until(descriptor: int, end: bytes) -> bytes:
     while not found.endswith(end):
         ready, _, _ = select.select([descriptor], [], [], 60)
         assert ready, f"nothing more came after {found!r}"
-        found += os.read(descriptor, 1000)
+        chunk = os.read(descriptor, 1000)
+        assert chunk, f"the command ended after {found!r}"
+        found += chunk
     return found
 
 
