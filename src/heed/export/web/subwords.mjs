@@ -13,14 +13,17 @@ export const PAD = 0, UNK = 1, BOS = 2, EOS = 3;
 /** SentencePiece's mark for the space before a word. */
 export const SPACE = "▁";
 
+/** What divides words: ASCII white space, as in heed.text.words; other spaces are characters of the text. */
+const DIVIDERS = /[ \t\n\r\f\v]+/g;
+
 /** White space as Python's str.split knows it, which differs from that of JavaScript. */
 const WHITE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
 
-/** @param {string} text @returns {string[]} */
-export const splitWords = (text) => text.split(WHITE).filter(Boolean);
+/** A text by which a vocabulary shows whether its normalisation keeps spaces that are not ASCII. */
+const NO_BREAK = "a\u00a0b\u3000c";
 
-/** @param {string} text */
-const clean = (text) => splitWords(text.replaceAll(SPACE, " ")).join(" ");
+/** @param {string} text @returns {string[]} */
+export const splitWords = (text) => text.split(DIVIDERS).filter(Boolean);
 
 export class Subwords {
   /** @param {SubwordHeader} header @param {ArrayBuffer} arrays */
@@ -32,6 +35,7 @@ export class Subwords {
     const scores = new Float32Array(arrays, header.scores, header.pieces.length);
     this.vocabulary = vocabularyOf(header.pieces, this.types, scores);
     this.normaliser = new Normaliser(header, arrays, this.vocabulary.fixed);
+    this.keepsSpaces = this.normaliser.normalise(NO_BREAK) === SPACE + NO_BREAK;
     this.bytes = new Map(header.pieces.flatMap((piece, id) => (this.types[id] === BYTE ? [[byteOf(piece), id]] : [])));
     const normal = header.pieces.filter((_, id) => !this.isSpecial(id));
     this.wholeWords = normal.length > 0 && normal.every((piece) => piece.startsWith(SPACE));
@@ -57,16 +61,21 @@ export class Subwords {
     return splitWords(line).map((word) => this.encodeWord(word));
   }
 
+  /** @param {string} text @returns {string} */
+  clean(text) {
+    return text.replaceAll(SPACE, " ").split(this.keepsSpaces ? DIVIDERS : WHITE).filter(Boolean).join(" ");
+  }
+
   /** @param {string} word @returns {number[]} */
   encodeWord(word) {
-    const ids = this.known.get(word) ?? (this.wholeWords ? this.wholeIds(word) : this.segment(clean(word)));
+    const ids = this.known.get(word) ?? (this.wholeWords ? this.wholeIds(word) : this.segment(this.clean(word)));
     if (this.known.size < 100_000) this.known.set(word, ids);
     return ids;
   }
 
   /** @param {string} word @returns {number[]} */
   wholeIds(word) {
-    const parts = splitWords(this.normaliser.normalise(clean(word)).replaceAll(SPACE, " "));
+    const parts = splitWords(this.normaliser.normalise(this.clean(word)).replaceAll(SPACE, " "));
     return parts.map((part) => this.vocabulary.ids.get(SPACE + part) ?? UNK);
   }
 
@@ -144,7 +153,7 @@ export class Subwords {
       else if (this.types[id] !== CONTROL) text += this.pieces[id].replaceAll(SPACE, " ");
     }
     flush();
-    return text.replace(WHITE, "");
+    return text.replace(DIVIDERS, "");
   }
 }
 
