@@ -24,7 +24,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("extending")
     for language, code in BLOCK.findall(PAGE):
         if language in ("python", "yaml"):
-            path = place / code.splitlines()[0].removeprefix("# ")
+            name = next(line for line in code.splitlines() if not line.startswith("# @"))
+            path = place / name.removeprefix("# ")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(code, encoding="utf-8")
     (entry_point,) = re.findall(r'^\[project\.entry-points\."(heed\.extensions)"\]$', PAGE, re.MULTILINE)

@@ -86,7 +86,7 @@ def test_what_is_kept_says_nothing_of_the_machine_s_folders(
     path.write_text(path.read_text().replace("-m heed.cli.train", program))
     command(monkeypatch, "keep", tmp_path / "one")
     kept = json.loads((results / "one/seed-1.json").read_text())
-    assert kept["environment"]["command"] == "python -m heed.cli.train seed=1 corpus.root=… corpus.train=…"
+    assert kept["environment"]["command"] == "heed-train seed=1 corpus.root=… corpus.train=…"
     assert "/home" not in json.dumps(kept)
     assert "history" not in kept["train"]
 

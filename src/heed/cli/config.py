@@ -25,7 +25,7 @@ FAULTS = (HydraException, OmegaConfBaseException, ValueError)
 PLAIN = re.compile(r"[+~]{0,2}[\w./@:]+=")
 """How an override begins whose value may be anything."""
 
-PACKAGE = re.compile(r"^# @package ([\w.]+)", re.MULTILINE)
+PACKAGE = re.compile(r"# @package ([\w.]+)")
 """The first line of an option that lies elsewhere in the config than below the name of its group."""
 
 NAMED = {
@@ -273,7 +273,7 @@ def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, 
             if group not in known or group in ("experiment", "debug"):
                 continue
             text = file.read_text(encoding="utf-8")
-            package = PACKAGE.search(text)
+            package = PACKAGE.match(text)
             for name in dotted(yaml.safe_load(text) or {}):
                 whole = f"{package[1] if package else group}.{name}"
                 if whole not in known:
