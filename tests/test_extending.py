@@ -70,12 +70,12 @@ def test_everything_on_the_page_works_through_the_commands(folder: Path) -> None
 
 
 @pytest.mark.slow
-def test_without_the_module_it_is_one_line(folder: Path) -> None:
+def test_without_the_module_it_is_one_line(folder: Path, tmp_path: Path) -> None:
     """Catches a traceback for somebody who gets the model folder and lacks the module."""
     run(folder, "heed-train corpus=columns corpus.name=alone corpus.src_lang=en corpus.tgt_lang=fr corpus.folder=few "
         "attention=cosine", *SMALL)  # fmt: skip
-    command = [sys.executable, "-m", "heed.cli.translate", "model=runs/alone/model"]
-    done = subprocess.run(command, cwd=folder, input="a\n", capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "heed.cli.translate", f"model={folder / 'runs/alone/model'}"]
+    done = subprocess.run(command, cwd=tmp_path, input="a\n", capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "cosine" in done.stderr

@@ -1,0 +1,16 @@
+"""What a command that ran in the process of the tests set up ends with its test."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """Handlers that write to a captured stream would outlive it."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = [one for one in root.handlers if one in handlers]
+    root.setLevel(level)
