@@ -1,4 +1,4 @@
-"""The align door: one line of links for each pair of lines."""
+"""heed-align: one line of links for each pair of lines."""
 
 import json
 from collections.abc import Callable

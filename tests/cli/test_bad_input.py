@@ -46,7 +46,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def refused(found: Outcome, name: str, message: str) -> None:
-    """One line that names the fault, as a door ends; settings may have been told of before it."""
+    """One line that names the fault, as a command ends; settings may have been told of before it."""
     assert found.code == 2, found
     assert found.line.startswith(f"heed-{name}: ")
     assert message in found.line

@@ -50,9 +50,9 @@ def task() -> Recorder:
 
 @pytest.fixture
 def enter(task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Enter]:
-    """Go through the door as from a command line in an empty folder; the exit code."""
+    """Run the command as from a command line in an empty folder; the exit code."""
     root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the door sets it: put back what was
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it: put back what was
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> int:

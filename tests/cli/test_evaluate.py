@@ -1,4 +1,4 @@
-"""What the evaluate door finds out, and where it writes it."""
+"""What heed-evaluate finds out, and where it writes it."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The door to training, whole: run folders, seeds, the finished run."""
+"""heed-train, whole: run folders, seeds, the finished run."""
 
 from pathlib import Path
 from typing import Any
