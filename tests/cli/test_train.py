@@ -94,7 +94,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ],
 )
 def test_every_option_reaches_the_updates(option: str, plain: dict[str, Any], tmp_path: Path) -> None:
-    """Catches an option that is in the config and on the door's page, and of which the training never hears."""
+    """Catches an option that is in the config and on the page of help, and of which the training never hears."""
     changed = two_steps(tmp_path, option)
     assert list(changed) == list(plain)
     assert not same(changed, plain)

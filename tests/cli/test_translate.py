@@ -178,7 +178,7 @@ def test_at_a_terminal_the_alignment_stands_under_the_translation(folder: Path, 
 
 
 def run_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[str], lines: bytes) -> list[str]:
-    """What the door prints, in this process."""
+    """What the command prints, in this process."""
     (tmp_path / "in").write_bytes(lines)
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdin", source)
@@ -269,7 +269,7 @@ print(slow & set(sys.modules))
 
 
 def test_the_door_returns_the_number_of_lines(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Catches a door that only a process can call."""
+    """Catches a command that only a process can call."""
     (tmp_path / "in").write_bytes(b"a dog\n\na cat")
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdin", source)

@@ -121,11 +121,11 @@ def test_a_hostile_checkpoint_is_not_executed(sentinel: Path, tmp_path: Path, fo
 OUTSIDE = ["/etc", "../other", "own/../../other", "own/../../../etc/passwd"]
 
 
-@pytest.mark.parametrize("door", ["evaluate", "align"])
+@pytest.mark.parametrize("command", ["evaluate", "align"])
 @pytest.mark.parametrize("reader", ["files", "tsv"])
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_a_model_folder_cannot_have_other_files_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str, reader: str, path: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, reader: str, path: str
 ) -> None:
     """Catches a folder whose "corpus" is somebody's mail: it would be copied into the gallery beside the model."""
     here = tmp_path / "here"
@@ -135,7 +135,7 @@ def test_a_model_folder_cannot_have_other_files_read(
     write(here / "model", {"src_lang": "en", "tgt_lang": "fr", "corpus": own})
     monkeypatch.chdir(here)
 
-    found = forked(here, door, "model=model")
+    found = forked(here, command, "model=model")
 
     assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
     assert "names a corpus outside" in found.err
@@ -182,7 +182,7 @@ def test_a_page_shows_what_a_stranger_wrote_and_runs_none_of_it(sentinel: Path, 
 
 
 def test_a_whole_pipe_of_any_bytes_keeps_its_lines(sentinel: Path, tmp_path: Path) -> None:
-    """Catches what only the door adds: bytes that are no text, carriage returns, and a last line without an end."""
+    """Catches what only the command adds: bytes that are no text, carriage returns, and a last line without an end."""
     write(tmp_path / "model")
     every_byte = b"\n".join(bytes([a, b]) for a in range(0, 256, 5) for b in range(0, 256, 7) if 10 not in (a, b))
 

@@ -217,7 +217,7 @@ def test_a_file_that_was_cut_off_goes_on_where_it_stopped(
 def test_a_server_that_falls_silent_is_given_up(
     server: Server, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, received: int
 ) -> None:
-    """Catches a door that waits for ever, before an answer or within, and bytes that are thrown away with the wait."""
+    """Catches waiting for ever, before an answer or within, and bytes that are thrown away with the wait."""
     name = "test_2016_flickr.en.gz"
     server.cut = received
     server.pause, server.silence = (10.0, 0.0) if received == 0 else (0.0, 10.0)
