@@ -2,6 +2,8 @@
 
 import doctest
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -540,3 +542,24 @@ def test_bundles_can_be_given(folder: Path) -> None:
     assert texts(Translator(bundle.load(folder), "float32"), ["a dog"]) == texts(
         load(folder, precision="float32"), ["a dog"]
     )
+
+
+WRONG = {
+    "translator.translate(['a dog', None])": "source line 2 is NoneType; expected a text of whole characters",
+    "translator.translate('a \\ud800 dog')": "source line 1 is cut within a character (half of a surrogate pair)",
+    "heed.load(folder, precision='half')": "precision=half: there is no such precision; choose auto",
+    "translator.maps([translator.translate('a dog')], level='letter')": "level=letter: there is no such level; choose",
+}
+
+
+def test_what_no_annotation_admits_is_refused_in_one_line(folder: Path) -> None:
+    """Catches a fault from deep within SentencePiece, and a misspelt word that is taken for another.
+
+    In a process of its own: here annotations are checked.
+    """
+    calls = "".join(f"\ntry:\n    {call}\nexcept heed.UserError as error:\n    print(error)" for call in WRONG)
+    program = f"import heed\nfolder = {str(folder)!r}\ntranslator = heed.load(folder){calls}"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    for line, expected in zip(found.stdout.splitlines(), WRONG.values(), strict=True):
+        assert line.startswith(expected)

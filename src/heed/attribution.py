@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from heed.errors import UserError
 from heed.maps import Words
 from heed.models.seq2seq import Seq2Seq
 from heed.passes import Model, alone, by_length, padded
@@ -297,6 +298,12 @@ def _batch(model: Model, pairs: Sequence[Pair], probes: Sequence[Probe]) -> Batc
     start, end = (torch.tensor([[probe[part]] for probe in probes]) for part in (2, 3))
     asked = (position >= start) & (position < end)
     return Batch(src, src_len, present.to(src.device), tgt_in, tgt_out, asked.to(src.device))
+
+
+def check_explainable(model: Model) -> None:
+    """UserError for an exported model, alone or in an ensemble: it shows neither its weights nor its gradients."""
+    if len(_members(model)) < (len(model.members) if isinstance(model, Ensemble) else 1):
+        raise UserError("an ONNX model has attention alone; use method=attention, or the model folder behind it")
 
 
 def _members(model: Model) -> list[Seq2Seq]:

@@ -23,6 +23,7 @@ from heed.counterfactual import CHANGES, COUNTERFACTUAL, Counterfactual, counter
 from heed.errors import UserError
 from heed.maps import Level, Map
 from heed.models.seq2seq import Seq2Seq
+from heed.onnx_model import OnnxModel
 from heed.translation import Translation
 from heed.translator import Translator, pair_of
 
@@ -140,6 +141,8 @@ def counterfactual(
         UserError: several models that translate as one.
     """
     model = translator.bundle.model
+    if isinstance(model, OnnxModel):
+        raise UserError("faithfulness needs the model folder that this ONNX model was made from; give that one")
     if not isinstance(model, Seq2Seq):
         raise UserError("faithfulness is measured of one model, not of several that translate as one; give one folder")
     results: list[Counterfactual | None] = [None] * len(translations)

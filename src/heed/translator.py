@@ -7,6 +7,7 @@ translator.translate("The black cat sleeps.").text
 
 import copy
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from heed import bundle
-from heed.attribution import ROWS, Method, Pair, attributions, norm_weights, product, shares
+from heed.attribution import ROWS, Method, Pair, attributions, check_explainable, norm_weights, product, shares
 from heed.bundle import Bundle
 from heed.copied import with_source_words
 from heed.data.encoded import LONGEST
@@ -54,6 +55,8 @@ PAIRS, HYPOTHESES = 64, 256
 With fewer, a CPU wastes what a step costs anyway; more do not fit into its cache.
 """
 
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
 Precision = Literal["auto", "float32", "bfloat16"]
 """The type of a search's products; `auto` is bfloat16 if the hardware multiplies it and the search draws nothing."""
 
@@ -81,6 +84,8 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
         >>> translator.src_lang, translator.tgt_lang
         ('en', 'fr')
     """
+    if precision not in get_args(Precision):
+        raise UserError(f"precision={precision}: there is no such precision; choose {', '.join(get_args(Precision))}")
     given = [model] if isinstance(model, str | Path) else list(model)
     folders = [str(Path(one).expanduser()) if str(one).startswith("~") else str(one) for one in given]
     exported = any(bundle.is_onnx(Path(folder)) for folder in folders)
@@ -504,8 +509,11 @@ class Translator:
             raise UserError(f"method={method}: there is no such method; choose {', '.join(get_args(Method))}")
         if noisy_copies < 0:
             raise UserError(f"noisy_copies={noisy_copies}, expected 0 or more")
+        if level not in get_args(Level):
+            raise UserError(f"level={level}: there is no such level; choose {', '.join(get_args(Level))}")
         if method == "attention":
             return [one.map(level) for one in translations]
+        check_explainable(self.bundle.model)
         rows, model = _positive(batch_size, ROWS), self.bundle.model
         divided = [pair_of(one, level) for one in translations]
         pairs = [pair for pair, _, _ in divided]
@@ -607,7 +615,17 @@ def read_target(lines: Sequence[str], subwords: Subwords, spaced: bool | None = 
     return _read(lines, subwords, spaced, "target")
 
 
+def _no_text(line: object) -> str | None:
+    """What is given in the place of a text."""
+    if not isinstance(line, str):
+        return type(line).__name__
+    return "cut within a character (half of a surrogate pair)" if LONE_SURROGATE.search(line) else None
+
+
 def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: str) -> list[Line]:
+    for number, given in enumerate(lines):
+        if fault := _no_text(given):
+            raise UserError(f"{side} line {number + 1} is {fault}; expected a text of whole characters")
     encoded = read_lines(lines, subwords, spaced)
     for number, line in enumerate(encoded):
         if len(line.ids) > LONGEST:

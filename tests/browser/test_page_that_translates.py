@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 import torch
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -79,7 +80,8 @@ def log(browser: WebDriver, kind: str) -> list[dict[str, Any]]:
 
 
 def until(browser: WebDriver, condition: Callable[[], Any]) -> Any:
-    return WebDriverWait(browser, 60).until(lambda _: condition())
+    changing = [StaleElementReferenceException]  # the page replaces what a condition reads
+    return WebDriverWait(browser, 60, ignored_exceptions=changing).until(lambda _: condition())
 
 
 def one(browser: WebDriver, css: str) -> WebElement:
@@ -227,6 +229,7 @@ def test_hostile_and_long_texts_are_texts(browser: WebDriver, page: Path) -> Non
     assert one(browser, ".map .word[data-source='0']").text.startswith("<img")
     assert all_of(browser, "img") == []
     for empty in ("", "   ", "\u3000"):
+        assert enter(browser, EXAMPLES[0]) != [""]
         browser.execute_script("document.querySelector('#text').value = arguments[0]", empty)
         one(browser, "#translate").click()
         until(browser, lambda: one(browser, ".translation").text == "")

@@ -70,6 +70,9 @@ def test_files_stand_for_the_streams(folder: Path, tmp_path: Path, monkeypatch: 
 
     assert forked(tmp_path, "translate", model, "input=text.en", "output=text.fr").out == ""
     assert Path("text.fr").read_text(encoding="utf-8") == streamed.out
+    again = forked(tmp_path, "translate", model, "input=text.en", "search=beam", "output=text.fr")
+    assert (again.code, again.err.count("\n"), "text.fr is there already" in again.err) == (2, 1, True)
+    assert Path("text.fr").read_text(encoding="utf-8") == streamed.out
     Path("text.en.xz").write_bytes(lzma.compress(Path("text.en").read_bytes()))
     Path("text.en").unlink()
     assert forked(tmp_path, "translate", model, "input=text.en").out == streamed.out

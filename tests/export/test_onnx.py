@@ -17,11 +17,13 @@ from torch import Tensor
 
 import heed
 from heed import bundle
+from heed.attribution import Method
 from heed.errors import UserError
 from heed.export.onnx import export_onnx
 from heed.export.onnx_encode import encode_graph
 from heed.export.onnx_graph import model_of
 from heed.export.onnx_step import step_graph
+from heed.faithfulness import counterfactual
 from heed.models.seq2seq import Seq2Seq
 from heed.onnx_model import ENCODE, STEP, OnnxModel, OnnxPrecision
 from heed.search.beam import beam
@@ -284,6 +286,19 @@ def test_what_onnx_cannot_do_is_refused(onnx_folder: Path) -> None:
         heed.load(onnx_folder, precision="bfloat16")
     with pytest.raises(UserError, match="on the CPU"):
         bundle.load(onnx_folder, "meta")
+
+
+@pytest.mark.parametrize("method", ["saliency", "difference", "norm", "product"])
+def test_what_needs_the_weights_is_refused(folder: Path, onnx_folder: Path, method: Method) -> None:
+    """Catches a traceback, and an ensemble that is explained by some of its members alone."""
+    for models in ([onnx_folder], [folder, onnx_folder]):
+        translator = heed.load(models)
+        translations = [translator.translate("a dog barks")]
+        with pytest.raises(UserError, match="use method=attention"):
+            translator.maps(translations, method)
+        assert len(translator.maps(translations, "attention")) == 1
+    with pytest.raises(UserError, match="faithfulness needs the model folder"):
+        counterfactual(heed.load(onnx_folder), translations)
 
 
 def test_the_command_writes_what_the_function_does(tmp_path: Path, folder: Path, onnx_folder: Path) -> None:

@@ -131,6 +131,22 @@ def test_no_model_and_what_is_no_model_are_refused_in_one_line(tmp_path: Path) -
     assert not (tmp_path / "page.html").exists()
 
 
+def test_only_a_page_is_written_over(tmp_path: Path, folder: Path) -> None:
+    """Catches weights, or somebody's text, that a page replaces, and a traceback for a place that takes none."""
+    page, text = tmp_path / "page.html", tmp_path / "text"
+    write_page([folder], page)
+    assert write_page([folder], page, "float32") == page.stat().st_size
+    text.write_text("my own")
+    for output in (text, folder / "weights.safetensors"):
+        before = output.read_bytes()
+        with pytest.raises(UserError, match="no page of heed's"):
+            write_page([folder], output)
+        assert output.read_bytes() == before
+    for output in (tmp_path, text / "page.html"):
+        with pytest.raises(UserError, match="cannot be written"):
+            write_page([folder], output)
+
+
 def test_a_kind_of_attention_that_the_page_cannot_compute_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a page that opens and fails at its first sentence."""
     architecture = Architecture(hid_dim=8, enc_dim=8, attention={"score": "dot"})

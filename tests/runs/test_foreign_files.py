@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import model_folder
@@ -307,6 +307,8 @@ FILES = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(KINDS), min_size
 
 
 @settings(max_examples=6, suppress_health_check=list(HealthCheck))
+@example(state="early", files={"checkpoints": "text"}, command=["train"])
+@example(state="early", files={"tensorboard": "link to nothing"}, command=["train"])
 @given(state=st.sampled_from([*STATES]), files=FILES, command=st.sampled_from(COMMANDS))
 def test_nothing_foreign_changes(finished: Path, state: str, files: Mapping[str, str], command: list[str]) -> None:
     """Catches any command that deletes, replaces or moves a file that heed has not written."""

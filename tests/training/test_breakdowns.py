@@ -198,7 +198,7 @@ def test_a_run_folder_that_is_removed_meanwhile_is_a_line(tmp_path: Path, valida
         def validated(self, validated: Validated) -> None:
             seen.append(validated.step)
             if len(seen) == validation:
-                shutil.rmtree(tmp_path / "gone")
+                (tmp_path / "gone").rename(tmp_path / "elsewhere")  # a thread may be writing into it
 
     with pytest.raises(UserError, match=r"gone was removed, or its environment\.json, while a run trained in it"):
         train(settings(tmp_path, "run=gone"), reporter=Removing())

@@ -53,8 +53,9 @@ def _page(settings: Settings, models: list[Path]) -> None:
 
 def _examples(model: Path, split: str) -> list[str]:
     """Sentences of the model's own corpus to try; none if it cannot be read here, which a page does without."""
+    about = load(model, "cpu").about
     try:
-        return choose_examples(own_corpus(load(model, "cpu").about, model).read(split).src)
+        return choose_examples(own_corpus(about, model).read(split).src)
     except UserError as error:
         log.warning("no example sentences: %s", error)
         return []

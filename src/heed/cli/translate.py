@@ -1,5 +1,6 @@
 """heed-translate: a line in, a line out."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ def _check_files(settings: Settings) -> None:
         raise UserError(f"input={settings.input} and interactive=true; give one of them")
     if settings.input and settings.output and Path(settings.input).resolve() == Path(settings.output).resolve():
         raise UserError(f"output={settings.output} would be written over input={settings.input}; choose another place")
+    output = Path(settings.output or os.devnull)
+    if output.is_file() and output.stat().st_size:
+        raise UserError(f"output={settings.output} is there already; remove it, or choose another output=FILE")
 
 
 def _lines(path: str | None, terminal: bool) -> Iterator[list[bytes]]:

@@ -47,7 +47,10 @@ def export_onnx(model: Path, output: Path, precision: OnnxPrecision = "float32")
     _refuse_strangers(output)
     graphs = {ENCODE: encode_graph(loaded.model, precision), STEP: step_graph(loaded.model, precision)}
     files = {name: model_of(graph, version("heed")).SerializeToString() for name, graph in graphs.items()}
-    replace_folder(output, partial(_write, loaded=loaded, files=files, precision=precision), FILES)
+    try:
+        replace_folder(output, partial(_write, loaded=loaded, files=files, precision=precision), FILES)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror}); choose another output=DIR") from error
 
 
 def _write(new: Path, loaded: Bundle, files: Mapping[str, bytes], precision: OnnxPrecision) -> None:

@@ -11,8 +11,11 @@ from heed.bundle import Bundle
 from heed.errors import UserError
 from heed.export.packed import Precision, pack_model
 from heed.files import write_whole
+from heed.onnx_model import OnnxModel
 from heed.viz.modules import join_modules
 from heed.viz.page import fill, pack, pack_bytes
+
+MADE_BY = b'<meta name="generator" content="heed">'
 
 LONGEST = 1000  # characters of a sentence: what a beam of 5 takes some seconds for
 
@@ -45,10 +48,27 @@ def write_page(
     """
     if not models:
         raise UserError("no model folder; give at least one, such as runs/tiny/model")
-    page = make_page([bundle.load(folder) for folder in models], precision, examples)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(output, page)
+    loaded = [bundle.load(folder) for folder in models]
+    for folder, one in zip(models, loaded, strict=True):
+        if isinstance(one.model, OnnxModel):
+            raise UserError(f"{folder} is an ONNX model; give the model folder that it was made from")
+    try:
+        if not _may_be_written(output):
+            raise UserError(f"{output} is there, and is no page of heed's; choose another output=FILE")
+        page = make_page(loaded, precision, examples)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(output, page)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written ({error.strerror}); choose another output=FILE") from error
     return len(page.encode())
+
+
+def _may_be_written(output: Path) -> bool:
+    """Whether a file is not there, is empty, or is a page that heed has written."""
+    if not output.is_file() or not output.stat().st_size:
+        return True
+    with output.open("rb") as file:
+        return MADE_BY in file.read(4096)
 
 
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:

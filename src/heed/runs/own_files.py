@@ -101,7 +101,8 @@ def conflicts_on_resuming(folder: Path) -> list[Path]:
     if not os.path.lexists(folder / LAST) or _holds(folder / LAST, _is_checkpoint):
         names += [BEST, PREVIOUS]  # a damaged last one is dealt with where checkpoints are read
     paths = [folder / name for name in names]
-    return [
+    folders = sorted({(folder / name).parent for name in PROOFS} - {folder} | {folder / "tensorboard"})
+    return [path for path in folders if os.path.lexists(path) and not path.is_dir()] + [
         path
         for path, name in zip(paths, names, strict=True)
         if os.path.lexists(path) and not _holds(path, PROOFS[name])

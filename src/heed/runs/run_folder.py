@@ -339,7 +339,7 @@ def _refuse_incomplete(folder: Path, config: Mapping[str, Any], overwrite: Overw
 def _free_name(folder: Path, config: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """A name for a run that differs from the one in `folder`: by what differs, and not taken yet."""
     old, new = _flat(before), _flat(config)
-    changed = {key: value for key, value in new.items() if _effective(key) and value != old.get(key)}
+    changed = {key: value for key, value in new.items() if _effective(key) and _shown(old, key) != _shown(new, key)}
     words = [value for value in changed.values() if isinstance(value, str) and re.fullmatch(r"[\w-]{1,24}", value)]
     pairs = [f"{key.rpartition('.')[2]}-{_plain(value)}" for key, value in changed.items()]
     name = "-".join([str(config.get("run") or folder.name), *(words or pairs or ["2"])[:1]])

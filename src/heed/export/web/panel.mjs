@@ -113,7 +113,7 @@ export class Panel {
     const between = translation.spaced ? " " : "";
     const words = translation.words.map((word, position) => this.drawWord(word, position));
     this.text.replaceChildren(...words.flatMap((word, position) => (position ? [between, word] : [word])));
-    if (!words.length && this.source.words.length) this.text.replaceChildren("(no word)");
+    if (!words.length && this.source.words.join("").trim()) this.text.replaceChildren("(no word)");
     this.redraw();
   }
 
