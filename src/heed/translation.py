@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -200,6 +200,14 @@ class Translation:
                 tgt_lang=tgt_lang or None,
             )
         )
+
+
+class Alternative(NamedTuple):
+    """A word that a model could write at some place, and its probability there."""
+
+    word: str | None
+    """None: the translation could end there."""
+    probability: float
 
 
 SHORTEST_SPELLED = 4

@@ -40,12 +40,13 @@ from heed.maps import (
 )
 from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
 from heed.onnx_model import OnnxModel
-from heed.passes import Forced, Model, device_of, forced, searched
+from heed.passes import Forced, Model, alone, device_of, forced, padded, searched
+from heed.search.alternatives import next_words
 from heed.search.greedy import Hypothesis
 from heed.search.registry import Search
 from heed.search.registry import search as search_named
-from heed.text.subwords import EOS, Subwords
-from heed.translation import Translation
+from heed.text.subwords import BOS, EOS, Subwords
+from heed.translation import Alternative, Translation
 
 log = logging.getLogger(__name__)
 
@@ -466,6 +467,50 @@ class Translator:
             turned = weighed(reverse, tgt, src)
         links = [sorted(one) for one in link_words(maps, threshold, turned, symmetrisation)]
         return links[0] if isinstance(sources, str) and isinstance(targets, str) else links
+
+    def alternatives(self, text: str, prefix: str = "", *, count: int = 8, level: Level = "word") -> list[Alternative]:
+        """The words that the model could write after a beginning, in float32.
+
+        Each word begins with another piece, and goes on with the most probable pieces until a new word begins. Its
+        probability is that of all these pieces after the beginning.
+
+        Args:
+            text: a line.
+            prefix: the beginning, of whole words.
+            count: words at most.
+            level: `piece`: each alternative is one piece, for scripts that are written without spaces.
+
+        Returns:
+            The most probable first; none for a line without words.
+
+        Raises:
+            UserError: a count below 1, a level that does not exist.
+
+        Example:
+            >>> import heed.translator
+            >>> translator = heed.translator.load("runs/tiny/model")
+            >>> found = translator.alternatives("a dog barks", "un", count=3)
+            >>> [one.probability for one in found] == sorted((one.probability for one in found), reverse=True)
+            True
+        """
+        return self.line_alternatives(read_source([text], self.bundle.src)[0], prefix, count=count, level=level)
+
+    def line_alternatives(
+        self, line: Line, prefix: str = "", *, count: int = 8, level: Level = "word"
+    ) -> list[Alternative]:
+        """`alternatives` of a line that is encoded already."""
+        if count < 1:
+            raise UserError(f"count={count}, expected 1 or more")
+        if level not in get_args(Level):
+            raise UserError(f"level={level}: there is no such level; choose {', '.join(get_args(Level))}")
+        if not line.ids:
+            return []
+        tgt, model = self.bundle.tgt, self.bundle.model
+        source, _ = padded([[*line.ids, EOS]], model)
+        opens = torch.tensor([level == "piece" or tgt.opens_word(i) for i in range(len(tgt))], device=source.device)
+        with alone(source.device):
+            words = next_words(model, source, tgt.encode(prefix), opens, BOS, EOS, count)
+        return [Alternative(tgt.spell([word.ids])[0] if word.ids else None, word.probability) for word in words]
 
     def maps(
         self,

@@ -16,6 +16,7 @@ from heed.search.beam import beam
 from heed.search.greedy import Hypothesis, greedy
 from heed.search.sample import draw
 from heed.text.subwords import BOS, EOS, Subwords, train_pair
+from heed.translator import Translator
 from tests.support.page import needs_node, sized_bundle, translate
 
 TINY = Path(__file__).parents[2] / "data" / "tiny"
@@ -185,6 +186,23 @@ def test_the_alternatives_of_a_word_have_the_probabilities_of_the_model(tmp_path
         assert alternative["probability"] == pytest.approx(expected, rel=1e-4)
     shares = [alternative["probability"] for alternative in answer["alternatives"]]
     assert shares == sorted(shares, reverse=True)
+
+
+@needs_node
+@pytest.mark.parametrize("begin", ["", "Sa mère", "Le chat est"])
+def test_the_alternatives_of_a_word_are_those_of_python(begin: str, tmp_path: Path) -> None:
+    """Catches a word that ends elsewhere than in Python, and others among the most probable."""
+    bundle = sized_bundle(*vocabularies())
+    requests: list[dict[str, Any]] = [
+        {"line": line, "settings": {"search": "greedy"}, "begin": bundle.tgt.encode(begin), "ask": True}
+        for line in lines("en", 8)
+    ]
+    translator = Translator(bundle, "float32")
+    for request, answer in zip(requests, translate(bundle, requests, tmp_path), strict=True):
+        expected = translator.alternatives(request["line"], begin)
+        assert [one["word"] or None for one in answer["alternatives"]] == [one.word for one in expected]
+        shares = [one.probability for one in expected]
+        assert [one["probability"] for one in answer["alternatives"]] == pytest.approx(shares, rel=1e-4)
 
 
 @needs_node

@@ -51,6 +51,7 @@ def check(answer: dict[str, Any], one: Translation) -> None:
     assert [tuple(link) for link in answer["alignment"]] == one.alignment
     shape = one.attention.shape
     np.testing.assert_allclose(np.reshape(answer["attention"], shape), one.attention, atol=1e-5)
+    assert [one.source_words[word] for word in answer["unknown"]] == one.unknown_words
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=str)
@@ -81,6 +82,28 @@ def test_pieces_are_rows_if_asked_for(server: Server, translator: Translator) ->
     assert one["words"] == direct.pieces
     assert one["source_words"] == direct.source_pieces
     np.testing.assert_allclose(one["attention"], direct.weights("piece"), atol=1e-5)
+
+
+def test_unknown_words_are_named(server: Server) -> None:
+    """Catches a reader who is not told that the model has not seen a word."""
+    text = "a dog 漢 barks 字"
+    for level, expected in (("word", [2, 4]), ("piece", None)):
+        (one,) = server.post("/translate", text=text, attention=True, level=level).content["translations"]
+        unknown = [position for position, word in enumerate(one["source_words"]) if word == "<unk>"]
+        assert one["unknown"] == (expected or unknown)
+        assert len(one["unknown"]) == 2
+
+
+@pytest.mark.parametrize("asked", [{}, {"prefix": "un chien"}, {"prefix": "un", "count": 3, "level": "piece"}])
+def test_alternatives_are_the_translator_s(server: Server, translator: Translator, asked: dict[str, Any]) -> None:
+    """Catches words after another beginning or for another sentence, and settings that do not arrive."""
+    for text in SOURCES:
+        answer = server.post("/alternatives", text=text, **asked).content
+        direct = translator.alternatives(text, **asked)
+        assert [one["word"] for one in answer["alternatives"]] == [one.word for one in direct]
+        shares = [one["probability"] for one in answer["alternatives"]]
+        assert shares == pytest.approx([one.probability for one in direct], rel=1e-4)
+    assert answer["model"] == "small"
 
 
 @pytest.mark.parametrize("asked", [{}, {"threshold": 0.2}, {"level": "piece"}, {"reverse": "back"}])

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from heed import bundle
 from heed.architecture import Architecture
@@ -13,7 +13,7 @@ from heed.export.packed import Precision, pack_model
 from heed.files import write_whole
 from heed.onnx_model import OnnxModel
 from heed.viz.modules import join_modules
-from heed.viz.page import fill, pack, pack_bytes
+from heed.viz.page import content_policy, fill, pack, pack_bytes
 
 MADE_BY = b'<meta name="generator" content="heed">'
 
@@ -21,6 +21,8 @@ LONGEST = 1000  # characters of a sentence: what a beam of 5 takes some seconds 
 
 KINDS = ("additive", "article", "coverage", "dot", "general", "multi_head", "scaled_dot")
 """The kinds of attention that web/attention.mjs computes."""
+
+TEMPLATE, STYLE = "export/web/page.html", ("card.css", "export/web/page.css")
 
 SCORES = {"bleu": "BLEU", "chrf": "chrF", "aer": "AER", "perplexity": "perplexity"}
 """What about.json knows of the validation split, as the page names it."""
@@ -74,31 +76,84 @@ def _may_be_written(output: Path) -> bool:
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:
     """The page as a text; see `write_page`."""
     blocks = [pack_bytes(_block(each, precision), level=9) for each in bundles]
-    about = pack({"models": _described(bundles, blocks, precision), "examples": list(examples)})
-    languages = [bundles[0].about.get(name) for name in ("src_lang", "tgt_lang")]
-    source, target = (language if isinstance(language, str) else None for language in languages)
+    models = [
+        {"name": name, "figures": _figures(each, f"{len(block) / 1e6:.2f} MB, {precision}")}
+        for name, each, block in zip(_names(bundles), bundles, blocks, strict=True)
+    ]
+    parts = [
+        *(_script("application/octet-stream", f"model-{place}", block) for place, block in enumerate(blocks)),
+        _script("text/plain", "worker", join_modules("export/web/worker.mjs")),
+    ]
 
     def filled(size: str) -> str:
         return fill(
-            "export/web/page.html",
-            ("card.css", "export/web/page.css"),
+            TEMPLATE,
+            STYLE,
             "export/web/page.mjs",
-            source,
-            target,
-            workers=True,
-            title=html.escape(f"Translate {source or '?'} to {target or '?'}, with attention"),
-            size=size,
+            *_languages(bundles[0]),
+            allowed="worker-src blob:",
+            lead=f"The model runs in this page, on your device. The page has {size}, and needs no network.",
             longest=f"{LONGEST}",
             no_examples="" if examples else " hidden",
-            about=about,
-            blocks="\n".join(
-                f'<script type="application/octet-stream" id="model-{place}">{block}</script>'
-                for place, block in enumerate(blocks)
-            ),
-            worker=join_modules("export/web/worker.mjs"),
+            about=pack({"models": models, "examples": list(examples)}),
+            parts="\n".join(parts),
+            **_title(bundles[0]),
         )
 
     return filled(f"{len(filled('').encode()) / 1e6:.1f} MB")
+
+
+class ServedPage(NamedTuple):
+    """A page whose models run on the server that it comes from; and its content security policy."""
+
+    text: str
+    policy: str
+
+
+def make_served_page(bundles: Mapping[str, Bundle], longest: int, others: Mapping[str, str]) -> ServedPage:
+    """The page of a server.
+
+    Args:
+        bundles: The models that translate side by side, by their names on the server.
+        longest: The most characters of a sentence.
+        others: Where pages of other languages are: what to call each, and its address.
+    """
+    models = [{"name": name, "figures": _figures(each)} for name, each in bundles.items()]
+    first = next(iter(bundles.values()))
+    links = [_link("docs", "Interface for programs"), *(_link(address, name) for name, address in others.items())]
+    script, allowed = "export/web/served.mjs", "connect-src 'self'"
+    text = fill(
+        TEMPLATE,
+        STYLE,
+        script,
+        *_languages(first),
+        allowed=allowed,
+        lead=f"The model runs on the server, not in this page. {' · '.join(links)}",
+        longest=f"{longest}",
+        no_examples=" hidden",
+        about=pack({"models": models, "examples": []}),
+        parts="",
+        **_title(first),
+    )
+    return ServedPage(text, f"{content_policy(STYLE, script, allowed)}; frame-ancestors 'none'")
+
+
+def _script(kind: str, name: str, text: str) -> str:
+    return f'<script type="{kind}" id="{name}">{text}</script>'
+
+
+def _link(address: str, text: str) -> str:
+    return f'<a href="{html.escape(address)}">{html.escape(text)}</a>'
+
+
+def _languages(one: Bundle) -> tuple[str | None, str | None]:
+    source, target = (one.about.get(name) for name in ("src_lang", "tgt_lang"))
+    return source if isinstance(source, str) else None, target if isinstance(target, str) else None
+
+
+def _title(one: Bundle) -> dict[str, str]:
+    source, target = _languages(one)
+    return {"title": html.escape(f"Translate {source or '?'} to {target or '?'}, with attention")}
 
 
 def choose_examples(lines: Sequence[str], count: int = 12) -> list[str]:
@@ -126,16 +181,10 @@ def engine_settings(architecture: Architecture) -> dict[str, Any]:
     }
 
 
-def _described(bundles: Sequence[Bundle], blocks: Sequence[str], precision: Precision) -> list[dict[str, Any]]:
-    """Each model's name and figures, as the page shows them; no two have the same name."""
+def _names(bundles: Sequence[Bundle]) -> list[str]:
+    """The name of each model; no two have the same."""
     names = [_name(each) for each in bundles]
-    return [
-        {
-            "name": name if names.count(name) == 1 else f"{name} ({place})",
-            "figures": _figures(each, len(block), precision),
-        }
-        for place, (name, each, block) in enumerate(zip(names, bundles, blocks, strict=True), start=1)
-    ]
+    return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, start=1)]
 
 
 def _name(one: Bundle) -> str:
@@ -143,8 +192,8 @@ def _name(one: Bundle) -> str:
     return f"{one.about.get('run', 'model')}: {kind} attention"
 
 
-def _figures(one: Bundle, size: int, precision: Precision) -> list[tuple[str, str]]:
-    """Size, parameters, scores and where the model was trained."""
+def _figures(one: Bundle, size: str | None = None) -> list[tuple[str, str]]:
+    """Parameters, size in the page, where the model was trained, and its scores."""
     corpus = one.about.get("corpus")
     corpus = corpus if isinstance(corpus, Mapping) else {}
     valid = one.about.get("valid")
@@ -153,7 +202,7 @@ def _figures(one: Bundle, size: int, precision: Precision) -> list[tuple[str, st
     scores = [(title, valid[name]) for name, title in SCORES.items() if isinstance(valid.get(name), int | float)]
     return [
         ("Parameters", f"{parameters:,}"),
-        ("Size", f"{size / 1e6:.2f} MB, {precision}"),
+        *([("Size", size)] if size else []),
         ("Trained on", str(corpus.get("name", "unknown"))),
         *([("Updates", f"{valid['step']:,}")] if isinstance(valid.get("step"), int) else []),
         *((f"Validation {title}", f"{value:.3g}") for title, value in scores),

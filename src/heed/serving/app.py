@@ -78,8 +78,9 @@ def create_app(
     )
     _add_errors(app)
     _add_work(app, models, queue, limits, meters)
-    _add_state(app, models, queue, meters)
-    paths = ["/", "/docs", "/openapi.json", "/translate", "/align", "/score", "/model", "/health", "/metrics"]
+    _add_state(app, models, queue, limits, meters)
+    pages_and_state = ["/", "/docs", "/openapi.json", "/model", "/health", "/metrics"]
+    paths = [*pages_and_state, "/translate", "/alternatives", "/align", "/score"]
     app.add_middleware(Guard, limits=limits, meters=meters, paths=paths)
     if origins:
         app.add_middleware(
@@ -98,6 +99,11 @@ def _add_work(app: FastAPI, models: Models, queue: Queue, limits: Limits, meters
     async def translate(request: Request, body: bodies.Translate) -> Response:
         """Translate one sentence, or several, as `Translator.translate` does."""
         return await answer(request, models.translate(body))
+
+    @app.post("/alternatives", responses=FAILURES, response_model=bodies.Alternatives)
+    async def alternatives(request: Request, body: bodies.NextWords) -> Response:
+        """The words that could come next in a translation, as `Translator.alternatives` finds them."""
+        return await answer(request, models.alternatives(body))
 
     @app.post("/align", responses=FAILURES, response_model=bodies.Alignments)
     async def align(request: Request, body: bodies.Align) -> Response:
@@ -134,9 +140,10 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _add_state(app: FastAPI, models: Models, queue: Queue, meters: Meters) -> None:
+def _add_state(app: FastAPI, models: Models, queue: Queue, limits: Limits, meters: Meters) -> None:
     """The paths that say how the server does, and the pages."""
     about = written(models.about())
+    by_languages = pages.translating_pages(models.translators, limits.characters)
 
     @app.get("/model", response_model=bodies.Models)
     async def model() -> Response:
@@ -156,8 +163,9 @@ def _add_state(app: FastAPI, models: Models, queue: Queue, meters: Meters) -> No
         return Response(meters.text(), headers={"content-type": CONTENT_TYPE})
 
     @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return pages.form_page()
+    async def page(languages: str | None = None) -> Response:
+        found = by_languages.get(next(iter(by_languages)) if languages is None else languages)
+        return found or failure(404, f"no model of these languages; expected one of {', '.join(by_languages)}")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

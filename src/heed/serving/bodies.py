@@ -69,8 +69,18 @@ class Score(Asked):
     model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
 
 
+class NextWords(Asked):
+    """A translation that goes on."""
+
+    text: Annotated[Text, Field(description="one sentence", examples=["a dog barks"])]
+    prefix: Annotated[Text, Field(description="how its translation begins, in whole words", examples=["un"])] = ""
+    model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
+    count: Annotated[Count, Field(description="words at most")] = 8
+    level: Annotated[Level, Field(description="piece: each alternative is one piece of a word")] = "word"
+
+
 class Candidate(BaseModel):
-    """A translation; the last four are null unless the attention was asked for."""
+    """A translation; the last five are null unless the attention was asked for."""
 
     text: str
     score: Annotated[float, Field(description="what ranks it: log-probability in nats, by beam divided for length")]
@@ -79,6 +89,9 @@ class Candidate(BaseModel):
     words: list[str] | None
     attention: Annotated[list[list[float]] | None, Field(description="a row for each word, a column for each source's")]
     alignment: Annotated[list[tuple[int, int]] | None, Field(description="source word, word; counted from 0")]
+    unknown: Annotated[
+        list[int] | None, Field(description="source words of which the vocabulary lacks a part; counted from 0")
+    ]
 
 
 class Translated(Candidate):
@@ -115,6 +128,20 @@ class Scores(BaseModel):
 
     model: str
     scores: Annotated[list[float], Field(description="log-probability of each target in nats")]
+
+
+class Alternative(BaseModel):
+    """A word, and the probability of all its pieces after the beginning."""
+
+    word: Annotated[str | None, Field(description="null: the translation could end here")]
+    probability: float
+
+
+class Alternatives(BaseModel):
+    """Answer of /alternatives, the most probable first; none for a sentence without words."""
+
+    model: str
+    alternatives: list[Alternative]
 
 
 class Model(BaseModel):

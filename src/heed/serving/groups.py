@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from heed.maps import Level, Line, Symmetrisation, link_words
+from heed.text.subwords import UNK
 from heed.translation import Translation
 from heed.translator import Translator
 
@@ -47,13 +48,14 @@ class Sentences:
     def _candidate(self, one: Translation) -> dict[str, Any]:
         plain = {"text": one.text, "score": one.score, "finished": one.finished}
         if not self.attention:
-            return plain | dict.fromkeys(("source_words", "words", "attention", "alignment"))
+            return plain | dict.fromkeys(("source_words", "words", "attention", "alignment", "unknown"))
         own = one.map(self.level)
         return plain | {
             "source_words": list(own.src),
             "words": list(own.tgt),
             "attention": _rounded(one.weights(self.level)),
             "alignment": sorted(own.links(), key=lambda link: (link[1], link[0])),
+            "unknown": sorted(one.src.unknown) if self.level == "word" else _positions(one.src.ids, UNK),
         }
 
 
@@ -77,6 +79,33 @@ class Searching:
         )
         parts = _dealt(results, [len(item.lines) for item in items])
         return [item.answer(self.model, part) for item, part in zip(items, parts, strict=True)]
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A request for the words that could follow a beginning."""
+
+    line: Line
+    prefix: str
+    count: int
+    level: Level
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """Words that one model could write next."""
+
+    model: str
+    translator: Translator
+
+    def run(self, items: Sequence[Beginning], check: Check) -> list[bytes]:
+        """Find them one item after the other."""
+        answers = []
+        for item in items:
+            check()
+            found = self.translator.line_alternatives(item.line, item.prefix, count=item.count, level=item.level)
+            answers.append(written({"model": self.model, "alternatives": [one._asdict() for one in found]}))
+        return answers
 
 
 @dataclass(frozen=True)
@@ -166,6 +195,10 @@ def _dealt(results: Sequence[Translation], counts: Sequence[int]) -> list[Sequen
         parts.append(results[start : start + count])
         start += count
     return parts
+
+
+def _positions(ids: Sequence[int], wanted: int) -> list[int]:
+    return [position for position, piece in enumerate(ids) if piece == wanted]
 
 
 def _rounded(weights: Float32[np.ndarray, "rows columns"]) -> list[list[float]]:

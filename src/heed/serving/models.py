@@ -9,9 +9,10 @@ from typing import Any
 from heed.data.encoded import LONGEST
 from heed.errors import UserError
 from heed.maps import Line, has_spaces, read_lines
+from heed.search.alternatives import LONGEST_WORD
 from heed.search.registry import search
-from heed.serving.bodies import Align, Score, Translate
-from heed.serving.groups import Forcing, Group, Links, Pairs, Scores, Searching, Sentences
+from heed.serving.bodies import Align, NextWords, Score, Translate
+from heed.serving.groups import Beginning, Choosing, Forcing, Group, Links, Pairs, Scores, Searching, Sentences
 from heed.serving.limits import Limits
 from heed.serving.queue import Asked
 from heed.settings import nearest
@@ -40,7 +41,7 @@ class Models:
     def __init__(self, translators: Mapping[str, Translator], limits: Limits) -> None:
         if not translators:
             raise UserError("no model to serve; give model=DIR, or model={NAME: DIR, NAME: DIR}")
-        self._translators, self._limits = dict(translators), limits
+        self.translators, self._limits = dict(translators), limits
 
     def translate(self, body: Translate) -> Asked:
         """What to run for a request.
@@ -62,6 +63,17 @@ class Models:
         )
         item = Sentences(lines, prefixes, body.attention, body.level)
         return self._asked(group, item, len(lines), weights, body.attention)
+
+    def alternatives(self, body: NextWords) -> Asked:
+        """As `translate`."""
+        name, translator = self._named(body.model)
+        ((text,), (prefix,)) = self._texts("text", body.text), self._texts("prefix", body.prefix)
+        (line,) = _encoded("text", [text], translator.bundle.src)
+        if body.count > self._limits.beam_size:
+            raise UserError(f"count={_short(body.count)}: expected at most {self._limits.beam_size}")
+        weights = (len(line.ids) + 1) * (len(prefix) + body.count * LONGEST_WORD)
+        item = Beginning(line, prefix, body.count, body.level)
+        return self._asked(Choosing(name, translator), item, 1, weights, attention=False)
 
     def align(self, body: Align) -> Asked:
         """As `translate`."""
@@ -99,15 +111,15 @@ class Models:
     def about(self) -> dict[str, Any]:
         """The answer of GET /model. No path of this machine is in it."""
         limits = {name: value for name, value in vars(self._limits).items() if name != "waiting"}
-        each = [_about(name, translator) for name, translator in self._translators.items()]
+        each = [_about(name, translator) for name, translator in self.translators.items()]
         return {"heed": version("heed"), "models": each, "limits": limits}
 
     def _named(self, name: str | None) -> tuple[str, Translator]:
-        chosen = next(iter(self._translators)) if name is None else name
-        if chosen not in self._translators:
-            near = nearest(chosen, self._translators)
-            raise UnknownModel(f"model={chosen}: expected one of {', '.join(self._translators)}{near}")
-        return chosen, self._translators[chosen]
+        chosen = next(iter(self.translators)) if name is None else name
+        if chosen not in self.translators:
+            near = nearest(chosen, self.translators)
+            raise UnknownModel(f"model={chosen}: expected one of {', '.join(self.translators)}{near}")
+        return chosen, self.translators[chosen]
 
     def _texts(self, key: str, given: str | Sequence[str]) -> list[str]:
         """The sentences of a request, as many and as long as is allowed."""

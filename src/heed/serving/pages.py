@@ -1,18 +1,45 @@
-"""The pages for people: a form to translate with, and the interface in words. Nothing in them comes from elsewhere."""
+"""The pages for people: one to translate with, and the interface in words. Nothing in them comes from elsewhere."""
 
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
 
+from heed.bundle import Bundle
+from heed.export.page import ServedPage, make_served_page
+from heed.translator import Translator
 
-def form_page() -> HTMLResponse:
-    """The page at /."""
-    return _page("translate", _file("form.html"), _file("form.js"))
+
+def translating_pages(translators: Mapping[str, Translator], longest: int) -> dict[str, HTMLResponse]:
+    """The page at / for each pair of languages, as "en-fr"; models of the same pair translate side by side.
+
+    Args:
+        translators: by the names of their models, at least one; the first one's languages come first.
+        longest: the most characters of a sentence.
+    """
+    by_languages: dict[str, dict[str, Bundle]] = {}
+    for name, translator in translators.items():
+        languages = f"{translator.src_lang or '?'}-{translator.tgt_lang or '?'}"
+        by_languages.setdefault(languages, {})[name] = translator.bundle
+    addresses = {f"Translate {languages}": f"?languages={quote(languages)}" for languages in by_languages}
+    return {
+        languages: _response(
+            make_served_page(
+                bundles, longest, {text: to for text, to in addresses.items() if text != f"Translate {languages}"}
+            )
+        )
+        for languages, bundles in by_languages.items()
+    }
+
+
+def _response(page: ServedPage) -> HTMLResponse:
+    return HTMLResponse(page.text, headers={"content-security-policy": page.policy})
 
 
 def docs_page(document: dict[str, Any]) -> HTMLResponse:
@@ -63,26 +90,14 @@ def _type(value: dict[str, Any]) -> str:
     return str(value.get("type", "object")) + inner
 
 
-def _page(title: str, body: str, script: str = "") -> HTMLResponse:
-    style = _file("page.css")
+def _page(title: str, body: str) -> HTMLResponse:
+    style = files("heed.serving").joinpath("page.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     head = "<meta charset=utf-8><meta name=viewport content='width=device-width'><link rel=icon href='data:,'>"
     head += f"<title>heed: {title}</title>"
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
     html = f"<!doctype html><html lang=en>{head}<style>{style}</style><main>{body}</main>"
-    html += f"<script>{script}</script>" if script else ""
-    policy = [
-        "default-src 'none'",
-        f"style-src {_digest(style)}",
-        f"script-src {_digest(script) if script else chr(39) + 'none' + chr(39)}",
-        "img-src data:",
-        "connect-src 'self'" if script else "connect-src 'none'",
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ]
-    return HTMLResponse(html, headers={"content-security-policy": "; ".join(policy)})
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _file(name: str) -> str:
-    return files("heed.serving").joinpath(name).read_text(encoding="utf-8")
+    return HTMLResponse(html, headers={"content-security-policy": policy})

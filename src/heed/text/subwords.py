@@ -261,6 +261,10 @@ class Subwords:
         piece_id: int = self._processor.piece_to_id(SPACE + word)
         return piece_id
 
+    def opens_word(self, i: int) -> bool:
+        """Whether piece `i` begins a word."""
+        return self._opens[i]
+
     def is_special(self, i: int) -> bool:
         """Whether piece `i` stands for no text of its own: a mark, `<unk>`, or a byte."""
         return self._processor.is_control(i) or self._processor.is_unknown(i) or self._processor.is_byte(i)

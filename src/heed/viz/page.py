@@ -18,7 +18,7 @@ def fill(
     script: str,
     src_lang: str | None,
     tgt_lang: str | None,
-    workers: bool = False,
+    allowed: str = "",
     **holes: str,
 ) -> str:
     """A page from its template, with a content security policy that lets this style and this script run alone.
@@ -29,21 +29,31 @@ def fill(
         script: The name of the page's first module.
         src_lang: A language's code, for the `lang` of the texts.
         tgt_lang: The same for what was written.
-        workers: Whether the page may start a worker from a text of its own.
+        allowed: What else the policy lets the page do.
         holes: What the template's other names stand for; HTML, so the caller has escaped it.
     """
-    sheet, module = "\n".join(map(read_part, style)), join_modules(script)
     return Template(read_part(name)).substitute(
-        policy="default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src '{_fingerprint(sheet)}'; script-src '{_fingerprint(module)}'"
-        + ("; worker-src blob:" if workers else ""),
-        style=sheet,
-        script=module,
+        policy=content_policy(style, script, allowed),
+        style=_sheet(style),
+        script=join_modules(script),
         card=read_part("card.html").rstrip(),
         source_lang=html.escape(language_tag(src_lang) or ""),
         target_lang=html.escape(language_tag(tgt_lang) or ""),
         **holes,
     )
+
+
+def content_policy(style: Sequence[str], script: str, allowed: str = "") -> str:
+    """What a page's content security policy says; arguments as for `fill`."""
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_fingerprint(_sheet(style))}'; script-src '{_fingerprint(join_modules(script))}'"
+        + (f"; {allowed}" if allowed else "")
+    )
+
+
+def _sheet(style: Sequence[str]) -> str:
+    return "\n".join(map(read_part, style))
 
 
 def pack(plain: object) -> str:

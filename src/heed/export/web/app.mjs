@@ -7,7 +7,8 @@ import { Panel } from "./panel.mjs";
 /** @typedef {{ models: import("./panel.mjs").About[], examples: string[] }} About */
 
 /**
- * What runs the models: it gets the requests of worker.mjs, and answers with messages as the worker does.
+ * What runs the models, a worker or a server: it gets the requests of worker.mjs, and answers with messages as the
+ * worker does.
  * @typedef {{ postMessage: (request: object) => void } & EventTarget} Runner
  */
 
@@ -110,12 +111,13 @@ export class App {
     this.panels.forEach((_, model) => this.translate(model, []));
   }
 
-  /** @param {number} model @param {number[]} begin */
+  /** @param {number} model @param {import("./panel.mjs").Part[]} begin */
   translate(model, begin) {
     this.panels[model].begin = begin;
     this.busy.add(model);
     byId("stop").hidden = false;
-    this.send("translate", model, { begin, settings: this.settings() });
+    const spaced = this.panels[model].shown?.spaced ?? true;
+    this.send("translate", model, { begin, spaced, settings: this.settings() });
   }
 
   /** @param {string} kind @param {number} model @param {object} more */

@@ -5,17 +5,21 @@ import { AttentionMap } from "../../viz/web/attention_map.mjs";
 import { element } from "../../viz/web/dom.mjs";
 import { figure } from "../../viz/web/sentences.mjs";
 
-/** @typedef {import("./engine.mjs").Translation} Translation */
-/** @typedef {import("./engine.mjs").Source} Source */
-/** @typedef {import("./alternatives.mjs").Alternative} Alternative */
+/** What a translation consists of: pieces by their ids, or words, if a server translates. @typedef {number | string} Part */
+
+/** @typedef {Omit<import("./engine.mjs").Translation, "ids"> & { ids: Part[] }} Translation */
+/** @typedef {Omit<import("./alternatives.mjs").Alternative, "ids"> & { ids: Part[] }} Alternative */
+
+/** `pieces` are not known if a server translates. */
+/** @typedef {{ words: string[], unknown: number[], pieces?: string[], cut: boolean }} Source */
 
 /** @typedef {{ name: string, figures: [string, string][] }} About what is known of a model */
 
 /**
  * What the panel asks of the page.
  * @typedef {{
- *   translate: (begin: number[]) => void,
- *   alternatives: (begin: number[], spaced: boolean) => void,
+ *   translate: (begin: Part[]) => void,
+ *   alternatives: (begin: Part[], spaced: boolean) => void,
  *   shape: () => string,
  * }} Requests
  */
@@ -31,10 +35,10 @@ export class Panel {
     this.languages = languages;
     this.requests = requests;
     /** @type {Source} */
-    this.source = { words: [], unknown: [], pieces: [], cut: false };
+    this.source = { words: [], unknown: [], cut: false };
     /** @type {Translation | undefined} */
     this.shown = undefined;
-    /** The pieces that the reader has chosen. @type {number[]} */
+    /** The beginning that the reader has chosen. @type {Part[]} */
     this.begin = [];
     /** The word whose alternatives are asked for or shown. @type {number | undefined} */
     this.open = undefined;
@@ -148,7 +152,7 @@ export class Panel {
     this.requests.alternatives(this.before(position), this.shown.spaced);
   }
 
-  /** @param {number} position @returns {number[]} the pieces before a word */
+  /** @param {number} position @returns {Part[]} what stands before a word */
   before(position) {
     const { ids, index } = /** @type {Translation} */ (this.shown);
     return ids.slice(0, index.indexOf(position));
@@ -196,6 +200,6 @@ function shareText(probability) {
 /** @param {Source} source @param {Translation} best @param {number} milliseconds */
 function timeText(source, best, milliseconds) {
   const cut = source.cut ? " The end of the text was not read: it is too long." : "";
-  return `${source.words.length} words (${source.pieces.length} pieces) to ${best.words.length} `
-    + `(${best.ids.length}) in ${Math.round(milliseconds)} ms.${cut}`;
+  const [read, written] = source.pieces ? [` (${source.pieces.length} pieces)`, ` (${best.ids.length})`] : ["", ""];
+  return `${source.words.length} words${read} to ${best.words.length}${written} in ${Math.round(milliseconds)} ms.${cut}`;
 }
