@@ -235,6 +235,16 @@ def test_hostile_and_long_texts_are_texts(browser: WebDriver, page: Path) -> Non
         until(browser, lambda: one(browser, ".translation").text == "")
 
 
+def test_a_text_that_is_too_long_is_cut_and_the_page_says_so(browser: WebDriver, page: Path) -> None:
+    """Catches a translation of a part that looks like that of the whole."""
+    visit(browser, page, f"#{'cat%20' * 500}")
+    assert len(one(browser, "#text").get_attribute("value") or "") == 1000
+    assert "1000 characters" in one(browser, "#full").text
+    Select(one(browser, "#search")).select_by_value("greedy")
+    enter(browser, EXAMPLES[0])
+    assert not one(browser, "#full").is_displayed()
+
+
 def test_a_long_search_can_be_stopped_and_the_page_stays_responsive(browser: WebDriver, endless: Path) -> None:
     """Catches a search that the page waits for, and one that cannot be stopped."""
     visit(browser, endless, "#cat")
@@ -251,6 +261,17 @@ def test_a_long_search_can_be_stopped_and_the_page_stays_responsive(browser: Web
     one(browser, "#stop").click()
     assert not all_of(browser, ".panel.writing")
     assert enter(browser, "A cat.") != [""]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_wide_matrix_scrolls_by_itself(browser: WebDriver, page: Path, width: int) -> None:
+    """Catches texts for screen readers that reach out of the map, so that the whole page scrolls sideways."""
+    show_as(browser, width, 844)
+    visit(browser, page, f"#{'cat%20' * 100}")
+    one(browser, "input[value=matrix]").find_element(By.XPATH, "..").click()
+    until(browser, lambda: all_of(browser, ".map td"))
+    assert browser.execute_script("const map = document.querySelector('.map > div'); return map.scrollWidth") > width
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
 
 
 @pytest.mark.parametrize("dark", [False, True])

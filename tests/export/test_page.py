@@ -131,6 +131,14 @@ def test_no_model_and_what_is_no_model_are_refused_in_one_line(tmp_path: Path) -
     assert not (tmp_path / "page.html").exists()
 
 
+def test_models_of_different_languages_are_refused(tmp_path: Path, folder: Path) -> None:
+    """Catches a German translation under the title of a French one, read out as French."""
+    other = model_folder.write(tmp_path / "other", {"src_lang": "en", "tgt_lang": "de"})
+    with pytest.raises(UserError, match=r"model en to fr, .*other en to de; export each pair by itself"):
+        write_page([folder, other], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
 def test_only_a_page_is_written_over(tmp_path: Path, folder: Path) -> None:
     """Catches weights, or somebody's text, that a page replaces, and a traceback for a place that takes none."""
     page, text = tmp_path / "page.html", tmp_path / "text"

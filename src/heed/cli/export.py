@@ -57,7 +57,8 @@ def _examples(model: Path, split: str) -> list[str]:
     try:
         return choose_examples(own_corpus(about, model).read(split).src)
     except UserError as error:
-        log.warning("no example sentences: %s", error)
+        reason = str(error).partition("; say")[0]  # which text to read cannot be said to this command
+        log.warning("the page has no example sentences: %s", reason)
         return []
 
 

@@ -37,7 +37,7 @@ def write_page(
     its own script and the worker that this starts.
 
     Args:
-        models: Model folders, at least one. They should translate between the same languages.
+        models: Model folders, at least one, of the same languages.
         output: The file to write.
         precision: How the matrices are stored: `int8`, a byte a number and a scale a row, or `float32`.
         examples: Sentences to choose from, such as some of the test split; the first is translated at once.
@@ -46,7 +46,8 @@ def write_page(
         The size of the file in bytes.
 
     Raises:
-        UserError: No model, a folder that is no model folder, or a kind of attention that the page cannot compute.
+        UserError: No model, a folder that is no model folder, models of different languages, a kind of attention that
+            the page cannot compute, or a file that is no page.
     """
     if not models:
         raise UserError("no model folder; give at least one, such as runs/tiny/model")
@@ -54,6 +55,7 @@ def write_page(
     for folder, one in zip(models, loaded, strict=True):
         if isinstance(one.model, OnnxModel):
             raise UserError(f"{folder} is an ONNX model; give the model folder that it was made from")
+    _check_languages(models, loaded)
     try:
         if not _may_be_written(output):
             raise UserError(f"{output} is there, and is no page of heed's; choose another output=FILE")
@@ -63,6 +65,14 @@ def write_page(
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); choose another output=FILE") from error
     return len(page.encode())
+
+
+def _check_languages(models: Sequence[Path], loaded: Sequence[Bundle]) -> None:
+    languages = [_languages(one) for one in loaded]
+    if len(set(languages)) > 1:
+        pairs = zip(models, languages, strict=True)
+        each = ", ".join(f"{folder} {source or '?'} to {target or '?'}" for folder, (source, target) in pairs)
+        raise UserError(f"one page translates one pair of languages, but {each}; export each pair by itself")
 
 
 def _may_be_written(output: Path) -> bool:
@@ -92,7 +102,7 @@ def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples
             "export/web/page.mjs",
             *_languages(bundles[0]),
             allowed="worker-src blob:",
-            lead=f"The model runs in this page, on your device. The page has {size}, and needs no network.",
+            lead=f"The model runs in this page, on your device. The page is {size} and needs no network.",
             longest=f"{LONGEST}",
             no_examples="" if examples else " hidden",
             about=pack({"models": models, "examples": list(examples)}),

@@ -107,6 +107,7 @@ export class App {
   translateAll() {
     clearTimeout(this.timer);
     byId("error").hidden = true;
+    byId("full").hidden = input("text").value.length < input("text").maxLength;
     this.writeAddress();
     this.panels.forEach((_, model) => this.translate(model, []));
   }
