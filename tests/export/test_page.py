@@ -19,6 +19,7 @@ from heed.errors import UserError
 from heed.export.page import choose_examples, engine_settings, make_page, write_page
 from heed.viz.modules import join_modules
 from tests.support import model_folder
+from tests.support.commands import forked
 from tests.support.page import needs_node
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> & ${x} \u2028"
@@ -137,6 +138,15 @@ def test_models_of_different_languages_are_refused(tmp_path: Path, folder: Path)
     with pytest.raises(UserError, match=r"model en to fr, .*other en to de; export each pair by itself"):
         write_page([folder, other], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_page_without_example_sentences_says_why(tmp_path: Path, folder: Path) -> None:
+    """Catches an export that fails for want of a corpus, and advice that this command cannot take."""
+    made = forked(tmp_path, "export", "page", f"model={folder}", f"output={tmp_path}/page.html")
+    assert made.code == 0
+    assert "no example sentences: the model folder names no corpus that can be read" in made.err
+    assert "--help" not in made.err
+    assert re.fullmatch(r"written to .*page\.html: [\d.]+ MB; open it in a browser\n", made.out)
 
 
 def test_only_a_page_is_written_over(tmp_path: Path, folder: Path) -> None:
