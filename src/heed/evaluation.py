@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from heed.data import marks
 from heed.data.corpus import Corpus, Pairs
 from heed.data.lines import existing, read_lines
-from heed.data.marks import mark_note, subword_mark
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus
 from heed.errors import UserError
@@ -297,8 +297,7 @@ def _further(paths: Sequence[str | Path], references: Sequence[str]) -> list[lis
 def _of_text(split: str, pairs: Pairs) -> Iterator[str]:
     """Notes on text that is no plain text."""
     for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
-        if mark := subword_mark(lines):
-            yield mark_note(f"{split}: the {side}", mark)
+        yield from marks.notes(f"{split}: the {side}", lines)
 
 
 def _of_gold(gold: Sequence[Gold] | None, sources: Sequence[Line], targets: Sequence[Line], name: str) -> list[str]:
