@@ -15,9 +15,9 @@ from typing import Any, Literal, NamedTuple
 
 from heed.data import marks
 from heed.data.corpus import Corpus, Pairs
-from heed.data.lines import existing, read_lines
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus
+from heed.data.text_files import further_references
 from heed.errors import UserError
 from heed.faithfulness import UNMOVED, Faithfulness, measure, unmoved
 from heed.files import write_whole
@@ -214,7 +214,8 @@ def evaluate(
     if split not in text.splits:
         raise UserError(f"corpus {text.name} has no {split} split; give split={' or '.join(text.splits)}")
     pairs = text.read(split)
-    further = _further(references, pairs.tgt)
+    named_files = [str(Path(path).expanduser()) for path in references]
+    further = [*pairs.further, *further_references(named_files, pairs.tgt)]
     others = _others(versus, split, None if corpus is None else text.name, pairs.tgt) if versus else None
     sources, targets = _lines(translator, pairs)
     gold = _gold(pairs, sources, targets, f"gold alignment of {text.name}, {split}")
@@ -280,18 +281,6 @@ def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str
     if isinstance(corpus, Corpus):
         return corpus
     return read_corpus({"reader": corpus} if isinstance(corpus, str) else corpus)
-
-
-def _further(paths: Sequence[str | Path], references: Sequence[str]) -> list[list[str | None]]:
-    """The lines of each file, None for an empty one; a file of the corpus's own references is left out."""
-    each = [read_lines(existing(str(Path(path).expanduser()))) for path in paths]
-    for path, lines in zip(paths, each, strict=True):
-        if len(lines) != len(references):
-            raise UserError(
-                f"references: {path} has {len(lines)} lines, and the split has {len(references)}; expected a line for "
-                "each"
-            )
-    return [[line if line.strip() else None for line in lines] for lines in each if lines != list(references)]
 
 
 def _of_text(split: str, pairs: Pairs) -> Iterator[str]:

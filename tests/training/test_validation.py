@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from heed.errors import UserError
 from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
-from heed.metrics.scores import metric
+from heed.metrics.scores import metric, text_scores
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
@@ -227,3 +228,16 @@ def test_translations_that_are_all_empty_are_said(model: Seq2Seq, caplog: pytest
                 parameter[EOS] = 100.0
     validated(model, 8).scores()
     assert "every translation of the validation split is empty" in caplog.text
+
+
+def test_every_reference_of_a_sentence_counts(model: Seq2Seq) -> None:
+    """Catches a best model that is chosen by the first reference alone, and references of other sentences."""
+    texts = [DIGITS.decode(one.hypothesis) for one in sorted(validated(model, 8).sentences)]
+    further: list[str | None] = [text if number % 2 else None for number, text in enumerate(texts)]
+    pairs = replace(PAIRS, further=(further,))
+    expected = text_scores(hypotheses=texts, references=PAIRS.tgt, further=[further], names=["bleu", "chrf"])
+
+    scores = validated(model, 8, pairs).scores()
+
+    assert [scores["bleu"], scores["chrf"]] == [expected["bleu"].value, expected["chrf"].value]
+    assert scores["chrf"] > validated(model, 8).scores()["chrf"] + 10

@@ -97,8 +97,9 @@ def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
 
 
 def fingerprint(splits: Mapping[str, Pairs]) -> str:
-    """A short name for this text: another one for any other text, gold alignments included."""
-    return key(_text_parts(splits, gold=True))
+    """A short name for this text: another one for any other text, gold alignments and references included."""
+    further = [json.dumps(pairs.further) for pairs in splits.values() if pairs.further]
+    return key([*_text_parts(splits, gold=True), *further])
 
 
 def _lines(pairs: Pairs, recipe: Recipe) -> Iterator[list[EncodedLine]]:

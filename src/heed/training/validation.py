@@ -140,11 +140,17 @@ class Validation:
 
     def _text_scores(self) -> dict[str, float]:
         hypotheses = [self.tgt.decode(sentence.hypothesis) for sentence in self.sentences]
-        references = [self.pairs.tgt[sentence.number] for sentence in self.sentences]
+        numbers = [sentence.number for sentence in self.sentences]
+        references = [self.pairs.tgt[number] for number in numbers]
+        further = [[lines[number] for number in numbers] for lines in self.pairs.further]
         if not any(text.strip() for text in hypotheses) and process_rank() == 0:
             log.warning("every translation of the validation split is empty: the model ends each of them at once")
         scores = text_scores(
-            hypotheses=hypotheses, references=references, tgt_lang=self.tgt_lang, names=self.score_names
+            hypotheses=hypotheses,
+            references=references,
+            tgt_lang=self.tgt_lang,
+            names=self.score_names,
+            further=further,
         )
         return {name: scored.value for name, scored in scores.items() if scored.value is not None}
 
