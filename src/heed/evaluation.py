@@ -260,6 +260,7 @@ def evaluate(
             *unknown_note("source", sources),
             *unknown_note("target", targets),
             *says_nothing(scores, pairs.tgt, text.tgt_lang),
+            *_of_ends(translations),
             *_of_gold(gold, sources, targets, f"gold alignment of {text.name}, {split}"),
         ],
     )
@@ -287,6 +288,15 @@ def _of_text(split: str, pairs: Pairs) -> Iterator[str]:
     """Notes on text that is no plain text."""
     for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
         yield from marks.notes(f"{split}: the {side}", lines)
+
+
+def _of_ends(translations: Sequence[Translation]) -> Iterator[str]:
+    """A note on translations that the model did not end: they may have been right, or go round in circles."""
+    if cut := sum(not one.finished for one in translations if one.src.ids):
+        yield (
+            f"{cut:,} of {len(translations):,} translations reached their longest length without an end; if they are "
+            "right as far as they go, give a larger search.max_len"
+        )
 
 
 def _of_gold(gold: Sequence[Gold] | None, sources: Sequence[Line], targets: Sequence[Line], name: str) -> list[str]:

@@ -102,7 +102,8 @@ def divide(pairs: Sequence[tuple[str, str]], sizes: dict[str, int], split: str) 
         for words, pair in zip(english, pairs, strict=True):
             if of.get(words) == split:
                 first.setdefault(words, pair)
-        return list(first.values()), f"{split}: {len(first):,} English sentences, each with the first of its translations"
+        note = f"{split}: {len(first):,} English sentences, each with the first of its translations"
+        return list(first.values()), note
     taken = {words for other, words in zip(english, french, strict=True) if other in of}
     kept = [
         pair for pair, own, other in zip(pairs, english, french, strict=True) if own not in of and other not in taken

@@ -44,7 +44,8 @@ def write_page(
         The size of the file in bytes.
 
     Raises:
-        UserError: No model, a folder that is no model folder, or a kind of attention that the page cannot compute.
+        UserError: No model, a folder that is no model folder, a kind of attention that the page cannot compute, or a
+            vocabulary that keeps addresses.
     """
     if not models:
         raise UserError("no model folder; give at least one, such as runs/tiny/model")
@@ -52,6 +53,8 @@ def write_page(
     for folder, one in zip(models, loaded, strict=True):
         if isinstance(one.model, OnnxModel):
             raise UserError(f"{folder} is an ONNX model; give the model folder that it was made from")
+        if one.src.kept or one.tgt.kept:
+            raise UserError(f"{folder} was trained with subwords.keep, and the page's engine cannot copy addresses")
     try:
         if not _may_be_written(output):
             raise UserError(f"{output} is there, and is no page of heed's; choose another output=FILE")
