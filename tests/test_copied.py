@@ -1,12 +1,13 @@
 """Unknown words of a translation become the source words that the model attended to."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from heed.copied import with_source_words
+from heed.copied import with_addresses, with_source_words
 from heed.maps import Line, read_lines, written_line
 from heed.search.greedy import Hypothesis
 from heed.search.registry import register
@@ -101,3 +102,55 @@ def test_the_translator_does_it_when_asked(tmp_path: Path) -> None:
     assert [one.text for one in replaced] == ["猫", ""]
     assert replaced[0].words == ["猫"]
     assert replaced[0].shown().tgt == ["猫⁇"]
+
+
+LINES = ["see https://a.org/x now", "write to me@a.org now", "a b."]
+KEEPING = Subwords.train(LINES * 3, "char", 60, normalization="identity", keep=["url", "email"])
+
+
+def addressed(source: str, target: str, weights: list[list[float]], given: Sequence[str] = ()) -> Line:
+    """What is put in for the symbols of a target whose pieces attend to the source's so."""
+    [src], ids = read_lines([source], KEEPING), KEEPING.encode(target)
+    rows = torch.full((len(ids) + 1, len(src.ids) + 1), 0.01)
+    symbols, typed = ([i for i, piece in enumerate(line) if piece in KEEPING.kept] for line in (ids, src.ids))
+    for row, own in zip(symbols, weights, strict=True):
+        for column, weight in zip(typed, own, strict=True):
+            rows[row, column] = weight
+    return with_addresses(written_line(ids, KEEPING, spaced=True), rows, src, (KEEPING, KEEPING), given)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "weights", "expected"),
+    [
+        ("see https://never.seen/é_(1)?a=b", "a ｟url｠.", [[0.2]], "a https://never.seen/é_(1)?a=b."),
+        ("http://one.a http://two.b", "｟url｠ a ｟url｠", [[0.2, 0.5], [0.4, 0.3]], "http://two.b a http://one.a"),
+        ("http://one.a http://two.b", "｟url｠ a ｟url｠", [[0.2, 0.5], [0.3, 0.9]], "http://one.a a http://two.b"),
+        ("http://one.a", "｟url｠ a ｟url｠", [[0.2], [0.1]], "http://one.a a http://one.a"),
+        ("x@y.org http://one.a", "｟url｠ ｟email｠", [[0.9, 0.1], [0.1, 0.9]], "http://one.a x@y.org"),
+        ("a b", "a ｟url｠", [[]], "a ｟url｠"),
+        ("see ｟url｠ b", "a ｟url｠", [[0.5]], "a ｟url｠"),
+    ],
+)
+def test_addresses_are_put_back_as_they_were_typed(
+    source: str, target: str, weights: list[list[float]], expected: str
+) -> None:
+    """Catches an address that is changed, lost or written twice in the place of another, and one of another kind."""
+    line = addressed(source, target, weights)
+    assert line.text == expected
+    assert line.words == expected.split()
+
+
+def test_an_address_of_the_prefix_stays() -> None:
+    """Catches a translation that begins otherwise than it was asked to."""
+    line = addressed("http://one.a", "｟url｠ a ｟url｠", [[0.9], [0.1]], given=["http://mine.b"])
+    assert line.text == "http://mine.b a http://one.a"
+
+
+def test_a_word_may_take_an_address_and_a_word_for_what_is_unknown() -> None:
+    """Catches a symbol that goes with the unknown letters beside it."""
+    [src], ids = read_lines(["語 https://a.org/"], KEEPING), KEEPING.encode("語｟url｠語")
+    rows = torch.full((len(ids) + 1, len(src.ids) + 1), 0.01)
+    for row, piece in enumerate(ids):
+        rows[row, next(i for i, other in enumerate(src.ids) if other == piece)] = 0.9
+    line = with_source_words(written_line(ids, KEEPING, True), rows, src, KEEPING, spaced=True)
+    assert with_addresses(line, rows, src, (KEEPING, KEEPING)).text.count("https://a.org/") == 1

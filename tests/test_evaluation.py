@@ -174,6 +174,21 @@ def test_several_references_are_scored_together(translator: Translator, tmp_path
     assert compare(several, several)["bleu"].difference == 0
 
 
+def test_references_of_the_corpus_count_as_those_that_are_named(translator: Translator, tmp_path: Path) -> None:
+    """Catches a corpus whose further references serve the validation and not the test, and a file that counts twice."""
+    write_lines(tmp_path / "other.fr", OTHERS)
+    named = {"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"}
+    own = {**named, "test_references": str(tmp_path / "other.fr")}
+    settings: dict[str, Any] = {"search": "beam", "max_len": 12, "beam_size": 3}
+
+    one = evaluate(translator, own, **settings)
+    other = evaluate(translator, named, references=[tmp_path / "other.fr"], **settings)
+
+    assert one.further == other.further
+    assert one.scores == other.scores
+    assert str(one.scores["bleu_signature"]).startswith("nrefs:var")
+
+
 def test_a_translation_that_equals_a_further_reference_is_perfect() -> None:
     """Catches further references that are read and not used; by counting: of two sentences each equals one of two."""
     given: dict[str, Any] = {

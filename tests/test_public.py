@@ -27,7 +27,7 @@ SETTINGS = {
         model.readout_dropout model.state_dropout model.tie model.variational optim.betas optim.eps optim.fused optim.lr
         optim.name overwrite precision profile progress_bar r_drop run runs schedule.final schedule.name schedule.steps
         schedule.warmup_steps seed subword_sampling subwords.byte_fallback subwords.character_coverage subwords.joint
-        subwords.kind subwords.src_normalization subwords.tgt_normalization subwords.user_defined_symbols
+        subwords.keep subwords.kind subwords.src_normalization subwords.tgt_normalization subwords.user_defined_symbols
         subwords.vocab_size teacher_forcing.name teacher_forcing.ratio
         trainer.max_epochs trainer.max_steps trainer.validate_epochs trainer.validate_steps
         word_dropout

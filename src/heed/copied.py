@@ -1,4 +1,4 @@
-"""Unknown words of a translation, replaced by the source words that the model attended to.
+"""What a translation takes from its source as it was typed: words for its unknown ones, and addresses that are kept.
 
 Luong et al. 2015, arXiv 1410.8206, with attention in the place of their pointers (Jean et al. 2015, arXiv 1412.2007).
 """
@@ -13,9 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heed.maps import UNKNOWN, Line
+from heed.text.kept import put_in
 from heed.text.subwords import UNK, Subwords
+from heed.text.words import split_words
 
-STRETCH = re.compile(rf"[\w{UNKNOWN}]*{UNKNOWN}(?:.*{UNKNOWN})?[\w{UNKNOWN}]*")
+STRETCH = re.compile(rf"[\w{UNKNOWN}]*{UNKNOWN}(?:[^｟｠]*{UNKNOWN})?[\w{UNKNOWN}]*")
 """The part of a word that is replaced: what is unknown, and the letters around it."""
 
 
@@ -42,6 +44,57 @@ def with_source_words(
         words[number] = _inserted(word, words[number]) if spaced else word
     text = " ".join(filter(None, words)) if spaced else _unspaced(written.ids, attended, source.words, subwords)
     return replace(written, words=words, text=text)
+
+
+def with_addresses(
+    written: Line,
+    weights: Float[Tensor, "rows columns"],
+    source: Line,
+    vocabularies: tuple[Subwords, Subwords],
+    given: Sequence[str] = (),
+) -> Line:
+    """A translation whose symbols for addresses are those of the source that they attended to, as these were typed.
+
+    Each address is taken once, the heaviest weights first, and again only by symbols that would have none. A symbol
+    stays if the source has no address of its kind.
+
+    Args:
+        written: the translation, as `heed.maps.written_line` makes it.
+        weights: attention between the pieces: a row for each of the translation, a column for each of the source.
+        source: the source line.
+        vocabularies: of the source and of the translation.
+        given: what the first symbols stand for, if it is known: the addresses of a prefix.
+    """
+    src, tgt = vocabularies
+    rows = [row for row, piece in enumerate(written.ids) if piece in tgt.kept]
+    if not rows:
+        return written
+    typed = _typed_addresses(source, src, weights.shape[1])
+    found = dict(zip(rows, given, strict=False))
+    alike = [
+        (row, column)
+        for row in rows[len(given) :]
+        for column in typed
+        if tgt.kept[written.ids[row]] == src.kept[source.ids[column]]
+    ]
+    free = {*typed}
+    for row, column in sorted(alike, key=lambda place: -float(weights[place])):
+        if row not in found and column in free:
+            found[row] = typed[column]
+            free.remove(column)
+    for row, column in sorted(alike, key=lambda place: -float(weights[place])):
+        found.setdefault(row, typed[column])
+    addresses = [found.get(row, tgt.pieces([written.ids[row]])[0]) for row in rows]
+    in_words = iter(addresses)
+    words = [put_in(word, in_words) for word in written.words]
+    return replace(written, words=words, text=put_in(written.text, iter(addresses)))
+
+
+def _typed_addresses(source: Line, subwords: Subwords, columns: int) -> dict[int, str]:
+    """The addresses of a source line by the place of their piece, of those that the model has read."""
+    places = [place for place, piece in enumerate(source.ids[:columns]) if piece in subwords.kept]
+    typed = [address for word in split_words(source.text) for address in subwords.addresses(word)]
+    return dict(zip(places, typed, strict=False))
 
 
 def _attended(weights: Float[Tensor, "rows columns"], source: Line) -> Float[Tensor, "rows words"]:

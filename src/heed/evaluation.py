@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from heed.data import marks
 from heed.data.corpus import Corpus, Pairs
-from heed.data.lines import existing, read_lines
-from heed.data.marks import mark_note, subword_mark
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus
+from heed.data.text_files import further_references
 from heed.errors import UserError
 from heed.faithfulness import UNMOVED, Faithfulness, measure, unmoved
 from heed.files import write_whole
@@ -214,7 +214,8 @@ def evaluate(
     if split not in text.splits:
         raise UserError(f"corpus {text.name} has no {split} split; give split={' or '.join(text.splits)}")
     pairs = text.read(split)
-    further = _further(references, pairs.tgt)
+    named_files = [str(Path(path).expanduser()) for path in references]
+    further = [*pairs.further, *further_references(named_files, pairs.tgt)]
     others = _others(versus, split, None if corpus is None else text.name, pairs.tgt) if versus else None
     sources, targets = _lines(translator, pairs)
     gold = _gold(pairs, sources, targets, f"gold alignment of {text.name}, {split}")
@@ -259,6 +260,7 @@ def evaluate(
             *unknown_note("source", sources),
             *unknown_note("target", targets),
             *says_nothing(scores, pairs.tgt, text.tgt_lang),
+            *_of_ends(translations),
             *_of_gold(gold, sources, targets, f"gold alignment of {text.name}, {split}"),
         ],
     )
@@ -282,23 +284,19 @@ def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str
     return read_corpus({"reader": corpus} if isinstance(corpus, str) else corpus)
 
 
-def _further(paths: Sequence[str | Path], references: Sequence[str]) -> list[list[str | None]]:
-    """The lines of each file, None for an empty one; a file of the corpus's own references is left out."""
-    each = [read_lines(existing(str(Path(path).expanduser()))) for path in paths]
-    for path, lines in zip(paths, each, strict=True):
-        if len(lines) != len(references):
-            raise UserError(
-                f"references: {path} has {len(lines)} lines, and the split has {len(references)}; expected a line for "
-                "each"
-            )
-    return [[line if line.strip() else None for line in lines] for lines in each if lines != list(references)]
-
-
 def _of_text(split: str, pairs: Pairs) -> Iterator[str]:
     """Notes on text that is no plain text."""
     for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
-        if mark := subword_mark(lines):
-            yield mark_note(f"{split}: the {side}", mark)
+        yield from marks.notes(f"{split}: the {side}", lines)
+
+
+def _of_ends(translations: Sequence[Translation]) -> Iterator[str]:
+    """A note on translations that the model did not end: they may have been right, or go round in circles."""
+    if cut := sum(not one.finished for one in translations if one.src.ids):
+        yield (
+            f"{cut:,} of {len(translations):,} translations reached their longest length without an end; if they are "
+            "right as far as they go, give a larger search.max_len"
+        )
 
 
 def _of_gold(gold: Sequence[Gold] | None, sources: Sequence[Line], targets: Sequence[Line], name: str) -> list[str]:

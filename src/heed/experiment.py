@@ -45,6 +45,7 @@ from heed.runs.run_folder import (
     state,
 )
 from heed.settings import bind, dotted, shown
+from heed.text.kept import Kept
 from heed.text.normalization import Normalization
 from heed.text.sampling import check_kind
 from heed.text.subwords import PAD, Kind, Subwords, check_normalization, check_settings, train_pair
@@ -110,6 +111,7 @@ class SubwordSettings:
     src_normalization: Normalization | None = None
     tgt_normalization: Normalization = "identity"
     user_defined_symbols: tuple[str, ...] = ()
+    keep: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,12 @@ def _check_subwords(settings: Settings) -> None:
     given = settings.subwords
     try:
         check_settings(
-            given.kind, given.vocab_size, given.byte_fallback, given.character_coverage, given.user_defined_symbols
+            given.kind,
+            given.vocab_size,
+            given.byte_fallback,
+            given.character_coverage,
+            given.user_defined_symbols,
+            given.keep,
         )
         check_normalization(given.joint, given.src_normalization, given.tgt_normalization)
     except UserError as error:

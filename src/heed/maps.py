@@ -18,7 +18,7 @@ from heed.metrics.attention import Health, health
 from heed.metrics.symmetrisation import grow_diag_final_and, intersection, transpose, union
 from heed.text.ragged import Ragged, number_words, ragged
 from heed.text.subwords import SPACE, UNK, Subwords
-from heed.text.words import split_words
+from heed.text.words import UNSPACED_LETTERS, split_words
 
 Level = Literal["word", "piece"]
 """What a row or a column of a map stands for."""
@@ -28,10 +28,7 @@ END = "</s>"
 UNKNOWN = "⁇"
 """Follows a word of which the vocabulary lacks a part: the model has not read what stands there."""
 
-UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
-)
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese letters, between whose words no space is written."""
+UNSPACED = re.compile(f"[{UNSPACED_LETTERS}]")
 
 Symmetrisation = Literal["grow-diag-final-and", "intersection", "union"]
 """How the alignments of two directions are made one."""

@@ -22,7 +22,7 @@ from torch import Tensor
 from heed import bundle
 from heed.attribution import ROWS, Method, Pair, attributions, check_explainable, norm_weights, product, shares
 from heed.bundle import Bundle
-from heed.copied import with_source_words
+from heed.copied import with_addresses, with_source_words
 from heed.data.encoded import LONGEST
 from heed.errors import UserError, needs
 from heed.maps import (
@@ -46,6 +46,7 @@ from heed.search.greedy import Hypothesis
 from heed.search.registry import Search
 from heed.search.registry import search as search_named
 from heed.text.subwords import BOS, EOS, Subwords
+from heed.text.words import split_words
 from heed.translation import Alternative, Translation
 
 log = logging.getLogger(__name__)
@@ -269,7 +270,11 @@ class Translator:
         for batch in searched(model, lines, partial(named.run, bound), per_batch(batch_size, bound), prefixes):
             hypotheses |= batch
             _report(progress, len(hypotheses), len(lines))
-        several = (self._translations(line, hypotheses[index], spaced, replace_unk) for index, line in enumerate(lines))
+        begun = [self._addresses(one) for one in _each(prefix, len(lines))]
+        several = (
+            self._translations(line, hypotheses[index], spaced, replace_unk, begun[index])
+            for index, line in enumerate(lines)
+        )
         return [_first(each if named.random else _different(each), n_best) for each in several]
 
     @overload
@@ -590,7 +595,12 @@ class Translator:
         return (self.bundle.src, self.bundle.tgt), (self.src_lang, self.tgt_lang)
 
     def _translations(
-        self, source: Line, several: Sequence[Hypothesis], spaced: bool | None, replace_unk: bool
+        self,
+        source: Line,
+        several: Sequence[Hypothesis],
+        spaced: bool | None,
+        replace_unk: bool,
+        begun: Sequence[str],
     ) -> list[Translation]:
         translations = []
         for one in several:
@@ -598,6 +608,7 @@ class Translator:
             if replace_unk:
                 are_words = has_spaces([line.text]) if spaced is None else spaced
                 line = with_source_words(line, one.attention, source, self.bundle.tgt, are_words)
+            line = with_addresses(line, one.attention, source, self._sides[0], begun)
             translations.append(Translation(line.text, one.score, source, line, one.attention, *self._sides))
         return translations
 
@@ -609,10 +620,11 @@ class Translator:
             return None
         if not named.takes_prefix:
             raise UserError(f"search={named.name} cannot begin with a prefix; choose another search, or give no prefix")
-        each = [prefix] * count if isinstance(prefix, str) else list(prefix)
-        if len(each) != count:
-            raise UserError(f"{len(each)} prefixes for {count} lines; expected one for all, or one for each")
-        return self.bundle.tgt.encode_lines(each), self._lengthening
+        return self.bundle.tgt.encode_lines(_each(prefix, count)), self._lengthening
+
+    def _addresses(self, prefix: str) -> list[str]:
+        """The addresses that a translation begins with."""
+        return [one for word in split_words(prefix) for one in self.bundle.tgt.addresses(word)]
 
     @cached_property
     def _lengthening(self) -> Bool[Tensor, " vocab"]:
@@ -740,6 +752,14 @@ def _positive(batch_size: int | None, default: int) -> int:
     if batch_size < 1:
         raise UserError(f"batch_size={batch_size}, expected 1 or more")
     return batch_size
+
+
+def _each(prefix: str | Sequence[str] | None, count: int) -> list[str]:
+    """The prefix of each line."""
+    each = [prefix or ""] * count if prefix is None or isinstance(prefix, str) else list(prefix)
+    if len(each) != count:
+        raise UserError(f"{len(each)} prefixes for {count} lines; expected one for all, or one for each")
+    return each
 
 
 def _report(progress: Progress | None, done: int, total: int) -> None:

@@ -1,5 +1,7 @@
 """Placeholders on their way from the training text to a translation and its alignment."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,59 @@ def test_placeholders_are_one_piece_and_one_word_for_the_model(folder: Path) -> 
 def test_the_setting_is_part_of_the_run(folder: Path) -> None:
     """Catches a run that goes on with other symbols."""
     assert "user_defined_symbols:\n  - <name>\n  - '{0}'\n" in (folder / "config.yaml").read_text()
+
+
+URLS = [f"{start}{one}.{end}" for one in NAMES for start, end in (("https://", "org/x?y=1"), ("www.", "net/(z)"))]
+PEOPLE = [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")]
+WITH_URLS = {
+    "en": [f"{name} reads {url}, and writes to {name}@{other}.org." for url in URLS for name, other in PEOPLE],
+    "fr": [f"{name} lit {url} et écrit à {name}@{other}.org !" for url in URLS for name, other in PEOPLE],
+}
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where a model has learned to copy addresses."""
+    folder = tmp_path_factory.mktemp("addresses")
+    for language, lines in WITH_URLS.items():
+        write_lines(folder / f"mail.{language}", lines)
+    small = [one for one in overrides(folder / "runs") if not one.startswith(("corpus", "subwords", "teacher"))]
+    longer = ["trainer.max_steps=120", "trainer.validate_steps=60", "model.dropout=0", "optim.lr=0.02", "metric=chrf"]
+    wanted = ["subwords.vocab_size=60", "subwords.keep=[url,email]", "heatmaps=0", "early_stop=null", "run=mail"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        found = forked(folder, "train", *small, *CORPUS, *longer, *wanted)
+        assert found.code == 0, found.err
+        yield folder
+
+
+def test_an_address_that_was_never_seen_is_copied_letter_for_letter(addresses: Path) -> None:
+    """Catches an address that is spelled, normalised or lost, from the command line to the alignment."""
+    url, email = "http://never.seen/ЖЖ/Ｘ_(ﬁ)?q=%C3%A9&½#", "someone.else+x@very-new.co.uk"
+    source, written = f"b reads {url}, and writes to {email}.", f"b lit {url} et écrit à {email} !"
+
+    found = forked(addresses, "translate", "model=runs/mail/model", stdin=f"{source}\n".encode())
+
+    assert (found.code, found.out) == (0, f"{written}\n")
+    one = load("runs/mail/model").translate(source, search="beam", n_best=2, replace_unk=True)
+    assert (one.text, one.words) == (written, written.split())
+    assert all(i < len(source.split()) and j < len(one.words) for i, j in one.alignment)
+
+
+def test_validation_and_test_score_the_addresses_themselves(addresses: Path) -> None:
+    """Catches a best model that is chosen by symbols, and references without their addresses."""
+    found = forked(addresses, "evaluate", "model=runs/mail/model", "heatmaps=0")
+    report = json.loads((addresses / "runs/mail/evaluate/test/report.json").read_text())
+    best = json.loads((addresses / "runs/mail/report.json").read_text())["best"]
+
+    assert found.code == 0, found.err
+    assert (report["exact"], best["bleu"]) == (100, pytest.approx(100))
+    assert (addresses / "runs/mail/evaluate/test/hypotheses.txt").read_text().splitlines() == WITH_URLS["fr"]
+
+
+def test_a_page_that_cannot_copy_is_refused(addresses: Path) -> None:
+    """Catches a page that shows symbols."""
+    found = forked(addresses, "export", "to=page", "model=runs/mail/model", "output=mail.html")
+    assert found.code == 2
+    assert "was trained with subwords.keep" in found.line
+    assert not (addresses / "mail.html").exists()

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from heed.data.corpus import Corpus, Pairs
-from heed.data.marks import mark_note, subword_mark
+from heed.data.marks import is_tokenised, mark_note, notes, subword_mark
 from heed.data.prepared import read_splits
 from heed.data.readers import read_corpus
 
@@ -57,3 +57,28 @@ def test_it_is_noted_for_each_side_and_split() -> None:
     splits = read_splits(Corpus("cut", "en", "de", {name: partial(pairs.__getitem__, name) for name in pairs}))
     assert [note.partition(" is cut")[0] for note in splits.notes] == ["train: the target"]
     assert not read_splits(read_corpus({"reader": "tiny"})).notes
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["il dort ."] * 10, True),
+        ([*["il dort ."] * 11, *["il dort."] * 10, *["non"] * 100], True),
+        (["il dort ."] * 9, False),
+        ([*["il dort ."] * 10, *["il dort."] * 10], False),
+        (["dort-il ?", "non !"] * 100, False),  # as French is typed
+        (["他 睡 。"] * 100, False),
+        (["."] * 100, False),
+        ([], False),
+    ],
+)
+def test_tokenised_text_is_noticed(lines: list[str], expected: bool) -> None:
+    """Catches a note on text that people type so, and none on a test set as it was prepared for other tools."""
+    assert is_tokenised(lines) is expected
+
+
+def test_a_text_has_one_note() -> None:
+    """Catches advice to detokenise pieces, and a tokenised text that nobody hears of."""
+    assert [note[:30] for note in notes("train", ["the un@@ known ."] * 50)] == ["train is cut into subwords alr"]
+    assert [note[:30] for note in notes("train", ["he sleeps ."] * 50)] == ["train is tokenised (a space be"]
+    assert not list(notes("train", ["he sleeps."] * 50))

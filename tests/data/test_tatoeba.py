@@ -38,6 +38,20 @@ def test_both_directions_are_the_same_pairs(root: Path) -> None:
     assert (len(one.read("valid")), len(one.read("test"))) == (5, 7)
 
 
+def test_other_translations_are_further_references(root: Path) -> None:
+    """Catches translations that count as wrong although the corpus has them, and those of another sentence."""
+    one, other = (
+        read_corpus({"reader": "tatoeba", "root": str(root), "pair": pair, "valid": 20, "test": 20})
+        for pair in ("en-fr", "fr-en")
+    )
+    test = one.read("test")
+    for number, english in enumerate(test.src):
+        known = [text for text in (test.tgt[number], *(lines[number] for lines in test.further)) if text is not None]
+        assert known == list(dict.fromkeys(french for source, french in PAIRS if source == english))
+    assert any(lines[0] is not None for lines in test.further)
+    assert (other.read("test").further, one.read("train").further) == ((), ())
+
+
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=60), st.integers(0, 5), st.integers(0, 5))
 def test_no_sentence_of_the_test_is_trained_on(numbers: list[tuple[int, int]], valid: int, test: int) -> None:
     """Catches a leak through another translation, another spelling, or the other side."""

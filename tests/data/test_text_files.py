@@ -217,3 +217,26 @@ def test_drawn_pairs_keep_their_links_and_the_numbers_of_their_lines(tmp_path: P
         assert pairs.lines is not None
         for src, gold, line in zip(pairs.src, pairs.gold, pairs.lines, strict=True):
             assert (src, gold) == (f"line {line}", f"{line}-{line}")
+
+
+def test_further_references_of_a_split_stay_beside_their_sources(tmp_path: Path) -> None:
+    """Catches references that are read and lost, or shifted where a pair is left out."""
+    for name, lines in {"a.en": "1\n2\n3\n", "a.de": "eins\nzwei\ndrei\n", "b.de": "Eins\n\nDrei\n"}.items():
+        write(tmp_path / name, lines)
+    named = [str(tmp_path / name) for name in ("b.de", "a.de")]  # the references themselves count once
+    text = files("text", "en", "de", train=str(tmp_path / "a"), valid=str(tmp_path / "a"), valid_references=named)
+
+    assert text.read("valid").further == (["Eins", None, "Drei"],)
+    assert text.read("valid").select([False, True, True]).further == ([None, "Drei"],)
+    assert text.read("train").further == ()
+
+
+def test_further_references_that_belong_to_nothing_are_refused(tmp_path: Path) -> None:
+    """Catches a setting that does nothing, and references of another text."""
+    with pytest.raises(UserError, match=r"corpus\.test_references without corpus\.test; give corpus\.test="):
+        files("text", "en", "de", train="a", test_references="b.de")
+    for name, lines in {"a.en": "1\n2\n", "a.de": "eins\nzwei\n", "b.de": "Eins\n"}.items():
+        write(tmp_path / name, lines)
+    text = files("text", "en", "de", test=str(tmp_path / "a"), test_references=str(tmp_path / "b.de"))
+    with pytest.raises(UserError, match=r"references: .*b\.de has 1 lines, and the split has 2"):
+        text.read("test")

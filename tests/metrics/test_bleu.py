@@ -5,6 +5,7 @@ import pytest
 
 from heed.errors import UserError
 from heed.metrics.bleu import bleu, chrf, sentence_bleu, translation_scores
+from heed.metrics.significance import paired_bootstrap
 
 REFERENCES = ["The black cat sleeps on the chair.", "Do you see the two old houses?", "She does not know it."]
 HYPOTHESES = ["The cat sleeps on the chair.", "Do you see two old houses?", "She does not know this."]
@@ -87,3 +88,11 @@ def test_unequal_numbers_are_refused_with_both() -> None:
         translation_scores(hypotheses=HYPOTHESES[:2], references=REFERENCES)
     with pytest.raises(UserError, match="no sentences"):
         bleu(hypotheses=[], references=[])
+
+
+def test_tokenised_text_is_scored_without_advice_on_sacrebleu_s_own_options(caplog: pytest.LogCaptureFixture) -> None:
+    """Catches three lines at every validation that name a parameter which heed does not have."""
+    lines = ["the black cat sleeps ."] * 200
+    assert bleu(hypotheses=lines, references=lines) == pytest.approx(100)
+    paired_bootstrap(hypotheses=lines, others=lines, references=lines)
+    assert not caplog.records

@@ -182,9 +182,10 @@ class TestEndings:
     def test_without_a_limit_each_sentence_has_that_of_its_own_source(self) -> None:
         """Catches a limit that is the batch's, and a row for an EOS that another sentence's step would have given."""
         model = Table({BOS: {A: 0.6, B: 0.4}, A: {A: 1.0}, B: {B: 1.0}})
-        src, src_len = sentences(LENGTHS)
-        for length, hypotheses in zip(LENGTHS, beam(model, src, src_len, BOS, EOS, beam_size=2), strict=True):
-            longest = 2 * (length - 1) + 10
+        lengths = [6, 31, 1, 17]
+        src, src_len = sentences(lengths)
+        found = beam(model, src, src_len, BOS, EOS, beam_size=2)
+        for length, longest, hypotheses in zip(lengths, (40, 70, 40, 42), found, strict=True):
             assert [hypothesis.ids for hypothesis in hypotheses] == [[A] * longest, [B] * longest]
             assert [hypothesis.score for hypothesis in hypotheses] == pytest.approx(
                 [log(chance) / ((5 + longest) / 6) for chance in (0.6, 0.4)], abs=1e-5

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from heed.search.greedy import greedy
+from heed.search.greedy import greedy, longest
 from tests.support.models import BOS, EOS, sentences
 from tests.support.search import A, B, Counting, Table, rescored, talker
 
@@ -73,7 +73,15 @@ def test_searching_leaves_no_graph() -> None:
 
 def test_without_a_limit_each_sentence_has_that_of_its_own_source() -> None:
     """Catches a limit that is the batch's, so that a translation hangs on what stands beside its source."""
-    src, src_len = sentences(LENGTHS)
+    lengths = [6, 31, 1, 17, 16]
+    src, src_len = sentences(lengths)
     found = greedy(Table({BOS: {A: 1.0}, A: {A: 1.0}}), src, src_len, BOS, EOS)
-    assert [len(hypothesis.ids) for hypothesis in found] == [2 * (length - 1) + 10 for length in LENGTHS]
-    assert [tuple(hypothesis.attention.shape) for hypothesis in found] == [(2 * n + 8, n) for n in LENGTHS]
+    assert [len(hypothesis.ids) for hypothesis in found] == [40, 70, 40, 42, 40]
+    assert [tuple(hypothesis.attention.shape) for hypothesis in found] == [
+        (40, 6),
+        (70, 31),
+        (40, 1),
+        (42, 17),
+        (40, 16),
+    ]
+    assert [longest(length - 1) for length in lengths] == [40, 70, 40, 42, 40]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from heed.errors import UserError
 from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
-from heed.metrics.scores import metric
+from heed.metrics.scores import metric, text_scores
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
@@ -61,7 +62,7 @@ def test_scores_are_those_of_each_sentence_alone(model: Seq2Seq) -> None:
     assert scores["bleu"] == bleu(hypotheses=texts, references=PAIRS.tgt)
     validation = validated(model, sentences=7)
     validation.scores()
-    assert [DIGITS.decode(one.hypothesis) for one in validation.sentences] == texts
+    assert [one.hypothesis for one in validation.sentences] == texts
 
 
 def test_the_size_of_batches_changes_no_score(model: Seq2Seq) -> None:
@@ -154,7 +155,7 @@ def test_both_maps_of_a_sentence_agree_where_the_hypothesis_is_the_reference(mod
             parameter.mul_(3)  # far from uniform
         model.decoder.output.bias[:EOS] = -1e4  # <unk> and the like cannot be read back from a text
     model.double()
-    written = {one.number: DIGITS.decode(one.hypothesis) for one in validated(model, sentences=30).sentences}
+    written = {one.number: one.hypothesis for one in validated(model, sentences=30).sentences}
     pairs = Pairs(PAIRS.src, [written[number] or "0" for number in range(len(PAIRS))])
     validation = Validation(pairs, DIGITS, DIGITS, sentences=30)
     for batch in SortedBatches(encode(pairs, DIGITS, DIGITS), sentences=30):
@@ -169,9 +170,9 @@ def test_both_maps_of_a_sentence_agree_where_the_hypothesis_is_the_reference(mod
 def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:
     """Catches the arguments swapped: BLEU with its brevity penalty the wrong way round."""
     validation = validated(model, sentences=30)
-    validation.sentences = [one._replace(hypothesis=one.hypothesis[:2]) for one in validation.sentences]
+    validation.sentences = [one._replace(hypothesis=one.hypothesis[:3]) for one in validation.sentences]
     scores = validation.scores()
-    hypotheses = [DIGITS.decode(one.hypothesis) for one in validation.sentences]
+    hypotheses = [one.hypothesis for one in validation.sentences]
     assert scores["bleu"] == bleu(hypotheses=hypotheses, references=PAIRS.tgt)
 
 
@@ -195,7 +196,7 @@ def test_bleu_is_by_the_tokens_of_the_target_language() -> None:
         validation = Validation(pairs, DIGITS, chinese, tgt_lang=language)
         validation.tokens = 1
         for number, text in enumerate(["我喜欢红色的小房子", "他不喜欢狗"]):
-            validation.sentences.append(Sentence(number, chinese.encode(text), frozenset(), NO_HEALTH, None))
+            validation.sentences.append(Sentence(number, text, frozenset(), NO_HEALTH, None))
         found.append(validation.scores()["bleu"])
     assert found[0] > 40
     assert found[1] < 1
@@ -227,3 +228,16 @@ def test_translations_that_are_all_empty_are_said(model: Seq2Seq, caplog: pytest
                 parameter[EOS] = 100.0
     validated(model, 8).scores()
     assert "every translation of the validation split is empty" in caplog.text
+
+
+def test_every_reference_of_a_sentence_counts(model: Seq2Seq) -> None:
+    """Catches a best model that is chosen by the first reference alone, and references of other sentences."""
+    texts = [one.hypothesis for one in sorted(validated(model, 8).sentences)]
+    further: list[str | None] = [text if number % 2 else None for number, text in enumerate(texts)]
+    pairs = replace(PAIRS, further=(further,))
+    expected = text_scores(hypotheses=texts, references=PAIRS.tgt, further=[further], names=["bleu", "chrf"])
+
+    scores = validated(model, 8, pairs).scores()
+
+    assert [scores["bleu"], scores["chrf"]] == [expected["bleu"].value, expected["chrf"].value]
+    assert scores["chrf"] > validated(model, 8).scores()["chrf"] + 10

@@ -12,7 +12,8 @@ class Pairs:
     """Sentence pairs, side by side; `gold` holds an alignment in Pharaoh's format for each, or is None.
 
     `lines` are their numbers in the files, from 1, if some were left out. `notes` are lines that a person should read,
-    as on what was done to the files.
+    as on what was done to the files. `further` are other translations of the sources, each a list with one for every
+    pair, or None for a source that it lacks.
     """
 
     src: list[str]
@@ -20,16 +21,18 @@ class Pairs:
     gold: list[str] | None = None
     lines: Sequence[int] | None = None
     notes: Sequence[str] = ()
+    further: Sequence[Sequence[str | None]] = ()
 
     def __len__(self) -> int:
         return len(self.src)
 
     def select(self, keep: Sequence[bool]) -> "Pairs":
-        """The pairs to keep, with their gold alignments and the numbers of their lines."""
+        """The pairs to keep, with their gold alignments, further references and the numbers of their lines."""
         numbers = range(1, len(self) + 1) if self.lines is None else self.lines
         gold = None if self.gold is None else list(compress(self.gold, keep))
         lines = None if gold is None else list(compress(numbers, keep))
-        return Pairs(list(compress(self.src, keep)), list(compress(self.tgt, keep)), gold, lines, self.notes)
+        further = tuple(list(compress(each, keep)) for each in self.further)
+        return Pairs(list(compress(self.src, keep)), list(compress(self.tgt, keep)), gold, lines, self.notes, further)
 
 
 @dataclass(frozen=True)

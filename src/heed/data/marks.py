@@ -1,6 +1,9 @@
-"""Text that was cut into subwords before it came to heed, whose scores would be of pieces and not of words."""
+"""Text that was cut before it came to heed: into subwords, or into words and punctuation.
 
-from collections.abc import Callable, Sequence
+Scores would then be of pieces, or of text that nobody writes so.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 
 from heed.text.subwords import SPACE
 from heed.text.words import split_words
@@ -9,6 +12,9 @@ ENOUGH = 0.01
 """The share of words with a mark from which on a text counts as cut; in other text the marks do not occur."""
 
 LINES = 1000
+
+FEWEST = 10
+"""Full stops at the end of a line from which on a text can be said to be tokenised."""
 
 MARKS: dict[str, Callable[[str], bool]] = {
     "@@": lambda word: word.endswith("@@") and len(word) > 2,
@@ -43,3 +49,23 @@ def subword_mark(lines: Sequence[str]) -> str | None:
 def mark_note(name: str, mark: str) -> str:
     """What a person should know of a text that was cut."""
     return f"{name} is cut into subwords already ({mark}): scores are of its pieces; join them first with {JOIN[mark]}"
+
+
+def is_tokenised(lines: Sequence[str]) -> bool:
+    """Whether a space stands before most of the full stops that end a line, which nobody types.
+
+    The first thousand lines are looked through.
+    """
+    ends = [line.rstrip() for line in lines[:LINES] if line.rstrip().endswith(".")]
+    return len(ends) >= FEWEST and 2 * sum(line.endswith(" .") for line in ends) > len(ends)
+
+
+def notes(name: str, lines: Sequence[str]) -> Iterator[str]:
+    """What a person should know of a text that was cut; `name` is what the text is called."""
+    if mark := subword_mark(lines):
+        yield mark_note(name, mark)
+    elif is_tokenised(lines):
+        yield (
+            f"{name} is tokenised (a space before the full stops), as nobody types it: BLEU of it is not that of plain "
+            "text; detokenise it first"
+        )

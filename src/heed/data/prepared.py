@@ -6,11 +6,11 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+from heed.data import marks
 from heed.data.cache import Entry, cached, key
 from heed.data.cleaning import Report
 from heed.data.corpus import Corpus, Pairs
 from heed.data.encoded import Encoded, encode, encoded_lines
-from heed.data.marks import mark_note, subword_mark
 from heed.data.resampled import Resampled, resampled
 from heed.data.summary import Summary, summarise
 from heed.shipped import PACKAGE
@@ -93,13 +93,13 @@ def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
     for name, pairs in splits.items():
         yield from pairs.notes
         for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
-            if mark := subword_mark(lines):
-                yield mark_note(f"{name}: the {side}", mark)
+            yield from marks.notes(f"{name}: the {side}", lines)
 
 
 def fingerprint(splits: Mapping[str, Pairs]) -> str:
-    """A short name for this text: another one for any other text, gold alignments included."""
-    return key(_text_parts(splits, gold=True))
+    """A short name for this text: another one for any other text, gold alignments and references included."""
+    further = [json.dumps(pairs.further) for pairs in splits.values() if pairs.further]
+    return key([*_text_parts(splits, gold=True), *further])
 
 
 def _lines(pairs: Pairs, recipe: Recipe) -> Iterator[list[EncodedLine]]:

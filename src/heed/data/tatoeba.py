@@ -38,9 +38,9 @@ def tatoeba(
     """167,130 pairs of 116,830 English sentences, of which many have several translations.
 
     `test` and `valid` are numbers of English sentences, always the same ones for the same numbers, each with the first
-    of its translations. No pair of the training split has a sentence of theirs on either side, capitals and
-    punctuation aside. `root` is a folder that holds fra-eng.zip already; otherwise it is fetched from `url`, or from a
-    public copy, once. Either way it is what was published.
+    of its translations; the others are further references if English is the source. No pair of the training split has a
+    sentence of theirs on either side, capitals and punctuation aside. `root` is a folder that holds fra-eng.zip
+    already; otherwise it is fetched from `url`, or from a public copy, once. Either way it is what was published.
 
     Raises:
         UserError: numbers below 0 or of more sentences than would leave something to train on.
@@ -62,7 +62,22 @@ def _read(find: "partial[Path]", split: str, sizes: dict[str, int], from_english
     pairs = table(find())
     chosen, note = divide(pairs, sizes, split)
     english, french = [pair[0] for pair in chosen], [pair[1] for pair in chosen]
-    return Pairs(english, french, notes=[note]) if from_english else Pairs(french, english, notes=[note])
+    if not from_english:
+        return Pairs(french, english, notes=[note])
+    return Pairs(english, french, notes=[note], further=() if split == "train" else tuple(_others(pairs, chosen)))
+
+
+def _others(pairs: Sequence[tuple[str, str]], chosen: Sequence[tuple[str, str]]) -> list[list[str | None]]:
+    """The other translations of each chosen English sentence; the second ones, the third ones, and so on."""
+    several: dict[str, dict[str, None]] = {english: {} for english, _ in chosen}
+    for english, french in pairs:
+        if english in several:
+            several[english][french] = None
+    each = [[other for other in several[english] if other != french] for english, french in chosen]
+    return [
+        [others[place] if place < len(others) else None for others in each]
+        for place in range(max(map(len, each), default=0))
+    ]
 
 
 def table(archive: Path) -> list[tuple[str, str]]:
@@ -87,7 +102,8 @@ def divide(pairs: Sequence[tuple[str, str]], sizes: dict[str, int], split: str) 
         for words, pair in zip(english, pairs, strict=True):
             if of.get(words) == split:
                 first.setdefault(words, pair)
-        return list(first.values()), f"{split}: {len(first):,} English sentences, each with its first translation"
+        note = f"{split}: {len(first):,} English sentences, each with the first of its translations"
+        return list(first.values()), note
     taken = {words for other, words in zip(english, french, strict=True) if other in of}
     kept = [
         pair for pair, own, other in zip(pairs, english, french, strict=True) if own not in of and other not in taken

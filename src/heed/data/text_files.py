@@ -1,6 +1,7 @@
 """Corpora in files of the user's own: two text files a split, or one table."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,8 @@ def files(
     test: Prefix = None,
     src_suffix: str | None = None,
     tgt_suffix: str | None = None,
+    valid_references: str | list[str] | None = None,
+    test_references: str | list[str] | None = None,
     split_seed: int = 1,
 ) -> Corpus:
     """Two text files a split, one sentence a line: `{prefix}.{lang}`, compressed or not (`.gz`, `.bz2`, `.xz`, `.zst`).
@@ -31,6 +34,9 @@ def files(
     A `{prefix}.align` beside them holds the gold alignments. `src_suffix` and `tgt_suffix` are the ends of the names if
     these are not the languages, as for two kinds of text in one language. Without `valid`, some pairs of `train` are
     drawn for it.
+
+    `valid_references` and `test_references` are files of further translations of the sources of a split, line for line;
+    an empty line is one that is not there.
     """
     suffixes = (src_suffix or src_lang, tgt_suffix or tgt_lang)
     if suffixes[0] == suffixes[1]:
@@ -39,7 +45,15 @@ def files(
             "corpus.tgt_suffix=…, the ends of their names"
         )
     named = {"train": train, "valid": valid, "test": test}
-    splits = {split: partial(_read_files, _list(prefix), suffixes) for split, prefix in named.items() if prefix}
+    further = {"valid": valid_references, "test": test_references}
+    for split, paths in further.items():
+        if paths and not named[split]:
+            raise UserError(f"corpus.{split}_references without corpus.{split}; give corpus.{split}=… too")
+    splits = {
+        split: partial(_read_files, _list(prefix), suffixes, _list(further.get(split) or []))
+        for split, prefix in named.items()
+        if prefix
+    }
     return Corpus(name, src_lang, tgt_lang, with_valid(splits, split_seed))
 
 
@@ -67,8 +81,25 @@ def _list(prefix: str | list[str]) -> list[str]:
     return [prefix] if isinstance(prefix, str) else prefix
 
 
-def _read_files(prefixes: Sequence[str], suffixes: tuple[str, str]) -> Pairs:
-    return joined([_read_prefix(prefix, *suffixes) for prefix in prefixes], prefixes)
+def _read_files(prefixes: Sequence[str], suffixes: tuple[str, str], further: Sequence[str]) -> Pairs:
+    pairs = joined([_read_prefix(prefix, *suffixes) for prefix in prefixes], prefixes)
+    return replace(pairs, further=tuple(further_references(further, pairs.tgt)))
+
+
+def further_references(paths: Sequence[str], references: Sequence[str]) -> list[list[str | None]]:
+    """The lines of each file, None for an empty one; a file of the very references is left out.
+
+    Raises:
+        UserError: a file that has not a line for each.
+    """
+    each = [read_lines(existing(path)) for path in paths]
+    for path, lines in zip(paths, each, strict=True):
+        if len(lines) != len(references):
+            raise UserError(
+                f"references: {path} has {len(lines)} lines, and the split has {len(references)}; expected a line for "
+                "each"
+            )
+    return [[line if line.strip() else None for line in lines] for lines in each if lines != list(references)]
 
 
 def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str) -> Pairs:

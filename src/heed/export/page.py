@@ -47,7 +47,7 @@ def write_page(
 
     Raises:
         UserError: No model, a folder that is no model folder, models of different languages, a kind of attention that
-            the page cannot compute, or a file that is no page.
+            the page cannot compute, a vocabulary that keeps addresses, or a file that is no page.
     """
     if not models:
         raise UserError("no model folder; give at least one, such as runs/tiny/model")
@@ -55,6 +55,8 @@ def write_page(
     for folder, one in zip(models, loaded, strict=True):
         if isinstance(one.model, OnnxModel):
             raise UserError(f"{folder} is an ONNX model; give the model folder that it was made from")
+        if one.src.kept or one.tgt.kept:
+            raise UserError(f"{folder} was trained with subwords.keep, and the page's engine cannot copy addresses")
     _check_languages(models, loaded)
     try:
         if not _may_be_written(output):

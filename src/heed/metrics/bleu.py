@@ -68,8 +68,11 @@ def sentence_bleu(*, hypothesis: str, reference: str, tgt_lang: str = "", furthe
 
 
 def bleu_metric(tgt_lang: str, effective_order: bool = False) -> BLEU:
-    """BLEU by sacreBLEU with the tokenisation that the language needs (see SPACELESS)."""
-    return BLEU(tokenize=SPACELESS.get(script(tgt_lang)), effective_order=effective_order)
+    """BLEU by sacreBLEU with the tokenisation that the language needs (see SPACELESS).
+
+    `force` leaves out its three lines on tokenised text, at every validation; `heed.data.marks` says it once.
+    """
+    return BLEU(tokenize=SPACELESS.get(script(tgt_lang)), effective_order=effective_order, force=True)
 
 
 def ter_metric(tgt_lang: str) -> TER:

@@ -105,16 +105,26 @@ def write(
     ]
 
 
-def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None) -> Int[Tensor, " batch"]:
-    """The most pieces that each translation may have: `max_len`, or twice those of its own source and ten.
+SHORTEST_LIMIT = 40
+"""Pieces that a translation may have however short its source: `Run!` may be `Prenez vos jambes à votre cou !`, and a
+word that is one piece in one language can be ten letters in another."""
 
-    The second covers any pair of languages in use, and an untrained model rarely writes EOS at all. A sentence's limit
-    hangs on nothing that stands beside it, so neither does its translation. `src_len` counts EOS. A prefix counts, and
-    is never cut: one that is as long as the limit is the whole translation.
+
+def longest(pieces: int) -> int:
+    """The most pieces that a translation of so many may have if no limit is given."""
+    return max(2 * pieces + 10, SHORTEST_LIMIT)
+
+
+def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None) -> Int[Tensor, " batch"]:
+    """The most pieces that each translation may have: `max_len`, or those of `longest`.
+
+    An untrained model rarely writes EOS at all. A sentence's limit hangs on nothing that stands beside it, so neither
+    does its translation. `src_len` counts EOS. A prefix counts, and is never cut: one that is as long as the limit is
+    the whole translation.
     """
     if max_len is not None and max_len < 1:
         raise ValueError(f"max_len must be at least 1, got {max_len}")
-    limit = 2 * (src_len - 1) + 10 if max_len is None else torch.full_like(src_len, max_len)
+    limit = (2 * (src_len - 1) + 10).clamp(min=SHORTEST_LIMIT) if max_len is None else torch.full_like(src_len, max_len)
     return limit if prefix is None else torch.maximum(limit, prefix.length)
 
 

@@ -10,6 +10,7 @@ from heed.data.encoded import LONGEST
 from heed.errors import UserError
 from heed.maps import Line, has_spaces, read_lines
 from heed.search.alternatives import LONGEST_WORD
+from heed.search.greedy import longest
 from heed.search.registry import search
 from heed.serving.bodies import Align, NextWords, Score, Translate
 from heed.serving.groups import Beginning, Choosing, Forcing, Group, Links, Pairs, Scores, Searching, Sentences
@@ -55,7 +56,7 @@ class Models:
         lines = _encoded("text", texts, translator.bundle.src)
         prefixes = self._prefixes(body, len(lines))
         weights = width * sum(
-            (len(line.ids) + 1) * max(settings.get("max_len") or 2 * len(line.ids) + 10, len(prefix))
+            (len(line.ids) + 1) * max(settings.get("max_len") or longest(len(line.ids)), len(prefix))
             for line, prefix in zip(lines, prefixes or [""] * len(lines), strict=True)
         )
         group = Searching(

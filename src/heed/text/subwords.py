@@ -14,6 +14,7 @@ import numpy as np
 import sentencepiece
 
 from heed.errors import UserError, needs
+from heed.text.kept import SYMBOLS, Kept, masked, pattern
 from heed.text.normalization import Normalization, nfc_rules
 from heed.text.words import split_words
 
@@ -82,6 +83,8 @@ class Subwords:
             raise UserError("not a whole SentencePiece model; copy the file again, or train anew") from None
         self.model = model
         self._check_specials()
+        self._kinds = {kind: symbol for kind, symbol in SYMBOLS.items() if symbol in self._pieces}
+        self._addresses = pattern(self._kinds)
         normal = [piece for i, piece in enumerate(self._pieces) if not self.is_special(i)]
         self._whole_words = bool(normal) and all(piece.startswith(SPACE) for piece in normal)
         # A word model's <unk> is a whole word too, though it does not carry the mark.
@@ -100,24 +103,27 @@ class Subwords:
         side: str = "subword",
         normalization: Normalization = "nmt_nfkc",
         user_defined_symbols: Sequence[str] = (),
+        keep: Sequence[Kept] = (),
     ) -> "Subwords":
         """The vocabulary of `lines`; the same lines and settings give the same bytes.
 
-        Each of `user_defined_symbols` is one piece, wherever it stands, and is never divided or normalised.
+        Each of `user_defined_symbols` is one piece, wherever it stands, and is never divided or normalised. Addresses
+        of the kinds in `keep` are read as one piece for all of them (`heed.text.kept`).
 
         Of more than a million lines, a million are drawn, the same ones always. A `vocab_size` beyond what the text
         supports is lowered to that. Both are logged, with the `side` that it is for.
         """
-        check_settings(kind, vocab_size, byte_fallback, character_coverage, user_defined_symbols)
+        check_settings(kind, vocab_size, byte_fallback, character_coverage, user_defined_symbols, keep)
         settings = {
-            "user_defined_symbols": list(user_defined_symbols),
+            "user_defined_symbols": [*user_defined_symbols, *(SYMBOLS[one] for one in keep)],
             "model_type": kind,
             "byte_fallback": byte_fallback,
             "character_coverage": character_coverage,
             "unk_surface": " ⁇ " if kind == "word" else "⁇",
         }
         keeps_spaces = normalization in ("identity", "nfc")
-        cleaned = [_clean(line, keeps_spaces) for line in _some(lines, side)]
+        addresses = pattern(keep)
+        cleaned = [_clean(masked(line, addresses), keeps_spaces) for line in _some(lines, side)]
         subwords = cls(_normalising(_short(cleaned), vocab_size, normalization, settings))
         if len(subwords) < vocab_size:
             lowered = "%s vocabulary lowered from %d to %d: the text supports no more"
@@ -219,7 +225,7 @@ class Subwords:
         """The ids of each of several words, which hold no white space."""
         if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
             return [[self._word_id(part) for part in split_words(self.normalise(word))] for word in words]
-        cleaned = [_clean(word, self._keeps_spaces) for word in words]
+        cleaned = [self._cleaned(word) for word in words]
         ids: list[list[int]] = self._processor.encode(cleaned, num_threads=1)
         return ids
 
@@ -230,13 +236,26 @@ class Subwords:
         """
         if self._whole_words:
             return [word, *[""] * (len(self.encode_each([word])[0]) - 1)] if self.normalise(word) else []
-        encoded = self._processor.encode(_clean(word, self._keeps_spaces), return_type="proto")
-        return [piece.surface for piece in encoded.pieces]
+        encoded = self._processor.encode(self._cleaned(word), return_type="proto")
+        typed = iter(self.addresses(word))
+        return [next(typed) if piece.id in self.kept else piece.surface for piece in encoded.pieces]
 
     def spelling(self, word: str) -> str:
         """The word as pieces spell it, `▁` in front of it; empty where normalisation leaves nothing."""
-        spelt: str = self._processor.normalize(_clean(word, self._keeps_spaces))
+        spelt: str = self._processor.normalize(self._cleaned(word))
         return spelt
+
+    def _cleaned(self, text: str) -> str:
+        return _clean(masked(text, self._addresses) if self._kinds else text, self._keeps_spaces)
+
+    def addresses(self, text: str) -> list[str]:
+        """What each piece of `kept` stands for in a text, in order."""
+        return [found[0] for found in self._addresses.finditer(text)] if self._kinds else []
+
+    @cached_property
+    def kept(self) -> dict[int, str]:
+        """The pieces that stand for addresses, and of which kind."""
+        return {self._pieces.index(symbol): kind for kind, symbol in self._kinds.items()}
 
     @property
     def scores(self) -> list[float]:
@@ -254,7 +273,8 @@ class Subwords:
     @property
     def joins_letters(self) -> bool:
         """Whether there are pieces of several letters, as in a vocabulary of subwords, and not of characters alone."""
-        texts = (piece.strip(SPACE) for i, piece in enumerate(self._pieces) if not self.is_special(i))
+        normal = (i for i in range(len(self)) if not self.is_special(i) and i not in self.kept)
+        texts = (self._pieces[i].strip(SPACE) for i in normal)
         return not self._whole_words and any(len(text) > 1 for text in texts)
 
     def _word_id(self, word: str) -> int:
@@ -290,6 +310,7 @@ def train_pair(
     src_normalization: Normalization | None = None,
     tgt_normalization: Normalization = "identity",
     user_defined_symbols: Sequence[str] = (),
+    keep: Sequence[Kept] = (),
 ) -> tuple[Subwords, Subwords]:
     """The vocabularies of both sides, `vocab_size` pieces each; with `joint`, one that both share.
 
@@ -302,10 +323,10 @@ def train_pair(
 
     def train(lines: Sequence[str], side: str, normalization: Normalization) -> Subwords:
         return Subwords.train(
-            lines, kind, vocab_size, byte_fallback, character_coverage, side, normalization, user_defined_symbols
+            lines, kind, vocab_size, byte_fallback, character_coverage, side, normalization, user_defined_symbols, keep
         )
 
-    check_settings(kind, vocab_size, byte_fallback, character_coverage, user_defined_symbols)
+    check_settings(kind, vocab_size, byte_fallback, character_coverage, user_defined_symbols, keep)
     check_normalization(joint, src_normalization, tgt_normalization)
     if joint:
         shared = train([*src_lines, *tgt_lines], "joint", tgt_normalization)
@@ -341,9 +362,10 @@ def check_settings(
     byte_fallback: bool,
     character_coverage: float,
     user_defined_symbols: Sequence[str] = (),
+    keep: Sequence[Kept] = (),
 ) -> None:
     """UserError for settings with which no vocabulary can be trained, whatever the text."""
-    reserved = SPECIALS + len(user_defined_symbols)
+    reserved = SPECIALS + len(user_defined_symbols) + len(keep)
     if not reserved < vocab_size <= MAX_VOCAB_SIZE:
         raise UserError(
             f"vocab_size={vocab_size}, expected {reserved + 1} ({reserved} pieces are special) to {MAX_VOCAB_SIZE}"
@@ -354,6 +376,8 @@ def check_settings(
         raise UserError(f"character_coverage={character_coverage}, expected a share from 0.98 to 1.0")
     if user_defined_symbols and kind == "word":
         raise UserError("user_defined_symbols has no meaning for kind=word, whose words are whole; use another kind")
+    if keep and kind == "word":
+        raise UserError("keep has no meaning for kind=word, whose words are whole; use another kind")
     for symbol in user_defined_symbols:
         if not symbol or split_words(symbol) != [symbol] or SPACE in symbol or symbol in CONTROLS:
             raise UserError(
@@ -362,6 +386,8 @@ def check_settings(
             )
     if len({*user_defined_symbols}) < len(user_defined_symbols):
         raise UserError("user_defined_symbols names a symbol twice; name each once")
+    if len({*keep}) < len(keep) or {*user_defined_symbols} & {*SYMBOLS.values()}:
+        raise UserError("keep names a kind twice, or user_defined_symbols its symbol; name each once")
 
 
 def check_normalization(joint: bool, src_normalization: Normalization | None, tgt_normalization: Normalization) -> None:

@@ -6,6 +6,9 @@ and a model may learn to write it.
 
 import re
 
+UNSPACED_LETTERS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+"""Thai, Lao, Burmese, Khmer, Japanese and Chinese letters, between whose words no space is written."""
+
 _WORD = re.compile(r"[^ \t\n\r\f\v]+")
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from heed.copied import with_addresses
 from heed.data.batches import Batch
 from heed.data.corpus import Pairs
 from heed.errors import UserError
@@ -31,7 +32,7 @@ class Sentence(NamedTuple):
     """
 
     number: int
-    hypothesis: list[int]
+    hypothesis: str
     links: Links
     health: Health
     maps: tuple[Map, Map] | None
@@ -71,11 +72,12 @@ class Validation:
         self.pairs, self.tgt, self.tgt_lang = pairs, tgt, tgt_lang
         self.pictured = sentences
         self.spaced = has_spaces(pairs.tgt)
-        self.src_words = [line.by_word for line in read_lines(pairs.src, src, has_spaces(pairs.src))]
+        self.vocabularies = (src, tgt)
+        self.sources = read_lines(pairs.src, src, has_spaces(pairs.src))
         self.tgt_words = [line.by_word for line in read_lines(pairs.tgt, tgt, self.spaced)]
         self.gold = None
         if pairs.gold is not None:
-            lengths = ([len(one.words) for one in words] for words in (self.src_words, self.tgt_words))
+            lengths = ([len(one.words) for one in lines] for lines in (self.sources, self.tgt_words))
             self.gold = read_gold(pairs.gold, zip(*lengths, strict=True), "gold alignment of the validation split")
         elif metric and metric.name == "aer":
             raise UserError("metric=aer needs word alignments of the validation split; put valid.align beside it")
@@ -103,17 +105,18 @@ class Validation:
 
     def _add_sentences(self, batch: Batch, hypotheses: Sequence[Hypothesis], forced: Sequence[Map]) -> None:
         for number, hypothesis, on_reference in zip(batch.index.tolist(), hypotheses, forced, strict=True):
-            maps = None
+            source, maps = self.sources[number], None
+            written = written_line(hypothesis.ids, self.tgt, self.spaced)
+            written = with_addresses(written, hypothesis.attention, source, self.vocabularies)
             if number < self.pictured:
-                written = written_line(hypothesis.ids, self.tgt, self.spaced).by_word
-                maps = (on_reference, attention_map(hypothesis.attention, self.src_words[number], written))
+                maps = (on_reference, attention_map(hypothesis.attention, source.by_word, written.by_word))
             links, health = on_reference.links(), on_reference.health()
-            self.sentences.append(Sentence(number, hypothesis.ids, links, health, maps))
+            self.sentences.append(Sentence(number, written.text, links, health, maps))
 
     def _forced(self, batch: Batch, weights: Tensor) -> list[Map]:
         rows = zip(weights.float().cpu(), batch.index.tolist(), batch.src_len, batch.tgt_len, strict=True)
         return [
-            attention_map(row[:tgt_len, :src_len], self.src_words[number], self.tgt_words[number])
+            attention_map(row[:tgt_len, :src_len], self.sources[number].by_word, self.tgt_words[number])
             for row, number, src_len, tgt_len in rows
         ]
 
@@ -139,12 +142,18 @@ class Validation:
         }
 
     def _text_scores(self) -> dict[str, float]:
-        hypotheses = [self.tgt.decode(sentence.hypothesis) for sentence in self.sentences]
-        references = [self.pairs.tgt[sentence.number] for sentence in self.sentences]
+        hypotheses = [sentence.hypothesis for sentence in self.sentences]
+        numbers = [sentence.number for sentence in self.sentences]
+        references = [self.pairs.tgt[number] for number in numbers]
+        further = [[lines[number] for number in numbers] for lines in self.pairs.further]
         if not any(text.strip() for text in hypotheses) and process_rank() == 0:
             log.warning("every translation of the validation split is empty: the model ends each of them at once")
         scores = text_scores(
-            hypotheses=hypotheses, references=references, tgt_lang=self.tgt_lang, names=self.score_names
+            hypotheses=hypotheses,
+            references=references,
+            tgt_lang=self.tgt_lang,
+            names=self.score_names,
+            further=further,
         )
         return {name: scored.value for name, scored in scores.items() if scored.value is not None}
 
@@ -165,7 +174,7 @@ class Validation:
                 *sentence.maps,
                 source=self.pairs.src[sentence.number],
                 reference=self.pairs.tgt[sentence.number],
-                hypothesis=self.tgt.decode(sentence.hypothesis),
+                hypothesis=sentence.hypothesis,
             )
             for sentence in self.sentences
             if sentence.maps

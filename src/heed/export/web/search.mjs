@@ -27,8 +27,11 @@ import { BOS, EOS } from "./subwords.mjs";
 /** The smallest positive number of float32: the weight of a source word that was never attended to. */
 const TINY = 1.1754943508222875e-38;
 
+/** Pieces that a translation may have however short its source, as in heed.search.greedy. */
+const SHORTEST_LIMIT = 40;
+
 /** @param {number} sourceLength its end included @param {Prefix} prefix the most pieces a translation may have */
-const limitOf = (sourceLength, prefix) => Math.max(2 * (sourceLength - 1) + 10, prefix.ids.length);
+const limitOf = (sourceLength, prefix) => Math.max(2 * (sourceLength - 1) + 10, SHORTEST_LIMIT, prefix.ids.length);
 
 /** @type {Prefix} */
 export const NOTHING = { ids: [], lengthens: [] };
