@@ -1,5 +1,6 @@
 """Corpora in files of the user's own: two text files a split, or one table."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -24,13 +25,14 @@ def files(
     test: Prefix = None,
     src_suffix: str | None = None,
     tgt_suffix: str | None = None,
+    turn_gold: bool = False,
     split_seed: int = 1,
 ) -> Corpus:
     """Two text files a split, one sentence a line: `{prefix}.{lang}`, compressed or not (`.gz`, `.bz2`, `.xz`, `.zst`).
 
-    A `{prefix}.align` beside them holds the gold alignments. `src_suffix` and `tgt_suffix` are the ends of the names if
-    these are not the languages, as for two kinds of text in one language. Without `valid`, some pairs of `train` are
-    drawn for it.
+    A `{prefix}.align` beside them holds the gold alignments, source first; `turn_gold` exchanges their sides, for text
+    that is read in the other direction. `src_suffix` and `tgt_suffix` are the ends of the names if these are not the
+    languages, as for two kinds of text in one language. Without `valid`, some pairs of `train` are drawn for it.
     """
     suffixes = (src_suffix or src_lang, tgt_suffix or tgt_lang)
     if suffixes[0] == suffixes[1]:
@@ -39,7 +41,9 @@ def files(
             "corpus.tgt_suffix=…, the ends of their names"
         )
     named = {"train": train, "valid": valid, "test": test}
-    splits = {split: partial(_read_files, _list(prefix), suffixes) for split, prefix in named.items() if prefix}
+    splits = {
+        split: partial(_read_files, _list(prefix), suffixes, turn_gold) for split, prefix in named.items() if prefix
+    }
     return Corpus(name, src_lang, tgt_lang, with_valid(splits, split_seed))
 
 
@@ -67,11 +71,11 @@ def _list(prefix: str | list[str]) -> list[str]:
     return [prefix] if isinstance(prefix, str) else prefix
 
 
-def _read_files(prefixes: Sequence[str], suffixes: tuple[str, str]) -> Pairs:
-    return joined([_read_prefix(prefix, *suffixes) for prefix in prefixes], prefixes)
+def _read_files(prefixes: Sequence[str], suffixes: tuple[str, str], turn_gold: bool) -> Pairs:
+    return joined([_read_prefix(prefix, *suffixes, turn_gold) for prefix in prefixes], prefixes)
 
 
-def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str) -> Pairs:
+def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool) -> Pairs:
     src_path, tgt_path = existing(f"{prefix}.{src_suffix}"), existing(f"{prefix}.{tgt_suffix}")
     src, tgt = read_lines(src_path), read_lines(tgt_path)
     _check_equal(src_path, src, tgt_path, tgt)
@@ -80,7 +84,15 @@ def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str) -> Pairs:
         return Pairs(src, tgt)
     gold = read_lines(gold_path)
     _check_equal(src_path, src, gold_path, gold)
-    return Pairs(src, tgt, gold)
+    return Pairs(src, tgt, [turn(line) for line in gold] if turn_gold else gold)
+
+
+def turn(line: str) -> str:
+    """Links in Pharaoh's format, the sides exchanged: `0-1 2?3` to `1-0 3?2`."""
+    return LINK.sub(r"\3\2\1", line)
+
+
+LINK = re.compile(r"(\d+)([-?p])(\d+)", re.ASCII)
 
 
 def _check_equal(one_path: Path, one: list[str], other_path: Path, other: list[str]) -> None:
