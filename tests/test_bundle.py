@@ -19,6 +19,7 @@ from heed.architecture import Architecture, build
 from heed.errors import UserError
 from heed.models.seq2seq import Seq2Seq
 from heed.passes import Model
+from heed.runs.environment import environment
 from heed.runs.run_folder import locked
 from heed.text.subwords import Subwords
 from tests.support.models import sentences, targets
@@ -345,7 +346,7 @@ def test_what_is_damaged_is_said_in_one_line(folder: Path, damage: str) -> None:
 def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
     """Catches a good model lost to a better one; a limit on the size of files stands for the end of a disk."""
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    (folder.parent / "environment.json").write_text('{"packages": {"heed": "0.1.0"}}')
+    (folder.parent / "environment.json").write_text(json.dumps(environment({})))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:

@@ -137,6 +137,17 @@ def test_words_are_pieces_put_together_and_the_end_has_a_place_of_its_own() -> N
     assert shown.weights.shape == (3, 3)
 
 
+@pytest.mark.parametrize(("on_end", "columns"), [(0.6, 3), (0.4, 2)])
+def test_a_picture_shows_the_end_if_a_word_attends_to_it_for_the_most_part(on_end: float, columns: int) -> None:
+    """Catches a row drawn as if it attended to a word that has 7 % of it, with the other 93 % nowhere."""
+    rest = (1 - on_end) / 2
+    weights = torch.tensor([[0.9, 0.1, 0.0], [rest, rest, on_end], [0.0, 0.1, 0.9]])  # the last row is that of </s>
+    found = Map(weights, ["a", "b"], ["x", "y"])
+    assert torch.equal(found.pictured().weights, weights[:2, :columns])
+    assert (found.pictured().src, found.pictured().tgt) == (["a", "b", "</s>"][:columns], ["x", "y"])
+    assert found.pictured(end=True) == found.with_end()
+
+
 def test_pieces_stay_as_they_are() -> None:
     """Catches a level that does nothing."""
     subwords, src_ids, tgt_ids, weights = pieces_map()
@@ -184,6 +195,15 @@ def test_gold_that_does_not_belong_here_is_told_by_its_line(lines: list[str], me
     """Catches gold counted from 1, which would score near 1 without a word about why."""
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
         read_gold(lines, [(2, 2)] * 2, "news.gold")
+
+
+def test_gold_of_the_other_direction_is_told() -> None:
+    """Catches an error that leaves it to the reader to find out why every other line does not fit."""
+    with pytest.raises(UserError, match=r"line 2: .* every line fits if the sides are exchanged.*turn_gold"):
+        read_gold(["0-0", "1-2"], [(2, 2), (3, 2)], "news.gold")
+    with pytest.raises(UserError) as caught:
+        read_gold(["0-0", "3-3"], [(2, 2), (3, 2)], "news.gold")
+    assert "exchanged" not in str(caught.value)
 
 
 ODD = ["a\u200cb c", "a\u200bb c", "a \u200f b", "a \ufdfa b", "\ufeff a b", "a \u200b b c", "a\u3000b c", "a \xad b"]

@@ -13,7 +13,7 @@ A folder that `heed.export.onnx` has written is read as well (`heed.onnx_model`)
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -34,7 +34,7 @@ from heed.onnx_model import FILES as ONNX_FILES
 from heed.onnx_model import FORMAT as ONNX_FORMAT
 from heed.onnx_model import OnnxModel
 from heed.search.ensemble import Ensemble, ensemble
-from heed.text.subwords import PAD, Subwords
+from heed.text.subwords import PAD, Subwords, is_subword_model
 
 FORMAT = 4
 READ = (3, 4)
@@ -64,7 +64,7 @@ def save(
 
     Files that heed has not written stay. UserError if one of them stands where one of the model would go.
     """
-    strange = [] if is_model(folder) else [name for name in FILES if os.path.lexists(folder / name)]
+    strange = [name for name in FILES if os.path.lexists(folder / name) and not is_model_file(folder / name)]
     if strange:
         raise UserError(f"{folder / strange[0]} is damaged, or heed has not written it; move it away")
     vocabularies = {"src_vocab": len(src), "tgt_vocab": len(tgt)}
@@ -91,6 +91,37 @@ def is_model(folder: Path) -> bool:
         and {"format", "heed", "architecture"} <= config.keys()
         and isinstance(config["format"], int)
     )
+
+
+def is_model_file(path: Path) -> bool:
+    """Whether this is a file of a model that heed has written into its folder."""
+    try:
+        return is_model(path.parent) and path.is_file() and _PROOFS[path.name](path)
+    except OSError:
+        return False
+
+
+def _is_object(path: Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_bytes()), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_weights(path: Path) -> bool:
+    """Whether the list of parameters at the beginning of the file is that of a model of heed."""
+    with path.open("rb") as file:
+        start = file.read(2**20)
+    return start[8:9] == b"{" and b'"decoder.cells.0.' in start
+
+
+_PROOFS: Mapping[str, Callable[[Path], bool]] = {
+    "config.json": _is_object,
+    "weights.safetensors": _is_weights,
+    "source.model": is_subword_model,
+    "target.model": is_subword_model,
+    "about.json": _is_object,
+}
 
 
 def is_onnx(folder: Path) -> bool:

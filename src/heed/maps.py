@@ -149,6 +149,10 @@ def written_line(ids: Sequence[int], subwords: Subwords, spaced: bool | None = N
     return Line(text, list(ids), words, index, unknown)
 
 
+MOST = 0.5
+"""Share of a word's attention from which on it is the most."""
+
+
 class Map(NamedTuple):
     """One sentence's attention: a row for each produced word, a column for each source word and one for its </s>.
 
@@ -182,6 +186,18 @@ class Map(NamedTuple):
             return threshold_links(words, threshold)
         looked = words.any(dim=1)
         return frozenset(link for link in argmax_links(words) if looked[link[1]])
+
+    def pictured(self, end: bool = False) -> "Map":
+        """As pictures show it: with </s> if `end` is wanted, else without.
+
+        A column for </s> is there in any case if a word attends to it for the most part: the row would be nearly empty.
+        """
+        words = self.weights[: len(self.tgt)]
+        if end:
+            return self.with_end()
+        if bool((words[:, -1] > MOST).any()):
+            return Map(words, [*self.src, END], self.tgt)
+        return self._replace(weights=self.between_words)
 
     def with_end(self) -> "Map":
         """The same with </s> among the words, for a picture that shows it."""
@@ -288,12 +304,22 @@ def read_gold(
 
     `numbers` are those of the lines in their file, where some were left out.
     """
-    gold = []
-    for number, line, size in zip(range(1, len(lines) + 1) if numbers is None else numbers, lines, sizes, strict=True):
+    gold, every = [], list(sizes)
+    for number, line, size in zip(range(1, len(lines) + 1) if numbers is None else numbers, lines, every, strict=True):
         try:
             links = read_pharaoh(line)
             check_within(links.possible, *size)
         except UserError as error:
-            raise UserError(f"{name}, line {number}: {error}") from None
+            raise UserError(f"{name}, line {number}: {error}{_if_turned(lines, every)}") from None
         gold.append(links)
     return gold
+
+
+def _if_turned(lines: Sequence[str], sizes: Sequence[tuple[int, int]]) -> str:
+    """What to say of alignments that fit once their sides are exchanged; empty if they do not."""
+    try:
+        for line, (src_len, tgt_len) in zip(lines, sizes, strict=True):
+            check_within(read_pharaoh(line).possible, tgt_len, src_len)
+    except UserError:
+        return ""
+    return "; every line fits if the sides are exchanged, which corpus.turn_gold=true does for corpus=files"

@@ -156,7 +156,7 @@ class Translation:
         """The attention as a picture, for `savefig` or to be shown in a notebook.
 
         Args:
-            end: show `</s>` too.
+            end: show `</s>` too; it has a column in any case if a word attends to it for the most part.
             level: what a row and a column stand for.
 
         Raises:
@@ -170,12 +170,13 @@ class Translation:
     def shown(self, level: Level = "word", end: bool = False) -> Map:
         """The attention for people to see: words that the model does not know end in `⁇`.
 
-        Its weights have a row for each word and a column for each source word; with `end` they have `</s>` too.
+        Its weights have a row for each word and a column for each source word; with `end` they have `</s>` too, and a
+        column for it in any case if a word attends to it for the most part.
         """
         attention = self.map(level)
         if level == "word":
             attention = attention._replace(src=self.src.marked(attention.src), tgt=self.tgt.marked(attention.tgt))
-        return attention.with_end() if end else attention._replace(weights=attention.between_words)
+        return attention.pictured(end)
 
     def _repr_html_(self) -> str:
         """The interactive map, as which a notebook shows the object."""

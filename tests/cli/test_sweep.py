@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from heed.cli.sweep import Ended, Job, Result, print_table, table
+from heed.cli.sweep import TABLE_MARK, Ended, Job, Result, print_table, table
 from heed.cli.train import results, scores_of_test
 from heed.experiment import Run, Settings
 from tests.support.model_folder import write
@@ -55,7 +55,7 @@ def test_the_table_lies_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytes
         Job({"seed": str(n)}, Ended(0, result=Result(tried / f"seed-{n}", {"valid": {"bleu": 1.0}}))) for n in (1, 2)
     ]
     print_table(jobs)
-    assert (tmp_path / "runs/tried/sweep.md").read_text() == f"{table(jobs)}\n"
+    assert (tmp_path / "runs/tried/sweep.md").read_text() == f"{table(jobs)}\n{TABLE_MARK}\n"
     assert capsys.readouterr().out.splitlines()[-1] == f"written to {tmp_path / 'runs/tried/sweep.md'}"
     before = sorted(tmp_path.rglob("*"))
     print_table([jobs[0], Job({"seed": "3"}, Ended(0, result=Result(elsewhere / "seed-3", {"valid": {"bleu": 1.0}})))])

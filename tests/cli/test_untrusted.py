@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from heed import bundle
+from heed.runs.environment import environment
 from tests.support.commands import forked
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
 from tests.support.small_run import overrides
@@ -80,7 +81,7 @@ def test_a_target_in_a_run_folder_s_config_is_only_compared(sentinel: Path, tmp_
     run = tmp_path / "runs/reverse"
     (run / "checkpoints").mkdir(parents=True)
     (run / "checkpoints/last.ckpt").touch()
-    (run / "environment.json").write_text('{"packages": {"heed": "0.1.0"}}')
+    (run / "environment.json").write_text(json.dumps(environment({})))
     arguments = overrides(Path("runs"))
     for hostile in (
         f"model: {{_target_: os.mkdir, path: {sentinel}}}\nrun: reverse\n",
@@ -95,6 +96,33 @@ def test_a_target_in_a_run_folder_s_config_is_only_compared(sentinel: Path, tmp_
         assert "other settings" in found.err or "is damaged" in found.err
         assert str(Path.home()) not in found.err.replace(str(tmp_path), "")
     assert not sentinel.exists()
+
+
+CALLS = {
+    "callbacks": "callbacks:\n    x: {_target_: torch.save, obj: 1, f: owned}\n",
+    "job_logging": "job_logging:\n    handlers:\n      x: {(): torch.save, obj: 1, f: owned}\n",
+    "hydra_logging": "hydra_logging:\n    handlers:\n      x: {(): torch.save, obj: 1, f: owned}\n",
+    "job.env_set": "job:\n    env_set: {HEED_CACHE: owned}\n",
+    "launcher._target_": "launcher:\n    _target_: torch.save\n",
+}
+
+
+@pytest.mark.parametrize("key", CALLS)
+@pytest.mark.parametrize("flags", [[], ["--multirun"]])
+def test_a_config_of_options_calls_nothing(sentinel: Path, tmp_path: Path, key: str, flags: list[str]) -> None:
+    """Catches a recipe from a stranger that has Hydra call a function: as a callback, or as a part of its logging."""
+    (tmp_path / "theirs/experiment").mkdir(parents=True)
+    recipe = "# @package _global_\nhydra:\n  " + CALLS[key]
+    (tmp_path / "theirs/experiment/nice.yaml").write_text(recipe, encoding="utf-8")
+    swept = "seed=1,2" if flags else "seed=1"
+    small = overrides(Path("runs"), "trainer.max_steps=1", "trainer.validate_steps=1", "heatmaps=0")
+
+    found = forked(tmp_path, "train", *flags, "--config-dir", "theirs", *small, "experiment=nice", swept)
+
+    assert not sentinel.exists()
+    assert found.code == (2 if flags else 0)
+    if flags:
+        assert f"hydra.{key}: heed keeps Hydra's record of a sweep to itself, and a config calls nothing" in found.err
 
 
 @pytest.mark.parametrize("form", ["pickle", "torch"])

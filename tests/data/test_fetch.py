@@ -30,6 +30,11 @@ CACHE = Path("cache/multi30k")  # below `tmp_path`, where these tests work
 STRANGE = b"<html>Please log in</html>"
 
 
+def part_of(name: str) -> Path:
+    """Where the beginning of a file is; a browser's own `NAME.part` is another's."""
+    return CACHE / f".{name}.heed-part"
+
+
 class Server(ThreadingHTTPServer):
     """Hands out `files`; `asked` is what it was asked for, with the range.
 
@@ -206,7 +211,7 @@ def test_a_file_that_was_cut_off_goes_on_where_it_stopped(
             multi30k(url=server.url).read("train")
         assert not (CACHE / "train.en.gz").exists()
     received = 120 if ranges else 40
-    assert (CACHE / "train.en.gz.part").read_bytes() == files["train.en.gz"][:received]
+    assert part_of("train.en.gz").read_bytes() == files["train.en.gz"][:received]
     server.cut = None
     assert len(multi30k(url=server.url).read("train")) == LINES
     assert server.asked[3] == ("train.en.gz", f"bytes={received}-")
@@ -225,7 +230,7 @@ def test_a_server_that_falls_silent_is_given_up(
         impatient.setattr(fetch, "SILENCE", 0.5)
         with pytest.raises(UserError, match=rf"^{server.url}/{name} cannot be fetched \(timed out\); .*corpus.root.*$"):
             multi30k(url=server.url).read("test")
-    part = CACHE / f"{name}.part"
+    part = part_of(name)
     assert (part.read_bytes() if part.exists() else b"") == files[name][:received]
     server.cut = None
     assert len(multi30k(url=server.url).read("test")) == LINES
@@ -235,8 +240,8 @@ def test_a_server_that_falls_silent_is_given_up(
 def test_a_part_that_lacks_nothing_but_its_name_is_taken(server: Server, files: dict[str, bytes]) -> None:
     """Catches a fetch that was killed after its last byte and never gets past it; and any other whole-looking part."""
     CACHE.mkdir(parents=True)
-    (CACHE / "val.en.gz.part").write_bytes(files["val.en.gz"])
-    (CACHE / "val.de.gz.part").write_bytes(STRANGE * 1000)
+    part_of("val.en.gz").write_bytes(files["val.en.gz"])
+    part_of("val.de.gz").write_bytes(STRANGE * 1000)
     with pytest.raises(UserError, match=r"val.de.gz is not the file that was published"):
         multi30k(url=server.url).read("valid")
     assert len(multi30k(url=server.url).read("valid")) == LINES
@@ -298,7 +303,7 @@ def test_a_cache_that_cannot_be_written_is_named(server: Server, tmp_path: Path,
     """Catches tracebacks for a read-only place or a full disk."""
     if blocked == "full":
         CACHE.mkdir(parents=True)
-        (CACHE / "test_2016_flickr.en.gz.part").symlink_to("/dev/full")
+        part_of("test_2016_flickr.en.gz").symlink_to("/dev/full")
     else:
         Path(blocked).parent.mkdir(parents=True, exist_ok=True)
         Path(blocked).write_text("a file", encoding="utf-8")

@@ -35,6 +35,15 @@ def test_gzip_is_read_as_the_plain_file(tmp_path: Path) -> None:
     assert corpus(tmp_path).read("test") == Pairs(["a dog"], ["ein Hund"], ["0-0 1-1"])
 
 
+def test_gold_alignments_turn_with_the_text(tmp_path: Path) -> None:
+    """Catches links of the other direction that no setting turns, and possible ones that are made sure."""
+    write(tmp_path / "train.en", "a black dog\nhello there\n")
+    write(tmp_path / "train.de", "schwarzer Hund\nhallo\n")
+    write(tmp_path / "train.align", "1-0 0?1 2p1\n\n")
+    text = files("text", "de", "en", test=str(tmp_path / "train"), turn_gold=True)
+    assert text.read("test") == Pairs(["schwarzer Hund", "hallo"], ["a black dog", "hello there"], ["0-1 1?0 1p2", ""])
+
+
 def test_gold_alignments_are_read_where_they_are(tmp_path: Path) -> None:
     write(tmp_path / "train.en", "a dog\na cat\n")
     write(tmp_path / "train.de", "ein Hund\neine Katze\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from tests.support import model_folder
 from tests.support.commands import Outcome, forked
@@ -88,6 +89,77 @@ def test_a_folder_with_a_config_of_another_program_is_no_run(more: list[str]) ->
         assert changed(before) == []
 
 
+FOREIGN_RUN = {
+    "environment.json": '{"packages": {"heed": "0.1.0", "torch": "2.0"}, "seed": 1}',
+    "config.yaml": "seed: 1\noverwrite: true\ncorpus: news\nmodel: big\noptim: adam\n",
+    "report.json": '{"best": 27.1, "steps": 1000}',
+    "trace.json": '{\n  "schemaVersion": 1\n}',
+    "checkpoints/last.ckpt": "PK\x03\x04archive",
+    "subwords/source.model": "\nmine",
+}
+"""A run folder of another program that uses heed too, its files called as heed calls its own."""
+
+
+def of_another_program(folder: str, *names: str) -> Mapping[str, object]:
+    for name in names:
+        Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+        Path(folder, name).write_text(FOREIGN_RUN[name])
+    return {f"{folder}/{name}": Path(folder, name).read_bytes() for name in names}
+
+
+def test_a_run_of_another_program_is_no_run() -> None:
+    """Catches a folder taken for a run because it lists heed among its packages."""
+    before = of_another_program("runs/p", *FOREIGN_RUN)
+    outcome = train("run=p", "overwrite=true")
+    assert outcome.code == 2
+    assert "is no run that heed has begun" in outcome.line
+    assert changed(before) == []
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN_RUN.keys() - {"environment.json"}))
+def test_a_file_of_another_program_in_a_run_is_not_replaced_with_it(finished: Path, name: str) -> None:
+    """Catches files known by so little that those of other programs pass: any zip, any JSON that is indented."""
+    shutil.copytree(finished, "runs/tiny")
+    before = of_another_program("runs/tiny", name)
+    outcome = train("run=tiny", "overwrite=true", "seed=2")
+    assert outcome.code == 2
+    assert f"{name} is damaged, or heed has not written it" in outcome.line
+    assert changed(before) == []
+
+
+def test_what_a_profile_leaves_is_replaced_with_its_run() -> None:
+    """Catches heed's own trace.json taken for that of another program."""
+    profiled = ("run=tiny", "debug=profile", "profile.wait_steps=0", "profile.steps=1", "trainer.max_steps=4")
+    assert train(*profiled, "overwrite=true").code == 0
+    assert Path("runs/tiny/trace.json").stat().st_size > 1000
+    outcome = train("run=tiny", "overwrite=true", "seed=2")
+    assert outcome.code == 0, outcome.err
+    assert not Path("runs/tiny/trace.json").exists()
+
+
+def test_a_run_within_the_evaluations_of_another_stays(finished: Path) -> None:
+    """Catches the evaluation of a run lost with another run, in whose folder it lies."""
+    for place in ("runs/tiny", "runs/tiny/evaluate/inner"):
+        shutil.copytree(finished, place)
+    before = snapshot(Path("runs/tiny/evaluate/inner"))
+    assert train("run=tiny", "overwrite=true", "seed=2").code == 0
+    assert changed(before) == []
+    assert not Path("runs/tiny/evaluate/test").exists()
+
+
+def test_a_checkpoint_that_was_put_back_by_a_symlink_stays_as_it_is(finished: Path) -> None:
+    """Catches a backup written over through the link that leads to it."""
+    shutil.copytree(finished, "runs/tiny")
+    last = Path("runs/tiny/checkpoints/last.ckpt")
+    last.rename("backup.ckpt")
+    last.symlink_to(Path("backup.ckpt").absolute())
+    before = snapshot(Path())["backup.ckpt"]
+    outcome = train("run=tiny", "trainer.max_steps=6")
+    assert outcome.code == 0, outcome.err
+    assert Path("backup.ckpt").read_bytes() == before
+    assert not last.is_symlink()
+
+
 def test_a_finished_run_outlives_its_successor_s_misspelt_text() -> None:
     """Catches a run deleted by `overwrite=true corpus.train=trian`, and the typo reported after that."""
     assert train("run=tiny").code == 0
@@ -161,11 +233,34 @@ def test_a_sweep_leaves_the_records_of_others(name: str) -> None:
     assert {path.name for path in Path("runs").iterdir()} <= {"multirun.yaml", "reverse"}
 
 
-def test_a_sweep_whose_folder_for_hydra_holds_another_record_is_refused() -> None:
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "hydra.sweep.dir=mine",
+        "hydra={sweep: {dir: mine}}",
+        "+hydra.job_logging.handlers.f={class: logging.FileHandler, filename: mine/multirun.yaml, mode: w}",
+        "hydra.output_subdir=mine",
+        "hydra.job.chdir=true,false",
+    ],
+)
+def test_a_sweep_whose_folder_for_hydra_holds_another_record_is_refused(setting: str) -> None:
+    """Catches a file that Hydra replaces with its own record, or a log that begins it anew."""
     before = foreign("mine/multirun.yaml")
-    outcome = train("seed=1,2", "hydra.sweep.dir=mine", flags=("--multirun",))
+    outcome = train("seed=1,2", setting, flags=("--multirun",))
     assert outcome.code == 2
     assert "heed keeps Hydra's record of a sweep to itself" in outcome.line
+    assert changed(before) == []
+
+
+@pytest.mark.parametrize("choice", ["experiment=mine", "experiment=null,mine", "experiment=glob(*)"])
+def test_a_config_does_not_say_where_hydra_writes(choice: str) -> None:
+    """Catches an option of a user's own, one of those that a sweep tries, that has Hydra replace a file."""
+    before = foreign("mine/multirun.yaml")
+    Path("options/experiment").mkdir(parents=True)
+    Path("options/experiment/mine.yaml").write_text("# @package _global_\nhydra:\n  sweep:\n    dir: mine\n")
+    outcome = train("seed=1,2", choice, flags=("--multirun", "--config-dir", "options"))
+    assert outcome.code == 2
+    assert "hydra.sweep: heed keeps Hydra's record of a sweep to itself" in outcome.line
     assert changed(before) == []
 
 
@@ -202,6 +297,44 @@ def test_a_former_evaluation_does_not_make_files_of_others_ours(own: list[str], 
     assert changed(before) == []
 
 
+@pytest.mark.parametrize("name", ["hypotheses.txt", "references.txt", "gallery.html"])
+def test_a_report_of_heed_s_does_not_make_a_text_beside_it_ours(own: list[str], name: str) -> None:
+    """Catches translations that a person has corrected where heed wrote its own, lost to the next evaluation."""
+    assert evaluate(*own, "output=out", "heatmaps=0").code == 0
+    Path("out", name).write_text("corrected by hand\n")
+    before = snapshot(Path("out"))
+    outcome = evaluate(*own, "output=out")
+    assert outcome.code == 2
+    assert f"{name} is there, and no evaluation by heed has written it" in outcome.line
+    assert changed(before) == []
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_picture_that_another_program_has_drawn_stays(own: list[str], suffix: str) -> None:
+    """Catches pictures removed because they are of the library that heed draws with."""
+    assert evaluate(*own, "output=out", "heatmaps=1", f"format={suffix}").code == 0
+    Figure().savefig(f"out/heatmaps/0007.{suffix}")
+    before = snapshot(Path("out"))
+    outcome = evaluate(*own, "output=out", "heatmaps=1")
+    assert outcome.code == 2
+    assert f"0007.{suffix} is there, and no evaluation by heed has written it" in outcome.line
+    assert changed(before) == []
+    Path(f"out/heatmaps/0007.{suffix}").unlink()
+    assert evaluate(*own, "output=out", "heatmaps=0").code == 0  # its own are removed
+    assert list(Path("out/heatmaps").glob("*")) == []
+
+
+def test_an_alignment_made_by_hand_is_not_written_over(own: list[str]) -> None:
+    """Catches gold alignments lost, which are written as heed writes its own."""
+    gold = Path("gold.align")
+    gold.write_text("0-0 1-1\n")
+    texts = ["source=own/test.en", "target=own/test.fr"]
+    outcome = evaluate(*texts, "output=gold.align", command="align")
+    assert outcome.code == 2
+    assert "output=gold.align is there already; remove it, or choose another output=FILE" in outcome.line
+    assert gold.read_text() == "0-0 1-1\n"
+
+
 @pytest.mark.parametrize("key", ["output", "weights"])
 def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) -> None:
     """Catches `output=thesis.tex` instead of `target=`."""
@@ -210,9 +343,11 @@ def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) 
     keys = {"output": "new.align", key: "thesis.tex"}
     outcome = evaluate(*texts, *(f"{name}={path}" for name, path in keys.items()), command="align")
     assert outcome.code == 2
-    assert f"thesis.tex is there, and heed-align has not written it; choose another {key}=FILE" in outcome.line
+    assert "thesis.tex is there" in outcome.line
+    assert f"choose another {key}=FILE" in outcome.line
     assert changed(before) == []
-    for _ in range(2):  # its own are
+    for _ in range(2):  # its own weights are
+        Path("a.align").unlink(missing_ok=True)
         assert evaluate(*texts, "output=a.align", "weights=a.npz", command="align").code == 0
 
 

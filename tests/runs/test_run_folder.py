@@ -31,9 +31,15 @@ CONFIG: dict[str, Any] = {
     "optim": {"lr": 1e-5, "betas": [0.9, 0.98]},
     "corpus": {"name": "été", "valid": None},
     "model": {"score": "additive"},
+    "subwords": {"kind": "bpe"},
+    "label_smoothing": 0.1,
 }
+CHECKPOINT, SUBWORDS = b"PK heed_format", b"\n\x0e\n\x05<pad>"
+WEIGHTS = bytes(8) + b'{"decoder.cells.0.weight_hh":{}}'
+"""How such files begin."""
+
 TEXT = {"train": "a", "valid": "b"}
-REPORT = {"best": {"bleu": 93.5}, "steps": 24, "corpus": "été"}
+REPORT = {"best": {"bleu": 93.5}, "steps": 24, "corpus": "été", "history": [], "tokens_per_second": 100.0}
 
 
 @pytest.fixture
@@ -62,16 +68,18 @@ def start(folder: Path, config: Mapping[str, Any] = CONFIG, overwrite: Overwrite
 
 def write_checkpoint(folder: Path, name: str = "last") -> None:
     (folder / "checkpoints").mkdir(exist_ok=True)
-    (folder / f"checkpoints/{name}.ckpt").write_bytes(b"PK")
+    (folder / f"checkpoints/{name}.ckpt").write_bytes(CHECKPOINT)
 
 
 def work(folder: Path, config: Mapping[str, Any] = CONFIG, done: bool = True) -> dict[str, bytes]:
     """A run with everything that one can hold, finished or not; its files."""
     start(folder, config)
-    files = {"subwords/source.model": b"\n", "subwords/target.model": b"\n", "trace.json": b"{\n"}
+    files = {"subwords/source.model": SUBWORDS, "subwords/target.model": SUBWORDS}
+    files |= {"trace.json": b'{"written_by": "heed",\n}'}
     files |= {"tensorboard/events.out.tfevents.1.host.2.0.heed-1": b"....brain.Event:2"}
-    files |= {f"model/{name}.model": b"x" for name in ("source", "target")}
-    files |= {"model/config.json": b'{"format": 3, "heed": "0", "architecture": {}}', "model/weights.safetensors": b"x"}
+    files |= {f"model/{name}.model": SUBWORDS for name in ("source", "target")}
+    files |= {"model/config.json": b'{"format": 3, "heed": "0", "architecture": {}}'}
+    files |= {"model/weights.safetensors": WEIGHTS}
     files |= {"evaluate/test/hypotheses.txt": b"x", "evaluate/test/references.txt": b"x"}
     files |= {"evaluate/test/heatmaps/0001.png": b"PNG Matplotlib", "evaluate/test/gallery.html": b"x"}
     files |= {"evaluate/test/report.json": b'{"corpus": "x", "split": "test", "sentences": 1, "search": "greedy"}'}
@@ -259,7 +267,7 @@ def test_a_run_that_ends_before_its_first_checkpoint_gives_the_former_one_back(
         with begin(folder, changed(seed=2), TEXT):
             for name in ("checkpoints/best.ckpt", "subwords/source.model"):
                 (folder / name).parent.mkdir()
-                (folder / name).write_bytes(b"PK" if name.endswith("ckpt") else b"\n")
+                (folder / name).write_bytes(CHECKPOINT if name.endswith("ckpt") else SUBWORDS)
             if end:
                 raise end
 

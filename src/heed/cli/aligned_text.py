@@ -49,7 +49,7 @@ def check_files(settings: "Settings", output: Path) -> None:
         if path.resolve() in taken:
             raise UserError(f"{name} would be written over another of the files that are named; choose another place")
         taken.add(path.resolve())
-    refuse_strangers(output, Path(settings.weights) if settings.weights else None, scored=True)
+    refuse_strangers(output, Path(settings.weights) if settings.weights else None, given=settings.output is not None)
     if settings.level == "piece" and settings.gold:
         raise UserError(f"gold={settings.gold} counts words and level=piece does not; use level=word")
 

@@ -27,9 +27,11 @@ from heed.cli.config import (
     CONFIGS,
     FAULTS,
     compose,
+    explained,
     literal,
     parsed,
     plain,
+    refuse_hydra_settings,
     refuse_renamed,
     search_path,
     typed_texts,
@@ -103,7 +105,10 @@ class Command:
         check_output()
         if any(flag in arguments for flag in OTHERS):
             os.environ["HYDRA_FULL_ERROR"] = "1"
-            hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(print)()
+            try:
+                hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(print)()
+            except FAULTS as error:
+                raise UserError(str(error).splitlines()[0]) from error
             return 0
         options = read_arguments(arguments)
         options.overrides = [parsed(line, self.name) for line in options.overrides]
@@ -123,9 +128,7 @@ class Command:
     def _sweep(self, options: argparse.Namespace, folders: Sequence[Path]) -> int:
         """Every job of a `--multirun`, by Hydra; the highest exit code of them."""
         given: list[Override] = options.overrides
-        for override in given:
-            if override.key_or_group.startswith("hydra.sweep"):  # Hydra would replace a multirun.yaml there
-                raise UserError(f"{override.input_line}: heed keeps Hydra's record of a sweep to itself; leave it out")
+        refuse_hydra_settings(self.name, given, folders)
         keys = ",".join(override.key_or_group for override in given if override.is_sweep_override())
         with TemporaryDirectory(prefix="heed-sweep-") as folder:
             os.environ |= {FOLDER: folder, KEYS: keys, "HYDRA_FULL_ERROR": "1"}
@@ -133,8 +136,7 @@ class Command:
             try:
                 hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(self._job)()
             except FAULTS as error:
-                compose(self.name, options.overrides, folders)  # says in one line what is wrong
-                raise UserError(str(error).splitlines()[0]) from error
+                raise UserError(explained(error, self.name, given, folders)) from error
             jobs = read_jobs(Path(folder))
         if jobs and self.results and process_rank() == 0:
             print_table(jobs)

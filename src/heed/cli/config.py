@@ -9,7 +9,7 @@ from typing import Any, cast
 import hydra
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -81,7 +81,7 @@ def compose(name: str, overrides: Sequence[str | Override] = (), folders: Sequen
     try:
         return _compose(name, [literal(override) for override in given], folders)
     except FAULTS as error:
-        raise UserError(_explained(error, name, given, folders)) from error
+        raise UserError(explained(error, name, given, folders, _without_multirun(given))) from error
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -180,19 +180,83 @@ def _compose(name: str, overrides: Sequence[str], folders: Sequence[Path], with_
         return hydra.compose(name, [*search_path(folders), *overrides], return_hydra_config=with_hydra)
 
 
-def _explained(error: Exception, name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> str:
-    """One line for what Hydra refused: the first override at fault, with the nearest that is right."""
+def refuse_hydra_settings(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> None:
+    """UserError if Hydra would write files, change folder or environment, or call what a config names, in any job.
+
+    Its records of a sweep would replace a multirun.yaml, and its logging and its callbacks build what they are told to.
+    """
+    single = [literal(override) for override in overrides if not override.is_sweep_override()]
+    swept = [override for override in overrides if override.is_sweep_override()]
+    groups = option_names(folders)
+    jobs = [
+        [f"{one.key_or_group}={option}"]
+        for one in swept
+        for option in _swept_options(one, groups.get(one.key_or_group))
+    ]
+    try:
+        usual = _hydra_settings(name, [], folders)
+        found = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs)]
+    except FAULTS as error:
+        raise UserError(explained(error, name, overrides, folders)) from error
+    strange = [key for one in found for key in one if one[key] != usual[key] and key not in PLUGGED]
+    strange += [override.key_or_group[6:] for override in swept if _is_hydra_key(override)]
+    strange += [f"{key}._target_" for one in found for key in PLUGGED if not _is_plugin(one[key])]
+    if strange:
+        reason = "heed keeps Hydra's record of a sweep to itself, and a config calls nothing"
+        raise UserError(f"hydra.{strange[0]}: {reason}; leave it out")
+
+
+def _is_hydra_key(override: Override) -> bool:
+    """Whether it is a setting of Hydra itself."""
+    return override.key_or_group.startswith(("hydra.", "hydra/"))
+
+
+SETTINGS_OF_HYDRA = ("run", "sweep", "output_subdir", "callbacks", "job_logging", "hydra_logging")
+SETTINGS_OF_JOBS = ("chdir", "env_set", "env_copy")
+
+PLUGGED = ("launcher", "sweeper")
+PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
+"""Where the launchers and sweepers are that are installed."""
+
+
+def _hydra_settings(name: str, overrides: Sequence[str], folders: Sequence[Path]) -> dict[str, Any]:
+    """What no sweep may change, by its key, and the launcher and the sweeper."""
+    hydra = OmegaConf.to_container(_compose(name, overrides, folders, with_hydra=True).hydra)
+    settings = cast(dict[str, Any], hydra)
+    return {
+        **{key: settings.get(key) for key in SETTINGS_OF_HYDRA},
+        **{f"job.{key}": settings["job"].get(key) for key in SETTINGS_OF_JOBS},
+        **{key: settings[key] for key in PLUGGED},
+    }
+
+
+def _is_plugin(settings: Mapping[str, Any]) -> bool:
+    return str(settings.get("_target_", "")).startswith(PLUGINS)
+
+
+def explained(
+    error: Exception, name: str, overrides: Sequence[Override], folders: Sequence[Path], otherwise: str | None = None
+) -> str:
+    """One line for what Hydra refused: the first override at fault, with the nearest that is right.
+
+    If none is found, `otherwise` is what to say instead of Hydra's own words.
+    """
     groups = option_names(folders)
     found = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
     if not any(found):
         known = _known_keys(name, overrides, folders)
         elsewhere = keys_of_options(known, folders)
         found = [_key_fault(override, known, elsewhere) for override in overrides] if known else []
-    sweep = next((override for override in overrides if override.is_sweep_override()), None)
-    if not any(found) and sweep:
-        key, _, value = literal(sweep).partition("=")
-        return f"{literal(sweep)}: several values; add --multirun to try each, or type \"{key}='{value}'\" to mean one"
-    return next(filter(None, found), str(error).splitlines()[0])
+    return next(filter(None, found), otherwise or str(error).splitlines()[0])
+
+
+def _without_multirun(overrides: Sequence[Override]) -> str | None:
+    """What to type instead of several values, if an override has some."""
+    sweep = next((literal(override) for override in overrides if override.is_sweep_override()), None)
+    if sweep is None:
+        return None
+    key, _, value = sweep.partition("=")
+    return f"{sweep}: several values; add --multirun to try each, or type \"{key}='{value}'\" to mean one"
 
 
 def refuse_renamed(name: str, overrides: Sequence[Override]) -> None:
@@ -239,7 +303,15 @@ def _option_fault(override: Override, groups: Mapping[str, list[str]]) -> str | 
     return None
 
 
+def _swept_options(override: Override, options: Sequence[str] | None) -> Iterator[Any]:
+    """Which options of a group a sweep tries; none for a setting."""
+    if options is not None:
+        yield from options if isinstance(override.value(), Glob) else _choices(override)
+
+
 def _choices(override: Override) -> Iterator[Any]:
+    if isinstance(override.value(), Glob):
+        return
     if override.is_sweep_override():
         yield from override.sweep_string_iterator()
     else:

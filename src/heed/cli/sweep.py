@@ -19,6 +19,8 @@ FOLDER = "HEED_SWEEP_FOLDER"
 KEYS = "HEED_SWEEP_KEYS"
 """Environment variables for the processes of a sweep's jobs: its temporary folder, and what its jobs differ in."""
 
+TABLE_MARK = "<!-- written by heed -->"
+
 SPLITS = ("train", "valid", "test")
 
 
@@ -91,14 +93,14 @@ def print_table(jobs: Sequence[Job]) -> None:
         path = places.pop() / SWEEP
         if path.exists() and not _is_table(path):
             raise UserError(f"{path} is there, and heed has not written it; the table is not written")
-        write_whole(path, f"{shown}\n")
+        write_whole(path, f"{shown}\n{TABLE_MARK}\n")
         print(f"\nwritten to {path}")
 
 
 def _is_table(path: Path) -> bool:
     """Whether a file is a table that a former sweep has left."""
-    lines = path.read_bytes().splitlines()
-    return len(lines) > 1 and all(line.startswith(b"|") for line in lines) and set(lines[1]) <= set(b"|-")
+    *lines, last = path.read_bytes().splitlines() or [b""]
+    return last == TABLE_MARK.encode() and all(line.startswith(b"|") for line in lines)
 
 
 def table(jobs: Sequence[Job]) -> str:

@@ -1,7 +1,7 @@
 """Corpora that are fetched: where they are, what their files must be, and where they are kept.
 
 CACHE/CORPUS/NAME        a whole file
-CACHE/CORPUS/NAME.part   what has come of one; the next attempt goes on from there
+CACHE/CORPUS/.NAME.heed-part   what has come of one; the next attempt goes on from there
 CACHE/CORPUS/.lock       locked while a process fetches
 """
 
@@ -18,6 +18,7 @@ from heed.data.corpus import Corpus, Pairs
 from heed.data.lines import read_lines
 from heed.data.progress import report
 from heed.errors import UserError, needs
+from heed.files import PART
 
 if TYPE_CHECKING:
     import requests
@@ -163,7 +164,7 @@ def _lock(file: IO[str]) -> None:
 
 def _fetch(address: str, path: Path, expected: str) -> None:
     """Only a part that has the right digest gets the name of the whole."""
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f".{path.name}{PART}")
     _download(address, part)
     found = _digest(part)
     if found != expected:
@@ -203,7 +204,7 @@ def _receive(address: str, part: Path) -> None:
             )
         goes_on = response.status_code == requests.codes.partial_content  # not every server can
         with part.open("ab" if goes_on else "wb") as file:
-            _copy(response, file.write, part.stem, there if goes_on else 0)
+            _copy(response, file.write, part.stem[1:], there if goes_on else 0)
 
 
 def _copy(response: "requests.Response", write: Callable[[bytes], object], name: str, there: int) -> None:

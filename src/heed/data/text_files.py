@@ -1,5 +1,6 @@
 """Corpora in files of the user's own: two text files a split, or one table."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,13 +28,14 @@ def files(
     tgt_suffix: str | None = None,
     valid_references: str | list[str] | None = None,
     test_references: str | list[str] | None = None,
+    turn_gold: bool = False,
     split_seed: int = 1,
 ) -> Corpus:
     """Two text files a split, one sentence a line: `{prefix}.{lang}`, compressed or not (`.gz`, `.bz2`, `.xz`, `.zst`).
 
-    A `{prefix}.align` beside them holds the gold alignments. `src_suffix` and `tgt_suffix` are the ends of the names if
-    these are not the languages, as for two kinds of text in one language. Without `valid`, some pairs of `train` are
-    drawn for it.
+    A `{prefix}.align` beside them holds the gold alignments, source first; `turn_gold` exchanges their sides, for text
+    that is read in the other direction. `src_suffix` and `tgt_suffix` are the ends of the names if these are not the
+    languages, as for two kinds of text in one language. Without `valid`, some pairs of `train` are drawn for it.
 
     `valid_references` and `test_references` are files of further translations of the sources of a split, line for line;
     an empty line is one that is not there.
@@ -50,7 +52,7 @@ def files(
         if paths and not named[split]:
             raise UserError(f"corpus.{split}_references without corpus.{split}; give corpus.{split}=… too")
     splits = {
-        split: partial(_read_files, _list(prefix), suffixes, _list(further.get(split) or []))
+        split: partial(_read_files, _list(prefix), suffixes, turn_gold, _list(further.get(split) or []))
         for split, prefix in named.items()
         if prefix
     }
@@ -81,8 +83,8 @@ def _list(prefix: str | list[str]) -> list[str]:
     return [prefix] if isinstance(prefix, str) else prefix
 
 
-def _read_files(prefixes: Sequence[str], suffixes: tuple[str, str], further: Sequence[str]) -> Pairs:
-    pairs = joined([_read_prefix(prefix, *suffixes) for prefix in prefixes], prefixes)
+def _read_files(prefixes: Sequence[str], suffixes: tuple[str, str], turn_gold: bool, further: Sequence[str]) -> Pairs:
+    pairs = joined([_read_prefix(prefix, *suffixes, turn_gold) for prefix in prefixes], prefixes)
     return replace(pairs, further=tuple(further_references(further, pairs.tgt)))
 
 
@@ -102,7 +104,7 @@ def further_references(paths: Sequence[str], references: Sequence[str]) -> list[
     return [[line if line.strip() else None for line in lines] for lines in each if lines != list(references)]
 
 
-def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str) -> Pairs:
+def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool) -> Pairs:
     src_path, tgt_path = existing(f"{prefix}.{src_suffix}"), existing(f"{prefix}.{tgt_suffix}")
     src, tgt = read_lines(src_path), read_lines(tgt_path)
     _check_equal(src_path, src, tgt_path, tgt)
@@ -111,7 +113,15 @@ def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str) -> Pairs:
         return Pairs(src, tgt)
     gold = read_lines(gold_path)
     _check_equal(src_path, src, gold_path, gold)
-    return Pairs(src, tgt, gold)
+    return Pairs(src, tgt, [turn(line) for line in gold] if turn_gold else gold)
+
+
+def turn(line: str) -> str:
+    """Links in Pharaoh's format, the sides exchanged: `0-1 2?3` to `1-0 3?2`."""
+    return LINK.sub(r"\3\2\1", line)
+
+
+LINK = re.compile(r"(\d+)([-?p])(\d+)", re.ASCII)
 
 
 def _check_equal(one_path: Path, one: list[str], other_path: Path, other: list[str]) -> None:

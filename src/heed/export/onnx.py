@@ -72,6 +72,20 @@ def _write(new: Path, loaded: Bundle, files: Mapping[str, bytes], precision: Onn
 
 def _refuse_strangers(output: Path) -> None:
     """UserError if a file stands in the way that no export has written; the model folder itself is one."""
-    strange = [] if is_onnx(output) else [name for name in FILES if os.path.lexists(output / name)]
+    strange = [name for name in FILES if os.path.lexists(output / name) and not _is_own(output / name)]
     if strange:
         raise UserError(f"output={output}: {output / strange[0]} is not of an ONNX model; give another output=DIR")
+
+
+def _is_own(path: Path) -> bool:
+    """Whether this is a file of an export."""
+    if not (is_onnx(path.parent) and path.is_file()):
+        return False
+    with path.open("rb") as file:
+        start = file.read(64)
+    begins = {ENCODE: PRODUCER, STEP: PRODUCER, "source.model": b"<pad>", "target.model": b"<pad>"}
+    return begins.get(path.name, b"{") in start
+
+
+PRODUCER = b"\x12\x04heed"
+"""The field of an ONNX file that names the program which made it."""

@@ -37,10 +37,16 @@ def report_path(alignment: Path) -> Path:
     return Path(f"{alignment}.report.json")
 
 
-def refuse_strangers(alignment: Path, weights: Path | None, scored: bool) -> None:
-    """UserError if what would be written over is anything but a former alignment of heed's, its scores or weights."""
+def refuse_strangers(alignment: Path, weights: Path | None, given: bool) -> None:
+    """UserError if what would be written over is anything but a former alignment of heed's, its scores or weights.
+
+    An alignment is known as heed's by its place in a run folder; one whose place was `given` may be of another program,
+    or made by hand.
+    """
+    if given and not _may_be_written(alignment, lambda path: False):
+        raise UserError(f"output={alignment} is there already; remove it, or choose another output=FILE")
     written: list[tuple[str, Path, Proof]] = [("output", alignment, is_alignment)]
-    written += [("output", report_path(alignment), is_alignment_report)] if scored else []
+    written += [("output", report_path(alignment), is_alignment_report)]
     written += [("weights", weights, is_weights)] if weights else []
     for key, path, is_own in written:
         if not _may_be_written(path, is_own):

@@ -2,17 +2,18 @@
 
 hypotheses.txt   the translations, a line each
 references.txt   the split's own
-report.json      by which the evaluation is known; of several seeds it is alone in its folder
+report.json      by which the evaluation is known, with the digests of these two; of several seeds alone in its folder
 heatmaps/  gallery.html
 
 These files are always of one evaluation: those of a former one are removed before the first of a new one gets its name,
 and only if a report proves that heed has written them. Any other file in the folder stays as it is.
 """
 
+import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,12 @@ from heed.runs.json_files import read_object
 
 HYPOTHESES, REFERENCES, REPORT = "hypotheses.txt", "references.txt", "report.json"
 HEATMAPS, GALLERY = "heatmaps", "gallery.html"
+
+FILES = "files"
+"""Key of the report for the digests of the texts beside it."""
+
+GALLERY_MARK = b'<meta name="generator" content="heed gallery">'
+DRAWN_MARKS = (b"Software\0heed", b"<dc:title>heed</dc:title>")
 
 PICTURE = re.compile(r"\d{4,}\.(?:png|svg)")
 """How heatmaps are called: by the number of their line."""
@@ -78,16 +85,32 @@ def own_files(folder: Path) -> list[Path]:
     reports = [path for path in (*parts(folder / REPORT), folder / REPORT) if _is_file(path) and _is_report(path)]
     if not reports:
         return []
-    drawn = [path for path in _listed(folder / HEATMAPS) if PICTURE.fullmatch(path.name) and _is_drawn(path)]
-    written = [folder / name for name in (HYPOTHESES, REFERENCES, GALLERY)]
-    return drawn + [path for path in written if _is_file(path)] + reports
+    listed = [each for path in reports if isinstance(each := read_object(path).get(FILES), dict)]
+    marked = len(listed) == len(reports)  # those of earlier releases are known by less
+    drawn = [path for path in _listed(folder / HEATMAPS) if PICTURE.fullmatch(path.name) and _is_drawn(path, marked)]
+    texts = [path for path in (folder / HYPOTHESES, folder / REFERENCES) if _is_file(path)]
+    if marked:
+        texts = [path for path in texts if any(each.get(path.name) == _digest(path.read_bytes()) for each in listed)]
+    galleries = [path for path in [folder / GALLERY] if _is_file(path) and _is_gallery(path, marked)]
+    return drawn + texts + galleries + reports
 
 
-def own_files_below(folder: Path) -> list[Path]:
-    """The files of every evaluation in this folder and below it; symlinks are not followed."""
-    folders = [Path(place) for place, _, _ in os.walk(folder)]
+def own_files_below(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
+    """The files of every evaluation in this folder and below it, but for those of a run that lies there.
+
+    Symlinks are not followed.
+    """
+    folders = list(_below(folder, is_run))
     several = [place / REPORT for place in folders if _is_report_on_several(place / REPORT)]
     return [path for place in folders for path in own_files(place)] + [path for path in several if _is_file(path)]
+
+
+def _below(folder: Path, is_run: Callable[[Path], bool]) -> Iterator[Path]:
+    for place, names, _ in os.walk(folder):
+        if is_run(Path(place)):
+            names.clear()  # os.walk does not go on below
+        else:
+            yield Path(place)
 
 
 def _is_report(path: Path) -> bool:
@@ -99,12 +122,22 @@ def _is_report_on_several(path: Path) -> bool:
     return {"corpus", "split", "seeds", "runs"} <= read_object(path).keys()
 
 
-def _is_drawn(path: Path) -> bool:
-    """Whether a picture says that it is of the library that heed draws with."""
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _is_gallery(path: Path, marked: bool) -> bool:
+    with path.open("rb") as file:
+        return GALLERY_MARK in file.read(4096) or not marked
+
+
+def _is_drawn(path: Path, marked: bool) -> bool:
+    """Whether a picture says that heed has drawn it or, if it is not marked, the library that heed draws with."""
     if not _is_file(path):
         return False
     with path.open("rb") as file:
-        return b"Matplotlib" in file.read(4096)
+        start = file.read(4096)
+    return any(mark in start for mark in (DRAWN_MARKS if marked else [b"Matplotlib"]))
 
 
 def _is_file(path: Path) -> bool:
@@ -126,11 +159,13 @@ def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[s
     refuse_strangers(folder)
     folder.mkdir(parents=True, exist_ok=True)
     former = own_files(folder)
-    contents = {REPORT: _json(report), HYPOTHESES: _text(hypotheses), REFERENCES: _text(references)}
+    texts = {HYPOTHESES: _text(hypotheses).encode(), REFERENCES: _text(references).encode()}
+    digests = {name: _digest(content) for name, content in texts.items()}
+    contents = {REPORT: _json({**report, FILES: digests}).encode(), **texts}
     written: dict[str, Path] = {}
     try:
         for name, content in contents.items():
-            written[name] = write_part(folder / name, partial(_write_bytes, content.encode()))
+            written[name] = write_part(folder / name, partial(_write_bytes, content))
         for path in reversed(former):  # its report first
             path.unlink(missing_ok=True)
     except BaseException:

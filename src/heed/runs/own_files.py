@@ -11,16 +11,22 @@ from typing import Any
 
 import yaml
 
-from heed.bundle import FILES, is_model
+from heed.bundle import FILES, is_model_file
 from heed.files import remove_parts
 from heed.runs import alignment_files, evaluation_folder
 from heed.runs.json_files import read_object
+from heed.text.subwords import is_subword_model
 from heed.training.event_files import own_event_files
 
 CONFIG, ENVIRONMENT, REPORT, TRACE = "config.yaml", "environment.json", "report.json", "trace.json"
 LAST, BEST, PREVIOUS = (f"checkpoints/{name}.ckpt" for name in ("last", "best", "previous"))
 SUBWORDS = ("subwords/source.model", "subwords/target.model")
 MODEL = "model"
+
+CONFIG_KEYS = {"seed", "corpus", "model", "subwords", "label_smoothing"}
+ENVIRONMENT_KEYS = {"command", "started", "seed", "packages", "python", "machine"}
+REPORT_KEYS = {"best", "steps", "history", "tokens_per_second"}
+"""By which a file is known: none of another program has all of them."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -41,38 +47,46 @@ def read_config(path: Path) -> dict[str, Any] | None:
         content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
-    return content if isinstance(content, dict) and {"seed", "corpus", "model"} <= content.keys() else None
+    return content if isinstance(content, dict) and content.keys() >= CONFIG_KEYS else None
 
 
 def is_environment(path: Path) -> bool:
     """Whether this is the environment.json of a run."""
-    packages = read_object(path).get("packages")
-    return isinstance(packages, dict) and isinstance(packages.get("heed"), str)
+    content = read_object(path)
+    packages = content.get("packages")
+    return content.keys() >= ENVIRONMENT_KEYS and isinstance(packages, dict) and isinstance(packages.get("heed"), str)
 
 
 def is_report(path: Path) -> bool:
     """Whether this is the report.json of a finished run."""
-    return {"best", "steps"} <= read_object(path).keys()
+    return read_object(path).keys() >= REPORT_KEYS
 
 
-def _begins(start: bytes) -> Callable[[Path], bool]:
-    """Whether a file is of the format whose files begin like this."""
-
-    def begins(path: Path) -> bool:
-        with path.open("rb") as file:
-            return file.read(len(start)) == start
-
-    return begins
+def _is_checkpoint(path: Path) -> bool:
+    """Whether this is a checkpoint of heed, be its end missing or damaged: the key of its format comes early."""
+    with path.open("rb") as file:
+        start = file.read(CHECKPOINT_START)
+    return start.startswith(b"PK") and b"heed_format" in start
 
 
-_is_checkpoint, _is_subwords, _is_trace = _begins(b"PK"), _begins(b"\n"), _begins(b"{\n")
+CHECKPOINT_START = 2**22  # bytes; the key was at 13 KiB and at 17 KiB
+
+
+def _is_trace(path: Path) -> bool:
+    """Whether this is a trace that heed has marked as its own."""
+    with path.open("rb") as file:
+        return file.read(len(TRACE_MARK)) == TRACE_MARK
+
+
+TRACE_MARK = b'{"written_by": "heed",'
+
 
 PROOFS: Mapping[str, Callable[[Path], bool]] = {
     TRACE: _is_trace,
     **dict.fromkeys((LAST, BEST, PREVIOUS), _is_checkpoint),
-    **dict.fromkeys(SUBWORDS, _is_subwords),
-    **{f"{MODEL}/{name}": lambda path: is_model(path.parent) for name in FILES if name != "config.json"},
-    f"{MODEL}/config.json": lambda path: is_model(path.parent),
+    **dict.fromkeys(SUBWORDS, is_subword_model),
+    **{f"{MODEL}/{name}": is_model_file for name in FILES if name != "config.json"},
+    f"{MODEL}/config.json": is_model_file,
     REPORT: is_report,
     CONFIG: is_config,
     ENVIRONMENT: is_environment,
@@ -83,7 +97,7 @@ PROOFS: Mapping[str, Callable[[Path], bool]] = {
 def own_files(folder: Path) -> list[Path]:
     """Every file of the run in this folder that heed has written, in an order in which they can be removed."""
     proved = [folder / name for name, proof in PROOFS.items() if _is_own(folder, folder / name, proof)]
-    others = [*own_event_files(folder), *evaluation_folder.own_files_below(folder / "evaluate")]
+    others = [*own_event_files(folder), *evaluation_folder.own_files_below(folder / "evaluate", is_run)]
     others += alignment_files.own_files(folder / "align")
     return [path for path in others if _is_direct(folder, path)] + proved
 

@@ -137,6 +137,10 @@ def _removed(folder: Path) -> UserError:
 
 
 def _unwritable(folder: Path, error: OSError) -> UserError:
+    if (folder / LOCK).is_symlink():
+        return UserError(
+            f"{folder / LOCK} is a symlink, and heed has not made it; move it away, or choose another run=…"
+        )
     return UserError(f"{folder} cannot be written ({error.strerror}); choose another place with runs=…")
 
 

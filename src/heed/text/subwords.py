@@ -299,6 +299,15 @@ class Subwords:
             )
 
 
+def is_subword_model(path: Path) -> bool:
+    """Whether a file begins as `Subwords.save` writes it: with the piece that pads."""
+    with path.open("rb") as file:
+        return FIRST_PIECE.match(file.read(64)) is not None
+
+
+FIRST_PIECE = re.compile(rb"\n.\n.<pad>", re.DOTALL)
+
+
 def train_pair(
     src_lines: Sequence[str],
     tgt_lines: Sequence[str],

@@ -115,12 +115,13 @@ class Board(Callback):
     def _show(self, writer: SummaryWriter, number: int, picture: Picture, step: int) -> None:
         for name, attention in (("reference", picture.forced), ("hypothesis", picture.free)):
             if attention.tgt:  # an untrained model may write nothing
-                figure = heatmap(attention.between_words, attention.src, attention.tgt, size=BOARD)
+                shown = attention.pictured()
+                figure = heatmap(shown.weights, shown.src, shown.tgt, size=BOARD)
                 writer.add_figure(f"attention/{number}/{name}", figure, step, close=False)
         lines = (("source", picture.source), ("reference", picture.reference), ("hypothesis", picture.hypothesis))
         # Indented by four, Markdown leaves every sign as it is, until a line ends.
-        shown = "\n".join(f"    {name:10} {harmless(text)}" for name, text in lines)
-        writer.add_text(f"sentence/{number}", shown, step)
+        text = "\n".join(f"    {name:10} {harmless(text)}" for name, text in lines)
+        writer.add_text(f"sentence/{number}", text, step)
 
     def finish(self, trainer: Trainer, best: Mapping[str, int | float]) -> None:
         """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters.

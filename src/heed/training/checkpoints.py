@@ -16,7 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from pydantic import Field
 
 from heed.errors import UserError
-from heed.files import remove_parts, replace_whole
+from heed.files import put_in_place, remove_parts, write_part
 from heed.metrics.scores import Metric, rank
 from heed.signals import Deferral
 from heed.training.module import TranslationModule
@@ -40,18 +40,22 @@ class WholeFiles(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
-        """Write beside `path`, force the bytes to the disk, then rename; what was the last becomes the previous one."""
+        """Write beside `path`, force the bytes to the disk, then rename; what was the last becomes the previous one.
+
+        A symlink in its place is replaced, and the file that it names, such as a copy put back, stays as it is.
+        """
 
         def write(temporary: Path) -> None:
             # Given a path, torch.save would hide the error of the disk behind one of its own.
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            if Path(path).name == Path(LAST).name and Path(path).exists():
-                Path(path).replace(Path(path).with_name(Path(PREVIOUS).name))
 
-        replace_whole(Path(path), write)
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = write_part(place, write)
+        if place.name == Path(LAST).name and place.exists():
+            place.replace(place.with_name(Path(PREVIOUS).name))
+        put_in_place(part, place)
 
 
 def resumable(folder: Path) -> Path | None:

@@ -7,9 +7,10 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.profiler import ProfilerActivity, profile, schedule
 
+from heed.files import replace_whole
 from heed.training.reporting import Profiled, Reporter
 
-TRACE = "trace.json"
+TRACE, MARK = "trace.json", '{"written_by": "heed",'
 
 
 class Profile(Callback):
@@ -42,5 +43,11 @@ class Profile(Callback):
     def _report(self, profiled: profile, folder: Path) -> None:
         on = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
         table = profiled.key_averages().table(sort_by=on, row_limit=15, max_name_column_width=50)
-        profiled.export_chrome_trace(str(folder / TRACE))
+        replace_whole(folder / TRACE, lambda path: _export(profiled, path))
         self.reporter.profiled(Profiled(table, folder / TRACE))
+
+
+def _export(profiled: profile, path: Path) -> None:
+    """Write the trace, marked as heed's."""
+    profiled.export_chrome_trace(str(path))
+    path.write_text(path.read_text(encoding="utf-8").lstrip().replace("{", MARK, 1), encoding="utf-8")

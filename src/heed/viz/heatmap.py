@@ -73,4 +73,5 @@ def save(figure: "matplotlib.figure.Figure", path: Path) -> None:
     if path.suffix.lower() not in (".png", ".svg"):
         raise UserError(f"picture {path} ends in {path.suffix!r}; expected .png or .svg")
     # Twice as fine as on a page, if that is not too large.
-    figure.savefig(path, dpi=min(2 * DPI, LARGEST / max(figure.get_size_inches())))
+    mark = {"Software": "heed"} if path.suffix.lower() == ".png" else {"Creator": "heed"}
+    figure.savefig(path, dpi=min(2 * DPI, LARGEST / max(figure.get_size_inches())), metadata=mark)
