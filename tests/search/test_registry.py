@@ -1,4 +1,7 @@
+from collections.abc import Sequence
+
 import pytest
+import torch
 
 from heed.errors import UserError
 from heed.search import search
@@ -51,3 +54,43 @@ def test_a_beam_that_no_memory_holds_is_refused(settings: dict[str, int]) -> Non
     """Catches a process that the system ends without a word."""
     with pytest.raises(UserError, match=r"search.beam_size=\d+: should be less than or equal to 10000"):
         search("beam").bind(settings, None)
+
+
+def hypothesis(rows: int, columns: int) -> Hypothesis:
+    return Hypothesis([7, 8, 9], -1.0, torch.zeros(rows, columns))
+
+
+@pytest.mark.parametrize(
+    ("results", "fault"),
+    [
+        ([hypothesis(4, 5)], "1 results for 2 sentences; expected one for each"),
+        ([hypothesis(4, 5), []], "expected a Hypothesis, or a list of one or more"),
+        ([hypothesis(4, 5), [([7], -1.0)]], "expected a Hypothesis, or a list of one or more"),
+        (
+            [hypothesis(4, 5), hypothesis(4, 5)],
+            r"shape \(4, 5\) for 3 pieces and a source of 2, .* leave out padding",
+        ),
+        ([hypothesis(2, 5), hypothesis(3, 2)], r"expected \(3, 5\), or \(4, 5\)"),
+    ],
+)
+def test_what_is_no_result_is_refused_where_it_arises(results: list[object], fault: str) -> None:
+    """Catches a search from outside that leaves the columns of padding, or a sentence out: a traceback much later."""
+
+    def outside(*_: object) -> Sequence[object]:
+        return results
+
+    src, src_len = torch.zeros(2, 5, dtype=torch.long), torch.tensor([5, 2])
+    with pytest.raises(UserError, match=rf"^search=outside returned.*{fault}"):
+        Search("outside", outside, True, False).run({}, None, src, src_len, 2, 3)  # type: ignore[arg-type]
+
+
+def test_a_result_may_have_a_row_for_the_end_or_none() -> None:
+    """Catches a check that refuses a translation cut at its longest length."""
+
+    def outside(*_: object) -> list[Hypothesis | list[Hypothesis]]:
+        return [hypothesis(3, 5), [hypothesis(4, 2)]]
+
+    src, src_len = torch.zeros(2, 5, dtype=torch.long), torch.tensor([5, 2])
+    first, second = Search("outside", outside, True, False).run({}, None, src, src_len, 2, 3)
+    assert isinstance(first, Hypothesis)
+    assert isinstance(second, list)

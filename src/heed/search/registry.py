@@ -73,10 +73,10 @@ class Search:
         """Call the function.
 
         Raises:
-            UserError: it refuses a value, or needs more memory than there is.
+            UserError: it refuses a value, needs more memory than there is, or returns what is no result of a search.
         """
         try:
-            return self.function(*arguments, **settings, **prefix)
+            results = self.function(*arguments, **settings, **prefix)
         except ValueError as error:
             raise UserError(f"search={self.name}: {error}") from error
         except (RuntimeError, MemoryError) as error:
@@ -86,6 +86,9 @@ class Search:
                 f"search={self.name} needs more memory than there is; lower batch_size, "
                 f"{'search.beam_size, ' if 'beam_size' in settings else ''}or search.max_len"
             ) from error
+        if fault := _result_fault(results, arguments[2].tolist()):
+            raise UserError(f"search={self.name} {fault}")
+        return results
 
     def describe(self, bound: Mapping[str, Any]) -> str:
         """The name and the settings that `bind` gave, as in `beam(beam_size=5, length_penalty=1.0)`."""
@@ -103,6 +106,32 @@ class Search:
                 faults.append(f"search.{name}={value}: should be {expected}")
         missing = [name for name, one in parameters.items() if one.default is one.empty and name not in settings]
         return [*faults, *(f"search.{name}: has no value; give search.{name}=…" for name in missing)]
+
+
+def _result_fault(results: Sequence[object], src_len: Sequence[int]) -> str:
+    """What is wrong with the results for sentences of these lengths in pieces, </s> among them; or nothing."""
+    if len(results) != len(src_len):
+        return f"returned {len(results)} results for {len(src_len)} sentences; expected one for each"
+    for result, columns in zip(results, src_len, strict=True):
+        several = result if isinstance(result, list) else [result]
+        if not several:
+            return "returned an empty list for a sentence; expected a Hypothesis, or a list of one or more"
+        for one in several:
+            if fault := _hypothesis_fault(one, columns):
+                return fault
+    return ""
+
+
+def _hypothesis_fault(one: object, columns: int) -> str:
+    if not isinstance(one, Hypothesis):
+        return f"returned a {type(one).__name__} for a sentence; expected a Hypothesis, or a list of one or more"
+    shape, rows = tuple(one.attention.shape), len(one.ids)
+    if shape in ((rows, columns), (rows + 1, columns)):
+        return ""
+    return (
+        f"returned attention of shape {shape} for {rows} pieces and a source of {columns}, with </s>; "
+        f"expected ({rows}, {columns}), or ({rows + 1}, {columns}) with a row for </s>: leave out padding"
+    )
 
 
 def _type_fault(value: Any, annotation: Any) -> str:
