@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 
@@ -49,11 +50,23 @@ def test_a_search_too_large_for_memory_is_a_line(error: Exception) -> None:
         Search("large", greedy_one, False, False).run({"beam_size": 2})
 
 
-@pytest.mark.parametrize("settings", [{"beam_size": 10**9}, {"beam_size": 10**5}])
+@pytest.mark.parametrize("settings", [{"beam_size": 10**9}, {"beam_size": 10**5}, {"beam_size": 0}])
 def test_a_beam_that_no_memory_holds_is_refused(settings: dict[str, int]) -> None:
-    """Catches a process that the system ends without a word."""
-    with pytest.raises(UserError, match=r"search.beam_size=\d+: should be less than or equal to 10000"):
+    """Catches a process that the system ends without a word, and a beam of nothing."""
+    with pytest.raises(UserError, match=r"search.beam_size=\d+: should be 1 to 10000"):
         search("beam").bind(settings, None)
+
+
+def test_a_setting_of_another_search_names_that_search() -> None:
+    """Catches `translate(line, beam_size=8)`, whose beam is missing from the message as it is from the call."""
+    with pytest.raises(UserError, match=r"search=greedy has no such setting; search=beam has it$"):
+        search("greedy").bind({"beam_size": 8}, None)
+
+
+def test_whole_numbers_of_numpy_are_numbers() -> None:
+    """Catches `beam_size=4: should be a valid integer`, for a 4 that came from an array."""
+    bound = search("beam").bind({"beam_size": np.int64(4)}, np.int32(2))  # type: ignore[arg-type]
+    assert (bound["beam_size"], bound["n_best"]) == (4, 2)
 
 
 def hypothesis(rows: int, columns: int) -> Hypothesis:

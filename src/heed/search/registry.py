@@ -4,11 +4,13 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from heed import extensions
+from heed.arguments import whole_number
 from heed.errors import UserError
 from heed.search.greedy import Hypothesis
 from heed.search.memory import is_out_of_memory
@@ -56,11 +58,11 @@ class Search:
         Raises:
             UserError: every unknown name, missing value and wrong type, in one line; more translations than it finds.
         """
-        if n_best is not None and n_best < 1:
-            raise UserError(f"n_best={n_best}, expected 1 or more")
+        settings = {name: int(value) if _is_whole(value) else value for name, value in settings.items()}
+        n_best = None if n_best is None else whole_number("n_best", n_best, 1)
         for name, value in {"n_best": n_best, "beam_size": settings.get("beam_size")}.items():
-            if isinstance(value, int) and value > MOST:
-                raise UserError(f"search.{name}={value}: should be less than or equal to {MOST}")
+            if _is_whole(value) and not 1 <= value <= MOST:
+                raise UserError(f"search.{name}={value}: should be 1 to {MOST}")
         if n_best is not None and n_best > 1 and not self.n_best:
             several = " or ".join(f"search={one.name}" for one in _SEARCHES.values() if one.n_best)
             raise UserError(f"n_best={n_best}: search={self.name} finds one translation; choose {several}")
@@ -100,8 +102,8 @@ class Search:
         faults = []
         for name, value in settings.items():
             if name not in parameters:
-                near = nearest(name, parameters)
-                faults.append(f"search.{name}={value}: search={self.name} has no such setting{near}")
+                advice = nearest(name, parameters) or _owners(name)
+                faults.append(f"search.{name}={value}: search={self.name} has no such setting{advice}")
             elif expected := _type_fault(value, parameters[name].annotation):
                 faults.append(f"search.{name}={value}: should be {expected}")
         missing = [name for name, one in parameters.items() if one.default is one.empty and name not in settings]
@@ -147,6 +149,17 @@ def _type_fault(value: Any, annotation: Any) -> str:
     return ""
 
 
+def _is_whole(value: object) -> bool:
+    """Whether it is a whole number, those of numpy among them, which no schema takes for one."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _owners(setting: str) -> str:
+    """The searches that have this setting."""
+    owners = [f"search={one.name}" for one in _SEARCHES.values() if setting in one.parameters]
+    return f"; {' and '.join(owners)} {'has' if len(owners) == 1 else 'have'} it" if owners else ""
+
+
 MOST = 10_000
 """Hypotheses of a sentence. With a vocabulary of 8,000 they take 0.3 GB at every step; with far more, a machine that
 lends memory which it does not have would end the process without a word."""
@@ -177,6 +190,8 @@ def search(name: str) -> Search:
     Raises:
         UserError: there is none.
     """
+    if not isinstance(name, str):
+        raise UserError(f"search={name}: expected the name of a search, such as beam")
     if name not in _SEARCHES:
         extensions.load()
     if name not in _SEARCHES:
