@@ -70,6 +70,23 @@ def test_everything_on_the_page_works_through_the_commands(folder: Path) -> None
 
 
 @pytest.mark.slow
+def test_everything_on_the_page_works_from_python(folder: Path) -> None:
+    """Catches an option that only the commands find, and an example that nobody has run."""
+    (code,) = (code for language, code in BLOCK.findall(PAGE) if language == "py")
+    sizes = dict.fromkeys(("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim"), 16)
+    length = {"max_epochs": None, "max_steps": 20, "validate_steps": 10}
+    small = dict(run="python", progress=False, subwords={"vocab_size": 60}, heatmaps=0, model=sizes, trainer=length)
+    *lines, last = code.splitlines()
+    smaller = f"import functools, heed\nheed.train = functools.partial(heed.train, **{small})"
+    script = "\n".join([smaller, *lines, f"print({last})"])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 0 <= float(done.stdout) <= 100  # all that is printed
+
+
+@pytest.mark.slow
 def test_without_the_module_it_is_one_line(folder: Path, tmp_path: Path) -> None:
     """Catches a traceback for somebody who gets the model folder and lacks the module."""
     run(folder, "heed-train corpus=columns corpus.name=alone corpus.src_lang=en corpus.tgt_lang=fr corpus.folder=few "

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from heed.arguments import instance, several
 from heed.data import marks
 from heed.data.corpus import Corpus, Pairs
 from heed.data.named import own_corpus
@@ -207,6 +208,10 @@ def evaluate(
         (['aer', 'bleu', 'bleu_signature'], True)
     """
     began = time.perf_counter()
+    instance("translator", translator, Translator, "as heed.load returns it")
+    references = [references] if isinstance(references, str | Path) else several("references", references, "files")
+    if versus is not None and not isinstance(versus, str | Path):
+        raise UserError(f"versus={versus!r}: expected a model folder, or one of an evaluation")
     named = search_named(search)
     described = named.describe(named.bind(settings, n_best))
     text = find_corpus(translator, corpus)
@@ -281,6 +286,8 @@ def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str
         return own_corpus(translator.about, translator.folders[0] if translator.folders else Path())
     if isinstance(corpus, Corpus):
         return corpus
+    if not isinstance(corpus, str | Mapping):
+        raise UserError(f"corpus={corpus!r}: expected a Corpus, the name of a reader, or settings with one as reader")
     return read_corpus({"reader": corpus} if isinstance(corpus, str) else corpus)
 
 

@@ -2,10 +2,13 @@
 
 An installed distribution names a module under the entry point group `heed.extensions`; importing that module registers
 what it defines, with the same functions that heed registers its own with. In a script, importing the module is enough.
+A package may hold a folder `configs` with the options that choose what it registers.
 """
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 
 from heed.errors import UserError
 
@@ -21,6 +24,13 @@ def load() -> None:
     """
     for entry_point in entry_points(group=GROUP):
         _load(entry_point)
+
+
+def config_folders() -> list[Path]:
+    """The folders `configs` of installed extensions; nothing is imported for them but packages around a package."""
+    specs = [find_spec(entry_point.module) for entry_point in entry_points(group=GROUP)]
+    places = [Path(place, "configs") for spec in specs if spec for place in spec.submodule_search_locations or ()]
+    return [folder for folder in places if folder.is_dir()]
 
 
 def _load(entry_point: EntryPoint) -> None:

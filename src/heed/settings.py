@@ -76,7 +76,8 @@ def bind(path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..
     """The function that `node["name"]` names among `functions`, with the other keys of the node as arguments.
 
     `path` is where the node stands in the config, for the messages. UserError for a name that is not there, and for
-    arguments that the function does not take; also later, if the function refuses a value with a ValueError.
+    arguments that the function does not take; also later, if the function refuses a value with a ValueError, or cannot
+    read a file (OSError).
     """
     arguments = dict(node)
     name = arguments.pop("name", MISSING)
@@ -95,7 +96,7 @@ def _named(path: str, function: Callable[..., T], *arguments: Any, **keywords: A
         return function(*arguments, **keywords)
     except UserError:
         raise
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: {error}") from error
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from heed.arguments import one_of
 from heed.maps import Level, Line, Map, attention_map
 from heed.text.subwords import SPACE, Subwords
 
@@ -117,7 +118,12 @@ class Translation:
         return attention_map(self.piece_weights, self.src.by_word, self.tgt.by_word)
 
     def map(self, level: Level = "word") -> Map:
-        """The attention between words, or between pieces."""
+        """The attention between words, or between pieces.
+
+        Raises:
+            UserError: a level that does not exist.
+        """
+        one_of("level", level, get_args(Level))
         if level == "word":
             return self._word_map
         source, target = self.vocabularies

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from heed import bundle
+from heed import arguments, bundle
 from heed.attribution import ROWS, Method, Pair, attributions, check_explainable, norm_weights, product, shares
 from heed.bundle import Bundle
 from heed.copied import with_addresses, with_source_words
@@ -57,6 +57,8 @@ PAIRS, HYPOTHESES = 64, 256
 With fewer, a CPU wastes what a step costs anyway; more do not fit into its cache.
 """
 
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -64,6 +66,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 Progress = Callable[[int, int], object]
 """Called with the number of lines done and the number of all lines."""
+
+DONE_OF_ALL = "the number of lines done and of all"
 
 
 def load(model: str | Path | Sequence[str | Path], device: str = "auto", precision: Precision = "auto") -> "Translator":
@@ -86,9 +90,9 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
         >>> translator.src_lang, translator.tgt_lang
         ('en', 'fr')
     """
-    if precision not in get_args(Precision):
-        raise UserError(f"precision={precision}: there is no such precision; choose {', '.join(get_args(Precision))}")
-    given = [model] if isinstance(model, str | Path) else list(model)
+    arguments.one_of("precision", precision, get_args(Precision))
+    folder = "a model folder, such as runs/tiny/model, or several"
+    given = [model] if isinstance(model, str | Path) else arguments.several("model", model, folder)
     folders = [str(Path(one).expanduser()) if str(one).startswith("~") else str(one) for one in given]
     exported = any(bundle.is_onnx(Path(folder)) for folder in folders)
     loaded = bundle.load_ensemble(folders, device_named("cpu" if exported and device == "auto" else device))
@@ -101,12 +105,14 @@ def device_named(name: str) -> torch.device:
     """The device called `name`; `auto` is a GPU if there is one.
 
     Raises:
-        UserError: this machine has no such device.
+        UserError: it is no device, or one that this machine does not have.
     """
+    if not isinstance(name, str) or not DEVICE.fullmatch(name):
+        raise UserError(f"device={name}: expected auto, cpu, cuda, cuda:N for a number N, or mps")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise UserError(f"device={name}: torch finds no GPU of Apple's here; use device=cpu or auto")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("mps") and not torch.backends.mps.is_available():
-        raise UserError(f"device={name}: torch finds no GPU of Apple's here; use device=cpu or auto")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -224,10 +230,8 @@ class Translator:
             >>> len(two.candidates)
             3
         """
-        given = [text] if isinstance(text, str) else list(text)
-        lines = read_source(given, self.bundle.src)
         results = self.search_lines(
-            lines,
+            read_source(arguments.lines("text", text), self.bundle.src),
             search,
             n_best=n_best,
             prefix=prefix,
@@ -259,6 +263,7 @@ class Translator:
             precision: instead of the translator's own.
             spaced: whether white space sets the words of the translations apart, as for `heed.maps.read_lines`.
         """
+        arguments.function("progress", progress, DONE_OF_ALL)
         named = search_named(search)
         bound = named.bind(settings, n_best)
         if n_best is not None and 1 < n_best < bound.get("beam_size", 0):
@@ -325,9 +330,10 @@ class Translator:
             >>> pair.attention.shape
             (3, 3)
         """
-        src = [sources] if isinstance(sources, str) else list(sources)
-        tgt = [targets] if isinstance(targets, str) else list(targets)
+        src, tgt = arguments.lines("sources", sources), arguments.lines("targets", targets)
         check_lengths(src, tgt)
+        _check_texts(src, "source")
+        _check_texts(tgt, "target")
         src_lines = read_source(src, self.bundle.src, has_spaces(src))
         tgt_lines = read_target(tgt, self.bundle.tgt, has_spaces(tgt))
         results = self.force_lines(src_lines, tgt_lines, batch_size=batch_size, progress=progress)
@@ -342,6 +348,7 @@ class Translator:
         progress: Progress | None = None,
     ) -> list[Translation]:
         """`force` of lines that are encoded already."""
+        arguments.function("progress", progress, DONE_OF_ALL)
         each: dict[int, Forced] = {}
         for batch in forced(self.bundle.model, sources, targets, _positive(batch_size, PAIRS)):
             each |= batch
@@ -383,8 +390,9 @@ class Translator:
             True
         """
         if isinstance(sources, str) and isinstance(targets, str):
-            return self.force(sources, targets).score
-        pairs = self.force(_listed(sources), _listed(targets), batch_size=batch_size, progress=progress)
+            return self.force(sources, targets, batch_size=batch_size, progress=progress).score
+        src, tgt = arguments.lines("sources", sources), arguments.lines("targets", targets)
+        pairs = self.force(src, tgt, batch_size=batch_size, progress=progress)
         return [pair.score for pair in pairs]
 
     @overload
@@ -459,7 +467,12 @@ class Translator:
             >>> [target for _, target in translator.align("a dog barks", "un chien aboie", threshold=None)] != []
             True
         """
-        src, tgt = _listed(sources), _listed(targets)
+        arguments.one_of("symmetrisation", symmetrisation, get_args(Symmetrisation))
+        if threshold is not None:
+            arguments.number("threshold", threshold)
+        if reverse is not None:
+            check_reverse(self, reverse)
+        src, tgt = arguments.lines("sources", sources), arguments.lines("targets", targets)
         options: dict[str, Any] = dict(method=method, noisy_copies=noisy_copies, batch_size=batch_size)
 
         def weighed(translator: Translator, sources: list[str], targets: list[str]) -> list[Map]:
@@ -468,7 +481,6 @@ class Translator:
 
         maps, turned = weighed(self, src, tgt), None
         if reverse is not None:
-            check_reverse(self, reverse)
             turned = weighed(reverse, tgt, src)
         links = [sorted(one) for one in link_words(maps, threshold, turned, symmetrisation)]
         return links[0] if isinstance(sources, str) and isinstance(targets, str) else links
@@ -555,12 +567,13 @@ class Translator:
             >>> by_difference.weights.shape[1]
             4
         """
-        if method not in get_args(Method):
-            raise UserError(f"method={method}: there is no such method; choose {', '.join(get_args(Method))}")
-        if noisy_copies < 0:
-            raise UserError(f"noisy_copies={noisy_copies}, expected 0 or more")
-        if level not in get_args(Level):
-            raise UserError(f"level={level}: there is no such level; choose {', '.join(get_args(Level))}")
+        arguments.one_of("method", method, get_args(Method))
+        arguments.one_of("level", level, get_args(Level))
+        arguments.whole_number("noisy_copies", noisy_copies, 0)
+        arguments.function("progress", progress, DONE_OF_ALL)
+        translations = arguments.several("translations", translations, "several of them, such as [translation]")
+        for one in translations:
+            arguments.instance("a translation", one, Translation, "as translate and force return them")
         if method == "attention":
             return [one.map(level) for one in translations]
         check_explainable(self.bundle.model)
@@ -647,7 +660,8 @@ def align(
         >>> heed.align(heed.load("runs/tiny/model"), ["a dog barks"], ["un chien aboie"], threshold=0.99)
         [[]]
     """
-    return translator.align(_listed(sources), _listed(targets), **options)
+    arguments.instance("translator", translator, Translator, "as heed.load returns it")
+    return translator.align(arguments.lines("sources", sources), arguments.lines("targets", targets), **options)
 
 
 def pair_of(one: Translation, level: Level = "word") -> tuple[Pair, Words, Words]:
@@ -679,10 +693,14 @@ def _no_text(line: object) -> str | None:
     return "cut within a character (half of a surrogate pair)" if LONE_SURROGATE.search(line) else None
 
 
-def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: str) -> list[Line]:
-    for number, given in enumerate(lines):
+def _check_texts(lines: Sequence[object], side: str) -> None:
+    for number, given in enumerate(lines, start=1):
         if fault := _no_text(given):
-            raise UserError(f"{side} line {number + 1} is {fault}; expected a text of whole characters")
+            raise UserError(f"{side} line {number} is {fault}; expected a text of whole characters")
+
+
+def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: str) -> list[Line]:
+    _check_texts(lines, side)
     encoded = read_lines(lines, subwords, spaced)
     for number, line in enumerate(encoded):
         if len(line.ids) > LONGEST:
@@ -702,8 +720,9 @@ def check_reverse(forward: Translator, reverse: Translator) -> None:
     """Refuse a model that is known not to be of the other direction.
 
     Raises:
-        UserError: its languages are others.
+        UserError: its languages are others, or it is no model.
     """
+    arguments.instance("reverse", reverse, Translator, "as heed.load returns it")
     given, expected = (reverse.src_lang, reverse.tgt_lang), (forward.tgt_lang, forward.src_lang)
     if all(given) and all(expected) and not _same_languages(given, expected):
         folder = ",".join(map(str, reverse.folders))
@@ -747,28 +766,23 @@ def _first(several: Sequence[Translation], n_best: int | None) -> Translation:
 
 
 def _positive(batch_size: int | None, default: int) -> int:
-    if batch_size is None:
-        return default
-    if batch_size < 1:
-        raise UserError(f"batch_size={batch_size}, expected 1 or more")
-    return batch_size
+    return default if batch_size is None else arguments.whole_number("batch_size", batch_size, 1)
 
 
 def _each(prefix: str | Sequence[str] | None, count: int) -> list[str]:
     """The prefix of each line."""
-    each = [prefix or ""] * count if prefix is None or isinstance(prefix, str) else list(prefix)
+    each = [prefix or ""] * count if prefix is None or isinstance(prefix, str) else arguments.lines("prefix", prefix)
     if len(each) != count:
         raise UserError(f"{len(each)} prefixes for {count} lines; expected one for all, or one for each")
+    for one in each:
+        if fault := _no_text(one):
+            raise UserError(f"a prefix is {fault}; expected a text of whole characters")
     return each
 
 
 def _report(progress: Progress | None, done: int, total: int) -> None:
     if progress is not None:
         progress(done, total)
-
-
-def _listed(lines: str | Iterable[str]) -> list[str]:
-    return [lines] if isinstance(lines, str) else list(lines)
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ import yaml
 
 from heed import extensions
 from heed.data import readers
-from heed.data.corpus import Corpus
+from heed.data.corpus import Corpus, Pairs
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus, reader, register
 from heed.data.text_files import files
@@ -179,3 +179,14 @@ def test_a_reader_from_outside_serves_the_commands(
     evaluated = forked(tmp_path, "evaluate", "model=runs/own/model", "heatmaps=0", "search.max_len=2")
     assert evaluated.code == 0, evaluated.err
     assert "own, test, 8 sentences" in evaluated.out
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "pairs.json"), ValueError("line 3: no pair")])
+def test_what_a_reader_cannot_read_is_a_line(error: Exception) -> None:
+    """Catches a missing file of a reader from outside that is taken for a run folder which somebody removed."""
+
+    def read() -> Pairs:
+        raise error
+
+    with pytest.raises(UserError, match=r"^corpus mine cannot be read, split train: .*(pairs\.json|line 3: no pair)"):
+        Corpus("mine", "en", "fr", {"train": read}).read("train")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from heed.models.seq2seq import initialise
 from tests.support.models import KINDS, PAD, SIZES, build_seq2seq, sentences, small_model, targets
 
 LENGTHS = [5, 3, 1]
@@ -128,6 +129,20 @@ class TestBeginning:
             assert (embedding.weight[PAD] == 0).all()
             assert float(embedding.weight.detach().std()) == pytest.approx(16**-0.5, rel=0.03)
             assert float(embedding(torch.arange(1, 2000)).detach().std()) == pytest.approx(1, rel=0.03)  # as it is read
+
+    def test_what_a_score_from_outside_makes_itself_keeps_its_value(self) -> None:
+        """Set to 0 like a bias, a width never begins where its setting says; a kernel never leaves 0."""
+        model = small_model()
+        score, kernel, scale = nn.Module(), nn.Conv1d(2, 3, 5), nn.LayerNorm(4)
+        width, heads = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.full((5,), 2.0))
+        score.kernel, score.scale, score.width, score.embedding_of_heads = kernel, scale, width, heads
+        model.decoder.attention.attn = score
+        before = kernel.weight.detach().clone()
+        initialise(model, PAD)
+        assert torch.equal(kernel.weight, before)
+        assert (width == 3).all()
+        assert (heads == 2).all()
+        assert (scale.weight == 1).all()
 
     def test_a_seed_decides(self) -> None:
         one, same, other = (small_model(seed) for seed in (1, 1, 2))

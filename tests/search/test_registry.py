@@ -1,4 +1,8 @@
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
+import torch
 
 from heed.errors import UserError
 from heed.search import search
@@ -46,8 +50,60 @@ def test_a_search_too_large_for_memory_is_a_line(error: Exception) -> None:
         Search("large", greedy_one, False, False).run({"beam_size": 2})
 
 
-@pytest.mark.parametrize("settings", [{"beam_size": 10**9}, {"beam_size": 10**5}])
+@pytest.mark.parametrize("settings", [{"beam_size": 10**9}, {"beam_size": 10**5}, {"beam_size": 0}])
 def test_a_beam_that_no_memory_holds_is_refused(settings: dict[str, int]) -> None:
-    """Catches a process that the system ends without a word."""
-    with pytest.raises(UserError, match=r"search.beam_size=\d+: should be less than or equal to 10000"):
+    """Catches a process that the system ends without a word, and a beam of nothing."""
+    with pytest.raises(UserError, match=r"search.beam_size=\d+: should be 1 to 10000"):
         search("beam").bind(settings, None)
+
+
+def test_a_setting_of_another_search_names_that_search() -> None:
+    """Catches `translate(line, beam_size=8)`, whose beam is missing from the message as it is from the call."""
+    with pytest.raises(UserError, match=r"search=greedy has no such setting; search=beam has it$"):
+        search("greedy").bind({"beam_size": 8}, None)
+
+
+def test_whole_numbers_of_numpy_are_numbers() -> None:
+    """Catches `beam_size=4: should be a valid integer`, for a 4 that came from an array."""
+    bound = search("beam").bind({"beam_size": np.int64(4)}, np.int32(2))  # type: ignore[arg-type]
+    assert (bound["beam_size"], bound["n_best"]) == (4, 2)
+
+
+def hypothesis(rows: int, columns: int) -> Hypothesis:
+    return Hypothesis([7, 8, 9], -1.0, torch.zeros(rows, columns))
+
+
+@pytest.mark.parametrize(
+    ("results", "fault"),
+    [
+        ([hypothesis(4, 5)], "1 results for 2 sentences; expected one for each"),
+        ([hypothesis(4, 5), []], "expected a Hypothesis, or a list of one or more"),
+        ([hypothesis(4, 5), [([7], -1.0)]], "expected a Hypothesis, or a list of one or more"),
+        (
+            [hypothesis(4, 5), hypothesis(4, 5)],
+            r"shape \(4, 5\) for 3 pieces and a source of 2, .* leave out padding",
+        ),
+        ([hypothesis(2, 5), hypothesis(3, 2)], r"expected \(3, 5\), or \(4, 5\)"),
+    ],
+)
+def test_what_is_no_result_is_refused_where_it_arises(results: list[object], fault: str) -> None:
+    """Catches a search from outside that leaves the columns of padding, or a sentence out: a traceback much later."""
+
+    def outside(*_: object) -> Sequence[object]:
+        return results
+
+    src, src_len = torch.zeros(2, 5, dtype=torch.long), torch.tensor([5, 2])
+    with pytest.raises(UserError, match=rf"^search=outside returned.*{fault}"):
+        Search("outside", outside, True, False).run({}, None, src, src_len, 2, 3)  # type: ignore[arg-type]
+
+
+def test_a_result_may_have_a_row_for_the_end_or_none() -> None:
+    """Catches a check that refuses a translation cut at its longest length."""
+
+    def outside(*_: object) -> list[Hypothesis | list[Hypothesis]]:
+        return [hypothesis(3, 5), [hypothesis(4, 2)]]
+
+    src, src_len = torch.zeros(2, 5, dtype=torch.long), torch.tensor([5, 2])
+    first, second = Search("outside", outside, True, False).run({}, None, src, src_len, 2, 3)
+    assert isinstance(first, Hypothesis)
+    assert isinstance(second, list)

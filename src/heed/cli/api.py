@@ -45,20 +45,32 @@ def train(
         >>> run.translator.translate("The black cat sleeps.").text  # doctest: +SKIP
         'Le chat noir dort.'
     """
+    _check(experiment, overrides, progress)
     listed = isinstance(overrides, Mapping)
     values = {**(overrides if isinstance(overrides, Mapping) else {}), **settings}
     folders = user_folders(None)
     groups = option_names(folders)
-    chosen = {key: value for key, value in values.items() if key in groups and isinstance(value, str | None)}
+    chosen = {key: value for key, value in values.items() if key in groups and not isinstance(value, Mapping)}
     if experiment is not None:
         chosen["experiment"] = experiment
-    lines = [f"{group}={'null' if option is None else quoted(option)}" for group, option in chosen.items()]
+    lines = [f"{group}={'null' if option is None else quoted(str(option))}" for group, option in chosen.items()]
     cfg = compose("train", [*lines, *([] if listed else overrides)], folders)
     for key, value in values.items():
         if key not in chosen:
             _update(cfg, key, value)
     reporter = progress if isinstance(progress, Reporter) else TerminalReporter() if progress else Reporter()
     return train_settings(parse(Settings, plain(cfg)), reporter=reporter)
+
+
+def _check(experiment: object, overrides: object, progress: object) -> None:
+    """UserError for what is of a type that no line can be made of."""
+    if not isinstance(experiment, str | None):
+        raise UserError(f"experiment={experiment!r}: expected the name of a recipe, such as multi30k_en_de")
+    is_listed = isinstance(overrides, Sequence) and not isinstance(overrides, str | bytes)
+    if not (isinstance(overrides, Mapping) or is_listed) or not all(isinstance(one, str) for one in overrides):
+        raise UserError(f"overrides={overrides!r}: expected settings by dotted key, or a list of texts such as seed=2")
+    if not isinstance(progress, bool | Reporter):
+        raise UserError(f"progress={progress!r}: expected True, False, or a Reporter")
 
 
 def _update(cfg: DictConfig, key: str, value: Any) -> None:

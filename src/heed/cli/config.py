@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from heed.errors import UserError
+from heed.extensions import config_folders
 from heed.settings import MISSING, dotted, nearest, shown, without_value
 from heed.shipped import shipped
 
@@ -108,16 +109,20 @@ def at_home(value: Any) -> Any:
 
 
 def user_folders(given: str | None) -> list[Path]:
-    """Where a user's own options lie: `--config-dir`, else `./configs` if it is there and is not heed's own."""
+    """Where further options lie: `--config-dir`, or `./configs` if that is not heed's own; then those of extensions.
+
+    UserError if `--config-dir` is no folder.
+    """
     if given is not None:
         folder = Path(given).expanduser()
         if not folder.is_dir():
             raise UserError(
                 f"--config-dir {given}: there is no such folder; give one that holds groups such as experiment/"
             )
-        return [folder.resolve()]
+        return [folder.resolve(), *config_folders()]
     here = Path("configs").resolve()
-    return [here] if here.is_dir() and here != CONFIGS.resolve() else []
+    own = [here] if here.is_dir() and here != CONFIGS.resolve() else []
+    return [*own, *config_folders()]
 
 
 def search_path(folders: Sequence[Path]) -> list[str]:

@@ -49,9 +49,18 @@ class Corpus:
     notes: Sequence[str] = ()
 
     def read(self, split: str) -> Pairs:
-        """Every pair of the split, in order; blank lines stay, so that line numbers do."""
+        """Every pair of the split, in order; blank lines stay, so that line numbers do.
+
+        Raises:
+            UserError: there is no such split, or it cannot be read.
+        """
         if split not in self.splits:
             known = ("train", "valid", "test")
             advice = f"set corpus.{split}=…" if split in known else f"a split is one of {', '.join(known)}"
             raise UserError(f"corpus {self.name} has no {split} split; {advice}")
-        return self.splits[split]()
+        try:
+            return self.splits[split]()
+        except UserError:
+            raise
+        except (OSError, ValueError) as error:  # from a reader of another package
+            raise UserError(f"corpus {self.name} cannot be read, split {split}: {error}") from error

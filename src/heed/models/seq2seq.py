@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from heed.models.attention import AttentionMemory
 from heed.models.decoder import Decoded, Decoder, State
+from heed.models.embedding import Embedding
 from heed.models.encoder import Encoder, EncoderOutput
 
 
@@ -89,19 +90,32 @@ class Seq2Seq(nn.Module):
 def initialise(model: nn.Module, pad_id: int) -> None:
     """Embeddings normal with deviation 1/√emb_dim, other matrices Glorot, recurrent ones orthogonal, gains 1, biases 0.
 
+    That is for the layers that heed is made of. A parameter that a module makes itself, and a layer of another type,
+    as a score from outside may have them, keep the values that they were made with.
+
     Glorot and Bengio 2010 (AISTATS, eq. 16); orthogonal recurrent matrices as in Bahdanau et al. 2015, appendix B.1.
     """
+    layers: dict[int, nn.Module] = {}
+    for layer in model.modules():
+        for parameter in layer.parameters(recurse=False):
+            layers.setdefault(id(parameter), layer)  # of a tied matrix the embedding, which comes first
     for name, parameter in model.named_parameters():
-        if "embedding" in name:
+        layer = layers[id(parameter)]
+        if isinstance(layer, Embedding):
             nn.init.normal_(parameter, std=parameter.size(1) ** -0.5)
             with torch.no_grad():
                 parameter[pad_id] = 0.0
-        elif "weight_hh" in name:
-            for gate in parameter.chunk(3):
-                nn.init.orthogonal_(gate)
-        elif "norm" in name and name.endswith("weight"):
-            nn.init.ones_(parameter)
-        elif parameter.dim() == 2:
-            nn.init.xavier_uniform_(parameter)
-        else:
-            nn.init.zeros_(parameter)
+        elif isinstance(layer, nn.LayerNorm):
+            nn.init.constant_(parameter, float(name.endswith("weight")))
+        elif isinstance(layer, (nn.Linear, nn.RNNBase, nn.RNNCellBase)):
+            _initialise_matrix_or_bias(name, parameter)
+
+
+def _initialise_matrix_or_bias(name: str, parameter: nn.Parameter) -> None:
+    if "weight_hh" in name:
+        for gate in parameter.chunk(3):
+            nn.init.orthogonal_(gate)
+    elif parameter.dim() == 2:
+        nn.init.xavier_uniform_(parameter)
+    else:
+        nn.init.zeros_(parameter)

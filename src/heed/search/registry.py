@@ -4,11 +4,13 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from heed import extensions
+from heed.arguments import whole_number
 from heed.errors import UserError
 from heed.search.greedy import Hypothesis
 from heed.search.memory import is_out_of_memory
@@ -56,11 +58,11 @@ class Search:
         Raises:
             UserError: every unknown name, missing value and wrong type, in one line; more translations than it finds.
         """
-        if n_best is not None and n_best < 1:
-            raise UserError(f"n_best={n_best}, expected 1 or more")
+        settings = {name: int(value) if _is_whole(value) else value for name, value in settings.items()}
+        n_best = None if n_best is None else whole_number("n_best", n_best, 1)
         for name, value in {"n_best": n_best, "beam_size": settings.get("beam_size")}.items():
-            if isinstance(value, int) and value > MOST:
-                raise UserError(f"search.{name}={value}: should be less than or equal to {MOST}")
+            if _is_whole(value) and not 1 <= value <= MOST:
+                raise UserError(f"search.{name}={value}: should be 1 to {MOST}")
         if n_best is not None and n_best > 1 and not self.n_best:
             several = " or ".join(f"search={one.name}" for one in _SEARCHES.values() if one.n_best)
             raise UserError(f"n_best={n_best}: search={self.name} finds one translation; choose {several}")
@@ -73,10 +75,10 @@ class Search:
         """Call the function.
 
         Raises:
-            UserError: it refuses a value, or needs more memory than there is.
+            UserError: it refuses a value, needs more memory than there is, or returns what is no result of a search.
         """
         try:
-            return self.function(*arguments, **settings, **prefix)
+            results = self.function(*arguments, **settings, **prefix)
         except ValueError as error:
             raise UserError(f"search={self.name}: {error}") from error
         except (RuntimeError, MemoryError) as error:
@@ -86,6 +88,9 @@ class Search:
                 f"search={self.name} needs more memory than there is; lower batch_size, "
                 f"{'search.beam_size, ' if 'beam_size' in settings else ''}or search.max_len"
             ) from error
+        if fault := _result_fault(results, arguments[2].tolist()):
+            raise UserError(f"search={self.name} {fault}")
+        return results
 
     def describe(self, bound: Mapping[str, Any]) -> str:
         """The name and the settings that `bind` gave, as in `beam(beam_size=5, length_penalty=1.0)`."""
@@ -97,12 +102,38 @@ class Search:
         faults = []
         for name, value in settings.items():
             if name not in parameters:
-                near = nearest(name, parameters)
-                faults.append(f"search.{name}={value}: search={self.name} has no such setting{near}")
+                advice = nearest(name, parameters) or _owners(name)
+                faults.append(f"search.{name}={value}: search={self.name} has no such setting{advice}")
             elif expected := _type_fault(value, parameters[name].annotation):
                 faults.append(f"search.{name}={value}: should be {expected}")
         missing = [name for name, one in parameters.items() if one.default is one.empty and name not in settings]
         return [*faults, *(f"search.{name}: has no value; give search.{name}=…" for name in missing)]
+
+
+def _result_fault(results: Sequence[object], src_len: Sequence[int]) -> str:
+    """What is wrong with the results for sentences of these lengths in pieces, </s> among them; or nothing."""
+    if len(results) != len(src_len):
+        return f"returned {len(results)} results for {len(src_len)} sentences; expected one for each"
+    for result, columns in zip(results, src_len, strict=True):
+        several = result if isinstance(result, list) else [result]
+        if not several:
+            return "returned an empty list for a sentence; expected a Hypothesis, or a list of one or more"
+        for one in several:
+            if fault := _hypothesis_fault(one, columns):
+                return fault
+    return ""
+
+
+def _hypothesis_fault(one: object, columns: int) -> str:
+    if not isinstance(one, Hypothesis):
+        return f"returned a {type(one).__name__} for a sentence; expected a Hypothesis, or a list of one or more"
+    shape, rows = tuple(one.attention.shape), len(one.ids)
+    if shape in ((rows, columns), (rows + 1, columns)):
+        return ""
+    return (
+        f"returned attention of shape {shape} for {rows} pieces and a source of {columns}, with </s>; "
+        f"expected ({rows}, {columns}), or ({rows + 1}, {columns}) with a row for </s>: leave out padding"
+    )
 
 
 def _type_fault(value: Any, annotation: Any) -> str:
@@ -116,6 +147,17 @@ def _type_fault(value: Any, annotation: Any) -> str:
         messages = [fault["msg"].removeprefix("Input should be ") for fault in error.errors()]
         return " or ".join(dict.fromkeys(messages))
     return ""
+
+
+def _is_whole(value: object) -> bool:
+    """Whether it is a whole number, those of numpy among them, which no schema takes for one."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _owners(setting: str) -> str:
+    """The searches that have this setting."""
+    owners = [f"search={one.name}" for one in _SEARCHES.values() if setting in one.parameters]
+    return f"; {' and '.join(owners)} {'has' if len(owners) == 1 else 'have'} it" if owners else ""
 
 
 MOST = 10_000
@@ -148,6 +190,8 @@ def search(name: str) -> Search:
     Raises:
         UserError: there is none.
     """
+    if not isinstance(name, str):
+        raise UserError(f"search={name}: expected the name of a search, such as beam")
     if name not in _SEARCHES:
         extensions.load()
     if name not in _SEARCHES:
