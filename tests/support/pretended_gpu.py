@@ -152,7 +152,7 @@ def _to(*args: Any, **kwargs: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]
         return args[0].device, (args[0].dtype,), kwargs
     given = [*args, kwargs.pop("device", None)]
     device = next((one for one in given if isinstance(one, str | torch.device)), None)
-    return device, tuple(one for one in args if not isinstance(one, str | torch.device)), kwargs
+    return device, tuple(one for one in args if isinstance(one, torch.dtype)), kwargs
 
 
 MOVES: dict[Any, Callable[..., tuple[Any, tuple[Any, ...], dict[str, Any]]]] = {
@@ -192,6 +192,8 @@ def on_gpu(module: nn.Module) -> nn.Module:
 
 def run_packed(encoder: Encoder, emb: Tensor, src_len: Tensor) -> EncoderOutput:
     """In the place of cuDNN: torch's loop on the CPU, in which torch itself makes tensors that nobody could wrap."""
+    if not isinstance(emb, OnGpu):
+        return RUN_PACKED(encoder, emb, src_len)
     here = copy.copy(encoder.gru)
     vars(here)["_flat_weights"] = [weight.cpu() for weight in encoder.gru._flat_weights]
     on_cpu = copy.copy(encoder)
