@@ -120,7 +120,9 @@ def jensen_shannon(p: Float[Tensor, "*shape outcomes"], q: Float[Tensor, "*more 
 
 def permuted(weights: Weights, mask: Bool[Tensor, "batch src"], draws: Draws) -> Weights:
     """The weights of the real positions in another order, in which the maximum stands elsewhere."""
-    order, top = draws.keys.argsort(dim=1), _maximum(weights)
+    # what may not be attended to keeps its place
+    last = 2.0 + torch.arange(mask.size(1), device=mask.device)
+    order, top = torch.where(mask, draws.keys, last).argsort(dim=1), _maximum(weights)
     beside = (top + 1) % mask.sum(1)
     at_top, at_beside = (order.gather(1, index.unsqueeze(1)) for index in (top, beside))
     stays = (at_top == top.unsqueeze(1)).squeeze(1)

@@ -43,6 +43,8 @@ OPTIONS: list[dict[str, Any]] = [
     dict(tie="all", tgt_vocab=20),
     dict(score="multi_head", heads=4, att_dim=8, query="current", dec_layers=2),
     dict(score="article", positions=3),
+    dict(score="article", attend_end=False),
+    dict(score="multi_head", attend_end=False, query="current", layer_norm=True),
 ]
 """Every kind of attention with either query, and every option of encoder and decoder; the last knows few positions."""
 
