@@ -92,6 +92,23 @@ def _draws(
     return keys, choices
 
 
+def words_preserved(result: Counterfactual, word_index: Sequence[int]) -> dict[str, list[bool]]:
+    """For each word whether it came out the same, with all its pieces.
+
+    By what was changed: each of `CHANGES`, and `any` and `every` of `COUNTERFACTUAL`. `word_index` has the word of each
+    piece; a word without a piece is left out.
+    """
+    pieces: dict[int, list[int]] = {}
+    for piece, word in enumerate(word_index):
+        pieces.setdefault(word, []).append(piece)
+    same = {
+        name: [bool(row[own].all()) for own in (pieces[word] for word in sorted(pieces))]
+        for name, row in zip(CHANGES, result.same, strict=True)
+    }
+    three = list(zip(*(same[name] for name in COUNTERFACTUAL), strict=True))
+    return {**same, "any": [any(word) for word in three], "every": [all(word) for word in three]}
+
+
 def _compared(
     logits: Float[Tensor, "batch vocab"], others: Float[Tensor, "changes batch vocab"]
 ) -> tuple[Bool[Tensor, "changes batch"], Float[Tensor, "changes batch"], Float[Tensor, "changes batch"]]:

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 import torch
 
+from heed.architecture import Architecture
+from heed.bundle import Bundle
 from heed.data.batches import Batch, SortedBatches
 from heed.data.corpus import Pairs
 from heed.data.encoded import encode
 from heed.data.reverse import reverse
 from heed.errors import UserError
+from heed.faithfulness import measure
 from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
@@ -19,7 +22,8 @@ from heed.metrics.scores import metric
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
-from heed.training.validation import Sentence, Validation
+from heed.training.validation import Sentence, Validation, spread
+from heed.translator import Translator
 from tests.support.models import build_seq2seq
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
@@ -101,6 +105,39 @@ def test_alignment_error_is_that_of_the_attention_on_the_references(model: Seq2S
     for batch in batches(30):
         validation.add(model, batch)
     assert validation.scores()["aer"] == 0.0
+
+
+def test_words_preserved_are_those_of_the_translations(model: Seq2Seq) -> None:
+    """Catches words of other sentences, pieces for words, and a share of what is not a translation."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.mul_(1.0 if "embedding" in name else 3.0)  # so that some words depend on attention
+    validation = validated(model, sentences=7)
+    validation.scores()
+    translator = Translator(Bundle(model, DIGITS, DIGITS, Architecture(), {}))
+    written = [DIGITS.decode(one.hypothesis) for one in validation.sentences]
+    found = measure(translator, translator.force(PAIRS.src, written)).preserved
+    expected = {name: found[name]["all"] for name in ("any", "every")}
+    assert validation.preserved(model) == expected
+    assert expected["any"] != expected["every"]
+
+    with torch.no_grad():
+        for part in (*model.decoder.attention.attn_combine.parameters(), model.decoder.readout.weight[:, 16:32]):
+            part.zero_()
+    assert validation.preserved(model) == {"any": 1.0, "every": 1.0}
+
+
+def test_without_a_word_no_share_is_preserved(model: Seq2Seq) -> None:
+    """Catches a mean of nothing."""
+    with torch.no_grad():
+        model.decoder.output.bias[EOS] = 1e4  # every translation ends at once
+    assert validated(model, sentences=7).preserved(model) == {}
+
+
+@pytest.mark.parametrize(("total", "numbers"), [(0, []), (3, [0, 1, 2]), (4, [0, 1, 2, 3]), (10, [0, 3, 6, 9])])
+def test_a_sample_is_spread_over_all(total: int, numbers: list[int]) -> None:
+    """Catches a sample that is larger than it may be, and one of the first sentences alone."""
+    assert list(spread(total, 4)) == numbers
 
 
 def test_a_corpus_without_gold_has_no_alignment_error(model: Seq2Seq) -> None:
