@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from heed.architecture import Architecture
-from heed.bundle import Bundle
+from heed.attribution import Pair
+from heed.counterfactual import counterfactuals
 from heed.data.batches import Batch, SortedBatches
 from heed.data.corpus import Pairs
 from heed.data.encoded import encode
 from heed.data.reverse import reverse
 from heed.errors import UserError
-from heed.faithfulness import measure
+from heed.maps import Words
 from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
@@ -23,7 +23,6 @@ from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
 from heed.training.validation import Sentence, Validation, spread
-from heed.translator import Translator
 from tests.support.models import build_seq2seq
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
@@ -112,14 +111,21 @@ def test_words_preserved_are_those_of_the_translations(model: Seq2Seq) -> None:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.mul_(1.0 if "embedding" in name else 3.0)  # so that some words depend on attention
+        model.decoder.output.bias[:EOS] = -1e4  # what is written are digits
     validation = validated(model, sentences=7)
     validation.scores()
-    translator = Translator(Bundle(model, DIGITS, DIGITS, Architecture(), {}))
-    written = [DIGITS.decode(one.hypothesis) for one in validation.sentences]
-    found = measure(translator, translator.force(PAIRS.src, written)).preserved
-    expected = {name: found[name]["all"] for name in ("any", "every")}
-    assert validation.preserved(model) == expected
-    assert expected["any"] != expected["every"]
+    same = []
+    for source, sentence in zip(PAIRS.src, validation.sentences, strict=True):
+        sides = [*map(str, DIGITS.encode(source))], [*map(str, sentence.hypothesis)]
+        words = [Words(side, list(range(len(side)))) for side in sides]
+        pair = Pair.of(DIGITS.encode(source), sentence.hypothesis, (words[0], words[1]))
+        [result] = [one for batch in counterfactuals(model, [pair], 1) for one in batch.values()]
+        same.append(result.same[:3, :-1])  # of the three, and a word is a piece
+    words_same = torch.cat(same, dim=1)
+    found = validation.preserved(model)
+    assert found["any"] == pytest.approx(float(words_same.any(0).double().mean()))
+    assert found["every"] == pytest.approx(float(words_same.all(0).double().mean()))
+    assert 0 < found["every"] < found["any"] < 1
 
     with torch.no_grad():
         for part in (*model.decoder.attention.attn_combine.parameters(), model.decoder.readout.weight[:, 16:32]):
