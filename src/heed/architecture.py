@@ -57,7 +57,7 @@ class Architecture:
     variational: bool = False
     layer_norm: bool = False
     tie: Tie = "none"
-    query: Query = "previous"
+    query: Query = "current"
     attend_end: bool = True
     attention: Mapping[str, Any] = field(default_factory=lambda: {"score": "additive", "att_dim": 512})
 

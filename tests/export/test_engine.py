@@ -29,14 +29,14 @@ ATTENTION: dict[str, dict[str, Any]] = {
     "article": {"positions": 9},
 }
 OPTIONS: list[dict[str, Any]] = [
-    {"query": "current"},
+    {"query": "previous"},
     {"layer_norm": True},
     {"enc_layers": 2, "dec_layers": 3},
     {"bidirectional": False},
-    {"attend_end": False, "query": "current"},
+    {"attend_end": False},
     {"attend_end": False, "attention": {"score": "article", "positions": 9}},
     {"tie": "decoder"},
-    {"query": "current", "layer_norm": True, "enc_layers": 3, "dec_layers": 2, "bidirectional": False},
+    {"query": "previous", "layer_norm": True, "enc_layers": 3, "dec_layers": 2, "bidirectional": False},
     {"enc_dim": 22, "hid_dim": 13, "emb_dim": 7, "readout_dim": 9, "attended_dim": 5},
 ]
 

@@ -157,7 +157,7 @@ class TestBeginning:
         assert not torch.equal(one.decoder.output.weight, other.decoder.output.weight)
 
 
-LOW: list[dict[str, Any]] = [{}, {"layer_norm": True}, {"query": "current", "dec_layers": 2}, {"tie": "decoder"}]
+LOW: list[dict[str, Any]] = [{}, {"layer_norm": True}, {"query": "previous", "dec_layers": 2}, {"tie": "decoder"}]
 
 
 @pytest.mark.parametrize("changes", LOW)
@@ -248,7 +248,7 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"dropout": 0.3, "query": "current"},
+        {"dropout": 0.3, "query": "previous"},
         {"enc_layers": 2, "dec_layers": 2, "layer_norm": True},
         {"variational": True, "state_dropout": 0.2, "enc_dropout": 0.1, "dropout": 0.3},
     ],
