@@ -46,10 +46,7 @@ LINES_PER_WORD, FEWEST, MOST = 5, 20, 200
 FUNCTION_SHARE = 0.5
 """The most frequent words that make up this share of a text are its function words here."""
 
-UNMOVED = (
-    "This word does not depend on its attention: the model writes it too with its weights permuted, with equal weights "
-    "and without the largest."
-)
+UNMOVED = "This word does not depend on its attention: other weights give the same word."
 
 
 @dataclass(frozen=True)
