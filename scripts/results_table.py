@@ -3,11 +3,14 @@
     python scripts/results_table.py keep runs/tiny runs/article          # each under its own name
     python scripts/results_table.py keep --as dot runs/dot_1 runs/dot_2  # seeds of one thing, under one name
     python scripts/results_table.py keep runs/dot                        # all jobs of a sweep, likewise
-    python scripts/results_table.py write README.md docs/alignment.md
+    python scripts/results_table.py write README.md docs/alignment.md docs/trust.md
 
-What is kept of a run is docs/results/NAME/seed-N.json; keeping a name again forgets what was kept under it. A table
-stands between the lines `<!-- results: NAME … -->` and `<!-- end of results -->`, and is replaced each time: a row for
-each name, of several seeds their mean ± standard deviation. A column that no row fills is left out.
+What is kept of a run is docs/results/NAME/seed-N.json; keeping a name again forgets what was kept under it. With
+`--together DIR`, an evaluation of all seeds at once (`heed-evaluate seeds=[1,2,3]`), it is also kept how far their maps
+agree. A table stands between the lines `<!-- results: NAME … -->` and `<!-- end of results -->`, and is replaced each
+time: a row for each name, of several seeds their mean ± standard deviation. A column that no row fills is left out.
+Tables that begin with `<!-- preserved: NAME … -->` and `<!-- erasure: NAME … -->` show what `faithfulness=true` has
+measured.
 """
 
 import argparse
@@ -26,20 +29,55 @@ from heed.errors import UserError
 from heed.runs.run_folder import differences
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
-TABLE = re.compile(r"(<!-- results: (?P<names>[\w. -]+) -->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
+TABLE = re.compile(
+    r"(<!-- (?P<kind>results|preserved|erasure): (?P<names>[\w. -]+) -->\n)(?P<content>.*?)(<!-- end of results -->)",
+    re.DOTALL,
+)
 
-COLUMNS: dict[str, tuple[Callable[[Mapping[str, Any]], float | None], str]] = {
+TOGETHER = "together.json"
+"""What is kept of the evaluation of all seeds at once."""
+
+Columns = Mapping[str, tuple[Callable[[Mapping[str, Any]], float | None], str]]
+
+COLUMNS: Columns = {
     "BLEU": (lambda kept: kept["test"]["bleu"], ".1f"),
     "tokenised BLEU": (lambda kept: kept["test"].get("bleu_tokenised"), ".1f"),
     "chrF": (lambda kept: kept["test"]["chrf"], ".1f"),
     "TER": (lambda kept: kept["test"]["ter"], ".1f"),
     "AER": (lambda kept: kept["test"]["aer"], ".3f"),
 }
-MEANS: dict[str, tuple[Callable[[Mapping[str, Any]], float], str]] = {
+MEANS: Columns = {
     "minutes": (lambda kept: kept["train"]["seconds"] / 60, ".1f"),
     "parameters": (lambda kept: kept["train"]["parameters"] / 1e6, ".2f"),
 }
 """Heads of columns -> what of a kept result stands there, and its digits; how the last two vary is of no interest."""
+
+
+def _stays(change: str, kind: str = "all") -> tuple[Callable[[Mapping[str, Any]], float | None], str]:
+    return lambda kept: _measured(kept)["preserved"][change][kind], ".0%"
+
+
+def _drop(measure: str, order: str) -> tuple[Callable[[Mapping[str, Any]], float | None], str]:
+    return lambda kept: _measured(kept)[measure][order], ".2f"
+
+
+PRESERVED: Columns = {
+    "permuted": _stays("permuted"),
+    "uniform": _stays("uniform"),
+    "largest removed": _stays("without_maximum"),
+    "any": _stays("any"),
+    "every": _stays("every"),
+    "every, function words": _stays("every", "function"),
+    "every, content words": _stays("every", "content"),
+    "control": (lambda kept: _measured(kept)["preserved"]["control"]["all"], ".1%"),
+}
+"""Words that stay the same under other weights."""
+
+ERASURE: Columns = {
+    **{f"C {order}": _drop("comprehensiveness", order) for order in ("attention", "saliency", "difference", "random")},
+    **{f"S {order}": _drop("sufficiency", order) for order in ("attention", "saliency", "difference", "random")},
+}
+"""Comprehensiveness and sufficiency."""
 
 
 def main() -> int:
@@ -48,13 +86,14 @@ def main() -> int:
     parser.add_argument("action", choices=("keep", "write"))
     parser.add_argument("paths", nargs="+", type=Path, help="run folders to keep, or pages to write tables into")
     parser.add_argument("--as", dest="name", help="the one name under which all these runs are kept")
+    parser.add_argument("--together", type=Path, help="the folder of an evaluation of all these runs, as seeds=[1,2,3]")
     args = parser.parse_args()
     try:
         if args.action == "write":
             for page in args.paths:
                 write(page)
         elif args.name:
-            keep(args.name, [job for path in args.paths for job in runs_of(path)])
+            keep(args.name, [job for path in args.paths for job in runs_of(path)], args.together)
         else:
             for path in args.paths:
                 keep(path.resolve().name, runs_of(path))
@@ -73,8 +112,8 @@ def runs_of(path: Path) -> list[Path]:
     return jobs if jobs and not (path / "environment.json").exists() else [path]
 
 
-def keep(name: str, runs: Sequence[Path]) -> None:
-    """One file for each seed; UserError for runs that differ in more than their seed."""
+def keep(name: str, runs: Sequence[Path], together: Path | None = None) -> None:
+    """One file for each seed, and one for all of them; UserError for runs that differ in more than their seed."""
     configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs]
     for run, config in zip(runs, configs, strict=True):
         found = differences({**configs[0], "seed": None}, {**config, "seed": None})
@@ -85,10 +124,23 @@ def keep(name: str, runs: Sequence[Path]) -> None:
     kept = {config["seed"]: _kept(run) for run, config in zip(runs, configs, strict=True)}
     if len(kept) < len(runs):
         raise UserError(f"{name}: {len(runs)} runs of {len(kept)} seeds; expected each seed once")
+    files = {f"seed-{seed}.json": content for seed, content in kept.items()}
+    if together is not None:
+        files[TOGETHER] = _agreement(name, together, list(kept))
     shutil.rmtree(RESULTS / name, ignore_errors=True)
     (RESULTS / name).mkdir(parents=True)
-    for seed, content in kept.items():
-        (RESULTS / name / f"seed-{seed}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    for file, content in files.items():
+        (RESULTS / name / file).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _agreement(name: str, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
+    """How far the maps of these seeds agree."""
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    if sorted(report.get("seeds", [])) != sorted(seeds) or "stability" not in report:
+        raise UserError(
+            f"{name}: {folder} is not an evaluation of seeds {', '.join(map(str, seeds))} with faithfulness=true"
+        )
+    return {"seeds": report["seeds"], "stability": report["stability"]}
 
 
 def _kept(run: Path) -> dict[str, Any]:
@@ -113,26 +165,61 @@ def _environment(read: dict[str, Any]) -> dict[str, Any]:
 def write(page: Path) -> None:
     """Replace every table of a page by what is kept now."""
     text = page.read_text(encoding="utf-8")
-    tables = TABLE.sub(lambda found: f"{found[1]}{table(found['names'].split())}\n{found[4]}", text)
+    tables = TABLE.sub(lambda found: f"{found[1]}{table(found['names'].split(), found['kind'])}\n{found[5]}", text)
     page.write_text(tables, encoding="utf-8")
 
 
-def table(names: Sequence[str]) -> str:
-    """A row for each result."""
-    rows = [_row(name) for name in names]
-    heads = [head for head in ("run", "seeds", *COLUMNS, *MEANS) if any(row.get(head) for row in rows)]
+def table(names: Sequence[str], kind: str = "results") -> str:
+    """A row for each result; `kind` says what stands in it."""
+    rows = [ROWS[kind](name, _read(name)) for name in names]
+    heads = [head for head in dict.fromkeys(head for row in rows for head in row) if any(row.get(head) for row in rows)]
     lines = [heads, ["---"] * len(heads), *([row.get(head, "") for head in heads] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(name: str) -> dict[str, str]:
+def _read(name: str) -> list[dict[str, Any]]:
     kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((RESULTS / name).glob("seed-*.json"))]
     if not kept:
         raise UserError(f"nothing is kept under {name}; keep its runs first")
     _check_alike(name, kept)
-    shown = {head: _over_seeds([value(one) for one in kept], form) for head, (value, form) in COLUMNS.items()}
-    means = {head: format(statistics.fmean(value(one) for one in kept), form) for head, (value, form) in MEANS.items()}
-    return {"run": f"`{name}`", "seeds": str(len(kept)), **shown, **means, "parameters": f"{means['parameters']} M"}
+    return kept
+
+
+def _row(name: str, kept: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, str]:
+    shown = {head: _over_seeds([value(one) for one in kept], form) for head, (value, form) in columns.items()}
+    return {"run": f"`{name}`", "seeds": str(len(kept)), **shown}
+
+
+def _results(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    means = {head: format(_mean([value(one) for one in kept]), form) for head, (value, form) in MEANS.items()}
+    return {**_row(name, kept, COLUMNS), **means, "parameters": f"{means['parameters']} M"}
+
+
+def _preserved(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return _row(name, kept, PRESERVED)
+
+
+def _erasure(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """With how far the maps of two seeds are apart, if that was kept, and how far they are if one is permuted."""
+    path = RESULTS / name / TOGETHER
+    found = json.loads(path.read_text(encoding="utf-8"))["stability"] if path.exists() else None
+    apart = {
+        head: format(found[key], ".3f") if found else ""
+        for head, key in (("two seeds", "divergence"), ("permuted maps", "permuted"))
+    }
+    return {**_row(name, kept, ERASURE), **apart}
+
+
+ROWS = {"results": _results, "preserved": _preserved, "erasure": _erasure}
+"""By the word with which a table begins."""
+
+
+def _measured(kept: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `faithfulness=true` adds to a report."""
+    if "faithfulness" not in kept["test"]:
+        raise UserError("a run of this table was evaluated without faithfulness=true; evaluate it again, and keep it")
+    measured: Mapping[str, Any] = kept["test"]["faithfulness"]
+    return measured
 
 
 def _check_alike(name: str, kept: Sequence[Mapping[str, Any]]) -> None:
@@ -152,7 +239,11 @@ def _over_seeds(values: Sequence[float | None], form: str) -> str:
         return ""
     if len(known) == 1:
         return format(known[0], form)
-    return f"{statistics.fmean(known):{form}} ± {statistics.stdev(known):{form}}"
+    return f"{_mean(known):{form}} ± {statistics.stdev(known):{form}}".replace("% ±", " ±")
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    return statistics.fmean(value for value in values if value is not None)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ class Architecture:
     `enc_dim` is the size of an encoder state (both directions), `attended_dim` of what attention gives the decoder's
     GRU to read. `dropout` is that of embeddings and between layers, and of the readout unless `readout_dropout` is
     set; `enc_dropout` that of the encoder's states as attention sees them, `state_dropout` of the recurrent states:
-    see `heed.models.dropout`. `query` is explained in `heed.models.decoder`. `attention` is `{"score": NAME}` and the
+    see `heed.models.dropout`. `query` is explained in `heed.models.decoder`. If `attend_end` is false, attention cannot
+    rest on the end of the source. `attention` is `{"score": NAME}` and the
     settings of that score, such as `{"score": "additive", "att_dim": 512}`.
 
     ValueError, in one line, for values out of their limits or that do not go together.
@@ -56,7 +57,8 @@ class Architecture:
     variational: bool = False
     layer_norm: bool = False
     tie: Tie = "none"
-    query: Query = "previous"
+    query: Query = "current"
+    attend_end: bool = True
     attention: Mapping[str, Any] = field(default_factory=lambda: {"score": "additive", "att_dim": 512})
 
     def __post_init__(self) -> None:
@@ -110,7 +112,7 @@ def build(architecture: Architecture, src_vocab: int, tgt_vocab: int, pad_id: in
     decoder = Decoder(
         tgt_embedding, attention, output, a.enc_dim, a.hid_dim, a.dec_layers, dropout, a.layer_norm, a.query
     )
-    model = Seq2Seq(encoder, decoder)
+    model = Seq2Seq(encoder, decoder, a.attend_end)
     initialise(model, pad_id)
     return model
 

@@ -246,7 +246,8 @@ def _read_config(path: Path) -> _Config:
     if config["format"] == 3:
         architecture = {name: value for name, value in architecture.items() if name not in ("src_vocab", "tgt_vocab")}
     with _plain_faults(path):
-        return _Config(Architecture.from_dict(architecture), vocabularies)
+        # not recorded before there was a choice
+        return _Config(Architecture.from_dict({"query": "previous", **architecture}), vocabularies)
 
 
 @contextmanager

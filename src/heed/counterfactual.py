@@ -92,6 +92,23 @@ def _draws(
     return keys, choices
 
 
+def words_preserved(result: Counterfactual, word_index: Sequence[int]) -> dict[str, list[bool]]:
+    """For each word whether it came out the same, with all its pieces.
+
+    By what was changed: each of `CHANGES`, and `any` and `every` of `COUNTERFACTUAL`. `word_index` has the word of each
+    piece; a word without a piece is left out.
+    """
+    pieces: dict[int, list[int]] = {}
+    for piece, word in enumerate(word_index):
+        pieces.setdefault(word, []).append(piece)
+    same = {
+        name: [bool(row[own].all()) for own in (pieces[word] for word in sorted(pieces))]
+        for name, row in zip(CHANGES, result.same, strict=True)
+    }
+    three = list(zip(*(same[name] for name in COUNTERFACTUAL), strict=True))
+    return {**same, "any": [any(word) for word in three], "every": [all(word) for word in three]}
+
+
 def _compared(
     logits: Float[Tensor, "batch vocab"], others: Float[Tensor, "changes batch vocab"]
 ) -> tuple[Bool[Tensor, "changes batch"], Float[Tensor, "changes batch"], Float[Tensor, "changes batch"]]:
@@ -120,7 +137,9 @@ def jensen_shannon(p: Float[Tensor, "*shape outcomes"], q: Float[Tensor, "*more 
 
 def permuted(weights: Weights, mask: Bool[Tensor, "batch src"], draws: Draws) -> Weights:
     """The weights of the real positions in another order, in which the maximum stands elsewhere."""
-    order, top = draws.keys.argsort(dim=1), _maximum(weights)
+    # what may not be attended to keeps its place
+    last = 2.0 + torch.arange(mask.size(1), device=mask.device)
+    order, top = torch.where(mask, draws.keys, last).argsort(dim=1), _maximum(weights)
     beside = (top + 1) % mask.sum(1)
     at_top, at_beside = (order.gather(1, index.unsqueeze(1)) for index in (top, beside))
     stays = (at_top == top.unsqueeze(1)).squeeze(1)

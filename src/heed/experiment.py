@@ -519,11 +519,17 @@ def _task(settings: Settings, model: Seq2Seq, data: Data, steps: int) -> Transla
         clip_norm=settings.clip_norm,
         validation=data.validation(data.metric),
         seed=settings.seed,
-        guide=Guide(data.guided, data.src, data.tgt, settings.guided_attention) if data.guided else None,
+        guide=_guide(settings, data),
         r_drop=settings.r_drop,
         word_dropout=settings.word_dropout,
         average=_average(settings, model),
     )
+
+
+def _guide(settings: Settings, data: Data) -> Guide | None:
+    if not data.guided:
+        return None
+    return Guide(data.guided, data.src, data.tgt, settings.guided_attention, settings.model.attend_end)
 
 
 def _average(settings: Settings, model: Seq2Seq) -> Average | None:

@@ -19,7 +19,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heed.attribution import ROWS, Pair, Probe, log_probabilities, saliency
-from heed.counterfactual import CHANGES, COUNTERFACTUAL, Counterfactual, counterfactuals, jensen_shannon
+from heed.counterfactual import (
+    CHANGES,
+    COUNTERFACTUAL,
+    Counterfactual,
+    counterfactuals,
+    jensen_shannon,
+    words_preserved,
+)
 from heed.errors import UserError
 from heed.maps import Level, Map
 from heed.models.seq2seq import Seq2Seq
@@ -39,10 +46,7 @@ LINES_PER_WORD, FEWEST, MOST = 5, 20, 200
 FUNCTION_SHARE = 0.5
 """The most frequent words that make up this share of a text are its function words here."""
 
-UNMOVED = (
-    "This word does not depend on its attention: the model writes it too with its weights permuted, with equal weights "
-    "and without the largest."
-)
+UNMOVED = "This word does not depend on its attention: other weights give the same word."
 
 
 @dataclass(frozen=True)
@@ -157,10 +161,9 @@ def unmoved(one: Translation, result: Counterfactual | None, level: Level = "wor
     """The words of a translation that come out the same under each of the three counterfactuals."""
     if result is None:
         return frozenset()
-    words = one.tgt.divided(one.vocabularies[1], level)
-    same = result.same[: len(COUNTERFACTUAL)].all(0).tolist()
-    moved = {word for word, stays in zip(words.word_index, same, strict=False) if not stays}
-    return frozenset(words.word_index) - moved
+    word_index = one.tgt.divided(one.vocabularies[1], level).word_index
+    every = words_preserved(result, word_index)["every"]
+    return frozenset(word for word, stays in zip(sorted(set(word_index)), every, strict=True) if stays)
 
 
 class _Word(NamedTuple):
@@ -173,13 +176,11 @@ class _Word(NamedTuple):
 def _words(one: Translation, result: Counterfactual | None, frequent: frozenset[str]) -> list[_Word]:
     if result is None:
         return []
-    words = []
-    for word in sorted(set(one.tgt.word_index)):
-        pieces = [piece for piece, own in enumerate(one.tgt.word_index) if own == word]
-        same = dict(zip(CHANGES, result.same[:, pieces].all(1).tolist(), strict=True))
-        three = [same[name] for name in COUNTERFACTUAL]
-        words.append(_Word(_plain(one.words[word]) in frequent, {**same, "any": any(three), "every": all(three)}))
-    return words
+    same = words_preserved(result, one.tgt.word_index)
+    return [
+        _Word(_plain(one.words[word]) in frequent, {name: stays[place] for name, stays in same.items()})
+        for place, word in enumerate(sorted(set(one.tgt.word_index)))
+    ]
 
 
 def function_words(text: Iterable[Sequence[str]], share: float = FUNCTION_SHARE) -> frozenset[str]:
@@ -208,7 +209,7 @@ def _shares(words: Sequence[_Word], name: str) -> dict[str, float | None]:
     return {kind: fmean(word.same[name] for word in own) if own else None for kind, own in kinds.items()}
 
 
-def _means(each: Sequence[Float[Tensor, "changes tgt"]]) -> dict[str, float]:
+def _means(each: Sequence[Float[Tensor, "changes _"]]) -> dict[str, float]:
     """The mean over all pieces, by what was changed; of no piece 0."""
     pieces = torch.cat([torch.zeros(len(CHANGES), 0), *each], dim=1).double()
     means = pieces.sum(1) / max(1, pieces.size(1))

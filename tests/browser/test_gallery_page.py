@@ -317,8 +317,54 @@ def test_a_row_with_a_note_is_dimmed_and_gives_the_reason(browser: WebDriver, tm
     assert float(style(browser, "path.weight.noted", "stroke-opacity")) < 0.1
     point(browser, "[data-target='1']")
     assert one(browser, "#readout").text == f"maison attends to house 80 %, red 20 %. {reason}"
+    assert one(browser, "[data-target='1']").get_attribute("title") == reason
+    spoken = one(browser, "[data-target='1']").get_attribute("aria-label")
+    assert spoken == f"maison attends to house 80 %, red 20 %. {reason}"
+    assert one(browser, ".noted-key").is_displayed()
     choose(browser, "shape", "Matrix")
     assert len(browser.find_elements(By.CSS_SELECTOR, "td.noted")) == 3
+
+    show(browser, tmp_path, [SMALL])
+    assert not one(browser, ".noted-key").is_displayed()
+
+
+def test_a_long_reason_moves_no_word_from_under_the_pointer(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches a map that jumps down as the line above it grows, and up again as the pointer is on no word."""
+    best = SMALL.candidates[0]._replace(notes={1: "A long reason. " * 30})
+    show(browser, tmp_path, [SMALL._replace(candidates=[best]), SMALL])
+    before = one(browser, "#readout").size["height"]
+    point(browser, "[data-target='1']")
+    grown = one(browser, "#readout").size["height"]
+    assert grown > before
+    point(browser, "h2")
+    assert one(browser, "#readout").size["height"] == grown
+    point(browser, "[data-target='1']")
+    assert one(browser, "#readout").text.startswith("maison attends to house 80 %")
+    one(browser, "#next").click()
+    assert one(browser, "#readout").size["height"] < before
+
+
+def test_the_links_of_a_dimmed_word_show_when_it_is_pointed_at(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches a word that is chosen, and whose links stay as good as invisible."""
+    best = SMALL.candidates[0]._replace(notes={1: "why"})
+    show(browser, tmp_path, [SMALL._replace(candidates=[best])])
+    point(browser, "[data-target='1']")
+
+    def opacities() -> list[float]:
+        found = browser.find_elements(By.CSS_SELECTOR, "path.weight.lit")
+        return sorted(float(line.value_of_css_property("stroke-opacity")) for line in found)
+
+    WebDriverWait(browser, 10).until(lambda _: opacities() == pytest.approx([0.28, 0.82]))
+
+
+def test_the_end_of_a_dimmed_row_is_dimmed(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches the one bright cell of a row that says nothing, where it rests on the end of the source."""
+    weights = torch.tensor([[0.7, 0.0, 0.0, 0.3], [0.0, 0.0, 0.1, 0.9], [0.0, 1.0, 0.0, 0.0]])
+    best = Candidate(SMALL.reference, -0.1, weights, notes={1: "why"})
+    show(browser, tmp_path, [SMALL._replace(candidates=[best])])
+    choose(browser, "shape", "Matrix")
+    ends = browser.find_elements(By.CSS_SELECTOR, "td.end")
+    assert [cell.value_of_css_property("opacity") for cell in ends] == ["1", "0.5", "1"]
 
 
 def test_sentences_can_be_sorted_by_their_dimmed_words_if_there_are_any(browser: WebDriver, tmp_path: Path) -> None:

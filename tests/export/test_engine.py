@@ -30,12 +30,14 @@ ATTENTION: dict[str, dict[str, Any]] = {
     "article": {"positions": 9},
 }
 OPTIONS: list[dict[str, Any]] = [
-    {"query": "current"},
+    {"query": "previous"},
     {"layer_norm": True},
     {"enc_layers": 2, "dec_layers": 3},
     {"bidirectional": False},
+    {"attend_end": False},
+    {"attend_end": False, "attention": {"score": "article", "positions": 9}},
     {"tie": "decoder"},
-    {"query": "current", "layer_norm": True, "enc_layers": 3, "dec_layers": 2, "bidirectional": False},
+    {"query": "previous", "layer_norm": True, "enc_layers": 3, "dec_layers": 2, "bidirectional": False},
     {"enc_dim": 22, "hid_dim": 13, "emb_dim": 7, "readout_dim": 9, "attended_dim": 5},
 ]
 
@@ -87,6 +89,7 @@ def test_every_kind_of_attention_gives_the_same(score: str, query: str, tmp_path
 
 
 @needs_node
+@pytest.mark.filterwarnings("ignore:source of")
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_shape_of_model_gives_the_same(options: dict[str, Any], tmp_path: Path) -> None:
     """Catches directions or layers in another order, a norm left out, and sizes that no unrolled loop divides."""

@@ -35,14 +35,16 @@ from tests.support.models import BOS, EOS, KINDS, sentences, small_model, target
 OPTIONS: list[dict[str, Any]] = [
     *(dict(score=kind, query=query) for kind in KINDS for query in ("previous", "current")),
     dict(layer_norm=True),
-    dict(layer_norm=True, enc_layers=3, dec_layers=2, score="coverage", query="current"),
+    dict(layer_norm=True, enc_layers=3, dec_layers=2, score="coverage", query="previous"),
     dict(layer_norm=True, bidirectional=False, enc_layers=2),
     dict(enc_layers=3, dec_layers=3, score="multi_head"),
     dict(bidirectional=False),
-    dict(tie="decoder", query="current"),
+    dict(tie="decoder", query="previous"),
     dict(tie="all", tgt_vocab=20),
-    dict(score="multi_head", heads=4, att_dim=8, query="current", dec_layers=2),
+    dict(score="multi_head", heads=4, att_dim=8, query="previous", dec_layers=2),
     dict(score="article", positions=3),
+    dict(score="article", attend_end=False),
+    dict(score="multi_head", attend_end=False, query="previous", layer_norm=True),
 ]
 """Every kind of attention with either query, and every option of encoder and decoder; the last knows few positions."""
 

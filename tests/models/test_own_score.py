@@ -50,7 +50,7 @@ def built(**changes: Any) -> Seq2Seq:
     return build(described(**changes), 20, 12)
 
 
-@pytest.mark.parametrize("changes", [{}, {"query": "current", "dec_layers": 2, "layer_norm": True}])
+@pytest.mark.parametrize("changes", [{}, {"query": "previous", "dec_layers": 2, "layer_norm": True}])
 def test_stepping_equals_the_whole_sentence(changes: dict[str, Any]) -> None:
     """Catches a fast loop that takes a score it does not know for one that it does."""
     model = built(**changes).double()

@@ -25,6 +25,28 @@ def test_sentences_never_affect_each_other(kind: str) -> None:
         assert (weights[i, :, length:] == 0).all()
 
 
+@pytest.mark.parametrize("query", ["previous", "current"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_end_of_the_source_can_be_left_out(kind: str, query: str) -> None:
+    """Catches an end that keeps a weight, in search or in training, one that is padded away, and an empty source."""
+    model = small_model(score=kind, query=query, attend_end=False, sharp=2.0).double()
+    src, src_len = sentences(LENGTHS, width=7)
+    tgt = targets(3, 4)
+    for training in (False, True):
+        with torch.set_grad_enabled(training):
+            _, weights = model(src, src_len, tgt)
+        for row, words in zip(weights, (4, 2, 1), strict=True):  # the third source is its end alone
+            assert (row[:, :words] > 0).all()
+            assert (row[:, words:] == 0).all()
+        torch.testing.assert_close(weights.sum(2), torch.ones(3, 4).double())
+
+    changed = src.clone()
+    changed[0, 4] = 7  # another end: the encoder has read it
+    assert ((model(changed, src_len, tgt)[0] - model(src, src_len, tgt)[0]).abs().amax((1, 2)) > 1e-9).tolist() == [
+        True, False, False,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_translating_reads_the_source(kind: str) -> None:
     """Every word of the source must matter to the first word that is written, under every score."""
@@ -150,7 +172,7 @@ class TestBeginning:
         assert not torch.equal(one.decoder.output.weight, other.decoder.output.weight)
 
 
-LOW: list[dict[str, Any]] = [{}, {"layer_norm": True}, {"query": "current", "dec_layers": 2}, {"tie": "decoder"}]
+LOW: list[dict[str, Any]] = [{}, {"layer_norm": True}, {"query": "previous", "dec_layers": 2}, {"tie": "decoder"}]
 
 
 @pytest.mark.parametrize("changes", LOW)
@@ -241,7 +263,7 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"dropout": 0.3, "query": "current"},
+        {"dropout": 0.3, "query": "previous"},
         {"enc_layers": 2, "dec_layers": 2, "layer_norm": True},
         {"variational": True, "state_dropout": 0.2, "enc_dropout": 0.1, "dropout": 0.3},
     ],

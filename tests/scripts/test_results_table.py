@@ -107,6 +107,63 @@ def test_only_the_tables_of_a_page_are_written(tmp_path: Path, results: Path, mo
         )
 
 
+def faithful(folder: Path, seed: int, share: float) -> Path:
+    """A run that was evaluated with `faithfulness=true`; `share` of its words stay the same."""
+    path = run(folder, seed, 30.0) / "evaluate/test/report.json"
+    kinds = {"all": share, "function": share + 0.1, "content": share - 0.1}
+    changes = ("permuted", "uniform", "without_maximum", "any", "every", "control")
+    orders = {"attention": share * 2, "saliency": 0.5, "difference": 0.75, "random": 0.25}
+    measured = {"preserved": dict.fromkeys(changes, kinds), "comprehensiveness": orders, "sufficiency": orders}
+    write(path, json.loads(path.read_text()) | {"faithfulness": measured})
+    return folder
+
+
+def test_faithfulness_has_tables_of_its_own(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a column of another measure, shares for percent, and maps of other seeds."""
+    runs = [faithful(tmp_path / f"runs/one_{seed}", seed, share) for seed, share in ((1, 0.2), (2, 0.4))]
+    together = tmp_path / "runs/one_1+2/evaluate/test"
+    write(together / "report.json", {"seeds": [1, 2], "stability": {"divergence": 0.05, "permuted": 0.4}})
+    assert command(monkeypatch, "keep", "--as", "one", "--together", together, *runs) == 0
+    head, _, row = table(["one"], "preserved").splitlines()
+    assert head == (
+        "| run | seeds | permuted | uniform | largest removed | any | every | every, function words | "
+        "every, content words | control |"
+    )
+    assert row == (
+        "| `one` | 2 | 30 ± 14% | 30 ± 14% | 30 ± 14% | 30 ± 14% | 30 ± 14% | 40 ± 14% | 20 ± 14% | 30.0 ± 14.1% |"
+    )
+    head, _, row = table(["one"], "erasure").splitlines()
+    assert head == (
+        "| run | seeds | C attention | C saliency | C difference | C random | S attention | S saliency | "
+        "S difference | S random | two seeds | permuted maps |"
+    )
+    assert row == (
+        "| `one` | 2 | 0.60 ± 0.28 | 0.50 ± 0.00 | 0.75 ± 0.00 | 0.25 ± 0.00 | 0.60 ± 0.28 | 0.50 ± 0.00 | "
+        "0.75 ± 0.00 | 0.25 ± 0.00 | 0.050 | 0.400 |"
+    )
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- preserved: one -->\n<!-- end of results -->\n<!-- erasure: one -->\n<!-- end of results -->\n"
+    )
+    assert command(monkeypatch, "write", page) == 0
+    assert page.read_text().count(row) == 1
+    assert page.read_text().count("40 ± 14%") == 1
+
+
+def test_what_was_not_measured_is_said(
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a traceback, an empty table, and seeds that are kept with the maps of others."""
+    page = tmp_path / "page.md"
+    page.write_text("<!-- preserved: one -->\n<!-- end of results -->\n")
+    command(monkeypatch, "keep", run(tmp_path / "one", 1, 30.0))
+    assert command(monkeypatch, "write", page) == 2
+    assert "evaluated without faithfulness=true" in capsys.readouterr().err
+    write(tmp_path / "others/report.json", {"seeds": [1, 2], "stability": {}})
+    assert command(monkeypatch, "keep", "--as", "one", "--together", tmp_path / "others", tmp_path / "one") == 2
+    assert "others is not an evaluation of seeds 1 with faithfulness=true" in capsys.readouterr().err
+
+
 def test_runs_that_make_no_row_are_told_in_one_line(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,7 +196,7 @@ def test_the_pages_show_what_is_kept() -> None:
     shown = set[str]()
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for found in TABLE.finditer(page.read_text(encoding="utf-8")):
-            assert found[3] == f"{table(found['names'].split())}\n", page
+            assert found["content"] == f"{table(found['names'].split(), found['kind'])}\n", page
             shown.update(found["names"].split())
     assert RESULTS == ROOT / "docs" / "results"
     assert shown == {folder.name for folder in RESULTS.iterdir()}

@@ -26,7 +26,7 @@ def test_every_curve_has_a_point_where_it_should(run: Run) -> None:
     for name in names:
         assert [step for step, _ in found[f"train/{name}"]] == [5, 10, 15, 20, 25, 30, 35]
     assert found["train/tokens_per_second"] == found["train/hours"] == [5, 10, 15, 20, 25, 30, 35]
-    for name in ("loss", "perplexity", "bleu", "chrf", "aer"):
+    for name in ("loss", "perplexity", "bleu", "chrf", "aer", "preserved_any", "preserved_every"):
         assert [step for step, _ in found[f"valid/{name}"]] == [12, 24, 36]
     for name in ("entropy", "normalised_entropy", "eos_share", "coverage", "monotonicity", "sharpness"):
         assert [step for step, _ in found[f"attention_health/{name}"]] == [12, 24, 36]
@@ -44,6 +44,9 @@ def test_curves_show_what_happened(run: Run) -> None:
     for scores in run.report["history"]:
         for name in ("loss", "bleu", "chrf", "aer"):
             assert dict(found[f"valid/{name}"])[scores["step"]] == pytest.approx(scores[name], abs=1e-4)
+    for (_, some), (_, every) in zip(found["valid/preserved_any"], found["valid/preserved_every"], strict=True):
+        assert 0 <= every <= some <= 1
+    assert found["valid/preserved_any"][0] != found["valid/preserved_any"][-1]
 
 
 def test_what_is_added_to_the_loss_has_a_curve_of_its_own(tmp_path: Path) -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import torch
 
+from heed.attribution import Pair
+from heed.counterfactual import counterfactuals
 from heed.data.batches import Batch, SortedBatches
 from heed.data.corpus import Pairs
 from heed.data.encoded import encode
 from heed.data.reverse import reverse
 from heed.errors import UserError
+from heed.maps import Words
 from heed.metrics.attention import health, mean_health
 from heed.metrics.bleu import bleu
 from heed.metrics.loss import cross_entropy
@@ -20,7 +23,7 @@ from heed.metrics.scores import metric, text_scores
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
-from heed.training.validation import Sentence, Validation
+from heed.training.validation import Sentence, Validation, spread
 from tests.support.models import build_seq2seq
 
 PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
@@ -102,6 +105,46 @@ def test_alignment_error_is_that_of_the_attention_on_the_references(model: Seq2S
     for batch in batches(30):
         validation.add(model, batch)
     assert validation.scores()["aer"] == 0.0
+
+
+def test_words_preserved_are_those_of_the_translations(model: Seq2Seq) -> None:
+    """Catches words of other sentences, pieces for words, and a share of what is not a translation."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.mul_(1.0 if "embedding" in name else 3.0)  # so that some words depend on attention
+        model.decoder.output.bias[:EOS] = -1e4  # what is written are digits
+    validation = validated(model, sentences=7)
+    validation.scores()
+    same = []
+    for source, sentence in zip(PAIRS.src, validation.sentences, strict=True):
+        sides = [*map(str, DIGITS.encode(source))], [*map(str, sentence.hypothesis)]
+        words = [Words(side, list(range(len(side)))) for side in sides]
+        pair = Pair.of(DIGITS.encode(source), sentence.hypothesis, (words[0], words[1]))
+        [result] = [one for batch in counterfactuals(model, [pair], 1) for one in batch.values()]
+        same.append(result.same[:3, :-1])  # of the three, and a word is a piece
+    words_same = torch.cat(same, dim=1)
+    found = validation.preserved(model)
+    assert found["any"] == pytest.approx(float(words_same.any(0).double().mean()))
+    assert found["every"] == pytest.approx(float(words_same.all(0).double().mean()))
+    assert 0 < found["every"] < found["any"] < 1
+
+    with torch.no_grad():
+        for part in (*model.decoder.attention.attn_combine.parameters(), model.decoder.readout.weight[:, 16:32]):
+            part.zero_()
+    assert validation.preserved(model) == {"any": 1.0, "every": 1.0}
+
+
+def test_without_a_word_no_share_is_preserved(model: Seq2Seq) -> None:
+    """Catches a mean of nothing."""
+    with torch.no_grad():
+        model.decoder.output.bias[EOS] = 1e4  # every translation ends at once
+    assert validated(model, sentences=7).preserved(model) == {}
+
+
+@pytest.mark.parametrize(("total", "numbers"), [(0, []), (3, [0, 1, 2]), (4, [0, 1, 2, 3]), (10, [0, 3, 6, 9])])
+def test_a_sample_is_spread_over_all(total: int, numbers: list[int]) -> None:
+    """Catches a sample that is larger than it may be, and one of the first sentences alone."""
+    assert list(spread(total, 4)) == numbers
 
 
 def test_a_corpus_without_gold_has_no_alignment_error(model: Seq2Seq) -> None:

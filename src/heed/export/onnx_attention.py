@@ -41,9 +41,12 @@ def project(graph: Graph, attention: Attn, states: str, mask: str) -> str:
 
 
 def _mean(graph: Graph, states: str, mask: str) -> str:
-    """The mean over real words, one key for a sentence; states are zero at padding."""
-    length = graph.add("ReduceSum", graph.add("Cast", graph.unsqueezed(mask, -1), to=FLOAT), graph.ints(1), keepdims=1)
-    return graph.add("Div", graph.add("ReduceSum", states, graph.ints(1), keepdims=1), length)
+    """The mean over what may be attended to, one key for a sentence."""
+    real = graph.add("Cast", graph.unsqueezed(mask, -1), to=FLOAT)
+    total, length = (
+        graph.add("ReduceSum", part, graph.ints(1), keepdims=1) for part in (graph.add("Mul", states, real), real)
+    )
+    return graph.add("Div", total, length)
 
 
 def attend(graph: Graph, attention: Attn, query: str, memory: Memory) -> Attended:

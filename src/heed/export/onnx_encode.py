@@ -17,8 +17,9 @@ from heed.models.seq2seq import Seq2Seq
 def encode_graph(model: Seq2Seq, precision: Precision) -> Any:
     """Inputs and outputs as docs/deploy.md lists them."""
     graph = Graph("encode", precision)
-    mask = _mask(graph)
-    states, summary = _encoder(graph, model.encoder, mask)
+    real = _mask(graph, "src_len")
+    states, summary = _encoder(graph, model.encoder, real)
+    mask = real if model.attend_end else _without_end(graph)
     attention = model.decoder.attention
     zeros = graph.zeros(graph.size("src", 0), graph.size("src", 1))
     memory = Memory(project(graph, attention, states, mask), states, mask, zeros)
@@ -54,11 +55,17 @@ def memory_values(model: Seq2Seq) -> list[Any]:
     ]
 
 
-def _mask(graph: Graph) -> str:
-    """True at real words."""
+def _mask(graph: Graph, length: str) -> str:
+    """True at the first so many positions of each sentence."""
     zero, one = graph.constant(0, "int64"), graph.constant(1, "int64")
     positions = graph.add("Range", zero, graph.squeezed(graph.size("src", 1), 0), one)
-    return graph.add("Less", graph.unsqueezed(positions, 0), graph.unsqueezed("src_len", 1))
+    return graph.add("Less", graph.unsqueezed(positions, 0), graph.unsqueezed(length, 1))
+
+
+def _without_end(graph: Graph) -> str:
+    """True at real words but the last, EOS, unless it is the only one."""
+    one = graph.constant(1, "int64")
+    return _mask(graph, graph.add("Max", graph.add("Sub", "src_len", one), one))
 
 
 def embedded(graph: Graph, name: str, embedding: nn.Embedding, ids: str) -> str:

@@ -185,6 +185,7 @@ def engine_settings(architecture: Architecture) -> dict[str, Any]:
         raise UserError(f"the page's engine has no attention called {score!r}; it has {', '.join(KINDS)}")
     return {
         "query": architecture.query,
+        "attend_end": architecture.attend_end,
         "score": score,
         "heads": architecture.attention.get("heads", 1),
         "bidirectional": architecture.bidirectional,

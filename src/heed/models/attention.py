@@ -20,8 +20,9 @@ LARGEST = 65536
 class AttentionMemory(NamedTuple):
     """What a decoder attends to: computed once for a source sentence, passed along, never stored on a module.
 
-    `keys` are what the score's `project` made of the encoder's states. `coverage` is the sum of the weights that each
-    position has had so far: zero in a new memory; the decoder fills in its own at every step.
+    `keys` are what the score's `project` made of the encoder's states. `mask` is true where a weight may be. `coverage`
+    is the sum of the weights that each position has had so far: zero in a new memory; the decoder fills in its own at
+    every step.
     """
 
     keys: Float[Tensor, "batch keys key"]

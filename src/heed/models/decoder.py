@@ -96,7 +96,7 @@ class Decoder(nn.Module):
         layers: int = 1,
         dropout: Dropout = NO_DROPOUT,
         layer_norm: bool = False,
-        query: Query = "previous",
+        query: Query = "current",
     ) -> None:
         super().__init__()
         emb_dim, attended_dim = embedding.embedding_dim, attention.attn_combine.out_features

@@ -13,12 +13,14 @@ from heed.models.encoder import Encoder, EncoderOutput
 class Seq2Seq(nn.Module):
     """Encoder, attention and decoder, wired.
 
-    Training calls the model itself, search calls `encode` and then `step`: the same equations either way.
+    Training calls the model itself, search calls `encode` and then `step`: the same equations either way. If
+    `attend_end` is false, the last real position of a source, EOS, has no weight: the encoder reads it, attention does
+    not.
     """
 
-    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder, attend_end: bool = True) -> None:
         super().__init__()
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder, self.decoder, self.attend_end = encoder, decoder, attend_end
 
     def encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, AttentionMemory]:
         """What a search starts from: the decoder's first state, and what it will attend to.
@@ -39,7 +41,9 @@ class Seq2Seq(nn.Module):
 
     def _remember(self, encoded: EncoderOutput, src_len: Int[Tensor, " batch"]) -> tuple[State, AttentionMemory]:
         states, summary = encoded
-        mask = torch.arange(states.size(1), device=states.device) < src_len.to(states.device).unsqueeze(1)
+        # of a source that is EOS alone, EOS is attended to: a softmax needs something
+        attended = src_len if self.attend_end else (src_len - 1).clamp(min=1)
+        mask = torch.arange(states.size(1), device=states.device) < attended.to(states.device).unsqueeze(1)
         memory = self.decoder.attention.memory(states, states, mask)
         return self.decoder.initial_state(summary, memory), memory
 

@@ -102,6 +102,7 @@ class Board(Callback):
         """Draw the scores, and the fixed sentences: where the model attended, and what it wrote."""
         task = cast(TranslationModule, pl_module)
         self._curves(trainer, {f"valid/{name}": value for name, value in task.scores.items()})
+        self._curves(trainer, {f"valid/preserved_{name}": share for name, share in task.preserved.items()})
         health = task.validation.health()
         self._curves(trainer, {f"attention_health/{name}": value for name, value in _curves_of(health).items()})
         writer = self._open(trainer)

@@ -22,15 +22,17 @@ class Guide:
     """The attention that gold links between words ask of pieces (Chen et al. 2016, arXiv 1607.01628).
 
     Every piece of a target word attends to all pieces of the source words that it is linked to, evenly: by its sure
-    links, or the possible ones where it has no sure one. EOS attends to EOS. A word without a link asks for nothing.
-    `weight` is the loss's share in what training minimises. Links and pieces in a word are stored as flat arrays: long
-    corpora cost a few bytes a word.
+    links, or the possible ones where it has no sure one. EOS attends to EOS, unless `attend_end` is false. A word
+    without a link asks for nothing. `weight` is the loss's share in what training minimises. Links and pieces in a word
+    are stored as flat arrays: long corpora cost a few bytes a word.
     """
 
-    def __init__(self, pairs: Pairs, src: Subwords, tgt: Subwords, weight: Number = 1.0) -> None:
+    def __init__(
+        self, pairs: Pairs, src: Subwords, tgt: Subwords, weight: Number = 1.0, attend_end: bool = True
+    ) -> None:
         if pairs.gold is None:
             raise UserError("guided_attention needs word alignments of the training split; put train.align beside it")
-        self.weight = weight
+        self.weight, self.attend_end = weight, attend_end
         self._src, self._tgt = word_pieces(pairs.src, src), word_pieces(pairs.tgt, tgt)
         sizes = zip(self._src.lengths.tolist(), self._tgt.lengths.tolist(), strict=True)
         gold = read_gold(pairs.gold, sizes, "gold alignment of the training split", pairs.lines)
@@ -50,11 +52,12 @@ class Guide:
         return target.to(batch.src.device)
 
     def _wanted(self, pair: int) -> Float32[np.ndarray, "tgt src"]:
-        """The weights between the pieces of one pair; EOS is a word of one piece, linked to EOS."""
+        """The weights between the pieces of one pair; EOS is a word of one piece."""
         tgt_pieces, src_pieces = (np.append(side.row(pair), 1) for side in (self._tgt, self._src))
         tgt_words, src_words = self._links.row(pair).reshape(-1, 2).T
         linked = np.zeros((len(tgt_pieces), len(src_pieces)), np.float32)
-        linked[tgt_words, src_words] = linked[-1, -1] = 1
+        linked[tgt_words, src_words] = 1
+        linked[-1, -1] = self.attend_end
         wanted: Float32[np.ndarray, "tgt src"] = linked.repeat(tgt_pieces, axis=0).repeat(src_pieces, axis=1)
         wanted /= np.maximum(wanted.sum(axis=1, keepdims=True), 1)
         return wanted

@@ -56,6 +56,8 @@ class TranslationModule(LightningModule):
         """Of the last update: the loss of this rank's share, and the norm over all parameters before clipping."""
         self.scores: dict[str, float]
         """Of the last validation, by the names of the metrics."""
+        self.preserved: dict[str, float] = {}
+        """Of the last validation (`Validation.preserved`); on the first rank alone."""
 
     def configure_optimizers(self) -> Any:
         """The optimizer, and a learning rate that is its `lr` times a function of the updates done.
@@ -165,6 +167,8 @@ class TranslationModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Scores over the whole split, every rank's sentences together."""
         self.scores = self.validation.scores()
+        if self.global_rank == 0:
+            self.preserved = self.validation.preserved(self.evaluated)
 
 
 def derived_seed(seed: int, step: int, rank: int) -> int:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from heed.attribution import Pair
 from heed.copied import with_addresses
+from heed.counterfactual import counterfactuals, words_preserved
 from heed.data.batches import Batch
 from heed.data.corpus import Pairs
 from heed.errors import UserError
@@ -21,6 +23,9 @@ from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import Hypothesis, greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
 from heed.training.processes import process_rank
+
+SAMPLE = 50
+"""Sentences of which `preserved` is measured."""
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +79,7 @@ class Validation:
         self.spaced = has_spaces(pairs.tgt)
         self.vocabularies = (src, tgt)
         self.sources = read_lines(pairs.src, src, has_spaces(pairs.src))
+        self._sampled = {number: self.sources[number].ids for number in spread(len(self.sources), SAMPLE)}
         self.tgt_words = [line.by_word for line in read_lines(pairs.tgt, tgt, self.spaced)]
         self.gold = None
         if pairs.gold is not None:
@@ -168,6 +174,24 @@ class Validation:
         """How well formed attention is on the references, over the whole split, once `scores` has put it together."""
         return mean_health([sentence.health for sentence in self.sentences])
 
+    def preserved(self, model: Seq2Seq) -> dict[str, float]:
+        """The share of words that do not depend on attention, in the translations of a sample, spread over the split.
+
+        `any`: they come out the same under at least one of `heed.counterfactual.COUNTERFACTUAL`, `every`: under all
+        three. Empty if there is no word. It costs five times a pass of the decoder over the sample.
+        """
+        chosen = [sentence for sentence in self.sentences if sentence.number in self._sampled]
+        written = [written_line(sentence.hypothesis, self.tgt, self.spaced).by_word for sentence in chosen]
+        pairs = [
+            Pair.of(self._sampled[one.number], one.hypothesis, (self.sources[one.number].by_word, words))
+            for one, words in zip(chosen, written, strict=True)
+        ]
+        with torch.autocast("cpu", enabled=False):
+            results = [item for batch in counterfactuals(model, pairs, SAMPLE) for item in batch.items()]
+        same = [words_preserved(result, written[place].word_index) for place, result in results]
+        stays = {name: [word for one in same for word in one[name]] for name in ("any", "every")}
+        return {name: sum(words) / len(words) for name, words in stays.items() if words}
+
     def pictures(self) -> list[Picture]:
         """The fixed sentences: the first of the split, in its order."""
         return [
@@ -180,3 +204,8 @@ class Validation:
             for sentence in self.sentences
             if sentence.maps
         ]
+
+
+def spread(total: int, count: int) -> range:
+    """At most `count` numbers below `total`, at even distances."""
+    return range(0, total, max(1, -(-total // count)))

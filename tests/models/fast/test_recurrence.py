@@ -25,9 +25,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "variational": dict(dropout=0.3, state_dropout=0.3, variational=True),
     "layer norm": dict(layer_norm=True),
     "deep": dict(dec_layers=3, dropout=0.3),
-    "current": dict(query="current", state_dropout=0.3),
+    "previous": dict(query="previous", state_dropout=0.3),
     "all": dict(
-        query="current", dec_layers=2, enc_layers=2, layer_norm=True, dropout=0.3, state_dropout=0.3, variational=True
+        query="previous", dec_layers=2, enc_layers=2, layer_norm=True, dropout=0.3, state_dropout=0.3, variational=True
     ),
 }
 

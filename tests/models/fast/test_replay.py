@@ -76,7 +76,7 @@ def learned(
     ]
 
 
-@pytest.mark.parametrize("options", [{}, OPTIONS, OPTIONS | {"query": "current", "variational": True}])
+@pytest.mark.parametrize("options", [{}, OPTIONS, OPTIONS | {"query": "previous", "variational": True}])
 @pytest.mark.parametrize("score", ["additive", "coverage", "general", "dot", "scaled_dot"])
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_replayed_in_padded_shapes_equals_one_by_one(

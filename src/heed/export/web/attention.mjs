@@ -4,14 +4,15 @@
 import { beside, dot, product, softmax, tanh } from "./products.mjs";
 
 /** @typedef {import("./packed.mjs").Tensor} Tensor */
-/** What is attended to, a row for each position. */
-/** @typedef {{ keys: Float64Array, values: Float64Array, length: number }} Memory */
+/** What is attended to, a row for each position, and how many of them, the first ones, may be attended to. */
+/** @typedef {{ keys: Float64Array, values: Float64Array, length: number, attended: number }} Memory */
 /** @typedef {{ output: Float64Array, context: Float64Array, weights: Float64Array }} Attended of each query */
 
 /** The energies of each position for each query. `covered` are the weights that the positions had so far. */
 /** @typedef {(query: Float64Array, rows: number, memory: Memory, covered: Float64Array) => Float64Array} Score */
 
-/** @typedef {{ project: (states: Float64Array, length: number) => Float64Array, score: Score, heads: number }} Kind */
+/** @typedef {(states: Float64Array, length: number, attended: number) => Float64Array} Project */
+/** @typedef {{ project: Project, score: Score, heads: number }} Kind */
 
 /**
  * A kind of attention by its name.
@@ -97,11 +98,11 @@ const article = (tensors) => (query, rows, { keys, length }) => {
   return energies;
 };
 
-/** The mean of all states: the one key of `article`. @param {Float64Array} states @param {number} length */
-function mean(states, length) {
+/** The mean of the states that may be attended to: the one key of `article`. @type {Project} */
+function mean(states, length, attended) {
   const width = states.length / length;
   const key = new Float64Array(width);
-  for (let at = 0; at < states.length; at++) key[at % width] += states[at] / length;
+  for (let at = 0; at < attended * width; at++) key[at % width] += states[at] / attended;
   return key;
 }
 
@@ -117,9 +118,11 @@ function mean(states, length) {
  * @returns {Attended}
  */
 export function attend({ score, heads }, combine, query, rows, memory, covered) {
-  const { values, length } = memory;
+  const { values, length, attended } = memory;
   const width = values.length / length, share = width / heads;
-  const each = softmax(score(query, rows, memory, covered), length);
+  const energies = score(query, rows, memory, covered);
+  for (let row = 0; row < energies.length; row += length) energies.fill(-Infinity, row + attended, row + length);
+  const each = softmax(energies, length);
   const context = new Float64Array(rows * width), weights = new Float64Array(rows * length);
   for (let row = 0; row < rows; row++) {
     for (let head = 0; head < heads; head++) {

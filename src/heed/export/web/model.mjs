@@ -49,7 +49,8 @@ export class Model {
   encode(ids) {
     const emb = embed(ids, this.tensors["encoder.embedding.weight"]);
     const { states, summary } = encode(this.encoderLayers, emb, ids.length);
-    const memory = { keys: this.kind.project(states, ids.length), values: states, length: ids.length };
+    const attended = this.architecture.attend_end ? ids.length : Math.max(ids.length - 1, 1);
+    const memory = { keys: this.kind.project(states, ids.length, attended), values: states, length: ids.length, attended };
     const { weight, bias } = this.linear("decoder.bridge");
     const bridged = product(summary, 1, weight, bias).map(tanh);
     const width = bridged.length / this.cells.length;

@@ -14,7 +14,8 @@
 
 /**
  * @typedef {{
- *   query: string, score: string, heads: number, bidirectional: boolean, enc_layers: number, dec_layers: number,
+ *   query: string, attend_end: boolean, score: string, heads: number, bidirectional: boolean, enc_layers: number,
+ *   dec_layers: number,
  * }} Architecture
  */
 

@@ -61,6 +61,7 @@ export class AttentionMap {
     this.container.className = shape;
     this.container.replaceChildren(shape === "matrix" ? this.drawMatrix(name) : this.drawLinks(name));
     this.place();
+    this.readout.style.minHeight = Object.keys(sentence.notes).length ? "4.5rem" : ""; // room for a reason
     this.light(undefined);
   }
 
@@ -86,7 +87,7 @@ export class AttentionMap {
     const lines = rows.map((row, target) => element("tr", {},
       element("th", { scope: "row" }, words.target[target]),
       ...row.map((weight, source) => this.drawCell({ source, target, weight })),
-      ...(end ? [endCell(target, end[target])] : [])));
+      ...(end ? [this.drawEnd(target, end[target])] : [])));
     const title = `Attention of ${name.toLowerCase()}: a row for each of its words, a column for each source word`;
     const table = element("table", {}, element("caption", {}, title),
       element("thead", {}, element("tr", {}, element("td"), ...heads)), element("tbody", {}, ...lines));
@@ -102,6 +103,14 @@ export class AttentionMap {
     const kind = [mark, link.target in notes ? "noted" : undefined].filter(Boolean).join(" ") || undefined;
     const attributes = { class: kind, "data-source": link.source, "data-target": link.target };
     return this.remember(element("td", attributes, element("span", {}, said)), link);
+  }
+
+  /** @param {number} target @param {number} share */
+  drawEnd(target, share) {
+    const kind = target in this.sentence.notes ? "end noted" : "end";
+    const cell = element("td", { class: kind, "data-target": target }, element("span", {}, percent(share)));
+    cell.style.setProperty("--weight", `${share}`);
+    return cell;
   }
 
   /** @param {string} name */
@@ -164,6 +173,8 @@ export class AttentionMap {
     const parts = focus ? describe(this.sentence, focus) : [HINT];
     this.readout.replaceChildren(
       ...parts.map((part) => (typeof part === "string" ? unbroken(part) : element("bdi", {}, part.word))));
+    // A line that shrinks again would move the map from under the pointer, and back, without end.
+    this.readout.style.minHeight = `${this.readout.offsetHeight}px`;
   }
 
   /** @returns {Focus | undefined} the word that has the keyboard's focus */
@@ -209,13 +220,6 @@ export class AttentionMap {
     const strongest = partners(this.sentence, focus).find(({ position }) => position !== null);
     return words[side === "target" ? "source" : "target"][strongest?.position ?? -1];
   }
-}
-
-/** @param {number} target @param {number} share */
-function endCell(target, share) {
-  const cell = element("td", { class: "end", "data-target": target }, element("span", {}, percent(share)));
-  cell.style.setProperty("--weight", `${share}`);
-  return cell;
 }
 
 /**

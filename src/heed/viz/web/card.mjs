@@ -60,10 +60,10 @@ export class Card {
     const marks = marksOf(entry, reading);
     const { rows, ends } = readWeights(reading.weights ?? "", entry.source.length, reading.words.length);
     const unknown = { source: new Set(entry.sourceUnknown), target: new Set(reading.unknown ?? []) };
-    const sentence = { source: entry.source, target: reading.words, rows, ends, marks, unknown,
-      notes: reading.notes ?? {} };
+    const notes = reading.notes ?? {};
+    const sentence = { source: entry.source, target: reading.words, rows, ends, marks, unknown, notes };
     this.redraw = () => this.map.draw(sentence, reading.name, shapes().find((shape) => shape.checked)?.value ?? "links");
-    const kinds = new Set(marks.values());
+    const kinds = new Set([...marks.values(), ...(Object.keys(notes).length ? ["noted"] : [])]);
     for (const key of this.root.querySelectorAll("[data-mark]")) {
       if (key instanceof HTMLElement) key.hidden = !kinds.has(key.dataset.mark ?? "");
     }
