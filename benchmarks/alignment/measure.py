@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -37,7 +38,14 @@ COUNTING = ("eflomal", "hmm", "fast_align")
 COPIES = 8
 """How often heed reads the 447 pairs in an epoch: Tatoeba has 373 times as many. Set before anything was scored."""
 
+SAMPLE = 4
+"""One pair of so many of Tatoeba teaches in self-training: to align all of it takes longer than to train on it."""
+
 METHODS = get_args(Method)
+
+
+Recipe = Callable[[str, str], Sequence[str]]
+"""Settings of heed-train for a source and a target language, its experiment first."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,16 @@ class Bitext:
     """What is aligned, and how heed is trained for it.
 
     `whole` names two files that the other aligners read, of which the pairs to score are the last lines. `recipe` gives
-    the settings of heed-train for a run of one direction.
+    the settings of heed-train for a run of one direction, `further` those of self-training, on the text of two files.
     """
 
     languages: tuple[str, str]
-    whole: tuple[Path, Path]
+    whole: Sequence[Path]
     sources: Sequence[str]
     targets: Sequence[str]
-    recipe: Callable[[str, str], Sequence[str]]
+    recipe: Recipe
+    further: Recipe
+    further_text: Sequence[Path]
 
 
 class Row(NamedTuple):
@@ -116,27 +126,32 @@ def hansards(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Ro
     text = work / "text"
     remembered(text / "seconds.json", lambda: timed([python, HERE / "text.py", given.data.resolve(), text]))
     english, french = (read_lines(text / f"hansards.{language}") for language in ("en", "fr"))
-    whole = text / "whole.en", text / "whole.fr"
-    for path in whole:
-        parts = (path.with_stem(stem).read_text(encoding="utf-8") for stem in ("tatoeba", "hansards"))
-        write_whole(path, "".join(parts))
+    whole = tuple(text / f"whole.{language}" for language in ("en", "fr"))
+    taught = tuple(text / f"taught.{language}" for language in ("en", "fr"))
+    for path, some in zip(whole, taught, strict=True):
+        pairs, own = (read_lines(path.with_stem(stem)) for stem in ("tatoeba", "hansards"))
+        write_lines(path, [*pairs, *own])
+        write_lines(some, [*pairs[::SAMPLE], *own * COPIES])
 
-    def recipe(copies: int) -> Callable[[str, str], Sequence[str]]:
-        parts = ",".join([str(text / "tatoeba"), *[str(text / "hansards")] * copies])
+    def recipe(*stems: str) -> Recipe:
+        parts = ",".join(str(text / stem) for stem in stems)
         return lambda src, tgt: (
             *("experiment=tatoeba_en_fr", "corpus=files", f"corpus.name=hansards-{src}-{tgt}"),
             *(f"corpus.src_lang={src}", f"corpus.tgt_lang={tgt}", f"corpus.train=[{parts}]"),
             *(f"corpus.valid={text / 'valid'}", "cleaning.keep_duplicates=true"),
         )
 
-    bitext = Bitext(("en", "fr"), whole, english, french, recipe(COPIES))
+    def bitext(copies: int) -> Bitext:
+        first = recipe("tatoeba", *["hansards"] * copies)
+        return Bitext(("en", "fr"), whole, english, french, first, recipe("taught"), taught)
+
     gold = [read_pharaoh(line) for line in read_lines(given.data / "hansards.align")]
     for name in COUNTING:
-        yield from rows(name, counted(name, bitext, work, python), gold)
-    yield from heed_rows(given, "heed", bitext, work, gold)
+        yield from rows(name, counted(name, bitext(COPIES), work, python), gold)
+    yield from heed_rows(given, "heed", bitext(COPIES), work, gold)
     if given.without:
-        apart = Bitext(("en", "fr"), whole, english, french, recipe(0))
-        yield from heed_rows(given, "heed, their text unread", apart, work / "without", gold)
+        once = argparse.Namespace(**{**vars(given), "self_train": False})
+        yield from heed_rows(once, "heed, their text unread", bitext(0), work / "without", gold)
 
 
 def captions(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Row]:
@@ -144,13 +159,15 @@ def captions(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Ro
     corpus = multi30k(pair="en-de", root=str(given.data))
     train, test = corpus.read("train"), corpus.read("test")
     whole = work / "captions.en", work / "captions.de"
-    for path, lines in zip(whole, ([*train.src, *test.src], [*train.tgt, *test.tgt]), strict=True):
-        write_whole(path, "".join(f"{line}\n" for line in lines))
+    taught = work / "captions.train.en", work / "captions.train.de"
+    for path, some, one, other in zip(whole, taught, (train.src, train.tgt), (test.src, test.tgt), strict=True):
+        write_lines(path, [*one, *other])
+        write_lines(some, one)
 
     def recipe(src: str, tgt: str) -> Sequence[str]:
         return "experiment=multi30k_en_de", f"corpus.pair={src}-{tgt}", f"corpus.root={given.data.resolve()}"
 
-    bitext = Bitext(("en", "de"), whole, test.src, test.tgt, recipe)
+    bitext = Bitext(("en", "de"), whole, test.src, test.tgt, recipe, recipe, taught)
     judge, *others = COUNTING
     sides = counted(judge, bitext, work, python)
     gold = [Gold(one & other, one | other) for one, other in zip(sides.forward, sides.backward, strict=True)]
@@ -195,11 +212,14 @@ def self_trained(
     given: argparse.Namespace, bitext: Bitext, work: Path, models: Sequence[Path], minutes: float
 ) -> tuple[list[Path], float]:
     """The models trained further, on links that both have found in the training text."""
-    for src, tgt, model, other in zip(bitext.languages, bitext.languages[::-1], models, models[::-1], strict=True):
-        links = work / f"train.{src}{tgt}.align"
-        align = ["align", f"model={model}", f"reverse={other}", "split=train", f"output={links}"]
-        minutes += remembered(work / f"{links.name}.json", lambda: timed(heed(align), work))  # noqa: B023
-        experiment, *settings = bitext.recipe(src, tgt)
+    texts, languages = bitext.further_text, bitext.languages
+    for order in (slice(None), slice(None, None, -1)):
+        (src, tgt), (source, target), (model, other) = languages[order], texts[order], models[order]
+        links = work / f"{src}{tgt}.align"
+        align = ["align", f"model={model}", f"reverse={other}", f"source={source}", f"target={target}"]
+        command = heed([*align, "method=posterior", f"output={links}"])
+        minutes += remembered(work / f"{links.name}.json", partial(timed, command, work))
+        experiment, *settings = bitext.further(src, tgt)
         both = experiment.replace("=", "=[") + ",self_trained]"
         further = [f"init_from={model}", f"guided_links={links}", *given.overrides]
         minutes += train(work, f"{src}{tgt}-self", [both, *settings, *further])
@@ -254,7 +274,12 @@ def scores(links: Sequence[Links], gold: Sequence[Gold]) -> tuple[float, float, 
     return each.aer, each.precision, each.recall
 
 
-# processes
+# files and processes
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    """A text file, one sentence a line."""
+    write_whole(path, "".join(f"{line}\n" for line in lines))
 
 
 def environment(work: Path) -> Path:

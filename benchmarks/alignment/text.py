@@ -1,18 +1,16 @@
 """Text as the Hansards' gold alignments have it: Moses tokens in lower case, contractions written out, hyphens apart.
 
-Those 447 pairs have no `l'`, `du` or `don't`, but *le*, *de le* and *do not*. An aligner that has read other words
-than it is asked about cannot link them. The rules below are what the gold text does, and only that.
+Those 447 pairs have no `l'`, `du` or `don't`, but *le*, *de le* and *do not*, and *est - il* for `est-il`. An aligner
+that has read other words than it is asked about cannot link them. The rules below are what the gold text does.
 
-Started by measure.py with the Python of the benchmark's own environment, which has sacremoses.
+    text.py DATA OUT    by the Python of the benchmark's own environment, which has sacremoses; measure.py starts it
 """
 
 import re
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-
-from sacremoses import MosesPunctNormalizer, MosesTokenizer
 
 ELIDED = {
     **{f"{letter}'": f"{letter}e" for letter in "cdjlmnst"},
@@ -20,40 +18,54 @@ ELIDED = {
 }
 MERGED = {"du": "de le", "des": "de les", "au": "à le", "aux": "à les"}
 FRENCH = ELIDED | MERGED
-ENGLISH = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "n't": "not"}
+ENGLISH = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will"}
+
+HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
+EUPHONIC = re.compile(r"-t-(?=(?:ils?|elles?|on)\b)")
 
 VALID = 500
-"""Pairs of Tatoeba on which training is validated: every 300th."""
+"""Pairs of Tatoeba on which training is validated, at equal distances."""
+
+Tokenize = Callable[[str, str], str]
+"""Takes a language and a line, and gives its tokens with a space between any two."""
 
 
-def french(line: str) -> str:
-    """One French line as the gold text would have it."""
-    spaced = re.sub(r"(?<=\w)-(?=\w)", " - ", re.sub(r"-t-(?=ils?\b|elles?\b|on\b)", " ", _moses("fr", line)))
+def moses() -> Tokenize:
+    """The Moses tokenizer, after its normalizer of punctuation."""
+    from sacremoses import MosesPunctNormalizer, MosesTokenizer  # noqa: PLC0415 - heed's own environment lacks it
+
+    tools = {language: (MosesPunctNormalizer(language), MosesTokenizer(language)) for language in ("en", "fr")}
+
+    def tokenize(language: str, line: str) -> str:
+        normalizer, tokenizer = tools[language]
+        return " ".join(tokenizer.tokenize(normalizer.normalize(line), escape=False))
+
+    return tokenize
+
+
+def french(tokens: str) -> str:
+    """French Moses tokens as the gold text has them."""
+    apart = HYPHEN.sub(" - ", EUPHONIC.sub(" ", tokens.lower())).split()
     # in a compound such as au-dessus the gold text leaves the article as it is
-    return re.sub(r"\S+(?! -)", lambda word: FRENCH.get(word[0], word[0]), re.sub(r"(\w') ?(?=\w)", r"\1 ", spaced))
+    following = [*apart[1:], ""]
+    return " ".join(
+        word if after == "-" else FRENCH.get(word, word) for word, after in zip(apart, following, strict=True)
+    )
 
 
-def english(line: str) -> str:
-    """One English line as the gold text would have it."""
-    whole = re.sub(r"\bwon 't\b", "will not", re.sub(r"\bcan 't\b", "cannot", _moses("en", line)))
-    apart = re.sub(r"(\w+)n 't\b", r"\1 not", whole)
-    return " ".join(ENGLISH.get(word, word) for word in re.sub(r"(?<=\w)-(?=\w)", " - ", apart).split())
+def english(tokens: str) -> str:
+    """English Moses tokens, of which *n't* is cut before the *'t*, as the gold text has them."""
+    whole = re.sub(r"\b(?:wo|ca)n 't\b", lambda cut: {"w": "will not", "c": "cannot"}[cut[0][0]], tokens.lower())
+    apart = HYPHEN.sub(" - ", re.sub(r"(\w)n 't\b", r"\1 not", whole)).split()
+    return " ".join(ENGLISH.get(word, word) for word in apart)
 
 
-_TOOLS = {language: (MosesPunctNormalizer(language), MosesTokenizer(language)) for language in ("en", "fr")}
-
-
-def _moses(language: str, line: str) -> str:
-    normalizer, tokenizer = _TOOLS[language]
-    return " ".join(tokenizer.tokenize(normalizer.normalize(line), escape=False)).lower()
-
-
-def tatoeba(archive: Path) -> Iterable[tuple[str, str]]:
+def tatoeba(archive: Path, tokenize: Tokenize) -> Iterable[tuple[str, str]]:
     """All pairs of the archive, English first."""
     with zipfile.ZipFile(archive) as file:
         for line in file.read("fra-eng/fra.txt").decode("utf-8").splitlines():
             one, other, *_ = line.split("\t")
-            yield english(one), french(other)
+            yield english(tokenize("en", one)), french(tokenize("fr", other))
 
 
 def write(prefix: Path, pairs: list[tuple[str, str]]) -> None:
@@ -65,10 +77,10 @@ def write(prefix: Path, pairs: list[tuple[str, str]]) -> None:
 def main(data: Path, out: Path) -> None:
     """Write tatoeba.{en,fr}, valid.{en,fr} and hansards.{en,fr} into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    pairs = list(tatoeba(data / "tatoeba.fra-eng.zip"))
-    step = len(pairs) // VALID
-    write(out / "valid", pairs[::step][:VALID])
-    write(out / "tatoeba", [pair for number, pair in enumerate(pairs) if number % step or number // step >= VALID])
+    pairs = list(tatoeba(data / "tatoeba.fra-eng.zip", moses()))
+    drawn = set(range(0, len(pairs), len(pairs) // VALID)[:VALID])
+    write(out / "valid", [pairs[number] for number in sorted(drawn)])
+    write(out / "tatoeba", [pair for number, pair in enumerate(pairs) if number not in drawn])
     gold = [(data / f"hansards.{side}").read_text(encoding="utf-8").lower().splitlines() for side in ("en", "fr")]
     write(out / "hansards", list(zip(*gold, strict=True)))
 

@@ -4,6 +4,7 @@ Attention says from which states a word's context was summed. These methods ask 
 its gradient, what a missing source word costs, or the size of what each position adds to the sum.
 """
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -301,14 +302,15 @@ def _posteriors(members: Sequence[Seq2Seq], pairs: Sequence[Pair]) -> Float[Tens
     for position, (token, wanted) in enumerate(zip(tgt_in.unbind(1), tgt_out.unbind(1), strict=True)):
         asked = memories[0].mask & (position < tgt_len).unsqueeze(1)
         row, column = asked.nonzero(as_tuple=True)
-        prior, logits = src.new_zeros(src.shape, dtype=torch.float32), []
+        prior, each = src.new_zeros(src.shape, dtype=torch.float32), []
         for number, (member, state, memory) in enumerate(zip(members, states, memories, strict=True)):
             weights = member.decoder.weigh(token, state, memory)
-            logits.append(_attending_alone(member, token, state, memory, weights, (row, column)))
+            logits = _attending_alone(member, token, state, memory, weights, (row, column)).float()
+            each.append(logits.gather(1, wanted[row].unsqueeze(1)).squeeze(1) - logits.logsumexp(1))
             emb = member.decoder.embed(token)
             states[number], attended = member.decoder.advance(emb, state, memory, weights=weights)
             prior += attended.weights.float() / len(members)
-        log_p = mean_probability(logits).gather(1, wanted[row].unsqueeze(1)).squeeze(1)
+        log_p = torch.stack(each).logsumexp(0) - math.log(len(members))
         energies = torch.full(src.shape, -torch.inf, device=src.device)
         energies[row, column] = log_p + prior[row, column].clamp(min=torch.finfo(torch.float32).tiny).log()
         results.append(torch.softmax(energies, dim=1).nan_to_num(0.0))

@@ -26,7 +26,7 @@ def gold() -> list[str]:
 
 def test_links_of_a_file_take_the_place_of_the_corpus_own(tmp_path: Path) -> None:
     """Catches links of other pairs than theirs, as where cleaning moved the lines up, and a file that is not read."""
-    right, wrong = write_lines(tmp_path / "right", gold()), write_lines(tmp_path / "wrong", ["0-0"] * 400)
+    right, wrong = write_lines(tmp_path / "right.align", gold()), write_lines(tmp_path / "wrong.align", ["0-0"] * 400)
     for run, more in (("own", ()), ("right", (f"guided_links={right}",)), ("wrong", (f"guided_links={wrong}",))):
         train(settings(tmp_path, f"run={run}", *GUIDED, "cleaning.max_len=3", *more))
     own, same_links, others = (last_checkpoint(tmp_path / run)["state_dict"] for run in ("own", "right", "wrong"))
@@ -39,11 +39,11 @@ def test_links_that_guide_nothing_and_those_of_another_text_are_refused(tmp_path
     """Catches a run that ignores the file it was given, and links one line off."""
     with pytest.raises(UserError, match=r"guided_links=a guides nothing; give guided_attention=0.2"):
         check(settings(tmp_path, "guided_links=a"))
-    short = write_lines(tmp_path / "short", gold()[1:])
-    with pytest.raises(UserError, match="short has 399 lines and the training split 400 pairs"):
+    short = write_lines(tmp_path / "short.align", gold()[1:])
+    with pytest.raises(UserError, match=r"short.align has 399 lines and the training split 400 pairs"):
         train(settings(tmp_path, "run=short", *GUIDED, f"guided_links={short}"))
-    with pytest.raises(UserError, match="nowhere does not exist"):
-        train(settings(tmp_path, "run=nowhere", *GUIDED, f"guided_links={tmp_path / 'nowhere'}"))
+    with pytest.raises(UserError, match=r"none.align does not exist"):
+        train(settings(tmp_path, "run=none", *GUIDED, f"guided_links={tmp_path / 'none.align'}"))
 
 
 def test_a_run_does_not_go_on_with_other_links(tmp_path: Path) -> None:
