@@ -14,6 +14,7 @@ from heed.attribution import (
     attributions,
     log_probabilities,
     norm_weights,
+    posteriors,
     product,
     saliency,
     shares,
@@ -26,7 +27,7 @@ from heed.search.ensemble import Ensemble
 from heed.translator import Translator, load
 from tests.support.constructed import SOURCE, TARGET, reversing
 from tests.support.model_folder import SOURCES, TARGETS, write
-from tests.support.models import KINDS, small_model
+from tests.support.models import BOS, EOS, KINDS, small_model
 
 METHODS = get_args(Method)
 OTHERS = [method for method in METHODS if method != "attention"]
@@ -158,6 +159,31 @@ def test_many_noisy_copies_come_near_the_mean_of_gradients_and_none_is_the_gradi
     torch.testing.assert_close(noisy, translator.maps(pairs, "saliency", noisy_copies=3)[0].weights)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("query", ["previous", "current"])
+def test_the_posterior_is_that_of_bayes(kind: str, query: str) -> None:
+    """Catches the state of another step, a prior that is left out, and a step that attends elsewhere too."""
+    model = small_model(score=kind, query=query, sharp=2.0, dec_layers=2)
+    src, tgt = [5, 9, 7, EOS], [4, 8, EOS]
+    pair = Pair.of(src[:-1], tgt[:-1], (Words(["a", "b", "c"], [0, 1, 2]), Words(["d", "e"], [0, 1])))
+    longer = Pair.of([6] * 7, [5] * 6, (Words(["a"], [0] * 7), Words(["b"], [0] * 6)))
+    state, memory = model.encode(torch.tensor([src]), torch.tensor([len(src)]))
+    expected = []
+    for last, wanted in zip([BOS, *tgt], tgt, strict=False):
+        token = torch.tensor([last])
+        prior = model.decoder.step(token, state, memory)[2][0]
+        weights = model.decoder.weigh(token, state, memory)
+        joint = torch.zeros(len(src))
+        for position in range(len(src)):
+            alone = torch.zeros_like(weights)
+            alone[0, position] = 1
+            logits = model.decoder.step(token, state, memory, alone)[0][0]
+            joint[position] = prior[position] * logits.softmax(0)[wanted]
+        expected.append(joint / joint.sum())
+        state = model.decoder.step(token, state, memory)[1]
+    torch.testing.assert_close(posteriors(model, [longer, pair])[1], torch.stack(expected), rtol=0, atol=1e-5)
+
+
 def test_several_models_are_asked_as_one() -> None:
     """Catches an ensemble of which one member answers."""
     one, other = small_model(sharp=2.0), small_model(seed=8, sharp=2.0)
@@ -166,7 +192,9 @@ def test_several_models_are_asked_as_one() -> None:
         alone, twice = (attributions(model, [pair], method)[0] for model in (one, Ensemble([one, one])))
         torch.testing.assert_close(alone, twice, rtol=0, atol=1e-5)
         assert not torch.allclose(alone, attributions(Ensemble([one, other]), [pair], method)[0])
-    torch.testing.assert_close(norm_weights(one, [pair])[0], norm_weights(Ensemble([one, one]), [pair])[0])
+    for weigh in (norm_weights, posteriors):
+        torch.testing.assert_close(weigh(one, [pair])[0], weigh(Ensemble([one, one]), [pair])[0])
+        assert not torch.allclose(weigh(one, [pair])[0], weigh(Ensemble([one, other]), [pair])[0])
 
 
 def test_a_product_of_nothing_is_attention() -> None:

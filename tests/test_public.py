@@ -21,7 +21,8 @@ SETTINGS = {
         cleaning.keep_duplicates clip_norm corpus.name corpus.reader
         corpus.src_lang corpus.test corpus.tgt_lang corpus.train corpus.valid
         curve_steps device distributed early_stop.min_delta early_stop.patience ema average_last guided_attention
-        init_from heatmaps label_smoothing matmul_precision metric model.attend_end model.attended_dim
+        guided_links init_from heatmaps label_smoothing matmul_precision metric model.attend_end
+        model.attended_dim
         model.attention.att_dim model.attention.score model.bidirectional model.dec_layers model.dropout model.emb_dim
         model.enc_dim model.enc_dropout model.enc_layers model.hid_dim model.layer_norm model.query model.readout_dim
         model.readout_dropout model.state_dropout model.tie model.variational optim.betas optim.eps optim.fused optim.lr

@@ -4,6 +4,7 @@ Attention says from which states a word's context was summed. These methods ask 
 its gradient, what a missing source word costs, or the size of what each position adds to the sum.
 """
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -15,12 +16,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from heed.errors import UserError
 from heed.maps import Words
+from heed.models.attention import AttentionMemory
+from heed.models.decoder import State, Weights
 from heed.models.seq2seq import Seq2Seq
-from heed.passes import Model, alone, by_length, padded
+from heed.passes import PIECES, Model, alone, by_length, device_of, padded
 from heed.search.ensemble import Ensemble, mean_probability
 from heed.text.subwords import BOS, EOS
 
-Method = Literal["attention", "saliency", "difference", "norm", "product"]
+Method = Literal["attention", "saliency", "difference", "norm", "product", "posterior"]
 """How source and target words are linked.
 
 `attention`: the weights themselves.
@@ -31,6 +34,8 @@ Method = Literal["attention", "saliency", "difference", "norm", "product"]
 `norm`: attention weights, each times the norm of what its position adds to what the decoder reads (Kobayashi et al.
     2020, arXiv 2004.10102).
 `product`: attention weights times `difference`: a word counts if it was looked at and is missed.
+`posterior`: attention weights times the target piece's probability if only this position is attended, by Bayes' rule
+    (Shankar and Sarawagi 2019, ICLR, "Posterior attention models for sequence to sequence learning", section 3).
 """
 
 ROWS = 128
@@ -230,7 +235,9 @@ def log_probabilities(
     return results
 
 
-def norm_weights(model: Model, pairs: Sequence[Pair], rows: int = ROWS) -> list[Float[Tensor, "tgt src"]]:
+def norm_weights(
+    model: Model, pairs: Sequence[Pair], rows: int = ROWS, progress: Progress | None = None
+) -> list[Float[Tensor, "tgt src"]]:
     """Attention between pieces, each weight times the norm of its position's transformed value; rows sum to 1.
 
     What position j adds to a step is linear in its value: W v_j in what the GRU reads, and R v_j in the readout. The
@@ -238,7 +245,7 @@ def norm_weights(model: Model, pairs: Sequence[Pair], rows: int = ROWS) -> list[
     """
     results = [torch.zeros(0, len(pair.src)) for pair in pairs]
     probes = [Probe(number, frozenset(), 0, len(pair.tgt)) for number, pair in enumerate(pairs)]
-    for chosen, batch in _batches(model, pairs, probes, rows, None):
+    for chosen, batch in _batches(model, pairs, probes, rows, progress):
         with alone(batch.src.device), torch.inference_mode():
             weights = torch.stack([_normed(member, batch) for member in _members(model)]).mean(0)
         for index, row in zip(chosen, weights.float().cpu(), strict=True):
@@ -257,6 +264,79 @@ def _normed(model: Seq2Seq, batch: Batch) -> Float[Tensor, "rows tgt src"]:
     weights: Tensor = decoder(batch.tgt_in, state, memory).weights
     normed: Tensor = weights * transformed.norm(dim=2).unsqueeze(1)
     return normed
+
+
+def posteriors(
+    model: Model, pairs: Sequence[Pair], rows: int = ROWS, progress: Progress | None = None
+) -> list[Float[Tensor, "tgt src"]]:
+    """Attention between pieces once the target piece is known; rows sum to 1.
+
+    The weights a_j are taken for the probability that piece t translates position j. Then it does so with probability
+    a_j p(t | j) / Σ_i a_i p(t | i), where p(t | j) is the probability of the piece in a step that attends to j alone,
+    after the true pieces and steps before it. Several models have the mean of their weights and of their probabilities.
+
+    Args:
+        rows: steps at once that attend to one position.
+        progress: called with the pairs done and all pairs.
+    """
+    results = [torch.zeros(0, len(pair.src)) for pair in pairs]
+    done = 0
+    # what is counted as length makes a batch of as many source positions as `rows`, one pair at least
+    for chosen in by_length([len(pair.src) * PIECES // rows if pair.tgt else 0 for pair in pairs], rows):
+        with alone(device_of(model)):
+            each = _posteriors(_members(model), [pairs[index] for index in chosen])
+        for index, row in zip(chosen, each.float().cpu(), strict=True):
+            results[index] = row[: len(pairs[index].tgt), : len(pairs[index].src)].clone()
+        done += len(chosen)
+        if progress is not None:
+            progress(done, len(pairs))
+    return results
+
+
+@torch.inference_mode()
+def _posteriors(members: Sequence[Seq2Seq], pairs: Sequence[Pair]) -> Float[Tensor, "batch tgt src"]:
+    src, src_len = padded([pair.src for pair in pairs], members[0])
+    tgt_in, tgt_len = padded([[BOS, *pair.tgt[:-1]] for pair in pairs], members[0])
+    tgt_out, _ = padded([pair.tgt for pair in pairs], members[0])
+    states, memories = map(list, zip(*(member.encode(src, src_len) for member in members), strict=True))
+    results = []
+    for position, (token, wanted) in enumerate(zip(tgt_in.unbind(1), tgt_out.unbind(1), strict=True)):
+        asked = memories[0].mask & (position < tgt_len).unsqueeze(1)
+        row, column = asked.nonzero(as_tuple=True)
+        prior, each = src.new_zeros(src.shape, dtype=torch.float32), []
+        for number, (member, state, memory) in enumerate(zip(members, states, memories, strict=True)):
+            weights = member.decoder.weigh(token, state, memory)
+            logits = _attending_alone(member, token, state, memory, weights, (row, column)).float()
+            each.append(logits.gather(1, wanted[row].unsqueeze(1)).squeeze(1) - logits.logsumexp(1))
+            emb = member.decoder.embed(token)
+            states[number], attended = member.decoder.advance(emb, state, memory, weights=weights)
+            prior += attended.weights.float() / len(members)
+        log_p = torch.stack(each).logsumexp(0) - math.log(len(members))
+        energies = torch.full(src.shape, -torch.inf, device=src.device)
+        energies[row, column] = log_p + prior[row, column].clamp(min=torch.finfo(torch.float32).tiny).log()
+        results.append(torch.softmax(energies, dim=1).nan_to_num(0.0))
+    return torch.stack(results, dim=1)
+
+
+def _attending_alone(
+    model: Seq2Seq,
+    token: Int[Tensor, " batch"],
+    state: State,
+    memory: AttentionMemory,
+    weights: Weights,
+    places: tuple[Int[Tensor, " asked"], Int[Tensor, " asked"]],
+) -> Float[Tensor, "asked vocab"]:
+    """The logits of one step that attends to a single position, for each row and position that is asked.
+
+    The memory of such a step is that one value, and its weight is 1: no score is computed, and no key is read.
+    """
+    row, column = places
+    value = memory.values[row, column].unsqueeze(1)
+    nothing = value.new_zeros(len(row), 1)
+    only = AttentionMemory(value, value, torch.ones_like(nothing, dtype=torch.bool), nothing)
+    whole = weights.new_ones(len(row), 1, *weights.shape[2:])
+    before = state.select(row)._replace(coverage=nothing)
+    return model.decoder.step(token[row], before, only, whole)[0]
 
 
 def _log_probabilities(

@@ -21,7 +21,7 @@ from heed.architecture import Architecture
 from heed.data.cleaning import clean
 from heed.data.corpus import Corpus, Pairs
 from heed.data.module import Bitext
-from heed.data.prepared import Recipe, fingerprint, prepare, read_splits
+from heed.data.prepared import Recipe, fingerprint, prepare, read_links, read_splits
 from heed.data.readers import read_corpus
 from heed.data.summary import Summary
 from heed.errors import UserError
@@ -180,6 +180,7 @@ class Settings:
     subword_sampling: Annotated[float, Field(gt=0, le=1)] | None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     guided_attention: Annotated[float, Field(ge=0)]
+    guided_links: str | None
     r_drop: Annotated[float, Field(ge=0)]
     word_dropout: Annotated[float, Field(ge=0, lt=1)]
     ema: Annotated[float, Field(gt=0, lt=1)] | None
@@ -258,6 +259,9 @@ def check(settings: Settings) -> None:
         raise UserError(f"{given}; set one of them, the other to null")
     if settings.subword_sampling and settings.guided_attention:
         raise UserError("guided_attention needs one segmentation of each word; set subword_sampling=null with it")
+    if settings.guided_links and not settings.guided_attention:
+        given = f"guided_links={settings.guided_links}"
+        raise UserError(f"{given} guides nothing; give guided_attention=0.2 too, the weight of that loss")
     if settings.model.tie == "all" and not settings.subwords.joint:
         raise UserError("model.tie=all, but each side has a vocabulary of its own; give subwords.joint=true too")
     budgets = settings.batches.sentences, settings.batches.tokens
@@ -461,6 +465,8 @@ def _ready(settings: Settings, folder: Path | None) -> Prepared:
 def _data(settings: Settings, folder: Path | None) -> Data:
     corpus = read_corpus(settings.corpus)
     splits = read_splits(corpus)
+    if settings.guided_links:
+        splits = splits.guided(read_links(Path(settings.guided_links), len(splits.pairs["train"])))
     train, valid = splits.pairs["train"], splits.pairs["valid"]
     cleaned = cache(lambda: clean(train, **asdict(settings.cleaning)))
     src, tgt = _subwords(settings, lambda: cleaned()[0], folder)

@@ -85,16 +85,37 @@ MANY_UNKNOWN = 0.05
 """The share of unknown words from which on a text is not what the model has learnt to read."""
 
 
-def unknown_note(side: str, lines: Sequence[Line]) -> list[str]:
-    """A line for people if much of a text is unknown to the model: there, links and scores say little."""
-    count, all_words = sum(len(line.unknown) for line in lines), sum(len(line.words) for line in lines)
-    if count <= MANY_UNKNOWN * all_words:
-        return []
-    example = next(line.words[min(line.unknown)] for line in lines if line.unknown)
-    return [
-        f"{count:,} of {all_words:,} {side} words hold characters that the model does not know, such as {example}: it "
-        "has not learnt what to do with them, nor what follows"
-    ]
+@dataclass
+class Unknown:
+    """How many words of a text the vocabulary lacks a part of, counted portion by portion."""
+
+    words: int = 0
+    unknown: int = 0
+    example: str = ""
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Count the words of more lines."""
+        for line in lines:
+            self.words += len(line.words)
+            self.unknown += len(line.unknown)
+            if line.unknown and not self.example:
+                self.example = line.words[min(line.unknown)]
+
+    def note(self, side: str) -> list[str]:
+        """A line for people if much of the text is unknown to the model: there, links and scores say little."""
+        if self.unknown <= MANY_UNKNOWN * self.words:
+            return []
+        return [
+            f"{self.unknown:,} of {self.words:,} {side} words hold characters that the model does not know, such as "
+            f"{self.example}: it has not learnt what to do with them, nor what follows"
+        ]
+
+
+def unknown_note(side: str, lines: Iterable[Line]) -> list[str]:
+    """The note of `Unknown` on a whole text."""
+    counted = Unknown()
+    counted.add(lines)
+    return counted.note(side)
 
 
 def has_spaces(lines: Iterable[str]) -> bool:
@@ -266,6 +287,7 @@ def link_words(
     threshold: float | None = None,
     reverse: Sequence[Map] | None = None,
     symmetrisation: Symmetrisation = "grow-diag-final-and",
+    first: int = 1,
 ) -> list[Links]:
     """The links between the words of each pair, (source word, target word) from 0.
 
@@ -274,6 +296,7 @@ def link_words(
         threshold: link every pair of words of at least this weight, instead of each target word's heaviest.
         reverse: maps of a model of the other direction, of each source as the translation of its target.
         symmetrisation: how the links of both directions are made one alignment.
+        first: the number of the first pair, for messages.
 
     Raises:
         UserError: the two models divide a line differently.
@@ -281,7 +304,7 @@ def link_words(
     links = [one.links(threshold) for one in maps]
     if reverse is None:
         return links
-    for number, (one, other) in enumerate(zip(maps, reverse, strict=True), start=1):
+    for number, (one, other) in enumerate(zip(maps, reverse, strict=True), start=first):
         _check_divided_alike(number, one, other)
     merge = SYMMETRISATIONS[symmetrisation]
     turned = [transpose(other.links(threshold)) for other in reverse]

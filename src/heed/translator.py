@@ -10,9 +10,10 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
 
@@ -21,7 +22,17 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from heed import arguments, bundle
-from heed.attribution import ROWS, Method, Pair, attributions, check_explainable, norm_weights, product, shares
+from heed.attribution import (
+    ROWS,
+    Method,
+    Pair,
+    attributions,
+    check_explainable,
+    norm_weights,
+    posteriors,
+    product,
+    shares,
+)
 from heed.bundle import Bundle
 from heed.copied import with_addresses, with_source_words
 from heed.data.encoded import LONGEST
@@ -39,6 +50,7 @@ from heed.maps import (
     read_lines,
     written_line,
 )
+from heed.metrics.alignment import Links
 from heed.models.fast.product import multiplies_bfloat16, multiply_in_bfloat16
 from heed.onnx_model import OnnxModel
 from heed.passes import Forced, Model, alone, device_of, forced, padded, searched
@@ -60,6 +72,9 @@ With fewer, a CPU wastes what a step costs anyway; more do not fit into its cach
 """
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+PORTION = 4096
+"""Pairs of a long text whose maps are in memory at once."""
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -474,20 +489,18 @@ class Translator:
         arguments.one_of("symmetrisation", symmetrisation, get_args(Symmetrisation))
         if threshold is not None:
             arguments.number("threshold", threshold)
+        src, tgt = arguments.lines("sources", sources), arguments.lines("targets", targets)
+        options: dict[str, Any] = dict(level=level, noisy_copies=noisy_copies, batch_size=batch_size)
         if reverse is not None:
             check_reverse(self, reverse)
-        src, tgt = arguments.lines("sources", sources), arguments.lines("targets", targets)
-        options: dict[str, Any] = dict(method=method, noisy_copies=noisy_copies, batch_size=batch_size)
-
-        def weighed(translator: Translator, sources: list[str], targets: list[str]) -> list[Map]:
-            pairs = translator.force(sources, targets, batch_size=batch_size, progress=progress)
-            return translator.maps(pairs, level=level, **options)
-
-        maps, turned = weighed(self, src, tgt), None
-        if reverse is not None:
-            turned = weighed(reverse, tgt, src)
-        links = [sorted(one) for one in link_words(maps, threshold, turned, symmetrisation)]
-        return links[0] if isinstance(sources, str) and isinstance(targets, str) else links
+        turned = repeat(None) if reverse is None else forced_portions(reverse, tgt, src, batch_size, progress)
+        links: list[Links] = []
+        for pairs, others in zip(forced_portions(self, src, tgt, batch_size, progress), turned, strict=False):
+            backward = None if reverse is None or others is None else reverse.maps(others, method, **options)
+            maps = self.maps(pairs, method, **options)
+            links += link_words(maps, threshold, backward, symmetrisation, first=len(links) + 1)
+        each = [sorted(one) for one in links]
+        return each[0] if isinstance(sources, str) and isinstance(targets, str) else each
 
     def alternatives(self, text: str, prefix: str = "", *, count: int = 8, level: Level = "word") -> list[Alternative]:
         """The words that the model could write after a beginning, in float32.
@@ -550,7 +563,8 @@ class Translator:
             method: `attention`: its weights. `saliency`: gradient times embedding (Ding et al. 2019, arXiv
                 1906.10282). `difference`: the drop in log-probability when a source word's embedding is zero (Li et al.
                 2019, P19-1124). `norm`: attention weights, each times the norm of what its position adds (Kobayashi et
-                al. 2020, arXiv 2004.10102). `product`: attention times `difference`, which aligns best.
+                al. 2020, arXiv 2004.10102). `product`: attention times `difference`. `posterior`: attention
+                times the probability of the piece if it attends to one position alone (Shankar and Sarawagi 2019).
             level: what a row and a column stand for, `word` or `piece`.
             noisy_copies: of `saliency`: gradients at so many copies of the source with noise are averaged (SmoothGrad,
                 Smilkov et al. 2017, arXiv 1706.03825); 0: the gradient at the source itself.
@@ -584,8 +598,9 @@ class Translator:
         rows, model = _positive(batch_size, ROWS), self.bundle.model
         divided = [pair_of(one, level) for one in translations]
         pairs = [pair for pair, _, _ in divided]
-        if method == "norm":
-            weights = norm_weights(model, pairs, rows)
+        if method in ("norm", "posterior"):
+            by_piece = norm_weights if method == "norm" else posteriors
+            weights = by_piece(model, pairs, rows, progress)
             return [attention_map(own, src, tgt) for own, (_, src, tgt) in zip(weights, divided, strict=True)]
         by_running: Literal["saliency", "difference"] = "saliency" if method == "saliency" else "difference"
         found = [shares(own) for own in attributions(model, pairs, by_running, rows, noisy_copies, progress)]
@@ -668,6 +683,30 @@ def align(
     return translator.align(arguments.lines("sources", sources), arguments.lines("targets", targets), **options)
 
 
+def forced_portions(
+    translator: Translator,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[list[Translation]]:
+    """What `Translator.force` gives, `PORTION` pairs at a time: of a long text only links fit into memory.
+
+    Whether white space sets words apart is decided for the whole text, and `progress` counts all of it.
+    """
+    check_lengths(sources, targets)
+    spaced = has_spaces(sources), has_spaces(targets)
+    for start in range(0, len(sources), PORTION):
+        src = read_source(sources[start : start + PORTION], translator.bundle.src, spaced[0], start + 1)
+        tgt = read_target(targets[start : start + PORTION], translator.bundle.tgt, spaced[1], start + 1)
+        yield translator.force_lines(
+            src,
+            tgt,
+            batch_size=batch_size,
+            progress=progress and (lambda done, _, start=start: progress(start + done, len(sources))),
+        )
+
+
 def pair_of(one: Translation, level: Level = "word") -> tuple[Pair, Words, Words]:
     """A translation as the methods of `heed.attribution` read it, and its words, or pieces, on both sides."""
     source, target = one.vocabularies
@@ -680,14 +719,17 @@ def _lengthens(piece: str) -> bool:
     return piece[:1].isalnum() and not UNSPACED.match(piece)
 
 
-def read_source(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None) -> list[Line]:
-    """Source lines as the model reads them: the first pieces of one that is too long, which is logged."""
-    return _read(lines, subwords, spaced, "source")
+def read_source(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None, first: int = 1) -> list[Line]:
+    """Source lines as the model reads them: the first pieces of one that is too long, which is logged.
+
+    `first` is the number of the first line, for messages.
+    """
+    return _read(lines, subwords, spaced, "source", first)
 
 
-def read_target(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None) -> list[Line]:
+def read_target(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None, first: int = 1) -> list[Line]:
     """The same of target lines."""
-    return _read(lines, subwords, spaced, "target")
+    return _read(lines, subwords, spaced, "target", first)
 
 
 def _no_text(line: object) -> str | None:
@@ -697,19 +739,19 @@ def _no_text(line: object) -> str | None:
     return "cut within a character (half of a surrogate pair)" if LONE_SURROGATE.search(line) else None
 
 
-def _check_texts(lines: Sequence[object], side: str) -> None:
-    for number, given in enumerate(lines, start=1):
+def _check_texts(lines: Sequence[object], side: str, first: int = 1) -> None:
+    for number, given in enumerate(lines, start=first):
         if fault := _no_text(given):
             raise UserError(f"{side} line {number} is {fault}; expected a text of whole characters")
 
 
-def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: str) -> list[Line]:
-    _check_texts(lines, side)
+def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: str, first: int) -> list[Line]:
+    _check_texts(lines, side, first)
     encoded = read_lines(lines, subwords, spaced)
     for number, line in enumerate(encoded):
         if len(line.ids) > LONGEST:
             warning = "%s line %d has %d pieces: only the first %d are read"
-            log.warning(warning, side, number + 1, len(line.ids), LONGEST)
+            log.warning(warning, side, first + number, len(line.ids), LONGEST)
             encoded[number] = replace(line, ids=line.ids[:LONGEST], word_index=line.word_index[:LONGEST])
     return encoded
 

@@ -202,3 +202,24 @@ def test_other_methods_align_and_say_what_they_cost(
     assert not np.allclose(weights, load(folder).force(SOURCES[0], TARGETS[0]).attention)
     with pytest.raises(UserError, match="noisy_copies"):
         settings("noisy_copies=-1")
+
+
+def test_a_long_text_is_aligned_in_portions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches portions that are lost, mixed up between the directions, or counted from 1 again in a message."""
+    backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS, SOURCES)
+    both = settings(f"reverse={backward}", "weights=out/a.npz", "method=posterior")
+    whole, arrays = align(both), dict(np.load("out/a.npz"))
+
+    monkeypatch.setattr("heed.translator.PORTION", 2)
+
+    assert align(both) == whole
+    again = np.load("out/a.npz")
+    assert len(arrays) == len(SOURCES)
+    assert all(np.allclose(again[name], weights, atol=1e-6) for name, weights in arrays.items())
+    own = load(folder).align(SOURCES, TARGETS, reverse=load(backward), method="posterior")
+    assert own == [sorted(links) for links in whole]
+    other = write(Path("other"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS[1:2], SOURCES)
+    for side, lines in (("en", SOURCES), ("fr", TARGETS)):
+        write_lines(Path(f"tail.{side}"), ["", "", "", lines[0]])
+    with pytest.raises(UserError, match="line 4: the two models divide it"):
+        align(settings(f"reverse={other}", "level=piece", "source=tail.en", "target=tail.fr"))

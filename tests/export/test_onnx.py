@@ -290,7 +290,7 @@ def test_what_onnx_cannot_do_is_refused(onnx_folder: Path) -> None:
         bundle.load(onnx_folder, "meta")
 
 
-@pytest.mark.parametrize("method", ["saliency", "difference", "norm", "product"])
+@pytest.mark.parametrize("method", ["saliency", "difference", "norm", "product", "posterior"])
 def test_what_needs_the_weights_is_refused(folder: Path, onnx_folder: Path, method: Method) -> None:
     """Catches a traceback, and an ensemble that is explained by some of its members alone."""
     for models in ([onnx_folder], [folder, onnx_folder]):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from heed.data import marks
@@ -11,8 +12,10 @@ from heed.data.cache import Entry, cached, key
 from heed.data.cleaning import Report
 from heed.data.corpus import Corpus, Pairs
 from heed.data.encoded import Encoded, encode, encoded_lines
+from heed.data.lines import read_lines
 from heed.data.resampled import Resampled, resampled
 from heed.data.summary import Summary, summarise
+from heed.errors import UserError
 from heed.shipped import PACKAGE
 from heed.text.subwords import EncodedLine, Subwords
 
@@ -40,6 +43,10 @@ class Splits(NamedTuple):
 
     pairs: Mapping[str, Pairs]
     notes: Sequence[str] = ()
+
+    def guided(self, links: list[str]) -> "Splits":
+        """The same with these alignments of the training split, in the place of the corpus's own if it has any."""
+        return self._replace(pairs={**self.pairs, "train": replace(self.pairs["train"], gold=links)})
 
 
 class ValidLines(NamedTuple):
@@ -72,6 +79,21 @@ def read_splits(corpus: Corpus) -> Splits:
         except (OSError, ValueError) as error:  # a UserError is a ValueError
             notes.append(f"test: cannot be read, which training does not need: {error}")
     return Splits(pairs, list(dict.fromkeys([*notes, *_notes(pairs)])))
+
+
+def read_links(path: Path, pairs: int) -> list[str]:
+    """A file of alignments of the whole training split, before cleaning, a line for each pair.
+
+    Raises:
+        UserError: it does not exist, or has another number of lines.
+    """
+    links = read_lines(path)
+    if len(links) != pairs:
+        raise UserError(
+            f"guided_links={path} has {len(links)} lines and the training split {pairs} pairs; expected a line for "
+            "each pair, as heed-align split=train writes them"
+        )
+    return links
 
 
 def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, Report]]) -> Prepared:

@@ -31,7 +31,10 @@ class Guide:
         self, pairs: Pairs, src: Subwords, tgt: Subwords, weight: Number = 1.0, attend_end: bool = True
     ) -> None:
         if pairs.gold is None:
-            raise UserError("guided_attention needs word alignments of the training split; put train.align beside it")
+            raise UserError(
+                "guided_attention needs word alignments of the training split; give guided_links=FILE, as heed-align "
+                "split=train writes them, or put train.align beside it"
+            )
         self.weight, self.attend_end = weight, attend_end
         self._src, self._tgt = word_pieces(pairs.src, src), word_pieces(pairs.tgt, tgt)
         sizes = zip(self._src.lengths.tolist(), self._tgt.lengths.tolist(), strict=True)

@@ -1,0 +1,78 @@
+"""eflomal, and thot's HMM and fast_align models, as they come: two texts in, the links of both directions out.
+
+Started by measure.py with the Python of the benchmark's own environment. eflomal is GPL: nothing here is part of heed.
+
+    aligners.py NAME TEXT_SRC TEXT_TGT FORWARD BACKWARD     NAME is eflomal, hmm or fast_align
+
+Both files get a line of Pharaoh links for each pair, source word first. In FORWARD each target word has one source word
+at most, in BACKWARD each source word one target word.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import eflomal
+import thot.alignment as thot
+
+ITERATIONS = 5
+"""Of each model of thot: IBM 1 before HMM, as is usual, and fast_align."""
+
+
+def read(path: Path) -> list[list[str]]:
+    """The words of each line."""
+    return [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def by_eflomal(src: Path, tgt: Path, forward: Path, backward: Path) -> None:
+    """With eflomal's defaults: three samplers, IBM 1, HMM and fertilities."""
+    with src.open(encoding="utf-8") as one, tgt.open(encoding="utf-8") as other:
+        # a path of its own makes eflomal write links; both directions are trained independently
+        eflomal.Aligner().align(one, other, str(forward), str(backward))
+
+
+def trained(name: str, src: list[list[str]], tgt: list[list[str]]) -> Any:
+    """A model of thot, of the probability of the target's words given the source's."""
+    if name == "fast_align":
+        return learnt(thot.FastAlignModel(), src, tgt)
+    return learnt(thot.HmmAlignmentModel(learnt(thot.Ibm1AlignmentModel(), src, tgt)))
+
+
+def learnt(model: Any, src: Iterable[list[str]] = (), tgt: Iterable[list[str]] = ()) -> Any:
+    """The model after its iterations; one that was made from another has its sentences already."""
+    for pair in zip(src, tgt, strict=True):
+        model.add_sentence_pair(*pair)
+    model.start_training()
+    for _ in range(ITERATIONS):
+        model.train()
+    model.end_training()
+    return model
+
+
+def links(model: Any, src: list[list[str]], tgt: list[list[str]]) -> list[list[tuple[int, int]]]:
+    """For each pair its links, source word first."""
+    found = []
+    for (_, matrix), one, other in zip(model.get_best_alignments(src, tgt), src, tgt, strict=True):
+        found.append([(i, j) for i in range(len(one)) for j in range(len(other)) if matrix[i, j]])
+    return found
+
+
+def write(path: Path, lines: list[list[tuple[int, int]]]) -> None:
+    """Links in Pharaoh's format."""
+    path.write_text("".join(" ".join(f"{i}-{j}" for i, j in sorted(one)) + "\n" for one in lines), encoding="utf-8")
+
+
+def by_thot(name: str, src: list[list[str]], tgt: list[list[str]], forward: Path, backward: Path) -> None:
+    """Two models, one for each direction."""
+    write(forward, links(trained(name, src, tgt), src, tgt))
+    turned = links(trained(name, tgt, src), tgt, src)
+    write(backward, [[(i, j) for j, i in one] for one in turned])
+
+
+if __name__ == "__main__":
+    name, *paths = sys.argv[1], *map(Path, sys.argv[2:])
+    if name == "eflomal":
+        by_eflomal(*paths)
+    else:
+        by_thot(name, read(paths[0]), read(paths[1]), *paths[2:])
