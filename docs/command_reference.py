@@ -11,7 +11,9 @@ COMMANDS = ("train", "evaluate", "translate", "align", "export", "serve")
 
 GROUPS = ("corpus", "subwords", "attention", "optim", "schedule", "teacher_forcing", "search", "experiment", "debug")
 
-LINE = re.compile(r"(?P<indent> *)(?P<key>[\w.]+):(?: (?P<value>(?:'[^']*'|\"[^\"]*\"|[^#])*?))?(?: *# (?P<comment>.*))?$")
+LINE = re.compile(
+    r"(?P<indent> *)(?P<key>[\w.]+):(?: (?P<value>(?:'[^']*'|\"[^\"]*\"|[^#])*?))?(?: *# (?P<comment>.*))?$"
+)
 
 
 class Key(NamedTuple):
@@ -36,8 +38,8 @@ defaults. `heed-train --cfg job` prints all settings with their values, `heed-tr
 
 GROUP_HEAD = """## Groups of options
 
-A group is chosen as `group=option`, for example `corpus=files`. Its keys are then set as `corpus.name=news`. Files of your
-own in `./configs/GROUP/NAME.yaml` add options."""
+A group is chosen as `group=option`, for example `corpus=files`. Its keys are then set as `corpus.name=news`. Files
+of your own in `./configs/GROUP/NAME.yaml` add options."""
 
 
 def command_section(name: str) -> str:

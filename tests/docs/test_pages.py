@@ -1,10 +1,11 @@
-"""The pages' commands compose, their targets of make exist, and their Python is Python: a page that a renaming left behind fails."""
+"""Commands on the pages take the settings they are given, targets of make exist, and Python parses."""
 
 import ast
 import re
 import shlex
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,13 @@ PAGES.remove(ROOT / "docs" / "extending.md")  # tests/test_extending.py carries 
 
 TARGETS = set(re.findall(r"^([a-z][\w-]*):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
-COMMAND_OF_TARGET = {"train": "train", "evaluate": "evaluate", "translate": "translate", "align": "align", "demo": "export"}
+COMMAND_OF_TARGET = {
+    "train": "train",
+    "evaluate": "evaluate",
+    "translate": "translate",
+    "align": "align",
+    "demo": "export",
+}
 
 GIVEN = {  # what a command asks for and the target of make, or the rest of a page, supplies
     "train": (),
@@ -48,7 +55,7 @@ def code_lines(page: Path) -> Iterator[str]:
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The words of every command on a page, without what stands before it on its line, behind a pipe, or in a comment."""
+    """The words of every command on a page: environment, pipes and comments left out."""
     found = []
     for line in code_lines(page):
         for part in re.split(r" \| | && ", line):
@@ -65,7 +72,17 @@ def check_settings(command: str, words: list[str]) -> None:
         overrides.append(f"to={words[0]}")
     keys = {override.partition("=")[0] for override in overrides}
     given = [one for one in GIVEN[command] if one.partition("=")[0] not in keys]
-    settings_of(command, import_module(f"heed.cli.{command}").Settings, *given, *overrides)
+    for job in jobs(overrides) if "--multirun" in words else [overrides]:
+        settings_of(command, import_module(f"heed.cli.{command}").Settings, *given, *job)
+
+
+def jobs(overrides: list[str]) -> list[tuple[str, ...]]:
+    """The overrides of each job of a sweep."""
+    keys, _, values = zip(*(override.partition("=") for override in overrides), strict=True)
+    return [
+        tuple(f"{key}={value}" for key, value in zip(keys, chosen, strict=True))
+        for chosen in product(*(value.split(",") for value in values))
+    ]
 
 
 def check(words: list[str]) -> None:
