@@ -81,9 +81,9 @@ types: $(CHECKERS) ## check types with mypy
 imports: $(CHECKERS) ## check the import contracts
 	$(BIN)/lint-imports --no-logo
 
-docs: $(CHECKERS) ## build the documentation site, docs/_build/html/index.html; runs the notebooks; a warning is an error
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
-	@echo 'written to docs/_build/html/index.html'
+docs: $(CHECKERS) ## build the documentation site, build/docs/index.html; runs the notebooks; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo 'written to build/docs/index.html'
 
 notebooks: $(CHECKERS) ## write docs/notebooks/*.ipynb again from the .md beside them
 	$(BIN)/jupytext --quiet --to ipynb docs/notebooks/*.md
