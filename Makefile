@@ -25,7 +25,7 @@ PYTHON ?= $(or $(shell for python in python3.11 python3 python3.14 python3.13 py
 
 .DEFAULT_GOAL := check
 .PHONY: setup train evaluate translate align demo board data bench test test-slow test-lowest check lint types imports format \
-	lock audit clean help
+	docs notebooks lock audit clean help
 
 setup: $(READY) ## create .venv and install heed and what it needs; every other target does it when needed
 
@@ -80,6 +80,13 @@ types: $(CHECKERS) ## check types with mypy
 
 imports: $(CHECKERS) ## check the import contracts
 	$(BIN)/lint-imports --no-logo
+
+docs: $(CHECKERS) ## build the documentation site, build/docs/index.html; runs the notebooks; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
+	@echo 'written to build/docs/index.html'
+
+notebooks: $(CHECKERS) ## write docs/notebooks/*.ipynb again from the .md beside them
+	$(BIN)/jupytext --quiet --to ipynb docs/notebooks/*.md
 
 lock: $(CHECKERS) ## pin what pyproject.toml names and all its dependencies, with hashes; ARGS=--upgrade takes the newest
 	$(BIN)/python scripts/lock.py $(TORCH) $(ARGS)

@@ -37,6 +37,7 @@ class Sentence(NamedTuple):
     """
 
     number: int
+    ids: Sequence[int]
     hypothesis: str
     links: Links
     health: Health
@@ -117,7 +118,7 @@ class Validation:
             if number < self.pictured:
                 maps = (on_reference, attention_map(hypothesis.attention, source.by_word, written.by_word))
             links, health = on_reference.links(), on_reference.health()
-            self.sentences.append(Sentence(number, written.text, links, health, maps))
+            self.sentences.append(Sentence(number, hypothesis.ids, written.text, links, health, maps))
 
     def _forced(self, batch: Batch, weights: Tensor) -> list[Map]:
         lengths = batch.src_len.tolist(), batch.tgt_len.tolist()
@@ -181,9 +182,9 @@ class Validation:
         three. Empty if there is no word. It costs five times a pass of the decoder over the sample.
         """
         chosen = [sentence for sentence in self.sentences if sentence.number in self._sampled]
-        written = [written_line(sentence.hypothesis, self.tgt, self.spaced).by_word for sentence in chosen]
+        written = [written_line(sentence.ids, self.tgt, self.spaced).by_word for sentence in chosen]
         pairs = [
-            Pair.of(self._sampled[one.number], one.hypothesis, (self.sources[one.number].by_word, words))
+            Pair.of(self._sampled[one.number], one.ids, (self.sources[one.number].by_word, words))
             for one, words in zip(chosen, written, strict=True)
         ]
         with torch.autocast("cpu", enabled=False):
