@@ -58,7 +58,7 @@ def test_scores_are_those_of_each_sentence_alone(model: Seq2Seq) -> None:
         lengths = torch.tensor([source.size(1)])
         loss = cross_entropy(model(source, lengths, target[:, :-1])[0], target[:, 1:], PAD)
         nll, tokens = nll + float(loss.nll), tokens + int(loss.count)
-        texts.append(DIGITS.decode(greedy(model, source, lengths, BOS, EOS, 2 * source.size(1) + 8)[0].ids))
+        texts.append(DIGITS.decode(greedy(model, source, lengths, BOS, EOS)[0].ids))
     scores = validated(model, sentences=7).scores()
     assert scores["loss"] == pytest.approx(nll / tokens, rel=1e-5)
     assert scores["perplexity"] == pytest.approx(math.exp(nll / tokens), rel=1e-5)
@@ -117,15 +117,16 @@ def test_words_preserved_are_those_of_the_translations(model: Seq2Seq) -> None:
     validation.scores()
     same = []
     for source, sentence in zip(PAIRS.src, validation.sentences, strict=True):
-        sides = [*map(str, DIGITS.encode(source))], [*map(str, sentence.hypothesis)]
+        sides = [*map(str, DIGITS.encode(source))], [*map(str, sentence.ids)]
         words = [Words(side, list(range(len(side)))) for side in sides]
-        pair = Pair.of(DIGITS.encode(source), sentence.hypothesis, (words[0], words[1]))
+        pair = Pair.of(DIGITS.encode(source), sentence.ids, (words[0], words[1]))
         [result] = [one for batch in counterfactuals(model, [pair], 1) for one in batch.values()]
         same.append(result.same[:3, :-1])  # of the three, and a word is a piece
     words_same = torch.cat(same, dim=1)
     found = validation.preserved(model)
-    assert found["any"] == pytest.approx(float(words_same.any(0).double().mean()))
-    assert found["every"] == pytest.approx(float(words_same.all(0).double().mean()))
+    near = 3 / words_same.size(1)  # words that are equally probable may change places in another batch
+    assert found["any"] == pytest.approx(float(words_same.any(0).double().mean()), abs=near)
+    assert found["every"] == pytest.approx(float(words_same.all(0).double().mean()), abs=near)
     assert 0 < found["every"] < found["any"] < 1
 
     with torch.no_grad():
@@ -239,7 +240,7 @@ def test_bleu_is_by_the_tokens_of_the_target_language() -> None:
         validation = Validation(pairs, DIGITS, chinese, tgt_lang=language)
         validation.tokens = 1
         for number, text in enumerate(["我喜欢红色的小房子", "他不喜欢狗"]):
-            validation.sentences.append(Sentence(number, text, frozenset(), NO_HEALTH, None))
+            validation.sentences.append(Sentence(number, [], text, frozenset(), NO_HEALTH, None))
         found.append(validation.scores()["bleu"])
     assert found[0] > 40
     assert found[1] < 1
