@@ -239,7 +239,7 @@ def test_the_mended_command_trains(tmp_path: Path) -> None:
 
 def test_the_next_step_that_is_shown_can_be_done(tmp_path: Path) -> None:
     """Catches advice to score a test split where the corpus has none."""
-    assert "make evaluate RUN=runs/text ARGS=split=valid," in train(tmp_path).out
+    assert "heed-evaluate model=runs/text/model split=valid," in train(tmp_path).out
     assert forked(tmp_path, "evaluate", "model=runs/text/model", "split=valid", "heatmaps=0").code == 0
 
 

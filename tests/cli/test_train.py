@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from heed.cli.train import train_and_print
+from heed.cli.train import next_commands, train_and_print
 from heed.data.reverse import reverse
 from heed.experiment import Run, train
 from heed.metrics.bleu import bleu
@@ -115,3 +115,13 @@ def test_patience_ends_a_run_early(tmp_path: Path) -> None:
     stuck = train(settings(tmp_path, "optim.lr=1e-9", "early_stop.patience=2", "trainer.max_steps=120"))
     assert [scores["step"] for scores in stuck.report["history"]] == [12, 24, 36]
     assert stuck.report["best"]["step"] == 12
+
+
+def test_what_to_type_next_is_there_to_be_typed() -> None:
+    """Catches `make evaluate` as advice in a folder that has no Makefile."""
+    assert next_commands(Path("runs/my run"), tested=False, in_checkout=False) == (
+        "heed-evaluate 'model=runs/my run/model' split=valid, heed-translate 'model=runs/my run/model', "
+        "tensorboard --logdir 'runs/my run'"
+    )
+    in_checkout = "make evaluate RUN=runs/tiny, make translate RUN=runs/tiny, make board"
+    assert next_commands(Path("runs/tiny"), tested=True, in_checkout=True) == in_checkout

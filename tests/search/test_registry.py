@@ -73,7 +73,7 @@ def test_a_setting_of_another_search_names_that_search() -> None:
 
 def test_whole_numbers_of_numpy_are_numbers() -> None:
     """Catches `beam_size=4: should be a valid integer`, for a 4 that came from an array."""
-    bound = search("beam").bind({"beam_size": np.int64(4)}, np.int32(2))  # type: ignore[arg-type]
+    bound = search("beam").bind({"beam_size": np.int64(4)}, 2)
     assert (bound["beam_size"], bound["n_best"]) == (4, 2)
 
 

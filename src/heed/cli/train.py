@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from heed import evaluation
@@ -14,6 +15,7 @@ from heed.cli.sweep import Result, job_name
 from heed.experiment import Run, Settings, has_test, train
 from heed.metrics.scores import metrics
 from heed.runs.evaluation_folder import REPORT, evaluation_path
+from heed.shipped import CHECKOUT
 from heed.training.processes import process_rank
 
 
@@ -34,16 +36,24 @@ def summary(run: Run, tested: bool) -> str:
     shown = [
         f"{each.title} {format(best[name], each.format)}" for name, each in metrics().items() if _in_line(name, best)
     ]
-    split = "" if tested else " ARGS=split=valid"
-    place = f"RUN={shlex.quote(str(run.folder))}"
     finished = f"{run.folder} is finished; overwrite=true starts over\n" if run.was_finished else ""
     return (
         f"{finished}\nbest       {', '.join(shown)} on the validation split, at step {best['step']:,} of "
         f"{report['steps']:,}"
         f"\ntime       {duration(report['seconds'])}, {report['tokens_per_second']:,.0f} target tokens/s"
         f"\nmodel      {run.folder}/model"
-        f"\nnext       make evaluate {place}{split}, make translate {place}, make board"
+        f"\nnext       {next_commands(run.folder, tested, in_checkout=Path.cwd() == CHECKOUT)}"
     )
+
+
+def next_commands(folder: Path, tested: bool, in_checkout: bool) -> str:
+    """What to type next: in the checkout its Makefile serves, elsewhere the installed commands."""
+    if in_checkout:
+        place, split = f"RUN={shlex.quote(str(folder))}", "" if tested else " ARGS=split=valid"
+        return f"make evaluate {place}{split}, make translate {place}, make board"
+    place, split = shlex.quote(f"model={folder}/model"), "" if tested else " split=valid"
+    logs = shlex.quote(str(folder))
+    return f"heed-evaluate {place}{split}, heed-translate {place}, tensorboard --logdir {logs}"
 
 
 def _in_line(name: str, best: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """How a heatmap is drawn with matplotlib. Import it through heed.viz.heatmap, which works without matplotlib too."""
 
+import io
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +27,15 @@ LONGEST_SIDE = 16.0  # inches of the cells alone: 64 words at the smallest size
 MOST_CELLS = 1600  # a side: a pixel each at 100 dpi
 
 
+class Picture(Figure):
+    """A figure that a notebook shows as a picture even if pyplot is not imported."""
+
+    def _repr_png_(self) -> bytes:
+        png = io.BytesIO()
+        self.savefig(png, format="png")
+        return png.getvalue()
+
+
 def draw(
     weights: Float32[np.ndarray, "tgt src"],
     src_words: Sequence[str],
@@ -34,7 +44,7 @@ def draw(
     size: tuple[int, int] | None,
 ) -> Figure:
     """The figure; its size in pixels, or as the sentence needs."""
-    figure = Figure(dpi=DPI)
+    figure = Picture(dpi=DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), label="attention")
     _draw_cells(axes, weights)
