@@ -118,7 +118,7 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
     return Translator(loaded, precision, [Path(folder) for folder in folders])
 
 
-def device_named(name: str) -> torch.device:
+def device_named(name: object) -> torch.device:
     """The device called `name`; `auto` is a GPU if there is one.
 
     Raises:
@@ -703,8 +703,12 @@ def forced_portions(
             src,
             tgt,
             batch_size=batch_size,
-            progress=progress and (lambda done, _, start=start: progress(start + done, len(sources))),
+            progress=partial(_report_portion, progress, start, len(sources)),
         )
+
+
+def _report_portion(progress: Progress | None, start: int, total: int, done: int, _: int) -> None:
+    _report(progress, start + done, total)
 
 
 def pair_of(one: Translation, level: Level = "word") -> tuple[Pair, Words, Words]:

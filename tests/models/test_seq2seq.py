@@ -158,7 +158,7 @@ class TestBeginning:
         score, kernel, scale = nn.Module(), nn.Conv1d(2, 3, 5), nn.LayerNorm(4)
         width, heads = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.full((5,), 2.0))
         score.kernel, score.scale, score.width, score.embedding_of_heads = kernel, scale, width, heads
-        model.decoder.attention.attn = score
+        model.decoder.attention.attn = score  # type: ignore[assignment]
         before = kernel.weight.detach().clone()
         initialise(model, PAD)
         assert torch.equal(kernel.weight, before)

@@ -1,8 +1,8 @@
 """`heed.train`: training as a function, with the same configs as the command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -66,8 +66,8 @@ def _check(experiment: object, overrides: object, progress: object) -> None:
     """UserError for what is of a type that no line can be made of."""
     if not isinstance(experiment, str | None):
         raise UserError(f"experiment={experiment!r}: expected the name of a recipe, such as multi30k_en_de")
-    is_listed = isinstance(overrides, Sequence) and not isinstance(overrides, str | bytes)
-    if not (isinstance(overrides, Mapping) or is_listed) or not all(isinstance(one, str) for one in overrides):
+    listed = isinstance(overrides, Mapping | Sequence) and not isinstance(overrides, str | bytes)
+    if not listed or not all(isinstance(one, str) for one in cast(Iterable[object], overrides)):
         raise UserError(f"overrides={overrides!r}: expected settings by dotted key, or a list of texts such as seed=2")
     if not isinstance(progress, bool | Reporter):
         raise UserError(f"progress={progress!r}: expected True, False, or a Reporter")

@@ -61,7 +61,7 @@ class Search:
         settings = {name: int(value) if _is_whole(value) else value for name, value in settings.items()}
         n_best = None if n_best is None else whole_number("n_best", n_best, 1)
         for name, value in {"n_best": n_best, "beam_size": settings.get("beam_size")}.items():
-            if _is_whole(value) and not 1 <= value <= MOST:
+            if isinstance(value, int) and not 1 <= value <= MOST:
                 raise UserError(f"search.{name}={value}: should be 1 to {MOST}")
         if n_best is not None and n_best > 1 and not self.n_best:
             several = " or ".join(f"search={one.name}" for one in _SEARCHES.values() if one.n_best)
