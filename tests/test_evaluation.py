@@ -1,7 +1,12 @@
 """An evaluation is values: whoever asks for them gets them, and a folder only if they ask for one."""
 
 import json
-from collections.abc import Iterator
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -221,10 +226,15 @@ def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
         "30 of 120 source words hold characters that ",
         "30 of 60 target words hold characters that t",
         "BLEU is 0.00: no translation has four words ",
+        "30 of 30 translations reached their longest ",
         "gold alignment of x, test: no link of 30 lin",
     ]
-    (note,) = evaluate(translator, max_len=3).report["notes"]
-    assert note.startswith("BLEU is 0.00 because it counts four words in a row, and references have 3.0 on average")
+    zero, cut = evaluate(translator, max_len=3).report["notes"]
+    assert zero.startswith("BLEU is 0.00 because it counts four words in a row, and references have 3.0 on average")
+    assert cut == (
+        "5 of 6 translations reached their longest length without an end; if they are right as far as they go, give a "
+        "larger search.max_len"
+    )
 
 
 class TestFolder:
@@ -248,12 +258,69 @@ class TestFolder:
             write(found, tmp_path, heatmaps=1)
         assert {*contents(tmp_path)} == {"report.json", "hypotheses.txt", "references.txt"}
 
+    def test_a_kill_at_any_moment_leaves_files_of_one_evaluation(
+        self, translator: Translator, found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Catches new translations beside the old report, by which a comparison would name the wrong search."""
+        other = evaluate(translator, max_len=4)
+        each = {"beam": found, "greedy": other}
+        whole: dict[str, dict[str, bytes]] = {}
+        for name, one in each.items():
+            _tag_pictures(monkeypatch, name)
+            write(one, tmp_path / name, heatmaps=2)
+            whole[name] = contents(tmp_path / name)
+        differing = [name for name in whole["beam"] if name != "references.txt"]
+        assert all(whole["beam"][name] != whole["greedy"][name] for name in differing)
+
+        folder, moment, killed = tmp_path / "out", 0, True
+        while killed:
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(tmp_path / "beam", folder)
+            killed = _killed_at(moment, lambda: write(other, folder, heatmaps=2))
+            left = contents(folder)
+            owners = {name for name in each for file in differing if left.get(file) == whole[name][file]}
+            assert len(owners) <= 1, (moment, sorted(left))
+            assert all(left[file] in (whole["beam"][file], whole["greedy"][file]) for file in differing if file in left)
+            if "report.json" in left:
+                assert {"hypotheses.txt", "references.txt"} <= {*left}
+            write(other, folder, heatmaps=2)
+            assert contents(folder) == whole["greedy"], moment
+            moment += 1
+        assert moment > 10
+
     def test_files_that_no_evaluation_wrote_stay(self, found: Evaluation, tmp_path: Path) -> None:
         """Catches somebody's own report written over."""
         (tmp_path / "report.json").write_text("mine")
         with pytest.raises(UserError, match=r"report\.json"):
             write(found, tmp_path)
         assert contents(tmp_path) == {"report.json": b"mine"}
+
+
+def _tag_pictures(patch: pytest.MonkeyPatch, name: str) -> None:
+    """Pictures that say whose they are; drawing them would take most of the time."""
+    patch.setattr("heed.viz.heatmap.save", lambda _, path: path.write_bytes(f"Matplotlib {name}".encode()))
+
+
+def _killed_at(moment: int, work: Callable[[], object]) -> bool:
+    """Whether a process was killed at so many changes of files while it did the work, or had done it before."""
+    child = os.fork()
+    if child == 0:
+        changes = count()
+
+        def watch(event: str, arguments: tuple[Any, ...]) -> None:
+            changing = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+            if (changing or event in ("os.rename", "os.remove", "os.link", "os.mkdir")) and next(changes) == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(watch)
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
 
 
 def test_scores_of_texts_alone() -> None:

@@ -1,5 +1,6 @@
 """No file that heed did not write is ever deleted or replaced: by no command, by no setting, through no symlink."""
 
+import gzip
 import os
 import shutil
 import stat
@@ -195,8 +196,9 @@ def test_a_run_is_replaced_if_asked_and_its_neighbours_files_stay() -> None:
     assert not Path("runs/tiny/.replaced").exists()
 
 
-def test_another_text_is_refused_and_the_run_stays() -> None:
-    """Catches a run that goes on over another text with the vocabularies of the first."""
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_another_text_is_refused_and_the_run_stays(checkpoint: bool) -> None:
+    """Catches a run that goes on over another text with the vocabularies of the first, and the same text refused."""
     for name, lines in {"t.a": ["1 2 3", "2 3"] * 8, "t.b": ["3 2 1", "3 2"] * 8}.items():
         model_folder.write_lines(Path(name), lines)
     small = [line for line in overrides(Path("runs"), *SHORT) if not line.startswith("corpus")]
@@ -204,12 +206,22 @@ def test_another_text_is_refused_and_the_run_stays() -> None:
     outcome = forked(Path(".."), "train", *command)
     assert outcome.code == 0, outcome.err
     Path("runs/tiny/report.json").unlink()  # as if it had been killed before that
+    if not checkpoint:
+        for name in ("checkpoints", "model", "tensorboard"):
+            shutil.rmtree(Path("runs/tiny", name))
     before = snapshot(Path("runs"))
-    model_folder.write_lines(Path("t.b"), ["3 2 1", "3 4"] * 8)
+    for other in (["3 2 1", "3 4"] * 8, ["3 2", "3 2 1"] * 8, ["3 2 1", "3 2"] * 9):
+        model_folder.write_lines(Path("t.a"), ["1 2 3", "2 3"] * (len(other) // 2))
+        model_folder.write_lines(Path("t.b"), other)
+        outcome = forked(Path(".."), "train", *command)
+        assert outcome.code == 2
+        assert "the text has changed since this run was begun" in outcome.line
+        assert changed(before) == []
+    model_folder.write_lines(Path("t.a"), ["1 2 3", "2 3"] * 8)
+    Path("t.b").unlink()
+    Path("t.b.gz").write_bytes(gzip.compress("\ufeff3 2 1\r\n3 2\r\n".encode() + b"3 2 1\n3 2\n" * 7))
     outcome = forked(Path(".."), "train", *command)
-    assert outcome.code == 2
-    assert "the text has changed since this run was begun" in outcome.line
-    assert changed(before) == []
+    assert outcome.code == 0, outcome.err
 
 
 @pytest.mark.parametrize("name", ["multirun.yaml", "runs/multirun.yaml"])

@@ -16,6 +16,7 @@ from heed.errors import UserError
 from heed.text.normalization import NORMALIZATIONS, Normalization
 from heed.text.subwords import BOS, EOS, PAD, UNK, Kind, Subwords, train_pair
 from heed.text.words import split_words
+from tests.support.scripts import SCRIPTS
 
 KINDS: tuple[Kind, ...] = ("unigram", "bpe", "char", "word")
 LINES = [
@@ -291,24 +292,6 @@ def test_of_very_many_lines_the_same_some_are_trained_on(
     assert one == other
     assert UNK not in one.encode("early later")
     assert "source vocabulary: trained on 100 of the 1000 lines, drawn at random" in caplog.messages
-
-
-SCRIPTS = {
-    "zh": ["你好，世界！（真的？）", "价格是１２元～２０元。", "“引号”——《书名》……", "第㈱①条：ＡＢＣ"],
-    "ja": ["はい、そうです！？", "ｶﾞｷﾞｸﾞ と ガギグ", "今日は　いい天気〜。", "㍻元年㌔"],
-    "ko": ["안녕하세요，세계！", "①번 ㈜회사 ㎏", "가나다 · 라마바"],
-    "th": ["น้ำตาลทำให้อ้วน", "จำนวน ๑๒๓ คำ", "กรุงเทพฯ ฯลฯ"],
-    "lo": ["ນ້ຳກຳລັງຮ້ອນ", "ຄຳຖາມ ໜຶ່ງ ໝາ", "ສະບາຍດີ"],
-    "fa": ["کتاب‌ها را می‌بینم.", "خانه‌ی ما ۱۲٪ است؟", "نمی‌دانم، می‌آید؛"],
-    "ar": ["السَّلامُ عَلَيْكُم", "ﻻ إله إلا الله ﷺ", "كم الساعة؟ ١٢:٣٠"],
-    "he": ["שָׁלוֹם עֲלֵיכֶם", "ירושלים־תל אביב", "יִשְׂרָאֵל ה׳ צה״ל", "שׁלום"],
-    "hi": ["क़लम और ज़मीन", "क्‍या हुआ? श्‌री", "१२३ रुपये।"],
-    "si": ["ශ්‍රී ලංකාව", "ක්‍රමය සහ ප්‍රශ්නය", "ආයුබෝවන්"],
-    "ru": ["№ 5 — «ёлка»", "Цена: 100\u00a0₽…", "й и й"],
-    "emoji": ["👩‍👩‍👧‍👦 идёт 👍🏽", "❤️ и ❤", "🏳️‍🌈 🇫🇷 1️⃣"],
-    "fr": ["«\u00a0Où ça\u202f?\u00a0»", "le 1ᵉʳ mai, n° 2, 3½ m²", "œuvre e\u0301tudie\u0301e", "ﬁn de l’été…"],
-}
-"""Lines as people write them; NFKC changes nearly all, NFC some."""
 
 
 @pytest.mark.parametrize("kind", KINDS)

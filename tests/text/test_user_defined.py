@@ -56,6 +56,11 @@ def test_a_symbol_is_not_divided_by_sampling(kind: Kind) -> None:
             assert all(symbol in pieces for symbol in SYMBOLS if symbol in word)
 
 
+def test_a_symbol_makes_no_subwords_of_letters() -> None:
+    """Catches a vocabulary of characters whose every word is said to be unlike all that was learnt."""
+    assert [SUBWORDS[kind].joins_letters for kind in ("unigram", "bpe", "char")] == [True, True, False]
+
+
 @pytest.mark.parametrize("joint", [True, False])
 def test_both_sides_have_the_symbols(joint: bool) -> None:
     """Catches a placeholder that a model can read and not write."""

@@ -159,6 +159,7 @@ def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[s
     refuse_strangers(folder)
     folder.mkdir(parents=True, exist_ok=True)
     former = own_files(folder)
+    _remove_half_written(folder, former)
     texts = {HYPOTHESES: _text(hypotheses).encode(), REFERENCES: _text(references).encode()}
     digests = {name: _digest(content) for name, content in texts.items()}
     contents = {REPORT: _json({**report, FILES: digests}).encode(), **texts}
@@ -174,6 +175,14 @@ def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[s
         raise
     for name in reversed(contents):  # the report last: until then its temporary file proves whose the others are
         put_in_place(written[name], folder / name)
+
+
+def _remove_half_written(folder: Path, former: Sequence[Path]) -> None:
+    """Remove what killed evaluations were writing, but for a report that proves whose the other files are."""
+    for name in (REPORT, HYPOTHESES, REFERENCES, GALLERY):
+        for part in parts(folder / name):
+            if part.is_file() and part not in former:
+                part.unlink(missing_ok=True)
 
 
 def _write_bytes(content: bytes, path: Path) -> None:

@@ -273,8 +273,8 @@ class Subwords:
     @property
     def joins_letters(self) -> bool:
         """Whether there are pieces of several letters, as in a vocabulary of subwords, and not of characters alone."""
-        normal = (i for i in range(len(self)) if not self.is_special(i) and i not in self.kept)
-        texts = (self._pieces[i].strip(SPACE) for i in normal)
+        learnt = (i for i, score in enumerate(self.scores) if score and not self.is_special(i))  # a given symbol has 0
+        texts = (self._pieces[i].strip(SPACE) for i in learnt)
         return not self._whole_words and any(len(text) > 1 for text in texts)
 
     def _word_id(self, word: str) -> int:
