@@ -27,5 +27,7 @@ def tiny(
     if src_lang == tgt_lang:
         raise UserError(f"corpus.src_lang={src_lang} and corpus.tgt_lang={tgt_lang}; expected en and fr, or fr and en")
     folder = shipped("data/tiny")
-    paths = [str(folder / split) for split in (train, valid, test)]
-    return files(name, src_lang, tgt_lang, *paths, turn_gold=src_lang == "fr")
+    turned = src_lang == "fr"
+    return files(
+        name, src_lang, tgt_lang, f"{folder / train}", f"{folder / valid}", f"{folder / test}", turn_gold=turned
+    )
