@@ -42,7 +42,7 @@ export function unigram(text, vocabulary) {
       piece += characters[end - 1];
       const id = vocabulary.ids.get(piece);
       if (id === undefined || vocabulary.types[id] === UNUSED) continue;
-      offer(start, end, id, scoreOf(id, piece, vocabulary) + best[start]);
+      offer(start, end, id, Math.fround(scoreOf(id, piece, vocabulary) + best[start]));
       single ||= end === start + 1;
     }
     if (!single) offer(start, start + 1, vocabulary.unk, Math.fround(unknown + best[start]));
