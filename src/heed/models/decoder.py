@@ -75,8 +75,9 @@ class Decoder(nn.Module):
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_t])
         logits_t      = V R [s_t; c_t; y_{t-1}]
 
-    With `query` current it is the state that has read the last word, and what was attended is read with the next word
-    (Luong et al. 2015, arXiv 1508.04025, sections 3.1 and 3.3; theirs is zero at the first word, here it is attended):
+    With `query` current, the default, it is the state that has read the last word, and what was attended is read with
+    the next word (Luong et al. 2015, arXiv 1508.04025, sections 3.1 and 3.3; theirs is zero at the first word, here it
+    is attended):
 
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_{t-1}])
         a_t, c_t, o_t = Attn(s_t, memory)
