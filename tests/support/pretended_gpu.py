@@ -14,6 +14,7 @@ import pytest
 import torch
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.strategies import SingleDeviceStrategy
+from safetensors.torch import save_model
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
@@ -54,13 +55,13 @@ class OnGpu(Tensor):
     def __repr__(self) -> str:  # type: ignore[override]
         return f"OnGpu({self.content})"
 
-    device = property(lambda _: GPU)  # type: ignore[assignment]
-    is_cuda, is_cpu = True, False  # type: ignore[assignment]
+    device = property(lambda _: GPU)
+    is_cuda, is_cpu = True, False
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         kwargs = dict(kwargs or {})
         check_devices(func, args, kwargs)
         result = func(*content(args), **content(kwargs))
@@ -108,7 +109,7 @@ class _Sent(torch.autograd.Function):
         return sent(tensor.detach())
 
     @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Any) -> Any:
         return sent(gradient)
 
 
@@ -161,7 +162,7 @@ MOVES: dict[Any, Callable[..., tuple[Any, tuple[Any, ...], dict[str, Any]]]] = {
     Tensor.cuda: lambda *_: ("cuda", (), {}),
 }
 
-READS = {Tensor.numpy, Tensor.__array__}
+READS: set[Any] = {Tensor.numpy, Tensor.__array__}
 
 FACTORIES = {
     *(torch.arange, torch.empty, torch.eye, torch.full, torch.linspace, torch.ones, torch.rand, torch.randint),
@@ -195,7 +196,7 @@ def run_packed(encoder: Encoder, emb: Tensor, src_len: Tensor) -> EncoderOutput:
     if not isinstance(emb, OnGpu):
         return RUN_PACKED(encoder, emb, src_len)
     here = copy.copy(encoder.gru)
-    vars(here)["_flat_weights"] = [weight.cpu() for weight in encoder.gru._flat_weights]
+    vars(here)["_flat_weights"] = [weight.cpu() for weight in encoder.gru._flat_weights if weight is not None]
     on_cpu = copy.copy(encoder)
     on_cpu._modules = encoder._modules | {"gru": here}
     return EncoderOutput(*(part.to(GPU) for part in RUN_PACKED(on_cpu, emb.cpu(), src_len)))
@@ -250,11 +251,9 @@ def _of_the_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _save_model(model: nn.Module, path: str) -> None:
     held = nn.Module()
-    held.state_dict = lambda: content(model.state_dict())  # type: ignore[method-assign]
-    SAVE_MODEL(held, path)
+    held.state_dict = lambda: content(model.state_dict())  # type: ignore[method-assign,assignment]
+    save_model(held, path)
 
-
-SAVE_MODEL = bundle.save_model
 
 MODULE_TO = nn.Module.to
 

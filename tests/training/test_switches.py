@@ -19,6 +19,8 @@ from heed.experiment import train
 from heed.training.switches import CUBLAS, LIBRARIES, switched
 from tests.support.small_run import settings
 
+RNN: Any = torch.backends.cudnn.rnn
+
 
 def switches() -> dict[str, Any]:
     """All of them."""
@@ -28,7 +30,7 @@ def switches() -> dict[str, Any]:
         "filled": deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
         "benchmark": torch.backends.cudnn.benchmark,
         "matmul": torch.get_float32_matmul_precision(),
-        "cudnn": torch.backends.cudnn.rnn.fp32_precision,
+        "cudnn": RNN.fp32_precision,
         "cublas": os.environ.get(CUBLAS),
         "levels": [logging.getLogger(name).level for name in LIBRARIES],
         "filters": list(warnings.filters),
@@ -46,9 +48,9 @@ def _unusual(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.set_float32_matmul_precision("medium")
         torch.backends.cudnn.benchmark = True
-        torch.backends.cudnn.rnn.fp32_precision = "ieee"
+        RNN.fp32_precision = "ieee"
     yield
-    torch.backends.cudnn.rnn.fp32_precision = "tf32"
+    RNN.fp32_precision = "tf32"
     torch.use_deterministic_algorithms(False)
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.benchmark = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -69,7 +70,7 @@ def _round(layer: nn.Module, kind: type[nn.Module]) -> None:
 @contextmanager
 def cudnn_as_products() -> Iterator[None]:
     """Let cuDNN's GRU round its products to TF32 only if those of float32 may be: by default torch lets it always."""
-    rnn = torch.backends.cudnn.rnn
+    rnn: Any = torch.backends.cudnn.rnn
     before = rnn.fp32_precision
     rnn.fp32_precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
     try:
