@@ -96,7 +96,7 @@ def test_both_directions_are_made_one_alignment(method: Method) -> None:
     one, other = reversing(), reversing(back=True)
     anti = [(0, 3), (1, 2), (2, 1), (3, 0)]
     assert other.align(TARGET, SOURCE, method=method) == anti
-    for symmetrisation in ("intersection", "union", "grow-diag-final-and"):
+    for symmetrisation in ("intersection", "union", "grow-diag-final-and", "agreement"):
         options: dict[str, Any] = dict(method=method, reverse=other, symmetrisation=symmetrisation)
         assert one.align(SOURCE, TARGET, **options) == anti
 

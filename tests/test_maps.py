@@ -328,3 +328,16 @@ def test_two_directions_that_divide_a_line_differently_are_not_merged() -> None:
     assert link_words([other], reverse=[turned]) == [frozenset({(0, 0), (1, 0)})]
     with pytest.raises(UserError, match="line 1: the two models divide its source differently, into 1 and 2 parts"):
         link_words([one], reverse=[turned])
+
+
+def test_agreement_lets_the_surer_direction_decide() -> None:
+    """Catches weights that are added, links of one direction alone, and a map that is not turned round."""
+    words, others = ["a", "b"], ["x", "y", "z"]
+    torn = torch.tensor([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1], [0.0, 0.0, 1.0]])  # a row for x, y, z; </s> last
+    sure = torch.tensor([[0.2, 0.8, 0.0, 0.0], [0.9, 0.1, 0.0, 0.0]])  # a row for a, b
+    forward, backward = Map(torn, words, others), Map(sure, others, words)
+    assert link_words([forward], reverse=[backward], symmetrisation="intersection") == [frozenset()]
+    assert link_words([forward], reverse=[backward], symmetrisation="agreement") == [frozenset({(0, 1), (1, 0)})]
+    assert link_words([backward], reverse=[forward], symmetrisation="agreement") == [frozenset({(1, 0), (0, 1)})]
+    low = link_words([forward], 0.3, [backward], "agreement")
+    assert low == [frozenset({(0, 0), (0, 1), (1, 0)})]

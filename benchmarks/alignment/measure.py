@@ -24,7 +24,7 @@ from heed.attribution import Method
 from heed.data.fetch import multi30k
 from heed.data.lines import read_lines
 from heed.files import write_whole
-from heed.maps import SYMMETRISATIONS, link_words
+from heed.maps import MERGES, Symmetrisation, link_words
 from heed.metrics.alignment import Gold, Links, alignment_scores, read_pharaoh, write_pharaoh
 from heed.metrics.symmetrisation import transpose
 from heed.translator import load
@@ -77,10 +77,9 @@ class Row(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Links of both directions, source word first in each, and the minutes that they took."""
+    """Links by how the directions were read, source word first, and the minutes that they took."""
 
-    forward: list[Links]
-    backward: list[Links]
+    links: dict[str, list[Links]]
     minutes: float
 
 
@@ -170,7 +169,7 @@ def captions(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Ro
     bitext = Bitext(("en", "de"), whole, test.src, test.tgt, recipe, recipe, taught)
     judge, *others = COUNTING
     sides = counted(judge, bitext, work, python)
-    gold = [Gold(one & other, one | other) for one, other in zip(sides.forward, sides.backward, strict=True)]
+    gold = [Gold(one, other) for one, other in zip(*map(sides.links.get, ("intersection", "union")), strict=True)]
     for name in others:
         yield from rows(name, counted(name, bitext, work, python), gold)
     yield from heed_rows(given, "heed", bitext, work, gold)
@@ -185,7 +184,11 @@ def counted(name: str, bitext: Bitext, work: Path, python: Path) -> Found:
     command = [python, HERE / "aligners.py", name, *bitext.whole, *paths]
     minutes = remembered(work / f"{name}.json", lambda: timed(command))
     own = [path.read_text(encoding="utf-8").splitlines()[-len(bitext.sources) :] for path in paths]
-    return Found(*([read_pharaoh(line).sure for line in lines] for lines in own), minutes)
+    forward, backward = ([read_pharaoh(line).sure for line in lines] for lines in own)
+    each = {"forward": forward, "backward": backward}
+    for how, merge in MERGES.items():
+        each[how] = [merge(one, other) for one, other in zip(forward, backward, strict=True)]
+    return Found(each, minutes)
 
 
 def heed_rows(given: argparse.Namespace, name: str, bitext: Bitext, work: Path, gold: Sequence[Gold]) -> Iterator[Row]:
@@ -212,16 +215,17 @@ def self_trained(
     given: argparse.Namespace, bitext: Bitext, work: Path, models: Sequence[Path], minutes: float
 ) -> tuple[list[Path], float]:
     """The models trained further, on links that both have found in the training text."""
-    texts, languages = bitext.further_text, bitext.languages
-    for order in (slice(None), slice(None, None, -1)):
-        (src, tgt), (source, target), (model, other) = languages[order], texts[order], models[order]
-        links = work / f"{src}{tgt}.align"
-        align = ["align", f"model={model}", f"reverse={other}", f"source={source}", f"target={target}"]
-        command = heed([*align, "method=posterior", f"output={links}"])
-        minutes += remembered(work / f"{links.name}.json", partial(timed, command, work))
+    links = [work / f"{run}.align" for run in names(bitext)]
+    align = ["align", f"model={models[0]}", f"reverse={models[1]}", "method=posterior", "symmetrisation=agreement"]
+    texts = [f"source={bitext.further_text[0]}", f"target={bitext.further_text[1]}"]
+    command = heed([*align, *texts, f"output={links[0]}"])
+    minutes += remembered(work / f"{links[0].name}.json", partial(timed, command, work))
+    turned = (write_pharaoh(transpose(read_pharaoh(line).sure)) for line in read_lines(links[0]))
+    write_lines(links[1], list(turned))
+    for (src, tgt), model, own in zip((bitext.languages, bitext.languages[::-1]), models, links, strict=True):
         experiment, *settings = bitext.further(src, tgt)
         both = experiment.replace("=", "=[") + ",self_trained]"
-        further = [f"init_from={model}", f"guided_links={links}", *given.overrides]
+        further = [f"init_from={model}", f"guided_links={own}", *given.overrides]
         minutes += train(work, f"{src}{tgt}-self", [both, *settings, *further])
     return [work / "runs" / f"{run}-self" / "model" for run in names(bitext)], minutes
 
@@ -245,27 +249,24 @@ def linked(method: Method, models: Sequence[Path], bitext: Bitext, prefix: Path,
 
     def make() -> Mapping[str, Any]:
         started = time.perf_counter()
-        sides = []
-        for model, src, tgt in zip(
-            models, (bitext.sources, bitext.targets), (bitext.targets, bitext.sources), strict=True
-        ):
-            translator = load(model, "cpu")
-            maps = translator.maps(translator.force(src, tgt), method)
-            sides.append([write_pharaoh(one) for one in link_words(maps)])
-        return {"forward": sides[0], "backward": sides[1], "minutes": (time.perf_counter() - started) / 60}
+        forward, backward = (load(model, "cpu") for model in models)
+        maps = forward.maps(forward.force(bitext.sources, bitext.targets), method)
+        turned = backward.maps(backward.force(bitext.targets, bitext.sources), method)
+        each = {"forward": link_words(maps), "backward": [transpose(one) for one in link_words(turned)]}
+        for how in get_args(Symmetrisation):
+            each[how] = link_words(maps, None, turned, how)
+        lines = {how: [write_pharaoh(one) for one in links] for how, links in each.items()}
+        return {"links": lines, "minutes": (time.perf_counter() - started) / 60}
 
     found = remembered(prefix.with_name(f"{prefix.name}.{method}.json"), make)
-    forward, backward = ([read_pharaoh(line).sure for line in found[side]] for side in ("forward", "backward"))
-    return Found(forward, [transpose(one) for one in backward], minutes + found["minutes"])
+    links = {how: [read_pharaoh(line).sure for line in lines] for how, lines in found["links"].items()}
+    return Found(links, minutes + found["minutes"])
 
 
 def rows(system: str, found: Found, gold: Sequence[Gold]) -> Iterator[Row]:
-    """Each direction, and both as one in every way."""
-    yield Row(system, "forward", *scores(found.forward, gold), found.minutes)
-    yield Row(system, "backward", *scores(found.backward, gold), found.minutes)
-    for name, merge in SYMMETRISATIONS.items():
-        both = [merge(one, other) for one, other in zip(found.forward, found.backward, strict=True)]
-        yield Row(system, name, *scores(both, gold), found.minutes)
+    """A row for each direction, and for each way to make them one."""
+    for how, links in found.links.items():
+        yield Row(system, how, *scores(links, gold), found.minutes)
 
 
 def scores(links: Sequence[Links], gold: Sequence[Gold]) -> tuple[float, float, float]:

@@ -30,10 +30,10 @@ UNKNOWN = "⁇"
 
 UNSPACED = re.compile(f"[{UNSPACED_LETTERS}]")
 
-Symmetrisation = Literal["grow-diag-final-and", "intersection", "union"]
-"""How the alignments of two directions are made one."""
+Symmetrisation = Literal["grow-diag-final-and", "intersection", "union", "agreement"]
+"""How the alignments of two directions are made one: their links, or with `agreement` their weights."""
 
-SYMMETRISATIONS: dict[Symmetrisation, Callable[[Links, Links], Links]] = {
+MERGES: dict[Symmetrisation, Callable[[Links, Links], Links]] = {
     "grow-diag-final-and": grow_diag_final_and,
     "intersection": intersection,
     "union": union,
@@ -295,20 +295,36 @@ def link_words(
         maps: attention of each target as the translation of its source.
         threshold: link every pair of words of at least this weight, instead of each target word's heaviest.
         reverse: maps of a model of the other direction, of each source as the translation of its target.
-        symmetrisation: how the links of both directions are made one alignment.
+        symmetrisation: how both directions are made one alignment.
         first: the number of the first pair, for messages.
 
     Raises:
         UserError: the two models divide a line differently.
     """
-    links = [one.links(threshold) for one in maps]
     if reverse is None:
-        return links
+        return [one.links(threshold) for one in maps]
     for number, (one, other) in enumerate(zip(maps, reverse, strict=True), start=first):
         _check_divided_alike(number, one, other)
-    merge = SYMMETRISATIONS[symmetrisation]
-    turned = [transpose(other.links(threshold)) for other in reverse]
-    return [merge(one, other) for one, other in zip(links, turned, strict=True)]
+    if symmetrisation == "agreement":
+        return [agreement(one, other, threshold) for one, other in zip(maps, reverse, strict=True)]
+    merge = MERGES[symmetrisation]
+    return [
+        merge(one.links(threshold), transpose(other.links(threshold))) for one, other in zip(maps, reverse, strict=True)
+    ]
+
+
+def agreement(forward: Map, backward: Map, threshold: float | None = None) -> Links:
+    """Links of the pairs of words that are each other's best by the weights of both directions multiplied.
+
+    After Liang, Taskar and Klein 2006 (N06-1014), who multiply the probabilities of two models before they decide:
+    where one direction is torn between two words, the other one decides. With a threshold, all pairs whose weights have
+    at least this geometric mean.
+    """
+    joint = forward.between_words * backward.between_words.T
+    if threshold is not None:
+        return threshold_links(joint.sqrt(), threshold)
+    best = argmax_links(joint) & transpose(argmax_links(joint.T))
+    return frozenset((src, tgt) for src, tgt in best if joint[tgt, src] > 0)
 
 
 def _check_divided_alike(number: int, one: Map, other: Map) -> None:

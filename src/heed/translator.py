@@ -470,7 +470,8 @@ class Translator:
             method: what the weights are: `attention`, or what the word depends on (see `maps`).
             noisy_copies: of `saliency`, as for `maps`.
             reverse: a model of the other direction; the links of both are then made one alignment.
-            symmetrisation: how: `grow-diag-final-and`, `intersection` or `union`.
+            symmetrisation: how: `grow-diag-final-and`, `intersection` or `union` of their links, or `agreement`: pairs
+                that are each other's best by the weights of both, multiplied.
             batch_size: pairs at once; None: 64.
             progress: called with the pairs done and all pairs after each batch, of each direction.
 

@@ -67,5 +67,4 @@ def test_a_model_that_learns_its_own_links_aligns_no_worse(tmp_path: Path) -> No
     further = (f"init_from={teacher / 'model'}", f"guided_links={links}", "guided_attention=1")
     student = train(settings(tmp_path, "run=student", *longer, *further)).folder
 
-    assert 0 < report(teacher)["best"]["aer"] < 0.5
-    assert report(student)["best"]["aer"] <= report(teacher)["best"]["aer"]
+    assert 0 < report(student)["best"]["aer"] < report(teacher)["best"]["aer"]
