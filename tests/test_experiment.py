@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from heed.cli.config import CONFIGS, compose, plain
+from heed.cli.config import compose, plain
+from heed.cli.options import CONFIGS
 from heed.errors import UserError
 from heed.experiment import Settings, check, hyperparameters, train
 from heed.settings import parse

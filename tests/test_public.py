@@ -136,7 +136,8 @@ def _value(text: str) -> Any:
     ("settings", "message"),
     [
         ({"sed": 2}, r"^sed=2: there is no key sed; did you mean seed\?$"),
-        ({"model": {"hid_dmi": 2}}, r"hid_dmi"),
+        ({"model": {"hid_dmi": 2}}, r"there is no key model\.hid_dmi; did you mean model\.hid_dim\?$"),
+        ({"corpus": "multi30k", "overrides": {"corpus.src": "de"}}, r"; corpus=multi30k has name, pair, reader, root"),
         ({"attention": "dto"}, r"attention is one of .*did you mean dot\?"),
         ({"seed": "two"}, r"^seed=two: should be a valid integer$"),
     ],

@@ -47,6 +47,8 @@ class Limits:
     def __post_init__(self) -> None:
         if self.low > self.high:
             raise ValueError("low is above high")
+        if self.high < 1:
+            raise ValueError(f"inner.high={self.high}: expected more than 0")
 
 
 @dataclass
@@ -140,6 +142,9 @@ def test_a_dataclass_checks_the_keys_below_it() -> None:
         "batches.sentences=0: should be greater than or equal to 1",
         "batches.token=4000: there is no such key; did you mean tokens?",
     ]
+    assert faults({"seed": 1, "batches": {"sentences": 1, "x": 2}}, Schema) == [
+        "batches.x=2: there is no such key; expected sentences, tokens"
+    ]
     assert faults({"seed": 1, "batches": 64}, Schema) == ["batches=64: should hold keys (sentences, tokens)"]
 
 
@@ -190,6 +195,8 @@ def test_a_rule_between_keys_is_a_line_that_names_its_node() -> None:
     """Catches a ValueError of a dataclass's own check shown as a fault of heed, or in pydantic's words."""
     with pytest.raises(UserError, match=r"^inner: low is above high$"):
         parse(Ordered, {"inner": {"low": 2, "high": 1}})
+    with pytest.raises(UserError, match=r"^inner\.high=0: expected more than 0$"):  # one that names the node by itself
+        parse(Ordered, {"inner": {"low": 0, "high": 0}})
 
 
 @pytest.mark.parametrize(

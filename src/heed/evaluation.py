@@ -20,7 +20,7 @@ from heed.data.named import own_corpus
 from heed.data.readers import read_corpus
 from heed.data.text_files import further_references
 from heed.errors import UserError
-from heed.faithfulness import UNMOVED, Faithfulness, measure, unmoved
+from heed.faithfulness import UNMOVED, Faithfulness, maps_stability, measure, unmoved
 from heed.files import write_whole
 from heed.maps import Level, Line, Map, has_spaces, read_gold, unknown_note
 from heed.metrics.alignment import Gold, alignment_scores, misfits
@@ -39,7 +39,7 @@ from heed.runs.evaluation_folder import (
     write_scores,
     writing,
 )
-from heed.runs.report import rows
+from heed.runs.report import over_runs, rows
 from heed.search.registry import search as search_named
 from heed.translation import Translation
 from heed.translator import Progress, Translator, read_source, read_target
@@ -170,7 +170,7 @@ def evaluate(
     n_best: int | None = None,
     batch_size: int | None = None,
     versus: str | Path | None = None,
-    references: Sequence[str | Path] = (),
+    references: str | Path | Sequence[str | Path] = (),
     faithfulness: bool = False,
     progress: Progress | None = None,
     **settings: Any,
@@ -189,8 +189,9 @@ def evaluate(
         batch_size: as for `Translator.translate` and `Translator.force`. The results do not depend on it.
         versus: another system that was evaluated on this split: its model folder, or the folder that `write` made. The
             difference of both is tested by paired bootstrap resampling.
-        references: files of further translations of the sources, line for line, beside those of the corpus. BLEU, chrF,
-            TER and exact matches are then of all of them; an empty line is a translation that is not there.
+        references: a file of further translations of the sources, line for line, beside those of the corpus, or several
+            such files. BLEU, chrF, TER and exact matches are then of all of them; an empty line is a translation that
+            is not there.
         faithfulness: measure too whether the words of the translations depended on attention
             (`heed.faithfulness.measure`); takes a few times as long.
         progress: called with the lines translated and all lines after each batch.
@@ -329,6 +330,21 @@ def perplexity(forced: Sequence[Translation]) -> float:
     """Exp of the mean negative log-likelihood of a reference piece, EOS counted, without smoothing."""
     mean = -math.fsum(one.score for one in forced) / sum(len(one.tgt.ids) + 1 for one in forced)
     return math.exp(min(mean, 700.0))  # beyond 709 a float cannot hold it
+
+
+def over_seeds(evaluations: Mapping[int, Evaluation]) -> dict[str, Any]:
+    """One report on runs that differ in their seed alone: that of each, their mean, and how they vary.
+
+    If faithfulness was measured in all of them, also how far the maps of two seeds agree.
+
+    Args:
+        evaluations: by seed, of the same split by the same search.
+    """
+    each = evaluations.values()
+    report = over_runs(list(evaluations), [one.report for one in each])
+    if len(each) > 1 and all(one.faithfulness for one in each):
+        report["stability"] = maps_stability([[pair.map() for pair in one.forced] for one in each])._asdict()
+    return report
 
 
 def compare(one: Evaluation, other: Evaluation) -> dict[str, Comparison]:

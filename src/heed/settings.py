@@ -36,7 +36,7 @@ def parse(schema: type[T], values: Mapping[str, Any]) -> T:
     try:
         return TypeAdapter(schema).validate_python(values)
     except ValidationError as error:  # a rule between several keys
-        lines = [f"{_key(fault['loc'])}{fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
+        lines = [_located(fault["loc"], fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
         raise UserError("; ".join(lines)) from error
 
 
@@ -53,9 +53,7 @@ def as_typed(
         node, text = _dataclass_in(annotation), texts.get(f"{above}{key}")
         if node and isinstance(value, Mapping):
             given[key] = as_typed(value, node, texts, f"{above}{key}.")
-        elif (
-            isinstance(value, str) and not fits(annotation, value) and listed(value) and fits(annotation, listed(value))
-        ):
+        elif isinstance(value, str) and _means_list(annotation, value):
             given[key] = listed(value)
         elif text is not None and value is not None and not fits(annotation, value) and fits(annotation, text):
             given[key] = text
@@ -106,12 +104,24 @@ def faults(settings: Mapping[str, Any], schema: Callable[..., object]) -> list[s
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:
-    """`; did you mean …?` with the candidate most like `word`, or nothing if none is like it.
+    """`; did you mean …?` with the candidate most like `word`, or nothing if none is like it."""
+    near = most_like(word, candidates)
+    return f"; did you mean {near}?" if near is not None else ""
+
+
+def most_like(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate most like `word`, or None if none is like it.
 
     The last part of a dotted key counts too: `hid_dim` is meant to find `model.hid_dim`.
     """
     ranked = sorted(((_likeness(word, candidate), candidate) for candidate in candidates), reverse=True)
-    return f"; did you mean {ranked[0][1]}?" if ranked and ranked[0][0] > 0.6 else ""
+    return ranked[0][1] if ranked and ranked[0][0] > 0.6 else None
+
+
+def instead(word: str, names: Iterable[str]) -> str:
+    """`; did you mean …?`, or if none of the names is like `word`, all of them."""
+    known = list(names)
+    return nearest(word, known) or (f"; expected {', '.join(known)}" if known else "")
 
 
 def dotted(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -140,6 +150,27 @@ def shown(value: object) -> str:
 def fits(annotation: Any, value: object) -> bool:
     """Whether a value may stand where the annotation is."""
     return not [*_type_faults("", value, annotation)]
+
+
+def checked(annotation: Any, value: Any) -> Any:
+    """The value as the type that an annotation names; without an annotation, or one that cannot be checked, as it is.
+
+    Raises:
+        ValueError: it is of another type; the message says what was expected, as in "a valid integer".
+    """
+    if isinstance(value, float) and math.isnan(value):
+        raise ValueError("a number")
+    if annotation is inspect.Parameter.empty or isinstance(annotation, str):
+        return value
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except (PydanticSchemaGenerationError, PydanticUserError, TypeError):
+        return value  # e.g. a type that is itself made by a function: nothing plain could be checked against it
+    try:
+        return adapter.validate_json(json.dumps(value, default=str), strict=True)
+    except ValidationError as error:
+        messages = [fault["msg"].removeprefix("Input should be ") for fault in error.errors()]
+        raise ValueError(" or ".join(dict.fromkeys(messages))) from error
 
 
 def parameters_of(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
@@ -171,7 +202,8 @@ def _node_faults(path: str, node: Mapping[str, Any], schema: Callable[..., objec
         if key in parameters:
             yield from _value_faults(path + key, value, parameters[key].annotation)
         elif not any_key:
-            yield f"{path}{key}={shown(value)}: there is no such key{nearest(key, parameters)}"
+            near = instead(key, parameters) if path else nearest(key, parameters)  # of a whole config all were too many
+            yield f"{path}{key}={shown(value)}: there is no such key{near}"
     for name, parameter in parameters.items():
         required = parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
         if required and name not in node:
@@ -199,21 +231,13 @@ def _dataclass_in(annotation: Any) -> type | None:
 
 
 def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
-    if isinstance(value, float) and math.isnan(value):
-        yield f"{path}=NaN: should be a number"
-        return
-    if annotation is inspect.Parameter.empty or isinstance(annotation, str):
-        return
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    except (PydanticSchemaGenerationError, PydanticUserError, TypeError):
-        return  # e.g. a type that is itself made by a function: nothing plain could be checked against it
-    try:
-        adapter.validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        expected = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in error.errors())
-        yield f"{path}={shown(value)}: should be {' or '.join(expected)}"
+        checked(annotation, value)
+    except ValueError as error:
+        yield f"{path}={shown(value)}: should be {error}"
 
 
-def _key(location: tuple[int | str, ...]) -> str:
-    return f"{'.'.join(map(str, location))}: " if location else ""
+def _located(location: tuple[int | str, ...], message: str) -> str:
+    """The message of a rule behind the node that it is about, unless it names the keys of that node by itself."""
+    node = ".".join(map(str, location))
+    return message if not node or message.startswith(f"{node}.") else f"{node}: {message}"

@@ -144,6 +144,24 @@ def test_two_directions_make_one_alignment(folder: Path, name: str, merge: Calla
     assert merged == [merge(one, other) for one, other in zip(forward_links, turned, strict=True)]
 
 
+def test_several_models_align_as_one_in_each_direction(folder: Path) -> None:
+    """Catches an ensemble of which one model alone is asked, forward or backward."""
+    other = write(Path("other"), seed=5)
+    back = [
+        write(Path(f"back{seed}"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS, SOURCES, seed=seed) for seed in (6, 7)
+    ]
+    models, reverse = load([folder, other]), load(back)
+    expected = models.align(SOURCES, TARGETS, threshold=0.2, reverse=reverse)
+
+    found = align(settings(f"model=[{folder},{other}]", f"reverse=[{back[0]},{back[1]}]", "threshold=0.2"))
+
+    assert [sorted(links) for links in found] == expected
+    assert expected != models.align(SOURCES, TARGETS, threshold=0.2, reverse=load(back[0]))
+    assert expected != load(folder).align(SOURCES, TARGETS, threshold=0.2, reverse=reverse)
+    with pytest.raises(UserError, match=r"^model=\[model,other\] lies in no one place; say where .* output=FILE$"):
+        align(settings_of("align", Settings, "model=[model,other]"))
+
+
 def test_pieces_of_two_vocabularies_are_not_merged(folder: Path) -> None:
     """Catches links whose numbers count other pieces."""
     backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS[1:2], SOURCES)

@@ -10,7 +10,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from heed.cli import align, evaluate, export, serve, translate
-from heed.cli.config import CONFIGS, compose, plain
+from heed.cli.config import compose, plain
+from heed.cli.options import CONFIGS
 from heed.data.readers import parsed, reader
 from heed.experiment import Settings
 from heed.settings import MISSING, dotted, faults, without_value

@@ -11,6 +11,7 @@ from PIL import Image
 
 from heed import bundle
 from heed.cli.evaluate import Settings, evaluate
+from heed.cli.evaluate_seeds import folder_of
 from heed.errors import UserError
 from heed.metrics.alignment import read_pharaoh
 from heed.metrics.attention import mean_health
@@ -261,3 +262,12 @@ def test_faithfulness_is_in_the_report_the_table_and_the_gallery(run: Path, caps
     noted = sum(len(entry["candidates"][0]["notes"]) for entry in entries)
     assert noted == round(measured["preserved"]["every"]["all"] * measured["words"]["all"])
     assert all(not other["notes"] for entry in entries for other in entry["candidates"][1:])
+
+
+def test_a_folder_that_is_named_needs_no_name_of_the_corpus() -> None:
+    """Catches advice that does not help: a name that no folder can have is refused with `or give output=DIR`."""
+    with pytest.raises(UserError, match=r"or give output=DIR$"):
+        folder_of(None, "run/model", None, "test", "../elsewhere")
+    assert folder_of("out", "run/model", None, "test", "../elsewhere") == Path("out")
+    assert folder_of("out", ["one", "other"], [1, 2], "test", None) == Path("out")
+    assert folder_of(None, "run/seed-*/model", [1, 2], "test", None) == Path("run/seed-1+2/evaluate/test").absolute()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heed import bundle
-from heed.cli.lines import blocks
+from heed.cli.input_lines import blocks
 from heed.cli.translate import Settings, translate
 from heed.errors import UserError
 from heed.translator import Precision, load

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from heed.cli.config import compose, option_names, plain, quoted, user_folders
+from heed.cli.config import compose, plain
+from heed.cli.mistakes import known_keys, suggestion
+from heed.cli.options import option_names, user_folders
+from heed.cli.overrides import parsed, quoted
 from heed.cli.progress import TerminalReporter
 from heed.errors import UserError
 from heed.experiment import Run, Settings
 from heed.experiment import train as train_settings
-from heed.settings import dotted, nearest, parse, shown
+from heed.settings import dotted, parse, shown
 from heed.training.reporting import Reporter
 
 
@@ -57,7 +61,7 @@ def train(
     cfg = compose("train", [*lines, *([] if listed else overrides)], folders)
     for key, value in values.items():
         if key not in chosen:
-            _update(cfg, key, value)
+            _update(cfg, key, value, lines, folders)
     reporter = progress if isinstance(progress, Reporter) else TerminalReporter() if progress else Reporter()
     return train_settings(parse(Settings, plain(cfg)), reporter=reporter)
 
@@ -73,11 +77,14 @@ def _check(experiment: object, overrides: object, progress: object) -> None:
         raise UserError(f"progress={progress!r}: expected True, False, or a Reporter")
 
 
-def _update(cfg: DictConfig, key: str, value: Any) -> None:
-    """Set a value, or the values of a dict; UserError for a key that does not exist."""
+def _update(cfg: DictConfig, key: str, value: Any, chosen: Sequence[str], folders: Sequence[Path]) -> None:
+    """Set a value, or the values of a dict; UserError for a key that does not exist among the options `chosen`."""
     given = str(value) if isinstance(value, PathLike) else value
     try:
         OmegaConf.update(cfg, key, given)
     except OmegaConfBaseException as error:
-        known = dotted(plain(cfg))
-        raise UserError(f"{key}={shown(value)}: there is no key {key}{nearest(key, known)}") from error
+        keys = known_keys("train", [parsed(line) for line in chosen], folders)
+        known = keys.known if keys else {key}
+        wrong = next((below for below in dotted({key: given}) if below not in known), key)
+        near = suggestion(wrong, keys) if keys else ""
+        raise UserError(f"{key}={shown(value)}: there is no key {wrong}{near}") from error

@@ -1,58 +1,42 @@
-"""What the commands share: from a command line to checked settings, and from any outcome to an exit code.
-
-Exit codes: 0; 2 for what the user can mend, with one line on stderr; 1 for a fault of heed, with its traceback; 130
-after Ctrl-C; 143 after SIGTERM; 141 when the reader of the output has gone, as for any program in a pipe.
-"""
+"""What the commands share: from a command line to checked settings, alone or for each job of a sweep."""
 
 import argparse
 import logging
 import os
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from heed.cli.config import (
-    CONFIGS,
-    FAULTS,
-    compose,
-    explained,
-    literal,
-    parsed,
-    plain,
-    refuse_hydra_settings,
-    refuse_renamed,
-    search_path,
-    typed_texts,
-    user_folders,
-)
+from heed.cli.arguments import OTHERS, read_arguments
+from heed.cli.config import compose, plain
 from heed.cli.entry import HELP, VERSION, start
-from heed.cli.streams import check_output, discard_output, fill_closed, is_fault, print_error, unwritten
-from heed.cli.sweep import FOLDER, KEYS, Ended, Result, print_table, read_jobs, write_ended
+from heed.cli.hydra_settings import refuse_hydra_settings
+from heed.cli.mistakes import FAULTS, explained, refuse_renamed
+from heed.cli.options import CONFIGS, search_path, user_folders
+from heed.cli.outcome import ended, exit_code, print_no_disk_faults
+from heed.cli.overrides import literal, parsed, typed_texts
+from heed.cli.streams import check_output, fill_closed
+from heed.cli.sweep import FOLDER, KEYS, Result, print_table, read_jobs, write_ended
 from heed.cli.terminal import print_what_fits
 from heed.errors import UserError
 from heed.settings import as_typed, parse
-from heed.signals import Interrupted, Terminated, as_exceptions
-from heed.training.processes import await_turn, process_rank
+from heed.signals import as_exceptions
+from heed.training.processes import process_rank
 
 T = TypeVar("T")
 
 Results = Callable[[Any, Any], Iterable[Result]]
 """From the settings of a job of a sweep and what its command returned to what the sweep's table shows."""
-
-OTHERS = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc")
-"""Flags that are answered by Hydra alone."""
 
 
 class Command:
@@ -84,22 +68,11 @@ class Command:
         print_what_fits()
         # Python's own form names a file of some library and a line of its code, which tells a user nothing.
         warnings.formatwarning = lambda message, *_: f"heed-{self.name}: {message}\n"
-        threading.excepthook = _without_disk_faults
+        threading.excepthook = print_no_disk_faults
         # the second of several processes may be waiting for the first inside a library: SIGTERM ends it at once
         with as_exceptions(sigterm=process_rank() == 0):
-            sys.exit(self._code([self.shorthands.get(word, word) for word in sys.argv[1:]]))
-
-    def _code(self, arguments: Sequence[str]) -> int:
-        try:
-            return self._ended(lambda: self._dispatch(arguments)).code
-        except Interrupted as stopped:
-            return self._stopped(130, stopped.step)
-        except KeyboardInterrupt:
-            return self._stopped(130, None)
-        except Terminated as stopped:
-            return self._stopped(143, stopped.step)
-        except SystemExit as leaving:
-            return cast(int, leaving.code or 0)
+            arguments = [self.shorthands.get(word, word) for word in sys.argv[1:]]
+            sys.exit(exit_code(self.name, lambda: self._dispatch(arguments), self.resumes))
 
     def _dispatch(self, arguments: Sequence[str]) -> int:
         check_output()
@@ -154,8 +127,8 @@ class Command:
                 results.extend(self.results(settings, made))
             return 0
 
-        ended = self._ended(run)
-        write_ended(replace(ended, result=results[-1]) if results else ended)
+        outcome = ended(self.name, run)
+        write_ended(replace(outcome, result=results[-1]) if results else outcome)
 
     def _settings(self, cfg: DictConfig, overrides: Sequence[Override]) -> Any:
         values, texts = plain(cfg), typed_texts(overrides)
@@ -165,71 +138,6 @@ class Command:
 
             values["corpus"] = as_typed(corpus, reader(corpus["reader"]), texts, "corpus.")
         return parse(self.schema, as_typed(values, self.schema, texts))
-
-    def _ended(self, action: Callable[[], int]) -> Ended:
-        try:
-            code = action()
-            sys.stdout.flush()
-        except UserError as error:
-            await_turn()
-            return self._refused(str(error))
-        except BrokenPipeError:
-            discard_output()
-            return Ended(141, "the reader of the output has gone")
-        except OSError as error:
-            if not is_fault(error):
-                return self._fault(error)
-            discard_output()
-            return self._refused(unwritten(error))
-        except Exception as error:
-            return self._fault(error)
-        return Ended(code)
-
-    def _refused(self, message: str) -> Ended:
-        print_error(f"heed-{self.name}: {one_line(message)}")
-        return Ended(2, one_line(message))
-
-    def _fault(self, error: Exception) -> Ended:
-        with suppress(OSError):
-            traceback.print_exception(error)
-        return Ended(1, one_line(f"a fault of heed: {error!r}"))
-
-    def _stopped(self, code: int, step: int | None) -> int:
-        """The line after a signal; of several processes the first prints it."""
-        if self.resumes and process_rank() == 0:
-            done = (
-                f"stopped after step {step:,}; the same command goes on from there"
-                if step
-                else ("stopped; the same command goes on from what is saved, or begins again")
-            )
-            print_error(f"heed-{self.name}: {done}")
-        return code
-
-
-def _without_disk_faults(fault: threading.ExceptHookArgs) -> None:
-    """Print what ended a thread, but not what TensorBoard's writer could not write, which it raises later too."""
-    if not issubclass(fault.exc_type, OSError):
-        threading.__excepthook__(fault)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(
-            f"{message}; settings are written key=value, without dashes, and all of them before or after the flags "
-            "(see --help)"
-        )
-
-
-def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """Flags and overrides. UserError for a flag that does not exist."""
-    parser = _Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--multirun", "-m", action="store_true")
-    parser.add_argument("--cfg", "-c", choices=["job"])
-    parser.add_argument("--resolve", action="store_true")
-    parser.add_argument("--package", "-p")
-    parser.add_argument("--config-dir", "-cd")
-    parser.add_argument("overrides", nargs="*")
-    return parser.parse_args(arguments)
 
 
 def show(cfg: DictConfig, package: str | None, resolve: bool) -> str:
@@ -243,8 +151,3 @@ def show(cfg: DictConfig, package: str | None, resolve: bool) -> str:
 def log_to_stderr() -> None:
     """Warnings and notes of the library as plain lines, apart from what is printed as a result."""
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr, force=True)
-
-
-def one_line(message: str) -> str:
-    """A message in one line, with no control character that a stranger's file may have put into it."""
-    return "".join(sign if sign.isprintable() else "�" for sign in " ".join(message.split()))

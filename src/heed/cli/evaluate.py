@@ -1,7 +1,7 @@
 """heed-evaluate: a model folder is scored on a split of a corpus."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,16 +9,15 @@ from pydantic import Field
 
 from heed.cli.bars import bars
 from heed.cli.command import Command
-from heed.cli.each_seed import evaluate_each, together
+from heed.cli.evaluate_seeds import evaluate_seeds, folder_of, of_seed
 from heed.cli.nodes import search_settings
-from heed.cli.sweep import Result, job_name
+from heed.cli.sweep import Result
 from heed.data.corpus import Corpus
 from heed.data.readers import read_corpus
-from heed.errors import UserError
 from heed.evaluation import Evaluation, write
 from heed.evaluation import evaluate as evaluate_model
 from heed.maps import Level
-from heed.runs.evaluation_folder import GALLERY, evaluation_path, refuse_strangers
+from heed.runs.evaluation_folder import GALLERY, refuse_strangers
 from heed.runs.report import table
 from heed.runs.seeds import check_seeds
 from heed.translator import load
@@ -49,9 +48,14 @@ def evaluate(settings: Settings) -> dict[str, Any]:
     """Score the model, or that of each of several seeds; write and print the results."""
     check_seeds(settings.model, settings.seeds)
     corpus = read_corpus(settings.corpus) if settings.corpus else None
+
+    def of_each(seed: int) -> tuple[Evaluation, Path]:
+        own = of_seed(seed, settings.model, settings.versus, settings.output)
+        return _evaluate(replace(settings, **own), corpus)
+
     with bars():
         if settings.seeds:
-            return evaluate_each(settings, _folder(together(settings), corpus), lambda one: _evaluate(one, corpus))
+            return evaluate_seeds(settings.seeds, settings.model, _folder(settings, corpus), of_each)
         evaluation, folder = _evaluate(settings, corpus)
     print(f"{table(evaluation.report)}\n\nwritten to {folder}\nto look at {folder / GALLERY}")
     return evaluation.report
@@ -62,39 +66,32 @@ def _evaluate(settings: Settings, corpus: Corpus | None) -> tuple[Evaluation, Pa
     search, options = search_settings(settings.search)
     translator, folder = load(settings.model, settings.device), _folder(settings, corpus)
     refuse_strangers(folder)
-    given = settings.references or []
-    references = [given] if isinstance(given, str) else given
-    options |= {
-        "batch_size": settings.batch_size,
-        "versus": settings.versus,
-        "references": references,
-        "faithfulness": settings.faithfulness,
-    }
-    evaluation = evaluate_model(translator, corpus, settings.split, search, **options)
+    evaluation = evaluate_model(
+        translator,
+        corpus,
+        settings.split,
+        search,
+        batch_size=settings.batch_size,
+        versus=settings.versus,
+        references=settings.references or (),
+        faithfulness=settings.faithfulness,
+        **options,
+    )
     write(
-        evaluation,
-        folder,
-        heatmaps=settings.heatmaps,
-        format=settings.format,
-        level=settings.level,
-        end=settings.end,
+        evaluation, folder, heatmaps=settings.heatmaps, format=settings.format, level=settings.level, end=settings.end
     )
     return evaluation, folder
 
 
 def _folder(settings: Settings, corpus: Corpus | None) -> Path:
-    """Where to write; a job of a sweep has a folder of its own there. UserError for several models without `output`."""
-    model = settings.model
-    if not settings.output and not isinstance(model, str):
-        raise UserError(f"model=[{','.join(model)}] lies in no one place; say where to write with output=DIR")
-    beside = evaluation_path(Path(str(model)), settings.split, corpus.name if corpus else None)
-    return (Path(settings.output) if settings.output else beside) / (job_name() or "")
+    name = corpus.name if corpus else None
+    return folder_of(settings.output, settings.model, settings.seeds, settings.split, name)
 
 
 def results(settings: Settings, report: Mapping[str, Any]) -> Iterator[Result]:
     """What a sweep's table shows of an evaluation: its scores, or their mean over the seeds."""
     corpus = read_corpus(settings.corpus) if settings.corpus else None
-    yield Result(_folder(together(settings), corpus), {report["split"]: {**report, **report.get("mean", {})}})
+    yield Result(_folder(settings, corpus), {report["split"]: {**report, **report.get("mean", {})}})
 
 
 main = Command("evaluate", evaluate, Settings, results=results)

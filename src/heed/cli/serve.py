@@ -9,6 +9,7 @@ from pydantic import Field
 from heed.cli.command import Command
 from heed.errors import needs
 from heed.serving.limits import Batching, Limits
+from heed.serving.origins import check_origins
 from heed.signals import Terminated
 from heed.translator import Precision, Translator, load
 
@@ -35,6 +36,7 @@ def serve(settings: Settings) -> None:
         from heed.serving.app import create_app  # noqa: PLC0415 - so that a missing extra is named
         from heed.serving.server import address_of, listen, run  # noqa: PLC0415
 
+    check_origins(settings.origins)
     listening = listen(settings.host, settings.port)
     translators = _loaded(settings)
     app = create_app(translators, settings.limits, settings.batching, settings.origins)

@@ -10,11 +10,8 @@ It is then chosen by `corpus.reader=sentences`. Its signature is the schema of i
 """
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from heed import extensions
 from heed.data.corpus import Corpus
@@ -24,7 +21,7 @@ from heed.data.tatoeba import tatoeba
 from heed.data.text_files import files, tsv
 from heed.data.tiny import tiny
 from heed.errors import UserError
-from heed.settings import MISSING, nearest, shown, without_value
+from heed.settings import MISSING, checked, instead, nearest, shown, without_value
 
 Reader = Callable[..., Corpus]
 
@@ -115,15 +112,11 @@ def _parsed(key: str, value: Any, parameters: Mapping[str, inspect.Parameter]) -
     if key not in parameters:
         if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
             return value
-        raise UserError(f"corpus.{key}={shown(value)}: there is no such key{nearest(key, parameters)}")
-    if (annotation := parameters[key].annotation) is inspect.Parameter.empty:
-        return value
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+        raise UserError(f"corpus.{key}={shown(value)}: there is no such key{instead(key, parameters)}")
     try:
-        return adapter.validate_json(json.dumps(value), strict=True)
-    except ValidationError as error:
-        expected = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in error.errors())
-        raise UserError(f"corpus.{key}={shown(value)}: should be {' or '.join(expected)}") from error
+        return checked(parameters[key].annotation, value)
+    except ValueError as error:
+        raise UserError(f"corpus.{key}={shown(value)}: should be {error}") from error
 
 
 def _place(read: Reader) -> str:

@@ -1,20 +1,17 @@
 """Searches by name: those of heed, and those that another package registers."""
 
 import inspect
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, TypeVar
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from heed import extensions
 from heed.arguments import whole_number
 from heed.errors import UserError
 from heed.search.greedy import Hypothesis
 from heed.search.memory import is_out_of_memory
-from heed.settings import nearest
+from heed.settings import checked, instead, nearest, shown
 
 Results = Sequence[Hypothesis | list[Hypothesis]]
 Function = TypeVar("Function", bound=Callable[..., Results])
@@ -102,10 +99,13 @@ class Search:
         faults = []
         for name, value in settings.items():
             if name not in parameters:
-                advice = nearest(name, parameters) or _owners(name)
-                faults.append(f"search.{name}={value}: search={self.name} has no such setting{advice}")
-            elif expected := _type_fault(value, parameters[name].annotation):
-                faults.append(f"search.{name}={value}: should be {expected}")
+                near = instead(name, parameters) or _owners(name)
+                faults.append(f"search.{name}={shown(value)}: search={self.name} has no such setting{near}")
+                continue
+            try:
+                checked(parameters[name].annotation, value)
+            except ValueError as error:
+                faults.append(f"search.{name}={shown(value)}: should be {error}")
         missing = [name for name, one in parameters.items() if one.default is one.empty and name not in settings]
         return [*faults, *(f"search.{name}: has no value; give search.{name}=…" for name in missing)]
 
@@ -134,19 +134,6 @@ def _hypothesis_fault(one: object, columns: int) -> str:
         f"returned attention of shape {shape} for {rows} pieces and a source of {columns}, with </s>; "
         f"expected ({rows}, {columns}), or ({rows + 1}, {columns}) with a row for </s>: leave out padding"
     )
-
-
-def _type_fault(value: Any, annotation: Any) -> str:
-    """What was expected instead of the value, or nothing; types are strict, as of JSON: "3" is not 3."""
-    if annotation is inspect.Parameter.empty:
-        return ""
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
-    try:
-        adapter.validate_json(json.dumps(value, default=str), strict=True)
-    except ValidationError as error:
-        messages = [fault["msg"].removeprefix("Input should be ") for fault in error.errors()]
-        return " or ".join(dict.fromkeys(messages))
-    return ""
 
 
 def _is_whole(value: object) -> bool:

@@ -20,6 +20,7 @@ from heed.serving.guard import Guard, failure
 from heed.serving.limits import Batching, Limits
 from heed.serving.meters import CONTENT_TYPE, Meters
 from heed.serving.models import Models, UnknownModel
+from heed.serving.origins import check_origins
 from heed.serving.queue import Asked, Fault, Full, Late, Queue, Work
 from heed.translator import Translator
 
@@ -46,6 +47,14 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 }
 
 
+PLAIN = {
+    "missing": "has no value",
+    "extra_forbidden": "there is no such key",
+    "dict_type": "expected an object",
+}
+"""What is said of a body in the place of pydantic's own words."""
+
+
 def create_app(
     translators: Mapping[str, Translator],
     limits: Limits | None = None,
@@ -58,11 +67,13 @@ def create_app(
         translators: at least one.
         limits: what a request may ask for.
         batching: how requests are put together.
-        origins: web pages of these origins may use it from a browser, such as `https://example.org`; without, none.
+        origins: web pages of these origins may use it from a browser, such as `https://example.org`; `*` is every page;
+            without, none.
 
     Raises:
-        UserError: no translator.
+        UserError: no translator; an origin that is none.
     """
+    check_origins(origins)
     limits = limits or Limits()
     models, meters = Models(translators, limits), Meters()
     queue = Queue(batching or Batching(), limits, meters)
@@ -205,7 +216,8 @@ def _add_errors(app: FastAPI) -> None:
 
 def _fault(fault: Mapping[str, Any]) -> str:
     """Where a body differs from its schema, and how; nothing of its values."""
-    where = ".".join(str(part)[:50] for part in fault["loc"] if part != "body")
-    if not where and fault["type"] in ("missing", "model_attributes_type"):
+    where = ".".join(str(part)[:50] for part in fault["loc"] if part not in ("body", "[key]"))
+    if not where:
         return "expected a JSON object with the header content-type: application/json"
-    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+    said = fault["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    return f"{where}: {PLAIN.get(fault['type'], said)}"

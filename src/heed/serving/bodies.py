@@ -1,9 +1,10 @@
 """What requests and answers contain, as the OpenAPI document describes it."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from heed.maps import Level, Symmetrisation
 
@@ -15,9 +16,26 @@ def _whole(text: str) -> str:
     return text
 
 
+def _is_lines(value: object) -> object:
+    """Refuse what is no lines before a union does, which would say for each of its members why it is not that."""
+    given = value if isinstance(value, list) else [value]
+    lines = [_whole(line) for line in given if isinstance(line, str)]
+    if not lines or len(lines) < len(given):
+        raise ValueError("expected a sentence, or a list of one or more")
+    return value
+
+
+def _is_number(value: object) -> object:
+    """The same of the value of a setting."""
+    if not isinstance(value, bool | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("expected a finite number, true, false or null")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_whole)]
 Name = Annotated[Text, Field(max_length=200)]
-Lines = Text | Annotated[list[Text], Field(min_length=1)]
+Lines = Annotated[Text | Annotated[list[Text], Field(min_length=1)], BeforeValidator(_is_lines)]
+Number = Annotated[bool | int | float | None, BeforeValidator(_is_number)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -35,7 +53,7 @@ class Translate(Asked):
     search: Annotated[Name, Field(description="greedy, beam or sample")] = "greedy"
     n_best: Annotated[Count | None, Field(description="translations of each sentence; null: all that are found")] = 1
     settings: Annotated[
-        dict[Name, bool | int | float | None],
+        dict[Name, Number],
         Field(description="of the search, such as beam_size", examples=[{}], max_length=20),
     ] = {}
     prefix: Annotated[Lines | None, Field(description="how each translation begins: one for all, or one for each")] = (

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,6 +17,7 @@ Check = Callable[..., object]
 """Called between batches; it raises if nobody waits for the answers any more."""
 
 
+@runtime_checkable
 class Group(Protocol):
     """What requests that are run together have in common; such groups are equal."""
 

@@ -1,5 +1,7 @@
 """The fast loop is stepping, only faster: any difference in a value or a gradient is a fault in its derivatives."""
 
+import math
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -192,19 +194,27 @@ def test_bfloat16_leaves_states_and_weights_their_digits(score: str, teacher_for
 
 @pytest.mark.parametrize("score", ["additive", "dot"])
 def test_bfloat16_adds_up_gradients_in_one_product(score: str) -> None:
-    """Catches weights' gradients that are added up step by step in bfloat16, as autograd does: they lose twice."""
-    model = small(score, **LARGER).float()
+    """Catches weights' gradients that are added up step by step in bfloat16, as autograd does: they lose twice.
+
+    Rounding to bfloat16 moves a number by 0.42 u of itself, root mean square, u half of its epsilon: u / sqrt(3) from 1
+    on, less towards 2. A sum of n equal terms that is rounded after each of them has partial sums of 1 / n, 2 / n, ...,
+    so that it loses 0.42 u sqrt(n / 3), u sqrt(n) / 4, and more if the terms point in several directions. One product
+    of all steps loses none of that, only what rounding its operands and its result costs, however many steps there are.
+    """
+    model, steps = small(score, **LARGER).float(), 120
     generator = torch.Generator().manual_seed(3)
-    src, tgt = torch.randint(4, 20, (8, 30), generator=generator), torch.randint(4, 12, (8, 60), generator=generator)
+    src, tgt = torch.randint(4, 20, (8, 30), generator=generator), torch.randint(4, 12, (8, steps), generator=generator)
     batch = src, torch.full((8,), 30), tgt
     _, exact = outcome(model, stepping=False, batch=batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         _, fast = outcome(model, stepping=False, batch=batch)
         _, stepped = outcome(model, stepping=True, batch=batch)
-    lost, allowed = ({n: float((g[n] - exact[n]).norm() / exact[n].norm()) for n in exact} for g in (fast, stepped))
-    assert 0 < sum(lost.values()) < sum(allowed.values())
-    for name in [name for name in exact if "cells" in name]:
-        assert lost[name] < 0.8 * allowed[name], name
+    lost, by_steps = ({n: float((g[n] - exact[n]).norm() / exact[n].norm()) for n in exact} for g in (fast, stepped))
+    assert 0 < sum(lost.values()) < sum(by_steps.values())
+    of_sums = torch.finfo(torch.bfloat16).eps / 2 * math.sqrt(steps) / 4
+    cells = [name for name in exact if "cells" in name]
+    assert mean(by_steps[name] for name in cells) > of_sums
+    assert max(lost[name] for name in cells) < of_sums
 
 
 def test_the_loop_is_run_for_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:

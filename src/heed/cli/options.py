@@ -1,0 +1,81 @@
+"""The options of the config groups, heed's own and a user's, and what Hydra makes of them."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+import yaml
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
+
+from heed.cli.overrides import literal, quoted
+from heed.errors import UserError
+from heed.extensions import config_folders
+from heed.settings import dotted
+from heed.shipped import shipped
+
+CONFIGS = shipped("configs")
+
+PACKAGE = re.compile(r"# @package ([\w.]+)")
+"""The first line of an option that lies elsewhere in the config than below the name of its group."""
+
+RECIPES = ("experiment", "debug")
+"""Groups whose options are settings of other groups."""
+
+
+def composed(
+    name: str, overrides: Sequence[Override] = (), folders: Sequence[Path] = (), with_hydra: bool = False
+) -> DictConfig:
+    """The config of the command `name`, in whatever words Hydra refuses one."""
+    given = [*search_path(folders), *map(literal, overrides)]
+    with hydra.initialize_config_dir(config_dir=str(CONFIGS.resolve()), version_base="1.3", job_name=name):
+        return hydra.compose(name, given, return_hydra_config=with_hydra)
+
+
+def user_folders(given: str | None) -> list[Path]:
+    """Where further options lie: `--config-dir`, or `./configs` if that is not heed's own; then those of extensions.
+
+    UserError if `--config-dir` is no folder.
+    """
+    if given is not None:
+        folder = Path(given).expanduser()
+        if not folder.is_dir():
+            raise UserError(
+                f"--config-dir {given}: there is no such folder; give one that holds groups such as experiment/"
+            )
+        return [folder.resolve(), *config_folders()]
+    here = Path("configs").resolve()
+    own = [here] if here.is_dir() and here != CONFIGS.resolve() else []
+    return [*own, *config_folders()]
+
+
+def search_path(folders: Sequence[Path]) -> list[str]:
+    """The override that lets Hydra look into these folders too."""
+    return [f"hydra.searchpath=[{','.join(quoted(f'file://{folder}') for folder in folders)}]"] if folders else []
+
+
+def option_names(folders: Sequence[Path] = ()) -> dict[str, list[str]]:
+    """The options of every group, heed's own and those of the user's `folders`."""
+    groups: dict[str, set[str]] = {}
+    for file in _files(folders):
+        groups.setdefault(file.parent.name, set()).add(file.stem)
+    return {group: sorted(options) for group, options in groups.items() if group != "hydra"}
+
+
+def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, str]:
+    """For each key that is not `known` the option of a known group that has it, such as `search=beam`."""
+    keys: dict[str, str] = {}
+    for file in _files(folders):
+        group = file.parent.name
+        if group not in known or group in RECIPES:
+            continue
+        text = file.read_text(encoding="utf-8")
+        package = PACKAGE.match(text)
+        for name in dotted(yaml.safe_load(text) or {}):
+            keys.setdefault(f"{package[1] if package else group}.{name}", f"{group}={file.stem}")
+    return {key: option for key, option in keys.items() if key not in known}
+
+
+def _files(folders: Sequence[Path]) -> list[Path]:
+    return [file for folder in (CONFIGS, *folders) for file in sorted(folder.glob("*/*.yaml"))]

@@ -1,0 +1,74 @@
+"""What is typed as `key=value`, in Hydra's grammar; a value that Hydra cannot read is taken as it was typed."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
+
+from heed.errors import UserError
+
+PLAIN = re.compile(r"[+~]{0,2}[\w./@:]+=")
+"""How an override begins whose value may be anything."""
+
+NAMED = {
+    "train": "corpus=files corpus.train={0}",
+    "evaluate": "model={0}",
+    "translate": "input={0}",
+    "align": "source={0} target=… output=…",
+}
+"""For each command what a file that is given without a key is likely to be."""
+
+
+def parsed(line: str, command: str = "") -> Override:
+    """One override; a value that Hydra cannot read is taken as it was typed, and a list of such values as a list.
+
+    UserError for what is no override.
+    """
+    try:
+        return OverridesParser.create().parse_override(line)
+    except HydraException:
+        pass
+    key = PLAIN.match(line)
+    if not key:
+        raise UserError(f"{line}: not a setting; write {_key_for(line, command)} (--help shows the keys)")
+    value = line[key.end() :]
+    listed = value[:1] == "[" and value[-1:] == "]"
+    as_text = f"[{','.join(quoted(one.strip()) for one in value[1:-1].split(','))}]" if listed else quoted(value)
+    try:
+        return OverridesParser.create().parse_override(f"{key[0]}{as_text}")
+    except HydraException as error:
+        raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)") from error
+
+
+def _key_for(word: str, command: str) -> str:
+    """What to type instead of a word without a key."""
+    if Path(word, "config.json").is_file():
+        return f"model={word}"
+    if command in NAMED and (os.path.lexists(word) or "/" in word or "." in word):
+        return NAMED[command].format(word)
+    return "key=value, such as seed=2"
+
+
+def literal(override: Override) -> str:
+    """The override in Hydra's grammar."""
+    return cast(str, override.input_line)
+
+
+def quoted(value: str) -> str:
+    """A text in Hydra's quotes, which reads it back as it is: also what looks like an interpolation."""
+    return QuotedString(value.replace("${", "\\${"), Quote.single).with_quotes()
+
+
+def typed_texts(overrides: Sequence[Override]) -> dict[str, str]:
+    """For each plain `key=value` the text of its value as it was typed, such as "2024" and not 2024."""
+    texts = {}
+    for override in overrides:
+        value = override.value() if not override.is_sweep_override() and not override.is_delete() else None
+        if value is not None and not isinstance(value, dict | list):
+            texts[override.key_or_group] = literal(override).partition("=")[2]
+    return texts

@@ -1,0 +1,55 @@
+"""A key that there is not: what is meant instead, or what there is."""
+
+import pytest
+
+from heed.cli.config import compose
+from heed.cli.mistakes import Keys, known_keys, suggestion
+from heed.cli.overrides import parsed
+from heed.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("translate", ["search.beamsize=5"], "did you mean search.beam_size, a setting of search=beam?"),
+        ("translate", ["search=beam", "search.beamsize=5"], "did you mean search.beam_size? ("),
+        ("translate", ["search.nbest=5"], "did you mean search.n_best, a setting of search=beam?"),
+        ("translate", ["search.zzz=5"], "search.zzz; search=greedy has max_len, name, no_repeat_ngram ("),
+        ("train", ["corpus=multi30k", "corpus.src=de"], "corpus=multi30k has name, pair, reader, root, url ("),
+        ("train", ["corpus=multi30k", "corpus.languages=[de,en]"], "corpus=multi30k has name, pair, reader, root, url"),
+        ("train", ["corpus=multi30k", "corpus.pairs=de-en"], "did you mean corpus.pair?"),
+        ("train", ["model.attention.haeds=3"], "did you mean model.attention.heads, a setting of attention=multi_head"),
+        ("train", ["model.lr=3"], "did you mean optim.lr?"),
+        ("serve", ["limits.foo=3"], "limits has beam_size, characters, max_len, seconds, sentences, waiting, weights"),
+    ],
+)
+def test_a_wrong_key_is_told_with_one_of_its_own_group(name: str, overrides: list[str], message: str) -> None:
+    """Catches search.name for search.beamsize: that both begin with `search.` says nothing."""
+    with pytest.raises(UserError) as refused:
+        compose(name, overrides)
+    assert message in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def keys() -> Keys:
+    found = known_keys("train", [parsed("corpus=multi30k")], [])
+    assert found is not None
+    return found
+
+
+def test_a_letter_too_few_never_leads_out_of_the_group(keys: Keys) -> None:
+    """Catches a likeness that counts the name of the group, of every key of every group."""
+    wrong = []
+    for key in (*keys.known, *keys.elsewhere):
+        group, dot, name = key.rpartition(".")
+        typed = f"{group}{dot}{name[:-1]}"
+        if len(name) > 3 and typed not in keys.known and f"did you mean {group}{dot}" not in suggestion(typed, keys):
+            wrong.append(typed)
+    assert wrong == []
+
+
+def test_what_is_like_nothing_is_answered_with_what_there_is(keys: Keys) -> None:
+    """Catches a guess that leads astray, and keys of an option that is not chosen among those of the one that is."""
+    assert suggestion("corpus.xyzzy", keys) == "; corpus=multi30k has name, pair, reader, root, url"
+    assert suggestion("subwords.xyzzy", keys).startswith("; subwords=unigram has byte_fallback, character_coverage, ")
+    assert suggestion("xyzzy", keys) == ""
