@@ -1,5 +1,6 @@
 """An evaluation is values: whoever asks for them gets them, and a folder only if they ask for one."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from heed.evaluation import Evaluation, compare, evaluate, page, perplexity, wri
 from heed.metrics.alignment import alignment_scores
 from heed.metrics.bleu import bleu, sentence_bleu
 from heed.metrics.scores import text_scores
+from heed.runs.evaluation_folder import DRAWN_MARKS
 from heed.translator import Translator, load
 from tests.support.model_folder import SOURCES, TARGETS, write_lines
 from tests.support.model_folder import write as write_model
@@ -245,7 +247,10 @@ class TestFolder:
             *("report.json", "hypotheses.txt", "references.txt", "gallery.html"),
             *("heatmaps/0001.svg", "heatmaps/0002.svg"),
         }
-        assert json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8")) == found.report
+        report = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
+        for name, digest in report.pop("files").items():
+            assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+        assert report == found.report
         assert (tmp_path / "out/gallery.html").read_text(encoding="utf-8") == page(found)
 
     def test_its_files_are_of_one_evaluation(
@@ -298,7 +303,7 @@ class TestFolder:
 
 def _tag_pictures(patch: pytest.MonkeyPatch, name: str) -> None:
     """Pictures that say whose they are; drawing them would take most of the time."""
-    patch.setattr("heed.viz.heatmap.save", lambda _, path: path.write_bytes(f"Matplotlib {name}".encode()))
+    patch.setattr("heed.viz.heatmap.save", lambda _, path: path.write_bytes(DRAWN_MARKS[0] + name.encode()))
 
 
 def _killed_at(moment: int, work: Callable[[], object]) -> bool:

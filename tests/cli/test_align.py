@@ -233,6 +233,7 @@ def test_a_long_text_is_aligned_in_portions(folder: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("heed.translator.PORTION", 2)
 
+    Path("out/a.align").unlink()
     assert align(both) == whole
     again = np.load("out/a.npz")
     assert len(arrays) == len(SOURCES)
@@ -243,4 +244,4 @@ def test_a_long_text_is_aligned_in_portions(folder: Path, monkeypatch: pytest.Mo
     for side, lines in (("en", SOURCES), ("fr", TARGETS)):
         write_lines(Path(f"tail.{side}"), ["", "", "", lines[0]])
     with pytest.raises(UserError, match="line 4: the two models divide it"):
-        align(settings(f"reverse={other}", "level=piece", "source=tail.en", "target=tail.fr"))
+        align(settings(f"reverse={other}", "level=piece", "source=tail.en", "target=tail.fr", "output=out/tail.align"))

@@ -281,7 +281,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ),
         ("evaluate output=own/test.en/x", "own/test.en/x cannot be written (Not a directory); choose another"),
         ("evaluate search.max_len=0", "search=greedy: max_len must be at least 1, got 0"),
-        ("evaluate search=beam search.beam_size=0", "must be at least 1"),
+        ("evaluate search=beam search.beam_size=0", "search.beam_size=0: should be 1 to 10000"),
         ("evaluate batch_size=0", "batch_size=0: should be greater than or equal to 1"),
         ("evaluate heatmaps=-1", "heatmaps=-1: should be greater than or equal to 0"),
         ("align source=own/test.en target=own/test.fr output=own/test.fr", "output=own/test.fr would be written over"),

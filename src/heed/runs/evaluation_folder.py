@@ -167,7 +167,9 @@ def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[s
     try:
         for name, content in contents.items():
             written[name] = write_part(folder / name, partial(_write_bytes, content))
-        for path in reversed(former):  # its report first
+        if folder / REPORT in former:  # out of sight first; until the end it proves whose the other files are
+            former += [write_part(folder / REPORT, (folder / REPORT).replace)]
+        for path in former:
             path.unlink(missing_ok=True)
     except BaseException:
         for part in written.values():

@@ -99,7 +99,7 @@ class Search:
         faults = []
         for name, value in settings.items():
             if name not in parameters:
-                near = instead(name, parameters) or _owners(name)
+                near = nearest(name, parameters) or _owners(name) or instead(name, parameters)
                 faults.append(f"search.{name}={shown(value)}: search={self.name} has no such setting{near}")
                 continue
             try:
