@@ -210,8 +210,14 @@ def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
     try:
         adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        expected = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in error.errors())
-        yield f"{path}={shown(value)}: should be {' or '.join(expected)}"
+        yield f"{path}={shown(value)}: should be {expected(error, value)}"
+
+
+def expected(error: ValidationError, value: Any) -> str:
+    """What a value should be, in words for people who type it."""
+    messages = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in error.errors())
+    example = f"a list, such as [{value}]" if isinstance(value, str) else "a list"
+    return " or ".join(messages).replace("a valid array", example)
 
 
 def _key(location: tuple[int | str, ...]) -> str:

@@ -24,7 +24,7 @@ from heed.data.tatoeba import tatoeba
 from heed.data.text_files import files, tsv
 from heed.data.tiny import tiny
 from heed.errors import UserError
-from heed.settings import MISSING, nearest, shown, without_value
+from heed.settings import MISSING, expected, nearest, shown, without_value
 
 Reader = Callable[..., Corpus]
 
@@ -122,8 +122,7 @@ def _parsed(key: str, value: Any, parameters: Mapping[str, inspect.Parameter]) -
     try:
         return adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        expected = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in error.errors())
-        raise UserError(f"corpus.{key}={shown(value)}: should be {' or '.join(expected)}") from error
+        raise UserError(f"corpus.{key}={shown(value)}: should be {expected(error, value)}") from error
 
 
 def _place(read: Reader) -> str:
