@@ -244,3 +244,12 @@ def test_what_a_named_function_refuses_is_said_with_its_key() -> None:
     """Catches a ValueError shown as a fault of heed, and a UserError that loses its own words."""
     with pytest.raises(UserError, match=r"^search: no$"):
         bind("search", {"name": "refuse"}, FUNCTIONS)("no")
+
+
+def test_a_text_in_the_place_of_a_list_is_answered_with_the_list() -> None:
+    """Catches words of JSON, which say nothing to whoever types `key=a`."""
+
+    def listed(several: tuple[str, ...]) -> None: ...
+
+    assert faults({"several": "url"}, listed) == ["several=url: should be a list, such as [url]"]
+    assert faults({"several": 3}, listed) == ["several=3: should be a list"]

@@ -169,8 +169,9 @@ def checked(annotation: Any, value: Any) -> Any:
     try:
         return adapter.validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
-        messages = [fault["msg"].removeprefix("Input should be ") for fault in error.errors()]
-        raise ValueError(" or ".join(dict.fromkeys(messages))) from error
+        messages = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in error.errors())
+        example = f"a list, such as [{value}]" if isinstance(value, str) else "a list"
+        raise ValueError(" or ".join(messages).replace("a valid array", example)) from error
 
 
 def parameters_of(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
