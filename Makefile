@@ -128,6 +128,9 @@ $(READY): pyproject.toml constraints.txt
 		echo 'heed needs Python 3.11 or later with venv, and $(PYTHON) is not that: install it (on Debian: python3-venv),' \
 		'or say where it is, as in `make PYTHON=/path/to/python3.13`'; exit 2; }
 	@echo 'Setting up .venv, once: a few minutes, most of them for torch'
+	@test ! -e $(UNFINISHED) && $(BIN)/python -c 'import pip; $(SUPPORTED)' 2>/dev/null || \
+		test ! -e .venv || test -e $(READY) || test -e $(UNFINISHED) || { \
+		echo '.venv is there, and heed cannot use it and has not made it: move it away'; exit 2; }
 	@test ! -e $(UNFINISHED) && $(BIN)/python -c 'import pip; $(SUPPORTED)' 2>/dev/null || rm -rf .venv
 	@mkdir -p .venv && touch $(UNFINISHED)
 	@test -e $(BIN)/python || $(PYTHON) -m venv .venv

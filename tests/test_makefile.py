@@ -89,3 +89,15 @@ def test_help_names_every_target(checkout: Path) -> None:
     command = ["make", "--no-print-directory", "help"]  # `make test` would have it name the folder
     shown = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True).stdout
     assert {line.split()[0] for line in shown.split("\n\n")[0].splitlines()} == set(targets)
+
+
+def test_an_environment_that_heed_has_not_made_stays(tmp_path: Path) -> None:
+    """Catches a .venv of another tool, without pip, removed to make one."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/mine").write_text("mine")
+    outcome = subprocess.run(["make", "setup"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 2
+    assert ".venv is there, and heed cannot use it and has not made it: move it away" in outcome.stdout + outcome.stderr
+    assert [path.name for path in (tmp_path / ".venv").iterdir()] == ["mine"]
