@@ -104,7 +104,7 @@ def test_int8_is_a_quarter_of_float32(folder: Path, tmp_path: Path) -> None:
 
 
 @needs_node
-@pytest.mark.parametrize("script", ["page.mjs", "worker.mjs"])
+@pytest.mark.parametrize("script", ["page.mjs", "served.mjs", "worker.mjs"])
 def test_the_joined_modules_are_valid(script: str, tmp_path: Path) -> None:
     """Catches two modules with a top-level name in common, and a text that would end the page's script."""
     joined = join_modules(f"export/web/{script}")

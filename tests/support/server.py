@@ -98,7 +98,7 @@ def read(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def wait_until(condition: Any, seconds: float = 20) -> None:
+def wait_until(condition: Any, seconds: float = 60) -> None:
     """Wait for something that comes about in another process."""
     end = time.monotonic() + seconds
     while not condition():
