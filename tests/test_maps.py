@@ -99,7 +99,7 @@ def test_a_shift_by_one_would_score_worse(attention: dict[str, Any]) -> None:
         assert error(forced, gold) < shifted - 0.1
     else:
         assert error(forced, gold) == 0.0
-        assert shifted > 0.3
+        assert shifted > 0.25
 
 
 @pytest.mark.parametrize("search", SEARCHES)
