@@ -142,6 +142,21 @@ def test_changed_weights_are_weights(heads: int) -> None:
     assert (without(weights, mask, top).gather(1, _at(top, weights)) == 0).all()
 
 
+def test_an_end_that_cannot_be_attended_to_gets_no_weight() -> None:
+    """Catches a permutation that moves weight to where the model has none, which no map could show."""
+    model = small_model(attend_end=False, sharp=2.0)
+    src, src_len = sentences([5, 3])
+    state, memory = model.encode(src, src_len)
+    weights = model.decoder.weigh(torch.tensor([BOS, 4]), state, memory)
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        draws = Draws(torch.rand(2, 5, generator=generator), torch.rand(2, generator=generator))
+        for change in (permuted, uniform, without_another):
+            other = change(weights, memory.mask, draws)
+            assert other[0, 4] == other[1, 2] == 0
+            torch.testing.assert_close(other.sum(1), torch.ones(2))
+
+
 def _at(index: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return index.view(-1, *[1] * (weights.dim() - 1)).expand(-1, 1, *weights.shape[2:])
 

@@ -53,6 +53,15 @@ def test_a_word_without_a_link_asks_for_nothing(characters: Subwords) -> None:
     assert weights.grad[0, 3:].any()
 
 
+def test_an_end_that_cannot_be_attended_to_is_not_asked_for(characters: Subwords) -> None:
+    """A weight that is always zero would add twenty nats to the loss of every sentence, and no gradient."""
+    (batch,) = list(SortedBatches(encode(PAIRS, characters, characters), sentences=2))
+    whole, without = (Guide(PAIRS, characters, characters, attend_end=end).target(batch) for end in (True, False))
+    asked = whole - without
+    assert asked.sum() == 2
+    assert asked[0, 2, 2] == asked[1, 5, 5] == 1
+
+
 def test_the_loss_is_least_where_attention_is_what_is_wanted() -> None:
     """Cross entropy: equal to the entropy of what is wanted there, and larger anywhere else; never infinite."""
     wanted = torch.tensor([[[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]])
