@@ -89,6 +89,16 @@ class TestRoundTrip:
             parameter.numel() for parameter in model.parameters()
         )
 
+    def test_weights_that_lie_in_one_block_are_stored_each(self, tmp_path: Path) -> None:
+        """Catches a model that cannot be saved on a GPU: there a GRU's weights are parts of one block of memory."""
+        model = built(architecture(enc_layers=2)).eval()
+        weights = list(model.encoder.gru.parameters())
+        block = torch.cat([weight.detach().flatten() for weight in weights])
+        for weight, part in zip(weights, block.split([weight.numel() for weight in weights]), strict=True):
+            weight.data = part.view_as(weight)
+        bundle.save(tmp_path, model, architecture(enc_layers=2), SRC, TGT, ABOUT)
+        assert torch.equal(logits(bundle.load(tmp_path).model), logits(model))
+
     def test_saving_does_not_touch_the_model(self, tmp_path: Path) -> None:
         """It is called in the middle of training."""
         model = write(tmp_path).train()
