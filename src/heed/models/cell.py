@@ -34,7 +34,9 @@ class Cell(nn.GRUCell):
         masked_state: Float[Tensor, "batch hid"] | None = None,
     ) -> Float[Tensor, "batch hid"]:
         """The state after `inputs`; `masked_state` is what dropout left of the state for the gates to read."""
-        if self.norm_input is None and masked_state is None:
+        # torch's own cell gives a state in bfloat16 under autocast on a GPU, and in float32 on a CPU
+        rounds = inputs.is_cuda and torch.is_autocast_enabled("cuda")
+        if self.norm_input is None and masked_state is None and not rounds:
             return super().forward(inputs, state)
         x = nn.functional.linear(inputs, self.weight_ih, self.bias_ih)
         s = nn.functional.linear(state if masked_state is None else masked_state, self.weight_hh, self.bias_hh)

@@ -72,9 +72,14 @@ class Encoder(nn.Module):
         return EncoderOutput(*fast.run(self.gru, norms, emb, src_len, self.dropout if self.training else NO_DROPOUT))
 
     def run_packed(self, emb: Float[Tensor, "batch src emb"], src_len: Int[Tensor, " batch"]) -> EncoderOutput:
-        """The GRU of torch, which skips padding if sentences are packed."""
+        """The GRU of torch, which skips padding if sentences are packed.
+
+        Under autocast it stays in float32. On a CPU torch leaves it so; on a GPU it would run cuDNN's in float16, also
+        if bfloat16 is asked for, and small gradients would become zero.
+        """
         packed = pack_padded_sequence(emb, src_len.cpu(), batch_first=True, enforce_sorted=False)
-        states, last = self.gru(packed)
+        with torch.autocast(emb.device.type, enabled=False):
+            states, last = self.gru(packed)
         padded, _ = pad_packed_sequence(states, batch_first=True, total_length=emb.size(1))
         top = last[-2:] if self.gru.bidirectional else last[-1:]
         return EncoderOutput(padded, torch.cat(tuple(top), dim=1))
