@@ -143,6 +143,22 @@ def test_types_have_recordings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> 
     assert recorded() == [2]
 
 
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_what_inference_has_recorded_serves_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches memory of a recording that torch lets nobody write to outside inference mode."""
+    monkeypatch.setattr(replay, "LOOPS", [])
+    double: Replayed[tuple[Tensor]] = Replayed(lambda group: (2 * group[0],))
+    for _ in range(2):
+        with torch.inference_mode():
+            double((torch.ones(3),))
+    assert recorded() == [1]
+    (found,) = double((torch.full((3,), 2.0, requires_grad=True),))
+    assert found.tolist() == [4.0] * 3
+    assert not found.is_inference()
+    assert not found.requires_grad
+    assert torch.is_grad_enabled()
+
+
 def test_nothing_is_padded_on_a_cpu() -> None:
     """Catches work on a CPU that only a GPU has a use for."""
     tensor = torch.ones(3, 5)
@@ -159,6 +175,7 @@ def test_padding_follows_the_dimensions_named() -> None:
     assert (tensor[:, :, 5:] == 7).all()
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="records on a GPU")
 @pytest.mark.parametrize("low", [False, True])
 @pytest.mark.parametrize("score", ["additive", "coverage", "general", "dot", "scaled_dot"])

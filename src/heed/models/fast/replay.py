@@ -7,6 +7,7 @@ with one call. It is of one set of shapes, and always reads and writes the same 
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import torch
@@ -56,21 +57,23 @@ class Replayed(Generic[Result]):
         """By shapes; None for those that have come once."""
         LOOPS.append(self)
 
-    @torch.no_grad()
     def __call__(self, *given: Group) -> Result:
         first = given[0][0]
         if first is None or first.device.type not in DEVICES:
-            return self.function(*given)
+            with torch.no_grad():
+                return self.function(*given)
         shapes = tuple(
             None if tensor is None else (tensor.shape, tensor.dtype, tensor.device)
             for group in given
             for tensor in group
         )
         recording = self.recordings.get(shapes)
-        if recording is None and shapes in self.recordings and has_room():
-            recording = record(self.function, given)
-        self.recordings[shapes] = recording
-        return cast(Result, recording.run(given)) if recording else self.function(*given)
+        # a recording made in inference mode could not be written to outside it
+        with torch.inference_mode(False), torch.no_grad(), on(first.device):
+            if recording is None and shapes in self.recordings and has_room():
+                recording = record(self.function, given)
+            self.recordings[shapes] = recording
+            return cast(Result, recording.run(given) if recording else self.function(*given))
 
 
 LOOPS: list[Replayed[Any]] = []
@@ -83,25 +86,37 @@ def forget() -> None:
         loop.recordings.clear()
 
 
+def on(device: torch.device) -> AbstractContextManager[object]:
+    """Make a GPU the current one: launches on any other would not be part of a recording."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
 def has_room() -> bool:
-    """Whether there is memory for another recording; the batches that come may be larger than those that came."""
+    """Whether the current GPU has memory for another recording; later batches may be larger than earlier ones."""
     free, total = torch.cuda.mem_get_info()
     cached = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
     return free + cached > SHARE * total
 
 
 def record(function: Callable[..., Group], given: tuple[Group, ...]) -> Recording:
-    """The function's launches for these shapes, after a first run in which libraries prepare what they need."""
+    """The function's launches on the current GPU, after a first run in which libraries prepare what they need."""
     inputs = tuple(copied(group) for group in given)
-    aside = torch.cuda.Stream()
+    aside = stream(torch.cuda.current_device())
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
         function(*inputs)
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may pin memory or reduce gradients
+    # other threads may pin memory or reduce gradients meanwhile
+    with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):
         outputs = function(*inputs)
     return Recording(graph.replay, inputs, outputs)
+
+
+@functools.cache
+def stream(device: int) -> torch.cuda.Stream:
+    """The stream of a GPU on which loops are recorded; torch's own is of the GPU that was current when it was made."""
+    return torch.cuda.Stream(device)
 
 
 def copied(group: Group) -> Group:
