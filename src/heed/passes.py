@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from heed.maps import Line
 from heed.metrics.loss import cross_entropy
+from heed.models.fast.product import cudnn_as_products
 from heed.models.seq2seq import Seq2Seq
 from heed.onnx_model import OnnxModel
 from heed.search.ensemble import Ensemble
@@ -97,9 +98,14 @@ def device_of(model: nn.Module) -> torch.device:
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
-def alone(device: torch.device) -> AbstractContextManager[object]:
-    """What to hold during a batch on this device."""
-    return GPU if device.type == "cuda" else nullcontext()
+@contextmanager
+def alone(device: torch.device) -> Iterator[None]:
+    """Run a batch on this device: on a GPU after that of another thread, its GRU as exact as other products."""
+    if device.type != "cuda":
+        yield
+        return
+    with GPU, cudnn_as_products():
+        yield
 
 
 def by_length(lengths: Sequence[int], sentences: int) -> Iterator[list[int]]:

@@ -7,6 +7,7 @@ translator.translate("The black cat sleeps.").text
 
 import copy
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,6 +46,7 @@ from heed.search.greedy import Hypothesis
 from heed.search.registry import Search
 from heed.search.registry import search as search_named
 from heed.text.subwords import EOS, Subwords
+from heed.training.switches import CUBLAS, WORKSPACE
 from heed.translation import Translation
 
 log = logging.getLogger(__name__)
@@ -102,7 +104,7 @@ def device_named(name: str) -> torch.device:
         UserError: this machine has no such device.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("mps") and not torch.backends.mps.is_available():
         raise UserError(f"device={name}: torch finds no GPU of Apple's here; use device=cpu or auto")
     try:
@@ -111,6 +113,8 @@ def device_named(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
         reason = str(error).splitlines()[0].partition(". ")[0][:200]
         raise UserError(f"device={name}: {reason}; use device=auto, cpu, or cuda on a machine with a GPU") from error
+    if device.type == "cuda":
+        os.environ.setdefault(CUBLAS, WORKSPACE)  # or nothing could be trained in this process any more
     return device
 
 

@@ -14,9 +14,12 @@ import pytest
 import torch
 from torch.utils import deterministic
 
+from heed.errors import UserError
 from heed.experiment import train
 from heed.training.switches import CUBLAS, LIBRARIES, switched
 from tests.support.small_run import settings
+
+RNN: Any = torch.backends.cudnn.rnn
 
 
 def switches() -> dict[str, Any]:
@@ -27,6 +30,7 @@ def switches() -> dict[str, Any]:
         "filled": deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
         "benchmark": torch.backends.cudnn.benchmark,
         "matmul": torch.get_float32_matmul_precision(),
+        "cudnn": RNN.fp32_precision,
         "cublas": os.environ.get(CUBLAS),
         "levels": [logging.getLogger(name).level for name in LIBRARIES],
         "filters": list(warnings.filters),
@@ -44,7 +48,9 @@ def _unusual(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.set_float32_matmul_precision("medium")
         torch.backends.cudnn.benchmark = True
+        RNN.fp32_precision = "ieee"
     yield
+    RNN.fp32_precision = "tf32"
     torch.use_deterministic_algorithms(False)
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.benchmark = False
@@ -61,9 +67,18 @@ def test_everything_is_put_back_also_after_an_error() -> None:
         assert not during["filled"]
         assert during["matmul"] == "high"
         assert during["cublas"] == ":4096:8"
+        assert during["cudnn"] == "tf32"
         torch.rand(3)
         raise ZeroDivisionError
     assert switches() == before
+
+
+def test_a_cublas_that_is_not_deterministic_any_more_is_one_line() -> None:
+    """Catches torch's paragraph, which names functions of torch; a test on a GPU shows that torch raises it."""
+    with pytest.raises(UserError, match=r"start this one with CUBLAS_WORKSPACE_CONFIG=:4096:8$"), switched():
+        raise RuntimeError(f"Deterministic behavior was enabled [...] application: {CUBLAS}=:4096:8 or {CUBLAS}=:16:8")
+    with pytest.raises(RuntimeError, match="another"), switched():
+        raise RuntimeError("another")
 
 
 @pytest.mark.parametrize("fault", [None, "a batch"])

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch.utils import deterministic
 
+from heed.errors import UserError
+from heed.models.fast.product import cudnn_as_products
 from heed.training.memory import freed_memory_reused
 
 MatmulPrecision = Literal["highest", "high", "medium"]
@@ -17,8 +19,11 @@ MatmulPrecision = Literal["highest", "high", "medium"]
 LIBRARIES = ("lightning.pytorch", "lightning.fabric")
 """Loggers that announce what is of no use to whoever trains."""
 
-CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
-"""An environment variable: cuBLAS adds up in the same order every time only with a workspace of a fixed size."""
+CUBLAS, WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+"""An environment variable: cuBLAS adds up in the same order every time only with a workspace of a fixed size.
+
+torch reads it once, at the first product of the process on a GPU.
+"""
 
 
 @contextmanager
@@ -58,9 +63,16 @@ def _deterministic() -> Iterator[None]:
     # Its other half fills every new tensor with NaN, which finds faults and costs time.
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
-    os.environ[CUBLAS] = ":4096:8"
+    os.environ[CUBLAS] = WORKSPACE
     try:
         yield
+    except RuntimeError as error:
+        if CUBLAS not in str(error):
+            raise
+        raise UserError(
+            "this process has multiplied on the GPU before, with a cuBLAS that does not add up in a fixed order; train "
+            f"in a process of its own, or start this one with {CUBLAS}={WORKSPACE}"
+        ) from error
     finally:
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
         deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
@@ -75,7 +87,8 @@ def _matmul_precision(precision: MatmulPrecision) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     try:
-        yield
+        with cudnn_as_products():
+            yield
     finally:
         torch.set_float32_matmul_precision(before)
 

@@ -1,5 +1,9 @@
 """Matrix products in bfloat16 between tensors of float32, for search on hardware that has instructions for them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -61,6 +65,18 @@ def _round(layer: nn.Module, kind: type[nn.Module]) -> None:
     for name, parameter in list(layer.named_parameters(recurse=False)):
         setattr(layer, name, nn.Parameter(parameter.detach().bfloat16(), requires_grad=False))
     layer.__class__ = kind
+
+
+@contextmanager
+def cudnn_as_products() -> Iterator[None]:
+    """Let cuDNN's GRU round its products to TF32 only if those of float32 may be: by default torch lets it always."""
+    rnn: Any = torch.backends.cudnn.rnn
+    before = rnn.fp32_precision
+    rnn.fp32_precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+    try:
+        yield
+    finally:
+        rnn.fp32_precision = before
 
 
 def multiplies_bfloat16(device: torch.device | str) -> bool:
