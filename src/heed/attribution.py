@@ -160,7 +160,8 @@ def saliency(
     probes = [Probe(number, frozenset(), *(pairs[number].span(word) or (0, 0))) for number, word in asked]
     results = [torch.zeros(pairs[number].words[0]) for number, _ in asked]
     for chosen, batch in _batches(model, pairs, probes, rows, progress):
-        salient = _gradient_times_embedding(model, batch, copies).float().cpu()
+        with alone(batch.src.device):
+            salient = _gradient_times_embedding(model, batch, copies).float().cpu()
         for index, row in zip(chosen, salient, strict=True):
             own = pairs[probes[index].pair].src_words
             results[index].index_add_(0, torch.tensor(own), row[: len(own)])
@@ -218,7 +219,7 @@ def log_probabilities(
     """For each probe the log-probability, in nats, of each target piece that it asks for, after the true ones."""
     results = [torch.zeros(0)] * len(probes)
     for chosen, batch in _batches(model, pairs, probes, rows, progress):
-        with torch.inference_mode():
+        with alone(batch.src.device), torch.inference_mode():
             members = _members(model)
             present = batch.present.unsqueeze(2)
             embedded = [member.encoder.embed(batch.src) * present for member in members]
@@ -238,7 +239,7 @@ def norm_weights(model: Model, pairs: Sequence[Pair], rows: int = ROWS) -> list[
     results = [torch.zeros(0, len(pair.src)) for pair in pairs]
     probes = [Probe(number, frozenset(), 0, len(pair.tgt)) for number, pair in enumerate(pairs)]
     for chosen, batch in _batches(model, pairs, probes, rows, None):
-        with torch.inference_mode():
+        with alone(batch.src.device), torch.inference_mode():
             weights = torch.stack([_normed(member, batch) for member in _members(model)]).mean(0)
         for index, row in zip(chosen, weights.float().cpu(), strict=True):
             pair = pairs[index]
@@ -277,8 +278,7 @@ def _batches(
     """The positions of probes of similar length, and these as tensors; progress is counted in pairs."""
     done = 0
     for chosen in by_length([probe.end for probe in probes], rows):
-        with alone(next(model.parameters()).device):
-            yield chosen, _batch(model, pairs, [probes[index] for index in chosen])
+        yield chosen, _batch(model, pairs, [probes[index] for index in chosen])
         done += len(chosen)
         if progress is not None:
             progress(len(pairs) * done // len(probes), len(pairs))

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from heed.errors import UserError
 from heed.search import search
@@ -35,7 +36,15 @@ def test_what_a_search_can_do_is_declared() -> None:
     assert all(search(name).takes_prefix for name in ("greedy", "beam", "sample"))
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
 def test_a_search_too_large_for_memory_is_a_line(error: Exception) -> None:
     """Catches torch's own page about its allocator."""
 

@@ -91,6 +91,7 @@ def beam(
     ids, attention = _trace(steps, ends)
     if coverage_penalty:
         ends = ends._replace(score=ends.score + coverage_penalty * _coverage(attention, ends, src_len))
+    attention = attention.cpu()  # at once: a copy for each hypothesis would wait for a GPU as often
     order = ends.score.argsort(descending=True, stable=True).tolist()
     words, lengths = ids.tolist(), src_len.tolist()
     each = list(zip(*(part.tolist() for part in ends), strict=True))

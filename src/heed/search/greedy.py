@@ -96,6 +96,7 @@ def write(
     attention = torch.zeros(len(limit), len(steps), src.size(1), device=src.device)
     for position, (rows, written, looked) in enumerate(steps):
         ids[rows, position], attention[rows, position] = written, looked
+    attention = attention.cpu()  # at once: a copy for each sentence would wait for a GPU as often
     length = src_len.repeat_interleave(times).tolist()
     return [
         cut(words[:end], total, weights[:end, :columns], eos_id)

@@ -44,6 +44,12 @@ def lightning_devices(device: str, here: int = 1) -> Devices:
     UserError for a device that is not there, and for the number of a GPU if there are several processes.
     """
     resolved = resolve_device(device)
+    gpus = torch.cuda.device_count()
+    if resolved.type == "cuda" and here > gpus:
+        raise UserError(
+            f"device={device}: torchrun started {here} processes here, and torch finds {_gpus(gpus)}; give "
+            f"--nproc-per-node {gpus}"
+        )
     if resolved.index is None:
         return Devices(cast(Literal["cpu", "cuda", "mps"], resolved.type), here)
     if here > 1:

@@ -14,7 +14,7 @@ from torch import distributed
 
 from heed.errors import UserError
 from heed.signals import end_at_sigterm
-from heed.training.devices import resolve_device
+from heed.training.devices import lightning_devices
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def joined(several: bool, device: str) -> Iterator[None]:
     if not several:
         yield
         return
-    on_gpus = resolve_device(device).type == "cuda"
+    on_gpus = lightning_devices(device, processes.here).accelerator == "cuda"
     if on_gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=PATIENCE)

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.profiler import ProfilerActivity, profile, schedule
 
@@ -23,7 +22,8 @@ class Profile(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the count."""
-        activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * torch.cuda.is_available()
+        self._on_gpu = pl_module.device.type == "cuda"
+        activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * self._on_gpu
         self._profile = profile(
             activities=activities,
             schedule=schedule(wait=self.wait_steps, warmup=1, active=self.steps, repeat=1),
@@ -40,7 +40,7 @@ class Profile(Callback):
         self._profile.stop()
 
     def _report(self, profiled: profile, folder: Path) -> None:
-        on = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
+        on = "self_device_time_total" if self._on_gpu else "self_cpu_time_total"
         table = profiled.key_averages().table(sort_by=on, row_limit=15, max_name_column_width=50)
         profiled.export_chrome_trace(str(folder / TRACE))
         self.reporter.profiled(Profiled(table, folder / TRACE))

@@ -111,7 +111,8 @@ class Validation:
             self.sentences.append(Sentence(number, hypothesis.ids, links, health, maps))
 
     def _forced(self, batch: Batch, weights: Tensor) -> list[Map]:
-        rows = zip(weights.float().cpu(), batch.index.tolist(), batch.src_len, batch.tgt_len, strict=True)
+        lengths = batch.src_len.tolist(), batch.tgt_len.tolist()
+        rows = zip(weights.float().cpu(), batch.index.tolist(), *lengths, strict=True)
         return [
             attention_map(row[:tgt_len, :src_len], self.src_words[number], self.tgt_words[number])
             for row, number, src_len, tgt_len in rows

@@ -1,5 +1,7 @@
 """The layers of an encoder by the loop of `heed.models.fast.gru`, both directions at once."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -38,7 +40,9 @@ def _both(
     states: Float[Tensor, "src batch input"], reverse: Int[Tensor, "src batch 1"], bidirectional: bool
 ) -> Float[Tensor, "directions src batch input"]:
     """What each direction reads: the second one reads sentences reversed, their padding still at the end."""
-    return torch.stack([states, states.gather(0, reverse.expand_as(states))] if bidirectional else [states])
+    if not bidirectional:
+        return torch.stack([states])
+    return torch.stack([states, _Reversed.apply(states, reverse)])  # type: ignore[no-untyped-call]
 
 
 def _joined(
@@ -47,8 +51,28 @@ def _joined(
     real: Bool[Tensor, "src batch 1"],
 ) -> Float[Tensor, "src batch enc"]:
     """The states of both directions in the order of the words, zero at padding."""
-    ordered = [directions[0], *(backward.gather(0, reverse.expand_as(backward)) for backward in directions[1:])]
+    ordered = [directions[0], *(_Reversed.apply(backward, reverse) for backward in directions[1:])]  # type: ignore[no-untyped-call]
     return torch.cat(ordered, dim=2) * real
+
+
+class _Reversed(torch.autograd.Function):
+    """Each sentence reversed, its padding left in place.
+
+    The gradient is reversed by the same rule. Left to autograd it would be a sum over positions, for which a GPU sorts
+    the numbers of a whole batch if it is to be deterministic.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Float[Tensor, "src batch hid"], reverse: Int[Tensor, "src batch 1"]
+    ) -> Float[Tensor, "src batch hid"]:
+        ctx.save_for_backward(reverse)
+        return states.gather(0, reverse.expand_as(states))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (reverse,) = ctx.saved_tensors
+        return gradients[0].gather(0, reverse.expand_as(gradients[0])), None
 
 
 def _layer(

@@ -122,7 +122,7 @@ def _subtract_wanted_(
 ) -> None:
     """Take what a label wants of each word from what the model gives it."""
     share = 1 / len(gradient)
-    gradient.scatter_add_(-1, own, gradient.new_tensor(-share * (1 - smoothing)).expand(own.shape))
+    gradient.scatter_add_(-1, own, gradient.new_full((), -share * (1 - smoothing)).expand(own.shape))
     if smoothing:
         gradient.sub_(share * smoothing / gradient.size(-1))
 
