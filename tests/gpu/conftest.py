@@ -1,0 +1,35 @@
+"""The device that the tests of this folder run on: a GPU, or one that is pretended.
+
+`pytest -m gpu tests/gpu` runs them on the GPU of this machine, and skips them if there is none; `-m slow` on the
+pretended one. `HEED_TEST_DEVICE=cpu` puts the CPU in the place of the GPU, to try the tests themselves.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from tests.support.pretended_gpu import pretended_gpu
+
+GIVEN = os.environ.get("HEED_TEST_DEVICE", "cuda")
+
+
+@pytest.fixture
+def given_device() -> torch.device:
+    """The GPU of this machine."""
+    if GIVEN == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    return torch.device(GIVEN)
+
+
+@pytest.fixture(
+    params=[pytest.param("given", marks=pytest.mark.gpu), pytest.param("pretended", marks=pytest.mark.slow)]
+)
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
+    """The GPU of this machine, and one that is pretended."""
+    if request.param == "given":
+        yield request.getfixturevalue("given_device")
+        return
+    with pretended_gpu(monkeypatch):
+        yield torch.device("cuda")
