@@ -40,7 +40,8 @@ from heed.text.subwords import BOS, EOS, PAD, Subwords, train_pair
 from heed.training.devices import resolve_precision
 from heed.training.memory import reuse_freed_memory
 
-VARIANTS = ("tutorial", "stepping", "fp32", "default")
+VARIANTS = ("tutorial", "stepping", "fp32", "launched", "default")
+"""`launched` is the default without CUDA graphs: every operation of a loop is launched by itself."""
 
 
 def arguments() -> argparse.Namespace:
@@ -60,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--json", type=Path, help="a file to which each measurement is added as a line")
     parser.add_argument("--profile", action="store_true", help="say too which operations took the time")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--subwords", type=Path, help=argparse.SUPPRESS)
@@ -102,9 +104,12 @@ def _in_process(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     command = [sys.executable, __file__, *sys.argv[1:], "--measure", variant, "--subwords", str(args.subwords)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    if args.json:
+        with args.json.open("a") as file:
+            file.write(json.dumps({"measured": "training", **found}) + "\n")
     print(
-        "RESULT heed {variant} tokens/s {tokens_per_second:.0f} ms/update {milliseconds:.1f} padding {padding:.1%} "
-        "params {parameters} peakRSS_MiB {peak:.0f} loss first5 {first:.3f} last20 {last:.3f} "
+        "RESULT heed {variant} sentences {sentences} tokens/s {tokens_per_second:.0f} ms/update {milliseconds:.1f} "
+        "padding {padding:.1%} params {parameters} peakRSS_MiB {peak:.0f} loss first5 {first:.3f} last20 {last:.3f} "
         "GFLOP/s {rate:.0f} of {limit:.0f} ({fraction:.0%}) precision {precision} threads {threads}".format(**found),
         flush=True,
     )
@@ -117,7 +122,9 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     torch.manual_seed(args.seed)
     src, tgt = (Subwords.load(args.subwords / f"{side}.model") for side in args.languages)
     encoded = encode(_pairs(args), src, tgt)
-    precision = resolve_precision("auto", args.device) if variant == "default" else "float32"
+    precision = resolve_precision("auto", args.device) if variant in ("default", "launched") else "float32"
+    if variant == "launched":
+        replay.DEVICES = ()
     if variant == "tutorial":
         model: nn.Module = tutorial.Seq2Seq(len(src), len(tgt), Reference())
         batches = tutorial.random_batches(encoded, args.sentences, args.seed)
@@ -133,6 +140,7 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     start = time.perf_counter()
     losses += [update(*batch) for batch in timed]
     seconds, peak = time.perf_counter() - start, _peak(args.device)
+    recordings = sum(one is not None for loop in replay.LOOPS for one in loop.recordings.values())
     replay.DEVICES = ()  # from here on every product is launched, and counted, by itself
     if args.profile:
         _print_operations(partial(update, *timed[-1]))
@@ -141,6 +149,9 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     pieces = sum(_pieces(*batch) for batch in timed)
     return {
         "variant": variant,
+        "device": args.device,
+        "sentences": args.sentences,
+        "recordings": recordings,
         "tokens_per_second": pieces / seconds,
         "milliseconds": 1000 * seconds / args.updates,
         "padding": 1
@@ -160,12 +171,13 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
 def _operations(update: Callable[[Tensor, Tensor], float], batches: list[tuple[Tensor, Tensor]]) -> int:
     """Multiplications and additions of the matrix products in an update for each of the batches, made once more.
 
-    Those of cuDNN, which is the encoder on a GPU, torch does not count.
+    Without cuDNN, which is the encoder on a GPU: torch does not count its products.
     """
 
     def addmm_(_: Any, a: torch.Size, b: torch.Size, **__: Any) -> int:  # which torch itself does not count
         return 2 * a[0] * a[1] * b[1]
 
+    torch.backends.cudnn.enabled = False
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: addmm_}) as counter:
         for batch in batches:
             update(*batch)

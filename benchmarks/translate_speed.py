@@ -40,6 +40,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--json", type=Path, help="a file to which each measurement is added as a line")
     parser.add_argument("--measure", choices=SEARCHES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     for name in ("max_len", "batch_size", "rounds", "threads"):
@@ -54,19 +56,22 @@ def main() -> None:
     if args.measure:
         print(json.dumps(measure(args)))
         return
-    rounds = [{name: _in_process(name) for name in args.searches} for _ in range(args.rounds)]
+    rounds = [{name: _in_process(args, name) for name in args.searches} for _ in range(args.rounds)]
     for name in args.searches:
         speeds = [found[name]["tokens_per_second"] for found in rounds]
         each = " ".join(f"{one:.0f}" for one in speeds)
         print(f"MEDIAN heed {name} output_tokens/s {median(speeds):.0f}  rounds {each}")
 
 
-def _in_process(search: str) -> dict[str, Any]:
+def _in_process(args: argparse.Namespace, search: str) -> dict[str, Any]:
     command = [sys.executable, __file__, *sys.argv[1:], "--measure", search]
     child = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     if child.returncode:  # it has said why
         sys.exit(child.returncode)
     found: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+    if args.json:
+        with args.json.open("a") as file:
+            file.write(json.dumps({"measured": "search", **found}) + "\n")
     print(
         "RESULT heed {search} output_tokens/s {tokens_per_second:.0f} sentences/s {sentences_per_second:.1f} "
         "tokens/sentence {length:.1f} at_limit {at_limit} wall {seconds:.2f}s processor {processor:.2f}s "
@@ -79,17 +84,19 @@ def _in_process(search: str) -> dict[str, Any]:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Translate the file once, after its first lines to warm up; how fast, and how well."""
     torch.set_num_threads(args.threads)
-    translator = load(args.model, "cpu", args.precision)
+    translator = load(args.model, args.device, args.precision)
     lines = read_lines(args.source)
     options = {"max_len": args.max_len, "batch_size": args.batch_size, **SEARCHES[args.measure]}
-    translator.translate(lines[:8], **options)
+    translator.translate(lines[:8] if args.device == "cpu" else lines, **options)  # a GPU's libraries warm up by shape
     start, processor = time.perf_counter(), time.process_time()
     found = translator.translate(lines, **options)
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
     tokens = sum(len(one.tgt.ids) for one in found)
-    low = args.precision == "bfloat16" or (args.precision == "auto" and multiplies_bfloat16("cpu"))
+    low = args.precision == "bfloat16" or (args.precision == "auto" and multiplies_bfloat16(args.device))
     return {
         "search": args.measure,
+        "device": args.device,
+        "batch_size": args.batch_size,
         "precision": "bfloat16" if low else "float32",
         "tokens_per_second": tokens / seconds,
         "sentences_per_second": len(lines) / seconds,

@@ -1,0 +1,67 @@
+"""What a device is and what it reaches, added to a file as a line of JSON: the limits of all other figures."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def main() -> None:
+    """Of the device that is named, cuda or cpu, into the file that is named."""
+    device, file = sys.argv[1:]
+    on_gpu = device == "cuda"
+    size = 8192 if on_gpu else 512
+    found = {
+        "measured": "machine",
+        "device": torch.cuda.get_device_name() if on_gpu else device,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "bfloat16_tflops": product_rate(torch.bfloat16, device, size) / 1e12,
+        "float32_tflops": product_rate(torch.float32, device, size) / 1e12,
+        "launch_microseconds": 1e6 * launch_seconds(device),
+    }
+    with Path(file).open("a") as lines:
+        lines.write(json.dumps(found) + "\n")
+    print("LIMIT", json.dumps(found))
+
+
+def product_rate(dtype: torch.dtype, device: str, size: int, rounds: int = 10) -> float:
+    """Operations a second of a product of two square matrices of random numbers; the median of `rounds`."""
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    seconds = sorted(timed(lambda: torch.mm(a, b), device) for _ in range(rounds + 3))
+    return 2 * size**3 / seconds[len(seconds) // 2]
+
+
+def launch_seconds(device: str, launches: int = 2000) -> float:
+    """What the CPU takes to launch one small operation."""
+    tensor = torch.zeros(64, device=device)
+
+    def several() -> None:
+        for _ in range(launches):
+            tensor.add_(1.0)
+
+    timed(several, device)
+    return timed(several, device) / launches
+
+
+def timed(call: Callable[[], object], device: str) -> float:
+    """Seconds until the device is done."""
+    wait(device)
+    start = time.perf_counter()
+    call()
+    wait(device)
+    return time.perf_counter() - start
+
+
+def wait(device: str) -> None:
+    """For a GPU to be done."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main()
