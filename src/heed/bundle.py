@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_model
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -134,8 +134,20 @@ def is_onnx(folder: Path) -> bool:
 
 
 def _save_weights(model: Seq2Seq, path: Path) -> None:
+    """One of tied parameters, by the first of its names.
+
+    Copied: on a GPU a GRU's weights are parts of one block, which `safetensors.torch.save_model` refuses.
+    """
+    names: dict[int, str] = {}
+    weights, tied = {}, {}
+    for name, value in sorted(model.state_dict(keep_vars=True).items()):
+        first = names.setdefault(id(value), name)
+        if first == name:
+            weights[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        else:
+            tied[name] = first
     try:
-        save_model(model, str(path))
+        save_file(weights, path, tied or None)
     except SafetensorError as error:  # which is what a full disk looks like to it
         raise OSError(errno.EIO, str(error), str(path)) from error
 

@@ -14,12 +14,10 @@ import pytest
 import torch
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.strategies import SingleDeviceStrategy
-from safetensors.torch import save_model
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from heed import bundle
 from heed.models.encoder import Encoder, EncoderOutput
 from heed.models.fast import replay
 from heed.training import trainer
@@ -233,9 +231,8 @@ def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patched.setattr(replay, "record", record)
         patched.setattr(replay, "has_room", lambda: True)
         patched.setattr(replay, "on", lambda _: nullcontext())
-        # what writes a tensor to a file reads its memory, which these do not have
+        # torch reads the memory of what it writes to a file, and these have none
         patched.setattr(torch, "save", lambda saved, *args, _save=torch.save: _save(content(saved), *args))
-        patched.setattr(bundle, "save_model", _save_model)
         # to Lightning it is a CPU, but for where the model and the batches go
         patched.setattr(CPUAccelerator, "setup_device", lambda *_: None)
         patched.setattr(SingleDeviceStrategy, "root_device", property(lambda _: GPU))
@@ -247,12 +244,6 @@ def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _of_the_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same for the type of device `cuda`: autocast of the CPU is what these tensors know."""
     return lambda device, *args, **kwargs: function("cpu" if device == "cuda" else device, *args, **kwargs)
-
-
-def _save_model(model: nn.Module, path: str) -> None:
-    held = nn.Module()
-    held.state_dict = lambda: content(model.state_dict())  # type: ignore[method-assign,assignment]
-    save_model(held, path)
 
 
 MODULE_TO = nn.Module.to
