@@ -63,7 +63,9 @@ def outcome(
     if stepping:
         del model.decoder.unroll
     generator = torch.Generator().manual_seed(5)
-    projections = [torch.randn(output.shape, generator=generator, dtype=output.dtype) for output in outputs]
+    # of another type torch may draw other numbers (2.11 does of bfloat16), so all are drawn in one and then rounded
+    drawn = [torch.randn(output.shape, generator=generator, dtype=torch.float64) for output in outputs]
+    projections = [one.to(output.dtype) for one, output in zip(drawn, outputs, strict=True)]
     torch.autograd.backward(outputs, projections)
     return outputs, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
