@@ -158,7 +158,7 @@ def _environment(read: dict[str, Any]) -> dict[str, Any]:
     """What another needs to repeat it; not where on this machine anything lay."""
     kept = {key: read[key] for key in ("started", "seed", "git", "packages", "python")}
     machine = {key: read["machine"][key] for key in ("cpu", "cores", "gpus", "memory_gib")}
-    command = re.sub(r"^.*?(-m heed(\.cli)?\.train|heed-train|heed(/cli)?/train\.py)", "heed-train", read["command"])
+    command = re.sub(r"^.*?(-m heed(\.cli)?[. ]train|heed-train|heed(/cli)?/train\.py)", "heed-train", read["command"])
     return {"command": re.sub(r"=(/|\.\./)\S*", "=…", command), **kept, "machine": machine}
 
 

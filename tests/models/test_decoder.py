@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from heed.models.attention import AttentionMemory
-from heed.models.decoder import State
+from heed.models.decoder import NO_MASKS, State
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import greedy
 from tests.support.models import BOS, EOS, KINDS, sentences, small_model, targets
@@ -50,30 +50,33 @@ def test_what_the_query_knows(kind: str, layers: int, query: str) -> None:
     assert moved.tolist() == [False] * known + [True] * (6 - known)
 
 
-def test_the_query_is_the_lowest_layer() -> None:
+@QUERIES
+def test_the_query_is_the_lowest_layer(query: str) -> None:
     """Of two layers the one that reads the words attends: another query is another model than the equations say."""
-    model = small_model(dec_layers=2)
+    model = small_model(dec_layers=2, query=query)
     state, memory = start(model)
     emb = model.decoder.embed(torch.full((3,), BOS))
-    expected = model.decoder.attention.attend(state.hidden[:, 0], memory).weights
+    asking = state if query == "previous" else model.decoder.read_word(emb, state, NO_MASKS)
+    expected = model.decoder.attention.attend(asking.hidden[:, 0], memory).weights
     torch.testing.assert_close(model.decoder.advance(emb, state, memory)[1].weights, expected, rtol=0, atol=0)
 
 
+@QUERIES
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_attended_enters_the_state(kind: str) -> None:
+def test_what_was_attended_enters_the_state(kind: str, query: str) -> None:
     """Attention computed and then not used is a plain sequence model that looks attentive in the log."""
-    model = small_model(score=kind)
+    model = small_model(score=kind, query=query)
     state, memory = start(model)
     other = memory._replace(values=memory.values + 1)
     token = torch.full((3,), BOS)
-    _, after, _ = model.step(token, state, memory)
-    _, otherwise, _ = model.step(token, state, other)
-    assert ((after.hidden - otherwise.hidden).abs().amax(dim=(1, 2)) > 1e-4).all()
+
+    def after_two(memory: AttentionMemory) -> Tensor:  # a current query's first step reads what was attended before
+        return model.step(token, model.step(token, state, memory)[1], memory)[1].hidden
+
+    assert ((after_two(memory) - after_two(other)).abs().amax(dim=(1, 2)) > 1e-4).all()
     with torch.no_grad():
         model.decoder.attention.attn_combine.weight[:, 8:] = 0  # the context's columns: its only way into the state
-    _, after, _ = model.step(token, state, memory)
-    _, otherwise, _ = model.step(token, state, other)
-    torch.testing.assert_close(after.hidden, otherwise.hidden, rtol=0, atol=0)
+    torch.testing.assert_close(after_two(memory), after_two(other), rtol=0, atol=0)
 
 
 def test_logits_see_state_context_and_word() -> None:

@@ -77,7 +77,9 @@ def test_a_name_is_kept_anew(tmp_path: Path, results: Path, monkeypatch: pytest.
     assert sorted(path.name for path in (results / "dot").iterdir()) == ["seed-1.json", "seed-2.json"]
 
 
-@pytest.mark.parametrize("program", ["-m heed.cli.train", "/home/me/bin/heed-train", "/home/me/src/heed/train.py"])
+@pytest.mark.parametrize(
+    "program", ["-m heed.cli.train", "-m heed train", "/home/me/bin/heed-train", "/home/me/src/heed/train.py"]
+)
 def test_what_is_kept_says_nothing_of_the_machine_s_folders(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
