@@ -27,7 +27,7 @@ class Cosine(nn.Module):
     def __init__(self, query_size: int, key_size: int, *, sharpness: float) -> None:
         super().__init__()
         self.query = nn.Linear(query_size, key_size, bias=False)
-        self.gain = nn.Parameter(torch.empty(1, 1))
+        self.gain = nn.Parameter(torch.zeros(1, 1))
         self.sharpness = sharpness
 
     def project(
