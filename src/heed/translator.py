@@ -626,12 +626,13 @@ def forced_portions(
     for start in range(0, len(sources), PORTION):
         src = read_source(sources[start : start + PORTION], translator.bundle.src, spaced[0], start + 1)
         tgt = read_target(targets[start : start + PORTION], translator.bundle.tgt, spaced[1], start + 1)
-        yield translator.force_lines(
-            src,
-            tgt,
-            batch_size=batch_size,
-            progress=progress and (lambda done, _, start=start: progress(start + done, len(sources))),
-        )
+        counted = None if progress is None else _offset(progress, start, len(sources))
+        yield translator.force_lines(src, tgt, batch_size=batch_size, progress=counted)
+
+
+def _offset(progress: Progress, start: int, total: int) -> Progress:
+    """The progress of a portion as that of the whole."""
+    return lambda done, _: progress(start + done, total)
 
 
 def pair_of(one: Translation, level: Level = "word") -> tuple[Pair, Words, Words]:
