@@ -1,5 +1,8 @@
 """The three steps of attention on the example of the article that heed starts from.
 
+The article is attention注意力机制【对应图的代码讲解】 by 365JHWZGo, December 2021,
+https://blog.csdn.net/qq_44833392/article/details/121941547.
+
 Each step is computed twice, by plain operations and by heed's Attn, so that both can be read side by side.
 """
 
