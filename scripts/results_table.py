@@ -3,7 +3,7 @@
     python scripts/results_table.py keep runs/tiny runs/article          # each under its own name
     python scripts/results_table.py keep --as dot runs/dot_1 runs/dot_2  # seeds of one thing, under one name
     python scripts/results_table.py keep runs/dot                        # all jobs of a sweep, likewise
-    python scripts/results_table.py write README.md docs/alignment.md docs/trust.md
+    python scripts/results_table.py write README.md docs/*.md
 
 What is kept of a run is docs/results/NAME/seed-N.json; keeping a name again forgets what was kept under it. With
 `--together DIR`, an evaluation of all seeds at once (`heed-evaluate seeds=[1,2,3]`), it is also kept how far their maps

@@ -1,4 +1,7 @@
-"""The three steps of attention on the example of the article that heed starts from.
+"""The three steps of attention, with the sizes of the example in the article that heed starts from.
+
+The article is attention注意力机制【对应图的代码讲解】 by 365JHWZGo, December 2021,
+https://blog.csdn.net/qq_44833392/article/details/121941547.
 
 Each step is computed twice, by plain operations and by heed's Attn, so that both can be read side by side.
 """
@@ -125,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--score", choices=KINDS, default="article", help="how positions are scored (default: the article's own way)"
+        "--score", choices=KINDS, default="additive", help="how positions are scored (default: additive, as in heed)"
     )
     print(report(parser.parse_args(arguments).score))
 

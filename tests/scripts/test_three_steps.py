@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from heed.cli.config import compose
 from scripts.three_steps import BARS, KINDS, bars, by_attn, by_plain_operations, example, main, report
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "three_steps.py"
@@ -51,6 +52,12 @@ def test_it_runs_from_anywhere(tmp_path: Path) -> None:
     )
     assert finished.stdout == report("additive") + "\n"
     assert finished.stderr == ""
+
+
+def test_its_default_is_that_of_training(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reader of docs/attention.md who runs the script and sees another kind of attention than in the model."""
+    main([])
+    assert capsys.readouterr().out == report(compose("train").model.attention.score) + "\n"
 
 
 def test_a_wrong_score_is_one_line_of_help(capsys: pytest.CaptureFixture[str]) -> None:

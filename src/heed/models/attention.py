@@ -88,7 +88,8 @@ class Article(nn.Linear):
     """e = W [s; h] + b, an energy for each *position*: the location-based score of the article that heed starts from.
 
     It never reads the word at a position, and knows a fixed number of positions (Luong et al. 2015, arXiv 1508.04025,
-    eq. 8, is a relative without h). If a sentence has a key for each word, h is their mean.
+    eq. 8, is a relative without h). If a sentence has a key for each word, h is their mean. The article is
+    attention注意力机制【对应图的代码讲解】 by 365JHWZGo, December 2021, https://blog.csdn.net/qq_44833392/article/details/121941547.
     """
 
     def __init__(self, query_size: int, key_size: int, *, positions: int = 64) -> None:
@@ -246,6 +247,7 @@ class General(Dot):
 class Attn(nn.Module):
     """The article's module: weights from a query and keys, a weighted sum of the values, and W [query; sum].
 
+    The article is attention注意力机制【对应图的代码讲解】 by 365JHWZGo (https://blog.csdn.net/qq_44833392/article/details/121941547).
     Constructor, parameter names and numbers are the article's; batches, padding and other scores are added.
 
     Arguments: the sizes of a query, a key, a value (`value_size2`) and the output. `value_size1` is the number of
