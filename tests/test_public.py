@@ -17,8 +17,8 @@ NAMES = "load train evaluate align Translator Translation Evaluation Run UserErr
 
 SETTINGS = {
     "train": """
-        batches.sentences batches.tokens checkpoint_steps cleaning.max_characters cleaning.max_len cleaning.max_ratio
-        cleaning.keep_duplicates clip_norm corpus.name corpus.reader
+        batches.accumulate batches.sentences batches.tokens checkpoint_steps cleaning.max_characters cleaning.max_len
+        cleaning.max_ratio cleaning.keep_duplicates clip_norm corpus.name corpus.reader
         corpus.src_lang corpus.test corpus.tgt_lang corpus.train corpus.valid
         curve_steps device distributed early_stop.min_delta early_stop.patience ema average_last guided_attention
         guided_links init_from heatmaps label_smoothing matmul_precision metric model.attend_end

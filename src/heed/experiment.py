@@ -116,10 +116,11 @@ class SubwordSettings:
 
 @dataclass(frozen=True)
 class Batches:
-    """How much of the corpus an update reads: one of the two."""
+    """How much of the corpus an update reads, one of `sentences` and `tokens`, and in how many parts."""
 
     sentences: Count | None = 32
     tokens: Count | None = None
+    accumulate: Count = 1
 
 
 @dataclass(frozen=True)
@@ -478,7 +479,8 @@ def _data(settings: Settings, folder: Path | None) -> Data:
     bitext = Bitext(
         prepared.train,
         prepared.valid,
-        **asdict(settings.batches),
+        settings.batches.sentences,
+        settings.batches.tokens,
         seed=settings.seed,
         rank=processes.rank,
         world=processes.world,
@@ -529,6 +531,7 @@ def _task(settings: Settings, model: Seq2Seq, data: Data, steps: int) -> Transla
         r_drop=settings.r_drop,
         word_dropout=settings.word_dropout,
         average=_average(settings, model),
+        accumulate=settings.batches.accumulate,
     )
 
 
@@ -577,7 +580,17 @@ def hyperparameters(settings: Settings) -> dict[str, Any]:
 
 
 UNVARIED = (
-    *("checkpoint_steps", "cleaning.", "corpus.", "curve_steps", "device", "distributed", "early_stop.", "heatmaps"),
+    *(
+        "batches.accumulate",
+        "checkpoint_steps",
+        "cleaning.",
+        "corpus.",
+        "curve_steps",
+        "device",
+        "distributed",
+        "early_stop.",
+        "heatmaps",
+    ),
     *("matmul_precision", "metric", "model.bidirectional", "optim.betas", "optim.eps", "optim.fused", "precision"),
     *("profile.", "subwords.character_coverage", "subwords.src_normalization", "subwords.tgt_normalization"),
     "trainer.validate_",

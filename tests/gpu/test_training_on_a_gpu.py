@@ -24,7 +24,7 @@ FIXED = [*SHORT, "model.dropout=0", "teacher_forcing.end=1.0", "precision=float3
 @pytest.mark.parametrize(
     "more",
     [
-        ["r_drop=1.0", "ema=0.8"],
+        ["r_drop=1.0", "ema=0.8", "batches.accumulate=3"],
         ["average_last=2", "model.query=current", "model.layer_norm=true"],
         ["attention=multi_head", "guided_attention=1.0"],
     ],

@@ -24,7 +24,7 @@ PAIRS = reverse(train=30, valid=0, test=0, max_len=6).read("train")
 DIGITS = Subwords.train(PAIRS.src, "word", 100)
 
 
-def translation(dropout: float = 0.0, clip_norm: float | None = None) -> TranslationModule:
+def translation(dropout: float = 0.0, clip_norm: float | None = None, **more: Any) -> TranslationModule:
     torch.manual_seed(1)
     small: dict[str, Any] = {"emb_dim": 16, "enc_dim": 16, "hid_dim": 16, "readout_dim": 16, "attended_dim": 16}
     return TranslationModule(
@@ -36,6 +36,7 @@ def translation(dropout: float = 0.0, clip_norm: float | None = None) -> Transla
         clip_norm,
         Validation(PAIRS, DIGITS, DIGITS),
         seed=1,
+        **more,
     )
 
 
@@ -44,10 +45,10 @@ def bitext() -> Bitext:
     return Bitext(encoded, encoded, sentences=7)
 
 
-def trained(task: TranslationModule, steps: int = 1) -> TranslationModule:
+def trained(task: TranslationModule, steps: int = 1, precision: Any = "32-true") -> TranslationModule:
     trainer = Trainer(
-        accelerator="cpu", max_steps=steps, limit_val_batches=0, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", precision=precision, max_steps=steps, limit_val_batches=0, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(task, datamodule=bitext())
     return task
@@ -64,6 +65,31 @@ def test_an_update_follows_the_mean_over_tokens() -> None:
     ]
     for parameter, value in zip(trained(translation()).model.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.detach(), value)
+
+
+@pytest.mark.parametrize("parts", [3, 7, 100])
+@pytest.mark.parametrize("r_drop", [0.0, 2.0])
+def test_a_batch_in_parts_is_the_same_update(parts: int, r_drop: float) -> None:
+    """Catches a mean of the parts' means, whose numbers of tokens differ, and a part that is cleared or left out."""
+    whole, divided = trained(translation(r_drop=r_drop), 3), trained(translation(r_drop=r_drop, accumulate=parts), 3)
+    assert float(divided.loss) == pytest.approx(float(whole.loss), rel=1e-5)
+    assert float(divided.gradient_norm) == pytest.approx(float(whole.gradient_norm), rel=1e-5)
+    for one, other in zip(divided.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_the_parts_of_a_batch_keep_its_precision() -> None:
+    """Catches gradients of parts that are computed under autocast, which rounds what is float32 in a whole batch."""
+    one, other = (trained(translation(accumulate=parts), precision="bf16-mixed") for parts in (1, 7))
+    exact = trained(translation())
+    errors = [
+        sum(
+            float((a - b).detach().norm())
+            for a, b in zip(task.model.parameters(), exact.model.parameters(), strict=True)
+        )
+        for task in (one, other)
+    ]
+    assert errors[1] == pytest.approx(errors[0], rel=0.5)
 
 
 def test_a_step_decides_its_own_randomness() -> None:

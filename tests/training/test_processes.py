@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 EQUAL = [
     "corpus.valid=22",  # and 400 training pairs: the last batch of both splits is a single pair, for two processes
     "batches.sentences=21",
+    "batches.accumulate=3",
     "model.dropout=0.0",
     "teacher_forcing.end=1.0",
     "r_drop=2.0",
@@ -58,8 +59,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_trains(runs: Path) -> None:
-    """Catches gradients averaged over ranks and not tokens, pairs seen twice or never, scores of half a split."""
-    alone = train(settings(runs, "run=alone", *EQUAL)).folder
+    """Catches gradients averaged over ranks and not tokens, pairs seen twice or never, scores of half a split.
+
+    The two compute their shares in parts: a part whose gradients are sent before the others are there is caught too.
+    """
+    alone = train(settings(runs, "run=alone", *EQUAL, "batches.accumulate=1")).folder
     one, two = last_checkpoint(alone), last_checkpoint(runs / "together")
     torch.testing.assert_close(two["state_dict"], one["state_dict"], rtol=0, atol=1e-5)
     assert two["callbacks"]["Clock"]["tokens"] == one["callbacks"]["Clock"]["tokens"]

@@ -56,7 +56,10 @@ def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, kill
 
 @pytest.mark.parametrize(
     ("more", "killed_before"),
-    [(("r_drop=2.0", "word_dropout=0.2", "ema=0.8"), "last-20"), (("average_last=2",), "last-24")],
+    [
+        (("r_drop=2.0", "word_dropout=0.2", "ema=0.8"), "last-20"),
+        (("average_last=2", "batches.accumulate=3"), "last-24"),
+    ],
 )
 def test_what_regularises_goes_on_too(tmp_path: Path, more: tuple[str, ...], killed_before: str) -> None:
     """Catches an average begun anew, updated twice for a step or never, or restored in the place of the weights."""

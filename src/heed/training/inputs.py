@@ -28,6 +28,11 @@ def twice(batch: Batch) -> Batch:
     return Batch(*(torch.cat((part, part)) for part in batch))
 
 
+def in_parts(batch: Batch, count: int) -> list[Batch]:
+    """The batch in so many parts, or in as many as it has rows, which are dealt out in turn."""
+    return [Batch(*(each[first::count] for each in batch)) for first in range(min(count, len(batch.src)))]
+
+
 @torch.no_grad()
 def words_read(model: Seq2Seq, batch: Batch, teacher_forcing: float) -> Int[Tensor, "batch tgt"]:
     """What the decoder reads under scheduled sampling (Bengio et al. 2015, arXiv 1506.03099), settled beforehand.

@@ -18,7 +18,7 @@ from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import PAD
 from heed.training.averaging import Average, MeanOfLast
 from heed.training.guide import Guide
-from heed.training.inputs import drop_words, twice, words_read
+from heed.training.inputs import drop_words, in_parts, twice, words_read
 from heed.training.processes import refuse
 from heed.training.schedules import Number, Schedule
 from heed.training.sums import Sums
@@ -46,12 +46,15 @@ class TranslationModule(LightningModule):
         r_drop: Number = 0.0,
         word_dropout: Number = 0.0,
         average: Average | None = None,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self.model, self.optimizer, self.learning_rate = model, optimizer, learning_rate
         self.teacher_forcing, self.label_smoothing, self.clip_norm = teacher_forcing, label_smoothing, clip_norm
         self.validation, self.seed, self.guide = validation, seed, guide
         self.r_drop, self.word_dropout, self.average = float(r_drop), word_dropout, average
+        self.accumulate = accumulate
+        """Parts of a batch that are computed one after another, for less memory."""
         self.loss = self.gradient_norm = torch.zeros(())
         """Of the last update: the loss of this rank's share, and the norm over all parameters before clipping."""
         self.scores: dict[str, float]
@@ -85,22 +88,42 @@ class TranslationModule(LightningModule):
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Mean loss over the tokens of the global batch, and the sums over all processes, for whoever draws curves."""
-        loss, guided, divergence = self._losses(batch)
-        sums = self._over_processes([loss.total, loss.nll, loss.count, guided, divergence])
-        # Lightning averages gradients over ranks: times world, that is the sum over ranks of total / global count.
-        added = guided + divergence
-        mean = (loss.total + added) * self.trainer.world_size / sums.tokens.to(loss.total)
-        self.loss = mean.detach()
-        return {"loss": mean, "sums": sums}
+        """Mean loss over the tokens of the global batch, and the sums over all processes, for whoever draws curves.
 
-    def _over_processes(self, parts: list[Tensor]) -> Sums:
+        The gradients of all parts but the last are there already when Lightning asks for those of the loss.
+        """
+        self.trainer.optimizers[0].zero_grad()
+        *others, last = in_parts(batch, self.accumulate)
+        # what the parts before the last are divided by; where there are none in any process, the last one's sums tell
+        tokens = torch.ones(()) if self.accumulate == 1 else self._over_processes((batch.tgt[:, 1:] != PAD).sum())
+        sums, self.loss = list[Tensor](), torch.zeros(())
+        for part in others:
+            objective, of_part = self._objective(part)
+            mean = objective * self.trainer.world_size / tokens.to(objective)
+            with torch.autocast(self.device.type, enabled=False):
+                mean.backward()
+            sums.append(of_part)
+            self.loss = mean.detach() + self.loss
+        objective, of_part = self._objective(last)
+        total = Sums(*self._over_processes(sum(sums, of_part)).unbind())
+        # Lightning averages gradients over ranks: times world, that is the sum over ranks of total / global count.
+        mean = objective * self.trainer.world_size / total.tokens.to(objective)
+        self.loss = mean.detach() + self.loss
+        return {"loss": mean, "sums": total}
+
+    def optimizer_zero_grad(self, *_: Any) -> None:
+        """Nothing: `training_step` clears the gradients, before those of a batch's first part."""
+
+    def _objective(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What is minimised, summed over the labels, and the five sums of `Sums` for this process."""
+        loss, guided, divergence = self._losses(batch)
+        parts = [loss.total, loss.nll, loss.count, guided, divergence]
+        return loss.total + (guided + divergence), torch.stack(parts).detach()
+
+    def _over_processes(self, sums: Tensor) -> Tensor:
         """The sums over all processes, of which each has a part, in one message."""
-        stacked = torch.stack(parts).detach()
-        stacked = stacked.cpu().double() if stacked.device.type == "mps" else stacked.double()  # MPS has no float64
-        if self.trainer.world_size > 1:
-            stacked = self.trainer.strategy.reduce(stacked, reduce_op="sum")
-        return Sums(*stacked.unbind())
+        sums = sums.cpu().double() if sums.device.type == "mps" else sums.double()  # MPS has no float64
+        return self.trainer.strategy.reduce(sums, reduce_op="sum") if self.trainer.world_size > 1 else sums
 
     def _losses(self, batch: Batch) -> tuple[Loss, Tensor, Tensor]:
         """The cross entropy, and what guided attention and R-Drop add to it, summed over the labels."""

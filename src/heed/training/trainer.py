@@ -122,7 +122,9 @@ def enough_memory(bitext: Bitext) -> Iterator[None]:
             raise
         sentences, tokens = bitext.train.sentences, bitext.train.tokens
         budget = f"batches.sentences, now {sentences:,}" if sentences else f"batches.tokens, now {tokens:,}"
-        raise UserError(f"a batch needs more memory than there is; lower {budget}, and give run=NAME") from error
+        raise UserError(
+            f"a batch needs more memory than there is; lower {budget}, or raise batches.accumulate, with run=NAME"
+        ) from error
 
 
 def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:
