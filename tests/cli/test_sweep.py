@@ -103,7 +103,9 @@ def multirun(folder: Path, name: str, *overrides: str) -> subprocess.CompletedPr
 
 
 def told(folder: Path, place: str = "runs/sweep") -> list[list[str]]:
-    return rows((folder / place / "sweep.md").read_text(encoding="utf-8"))
+    *table, mark = (folder / place / "sweep.md").read_text(encoding="utf-8").splitlines()
+    assert mark == TABLE_MARK
+    return rows("\n".join(table))
 
 
 def scores(folder: Path) -> list[str]:
