@@ -160,7 +160,7 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
         ("subwords.kind=letters", "subwords.kind=letters: should be 'unigram', 'bpe', 'char' or 'word'"),
         ("subwords.character_coverage=0.5", "character_coverage=0.5, expected a share from 0.98 to 1.0"),
         ("subwords.user_defined_symbols=[a b]", "subwords: user_defined_symbols: 'a b' cannot be one"),
-        ("subwords.user_defined_symbols=<x>", "subwords.user_defined_symbols=<x>: should be a valid"),
+        ("subwords.user_defined_symbols=<x>", "subwords.user_defined_symbols=<x>: should be a list, such as [<x>]"),
         ("init_from=nowhere", "nowhere is not a model folder"),
         ("heads=4", "heads=4: model.attention.heads is a setting of attention=multi_head; give attention=multi_head"),
         ("text/train", "text/train: not a setting; write corpus=files corpus.train=text/train"),
