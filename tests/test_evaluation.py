@@ -4,10 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from heed.metrics.bleu import bleu, sentence_bleu
 from heed.metrics.scores import text_scores
 from heed.runs.evaluation_folder import DRAWN_MARKS
 from heed.translator import Translator, load
+from tests.support.killed import killed_at
 from tests.support.model_folder import SOURCES, TARGETS, write_lines
 from tests.support.model_folder import write as write_model
 
@@ -281,7 +279,7 @@ class TestFolder:
         while killed:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(tmp_path / "beam", folder)
-            killed = _killed_at(moment, lambda: write(other, folder, heatmaps=2))
+            killed = killed_at(moment, lambda: write(other, folder, heatmaps=2), _changes_a_file)
             left = contents(folder)
             owners = {name for name in each for file in differing if left.get(file) == whole[name][file]}
             assert len(owners) <= 1, (moment, sorted(left))
@@ -306,26 +304,10 @@ def _tag_pictures(patch: pytest.MonkeyPatch, name: str) -> None:
     patch.setattr("heed.viz.heatmap.save", lambda _, path: path.write_bytes(DRAWN_MARKS[0] + name.encode()))
 
 
-def _killed_at(moment: int, work: Callable[[], object]) -> bool:
-    """Whether a process was killed at so many changes of files while it did the work, or had done it before."""
-    child = os.fork()
-    if child == 0:
-        changes = count()
-
-        def watch(event: str, arguments: tuple[Any, ...]) -> None:
-            changing = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-            if (changing or event in ("os.rename", "os.remove", "os.link", "os.mkdir")) and next(changes) == moment:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            sys.addaudithook(watch)
-            work()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
+def _changes_a_file(event: str, arguments: tuple[Any, ...]) -> bool:
+    if event == "open":
+        return isinstance(arguments[2], int) and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+    return event in ("os.rename", "os.remove", "os.link", "os.mkdir")
 
 
 def test_scores_of_texts_alone() -> None:

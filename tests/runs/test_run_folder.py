@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from heed.runs.run_folder import (
     run_path,
     state,
 )
+from tests.support.killed import killed_at
 
 CONFIG: dict[str, Any] = {
     "seed": 1,
@@ -297,26 +298,8 @@ def test_a_debug_run_replaces_debug_runs_alone(folder: Path) -> None:
 KILLED_AT = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
 
 
-def killed_after(steps: int, action: Callable[[], object]) -> bool:
-    """Whether a fork of this process that does `action` was killed after so many changes to folders."""
-    if (child := os.fork()) == 0:
-        left = [steps]
-
-        def watch(event: str, _: object) -> None:
-            if event in KILLED_AT or (event == "open" and isinstance(_, tuple) and _[1] not in ("r", "rb", None)):
-                left[0] -= 1
-                if left[0] < 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            sys.addaudithook(watch)
-            action()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
+def changes_a_folder(event: str, arguments: tuple[Any, ...]) -> bool:
+    return event in KILLED_AT or (event == "open" and arguments[1] not in ("r", "rb", None))
 
 
 @pytest.mark.slow
@@ -338,10 +321,10 @@ def test_killed_at_any_step_one_whole_run_is_there_at_the_next_start(tmp_path: P
     old = contents(folder)
     steps, killed, seen = 0, True, set()
     while killed:
-        killed = killed_after(steps, replace)
+        killed = killed_at(steps, replace, changes_a_folder)
         for _ in range(2):  # and one that is killed as it settles
             if killed and steps % 3 == 0:
-                killed_after(steps % 7, lambda: locked(folder).__enter__())
+                killed_at(steps % 7, lambda: locked(folder).__enter__(), changes_a_folder)
         with locked(folder):
             found = contents(folder)
             assert {name: found[name] for name in foreign} == foreign

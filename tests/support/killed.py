@@ -1,0 +1,32 @@
+"""A process that is killed in the middle of its work."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+
+def killed_at(moment: int, work: Callable[[], object], is_change: Callable[[str, tuple[Any, ...]], bool]) -> bool:
+    """Whether a fork of this process that does `work` was killed at its change number `moment`, from 0.
+
+    `is_change` says which of Python's audit events, with its arguments, is a change; without so many the work is done.
+    """
+    child = os.fork()
+    if child == 0:
+        changes = count()
+
+        def watch(event: str, arguments: tuple[Any, ...]) -> None:
+            if is_change(event, arguments) and next(changes) == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(watch)
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
