@@ -34,6 +34,7 @@ from heed.errors import UserError
 from heed.files import AlreadyLocked, finish_replacing, write_whole
 from heed.files import locked as locked_file
 from heed.runs import own_files
+from heed.runs.added_settings import completed
 from heed.runs.environment import environment
 from heed.runs.json_files import read_object
 from heed.runs.own_files import CONFIG, ENVIRONMENT, MODEL, REPORT, is_config, is_environment, is_report, is_run
@@ -179,6 +180,7 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
         _refuse(own_files.conflicts(folder))
         return "new"
     _refuse_former_settings(folder, before)
+    before = completed(before, config)
     different = differences(before, config)
     if different and (folder / REPORT).exists() and _is_longer(before, config):
         _refuse_stopped_early(folder)

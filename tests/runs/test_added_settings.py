@@ -1,0 +1,110 @@
+"""A run that an older heed has begun, with fewer settings than there are today."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from heed.errors import UserError
+from heed.experiment import Settings
+from heed.runs.run_folder import begin, finish, locked, state
+from tests.support.settings import settings_of
+
+BEFORE = """
+corpus: {reader: tiny, name: tiny, src_lang: en, tgt_lang: fr, train: train, valid: valid, test: test}
+subwords: {kind: unigram, vocab_size: 1000, joint: false, byte_fallback: false, character_coverage: 1.0}
+model:
+  attention: {score: additive, att_dim: 256}
+  emb_dim: 128
+  enc_dim: 256
+  hid_dim: 256
+  readout_dim: 128
+  attended_dim: 128
+  enc_layers: 1
+  dec_layers: 1
+  bidirectional: true
+  dropout: 0.1
+  readout_dropout: null
+  enc_dropout: 0.0
+  state_dropout: 0.0
+  variational: false
+  layer_norm: false
+  tie: decoder
+optim: {name: adam, lr: 0.002, betas: [0.9, 0.98], eps: 1.0e-09, fused: true}
+schedule: {name: cosine, warmup_steps: 200, steps: null, final: 0.0}
+teacher_forcing: {name: constant, ratio: 1.0}
+run: tiny
+runs: runs
+overwrite: false
+seed: 1
+progress_bar: true
+heatmaps: 4
+device: cpu
+distributed: false
+precision: auto
+matmul_precision: high
+trainer: {max_epochs: 10, max_steps: null, validate_epochs: 1, validate_steps: null}
+checkpoint_steps: 500
+curve_steps: 50
+metric: auto
+early_stop: {patience: 5, min_delta: 0.0}
+profile: null
+batches: {sentences: 32, tokens: null}
+cleaning: {max_len: 100, max_ratio: 3.0, max_characters: 1000}
+subword_sampling: null
+label_smoothing: 0.05
+guided_attention: 0.0
+r_drop: 0.0
+word_dropout: 0.0
+ema: null
+average_last: null
+clip_norm: 1.0
+"""
+"""The config.yaml of `heed-train` before any setting was added to those that it had at first."""
+
+AS_BEFORE = ("model.query=previous", "subwords.tgt_normalization=nmt_nfkc")
+"""What is typed today for what was the default then."""
+
+REPORT = {"best": {}, "steps": 1, "history": [], "tokens_per_second": 1.0}
+
+
+def today(*overrides: str) -> dict[str, Any]:
+    return asdict(settings_of("train", Settings, *overrides))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run of then, begun and not finished."""
+    folder = tmp_path / "tiny"
+    with locked(folder), begin(folder, yaml.safe_load(BEFORE), {}):
+        return folder
+
+
+def test_a_setting_that_came_later_is_no_difference(folder: Path) -> None:
+    """Catches a setting that was added without a value in `ADDED`: it would end every run that has begun."""
+    assert state(folder, today(*AS_BEFORE)) == "unfinished"
+    assert state(folder, today(*AS_BEFORE, "run=other", "progress_bar=false")) == "unfinished"
+
+
+def test_a_default_that_has_changed_is_a_difference(folder: Path) -> None:
+    """Catches a run that goes on with another model or other text than it began with, as its config does not say so."""
+    with pytest.raises(UserError) as refused:
+        state(folder, today())
+    changes = 'subwords.tgt_normalization "nmt_nfkc" -> "identity", model.query "previous" -> "current"'
+    assert f"({changes})" in str(refused.value)
+
+
+@pytest.mark.parametrize("setting", ["model.attend_end=false", "batches.accumulate=2", "init_from=a/model"])
+def test_a_setting_that_came_later_counts_if_it_is_used(folder: Path, setting: str) -> None:
+    """Catches a missing setting that is taken for whatever is asked for."""
+    with pytest.raises(UserError, match=f"{setting.partition('=')[0]} .* -> .*; give this one its own name"):
+        state(folder, today(*AS_BEFORE, setting))
+
+
+def test_a_finished_run_of_then_is_finished_and_can_go_on(folder: Path) -> None:
+    """Catches a longer training that is refused for the same reason."""
+    finish(folder, REPORT)
+    assert state(folder, today(*AS_BEFORE)) == "finished"
+    assert state(folder, today(*AS_BEFORE, "trainer.max_epochs=11")) == "longer"
