@@ -62,8 +62,8 @@ def main() -> None:
                 rounds[name].append(_in_process(args, *variant))
                 print(name, rounds[name][-1], "load", os.getloadavg(), file=sys.stderr, flush=True)
     print(f"| | {COLUMNS} |\n|{'---|' * (COLUMNS.count('|') + 2)}")
-    for name, found in rounds.items():
-        medians = [f"{median(one[column] for one in found):.{digits(column)}f}" for column in found[0]]
+    for name, results in rounds.items():
+        medians = [f"{median(one[column] for one in found):.{digits(column)}f}" for column in results[0]]
         print(f"| {name} | {' | '.join(medians)} |")
     print(f"load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
@@ -102,9 +102,9 @@ def _whole(translator: Translator, lines: list[str], options: dict[str, Any]) ->
     """Pieces written for each second, all lines in batches of the usual size; and the translations."""
     translator.translate(lines[:8], **options)
     start = time.process_time()
-    found = translator.translate(lines, **options)
+    results = translator.translate(lines, **options)
     seconds = time.process_time() - start
-    return sum(len(one.tgt.ids) for one in found) / seconds, [one.text for one in found]
+    return sum(len(one.tgt.ids) for one in results) / seconds, [one.text for one in results]
 
 
 def _single(translator: Translator, lines: list[str], options: dict[str, Any]) -> float:

@@ -14,7 +14,7 @@ def main() -> None:
     device, file = sys.argv[1:]
     on_gpu = device == "cuda"
     size = 8192 if on_gpu else 512
-    found = {
+    measured = {
         "measured": "machine",
         "device": torch.cuda.get_device_name() if on_gpu else device,
         "torch": torch.__version__,
@@ -25,8 +25,8 @@ def main() -> None:
         "launch_microseconds": 1e6 * launch_seconds(device),
     }
     with Path(file).open("a") as lines:
-        lines.write(json.dumps(found) + "\n")
-    print("LIMIT", json.dumps(found))
+        lines.write(json.dumps(measured) + "\n")
+    print("LIMIT", json.dumps(measured))
 
 
 def product_rate(dtype: torch.dtype, device: str, size: int, rounds: int = 10) -> float:

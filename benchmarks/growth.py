@@ -119,7 +119,7 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
         seconds = time.monotonic() - began
         user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
         time.sleep(5)
-        status = held_by(process.pid)
+        status = memory_of(process.pid)
         if "VmRSS" not in status:  # a process that has ended holds nothing
             raise SystemExit("the run ended within 5 seconds of its first update: give more --steps")
         if stop:
@@ -135,7 +135,7 @@ def processor_time() -> float:
     return ended.ru_utime + ended.ru_stime
 
 
-def held_by(pid: int) -> dict[str, float]:
+def memory_of(pid: int) -> dict[str, float]:
     """Mebibytes that Linux counts for a process: its most (VmHWM), now (VmRSS), and what no file backs (RssAnon)."""
     lines = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
     return {words[0].rstrip(":"): int(words[1]) / 1024 for words in lines if words[-1] == "kB"}

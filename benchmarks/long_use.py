@@ -37,8 +37,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or untrained(Path(folder) / "model")
         print("     lines   lines/CPU s   resident MiB")
-        found = list(measure(model, options.lines, options.every))
-    settled = found[len(found) // 4 :]
+        measured = list(measure(model, options.lines, options.every))
+    settled = measured[len(measured) // 4 :]
     first, last = settled[0], settled[-1]
     print(
         f"\nfrom {first[0]:,} to {last[0]:,} lines: memory {last[2] - first[2]:+.1f} MiB, "
@@ -106,8 +106,8 @@ def processor_seconds(pid: int) -> float:
 
 def resident(pid: int) -> float:
     """Memory that a process holds, in MiB."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(match[1]) / 1024 if match else 0.0
 
 
 if __name__ == "__main__":

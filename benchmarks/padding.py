@@ -64,8 +64,8 @@ def share(batches: Iterable[np.ndarray]) -> float:
 
 def planned(batches: Batches) -> float:
     """The share of PAD in the tensors of an epoch; BOS, which is no label, left out."""
-    found = [(int((cells == PAD).sum()), cells.numel()) for batch in batches for cells in (batch.src, batch.tgt[:, 1:])]
-    return sum(padding for padding, _ in found) / sum(count for _, count in found)
+    sizes = [(int((cells == PAD).sum()), cells.numel()) for batch in batches for cells in (batch.src, batch.tgt[:, 1:])]
+    return sum(padding for padding, _ in sizes) / sum(count for _, count in sizes)
 
 
 def parse() -> argparse.Namespace:

@@ -94,11 +94,11 @@ def compare_translations(
     scored = bleu(hypotheses=[one.text for one in expected], references=references)
     requests = [{"line": line, "settings": in_page} for line in lines]
     for precision in ("float32", "int8"):
-        found = [answer["candidates"][0] for answer in translate(translator.bundle, requests, folder, precision)]
-        pairs = list(zip(found, expected, strict=True))
+        best = [answer["candidates"][0] for answer in translate(translator.bundle, requests, folder, precision)]
+        pairs = list(zip(best, expected, strict=True))
         same = [(one, other) for one, other in pairs if one["text"] == other.text]
         apart = max(difference(one, other) for one, other in same)
-        own = bleu(hypotheses=[one["text"] for one in found], references=references)
+        own = bleu(hypotheses=[one["text"] for one in best], references=references)
         share = f"{len(same):,} of {len(lines):,}"
         print(f"| {search}, {precision} | {share} | {apart:.1e} | {own:.2f} | {scored:.2f} |", flush=True)
 

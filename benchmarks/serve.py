@@ -68,20 +68,20 @@ def main() -> None:
     if args.endure:
         endure(args, lines)
         return
-    found: dict[str, list[float]] = {}
+    speeds_of: dict[str, list[float]] = {}
     for _ in range(args.rounds):
         for search in args.searches:
             for name, options in SERVERS.items():
                 with serving(args, *options) as port:
                     body = with_length(SEARCHES[search], args.max_len)
-                    found.setdefault(f"{name} {search}", []).append(
+                    speeds_of.setdefault(f"{name} {search}", []).append(
                         measure(f"heed {name} {search}", Target(port, to_heed(body)), args, lines)
                     )
         if args.opennmt_port:
             pieces = read_lines(args.opennmt_pieces)
             speed = measure("opennmt", Target(args.opennmt_port, to_opennmt), args, pieces)
-            found.setdefault("opennmt", []).append(speed)
-    for name, speeds in found.items():
+            speeds_of.setdefault("opennmt", []).append(speed)
+    for name, speeds in speeds_of.items():
         print(f"MEDIAN {name} requests/s {median(speeds):.0f}  rounds {' '.join(f'{one:.0f}' for one in speeds)}")
 
 

@@ -95,7 +95,9 @@ def main() -> None:
             subwords.save(args.subwords / f"{side}.model")
         rounds = [{name: _in_process(args, name) for name in args.variants} for _ in range(args.rounds)]
     for name in args.variants[1:]:
-        ratios = [found[name]["tokens_per_second"] / found[args.variants[0]]["tokens_per_second"] for found in rounds]
+        ratios = [
+            measured[name]["tokens_per_second"] / measured[args.variants[0]]["tokens_per_second"] for measured in rounds
+        ]
         pairs_text = " ".join(f"{ratio:.2f}" for ratio in ratios)
         print(f"RATIO {name} / {args.variants[0]}  median {median(ratios):.2f}  rounds {pairs_text}")
 
@@ -103,17 +105,17 @@ def main() -> None:
 def _in_process(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     command = [sys.executable, __file__, *sys.argv[1:], "--measure", variant, "--subwords", str(args.subwords)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    measured: dict[str, Any] = json.loads(output.splitlines()[-1])
     if args.json:
         with args.json.open("a") as file:
-            file.write(json.dumps({"measured": "training", **found}) + "\n")
+            file.write(json.dumps({"measured": "training", **measured}) + "\n")
     print(
         "RESULT heed {variant} sentences {sentences} tokens/s {tokens_per_second:.0f} ms/update {milliseconds:.1f} "
         "padding {padding:.1%} params {parameters} peakRSS_MiB {peak:.0f} loss first5 {first:.3f} last20 {last:.3f} "
-        "GFLOP/s {rate:.0f} of {limit:.0f} ({fraction:.0%}) precision {precision} threads {threads}".format(**found),
+        "GFLOP/s {rate:.0f} of {limit:.0f} ({fraction:.0%}) precision {precision} threads {threads}".format(**measured),
         flush=True,
     )
-    return found
+    return measured
 
 
 def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:

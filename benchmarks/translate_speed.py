@@ -58,7 +58,7 @@ def main() -> None:
         return
     rounds = [{name: _in_process(args, name) for name in args.searches} for _ in range(args.rounds)]
     for name in args.searches:
-        speeds = [found[name]["tokens_per_second"] for found in rounds]
+        speeds = [one[name]["tokens_per_second"] for one in rounds]
         each = " ".join(f"{one:.0f}" for one in speeds)
         print(f"MEDIAN heed {name} output_tokens/s {median(speeds):.0f}  rounds {each}")
 
@@ -68,17 +68,17 @@ def _in_process(args: argparse.Namespace, search: str) -> dict[str, Any]:
     child = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     if child.returncode:  # it has said why
         sys.exit(child.returncode)
-    found: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+    measured: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     if args.json:
         with args.json.open("a") as file:
-            file.write(json.dumps({"measured": "search", **found}) + "\n")
+            file.write(json.dumps({"measured": "search", **measured}) + "\n")
     print(
         "RESULT heed {search} output_tokens/s {tokens_per_second:.0f} sentences/s {sentences_per_second:.1f} "
         "tokens/sentence {length:.1f} at_limit {at_limit} wall {seconds:.2f}s processor {processor:.2f}s "
-        "peakRSS_MiB {peak:.0f} BLEU {bleu:.2f} precision {precision} threads {threads}".format(**found),
+        "peakRSS_MiB {peak:.0f} BLEU {bleu:.2f} precision {precision} threads {threads}".format(**measured),
         flush=True,
     )
-    return found
+    return measured
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -89,9 +89,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     options = {"max_len": args.max_len, "batch_size": args.batch_size, **SEARCHES[args.measure]}
     translator.translate(lines[:8] if args.device == "cpu" else lines, **options)  # a GPU's libraries warm up by shape
     start, processor = time.perf_counter(), time.process_time()
-    found = translator.translate(lines, **options)
+    measured = translator.translate(lines, **options)
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
-    tokens = sum(len(one.tgt.ids) for one in found)
+    tokens = sum(len(one.tgt.ids) for one in measured)
     low = args.precision == "bfloat16" or (args.precision == "auto" and multiplies_bfloat16(args.device))
     return {
         "search": args.measure,
@@ -101,11 +101,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "tokens_per_second": tokens / seconds,
         "sentences_per_second": len(lines) / seconds,
         "length": tokens / len(lines),
-        "at_limit": sum(not one.finished for one in found if one.source),
+        "at_limit": sum(not one.finished for one in measured if one.source),
         "seconds": seconds,
         "processor": processor,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "bleu": _bleu([one.text for one in found], args.reference),
+        "bleu": _bleu([one.text for one in measured], args.reference),
         "threads": torch.get_num_threads(),
     }
 

@@ -42,33 +42,37 @@ def installed(locks: Sequence[Path]) -> list[str]:
     """The names in the locks that are for this platform, and torch, which is in none; as their authors write them."""
     text = "".join(lock.read_text(encoding="utf-8") for lock in locks)
     lines = [line.partition("\\")[0] for line in text.splitlines() if line[:1].isalnum()]
-    wanted = [found.name for found in map(Requirement, lines) if found.marker is None or found.marker.evaluate()]
+    wanted = [
+        requirement.name
+        for requirement in map(Requirement, lines)
+        if requirement.marker is None or requirement.marker.evaluate()
+    ]
     return sorted((distribution(name).name for name in [*wanted, "torch"]), key=str.lower)
 
 
 def required(name: str) -> set[str]:
     """What a distribution needs to run, itself and through others; extras are left out."""
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = [name]
     while waiting:
         for requirement in distribution(waiting.pop()).requires or []:
             needed = canonical(re.split(r"[ ;<>=!~\[(]", requirement, maxsplit=1)[0])
-            if ";" not in requirement and needed not in found:
-                found.add(needed)
+            if ";" not in requirement and needed not in names:
+                names.add(needed)
                 waiting.append(needed)
-    return found
+    return names
 
 
 def row(name: str, direct: set[str]) -> str:
     """A line of the table."""
-    found = distribution(name)
+    package = distribution(name)
     shown = f"**{name}**" if canonical(name) in direct else name
-    return f"| {shown} | {found.version.partition('+')[0]} | {licence(found)} |\n"
+    return f"| {shown} | {package.version.partition('+')[0]} | {licence(package)} |\n"
 
 
-def licence(found: Distribution) -> str:
+def licence(package: Distribution) -> str:
     """What a distribution says of its licence."""
-    metadata = found.metadata
+    metadata = package.metadata
     if metadata["License-Expression"]:
         return str(metadata["License-Expression"])
     classifiers = metadata.get_all("Classifier") or []

@@ -69,9 +69,9 @@ def main() -> int:
     corpus = make(SEED)
     expected = files(corpus)
     if options.check:
-        found = differences(options.output, expected)
-        print("\n".join(found) or f"{options.output}: the {len(expected)} files are what this script writes")
-        return 1 if found else 0
+        changed = differences(options.output, expected)
+        print("\n".join(changed) or f"{options.output}: the {len(expected)} files are what this script writes")
+        return 1 if changed else 0
     options.output.mkdir(parents=True, exist_ok=True)
     for name, content in expected.items():
         (options.output / name).write_bytes(content)

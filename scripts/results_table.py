@@ -116,10 +116,10 @@ def keep(name: str, runs: Sequence[Path], together: Path | None = None) -> None:
     """One file for each seed, and one for all of them; UserError for runs that differ in more than their seed."""
     configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs]
     for run, config in zip(runs, configs, strict=True):
-        found = differences({**configs[0], "seed": None}, {**config, "seed": None})
-        if found:
+        changed = differences({**configs[0], "seed": None}, {**config, "seed": None})
+        if changed:
             raise UserError(
-                f"{run} is of other settings than {runs[0]} ({', '.join(found)}); keep it under another name"
+                f"{run} is of other settings than {runs[0]} ({', '.join(changed)}); keep it under another name"
             )
     kept = {config["seed"]: _kept(run) for run, config in zip(runs, configs, strict=True)}
     if len(kept) < len(runs):
@@ -165,7 +165,7 @@ def _environment(read: dict[str, Any]) -> dict[str, Any]:
 def write(page: Path) -> None:
     """Replace every table of a page by what is kept now."""
     text = page.read_text(encoding="utf-8")
-    tables = TABLE.sub(lambda found: f"{found[1]}{table(found['names'].split(), found['kind'])}\n{found[5]}", text)
+    tables = TABLE.sub(lambda match: f"{match[1]}{table(match['names'].split(), match['kind'])}\n{match[5]}", text)
     page.write_text(tables, encoding="utf-8")
 
 
@@ -202,9 +202,9 @@ def _preserved(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _erasure(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """With how far the maps of two seeds are apart, if that was kept, and how far they are if one is permuted."""
     path = RESULTS / name / TOGETHER
-    found = json.loads(path.read_text(encoding="utf-8"))["stability"] if path.exists() else None
+    stability = json.loads(path.read_text(encoding="utf-8"))["stability"] if path.exists() else None
     apart = {
-        head: format(found[key], ".3f") if found else ""
+        head: format(stability[key], ".3f") if stability else ""
         for head, key in (("two seeds", "divergence"), ("permuted maps", "permuted"))
     }
     return {**_row(name, kept, ERASURE), **apart}
@@ -225,10 +225,10 @@ def _measured(kept: Mapping[str, Any]) -> Mapping[str, Any]:
 def _check_alike(name: str, kept: Sequence[Mapping[str, Any]]) -> None:
     """UserError where the runs were not evaluated alike, so that their scores have no mean."""
     for key in ("corpus", "split", "sentences", "search", "bleu_signature", "bleu_tokenised_signature"):
-        found = {str(one["test"].get(key)) for one in kept}
-        if len(found) > 1:
+        values = {str(one["test"].get(key)) for one in kept}
+        if len(values) > 1:
             raise UserError(
-                f"{name}: its seeds differ in {key} ({', '.join(sorted(found))}); evaluate all of them alike"
+                f"{name}: its seeds differ in {key} ({', '.join(sorted(values))}); evaluate all of them alike"
             )
 
 

@@ -28,7 +28,7 @@ KILLED = (
 ).split()
 
 
-class Held(NamedTuple):
+class Usage(NamedTuple):
     """What a process has of the machine at one moment."""
 
     step: int
@@ -45,8 +45,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="train for so many updates instead, and look at what grows")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as runs:
-        held = grows(Path(runs), given.steps) if given.steps else survives(Path(runs), given.kills, given.seed)
-    sys.exit(0 if held else 1)
+        passed = grows(Path(runs), given.steps) if given.steps else survives(Path(runs), given.kills, given.seed)
+    sys.exit(0 if passed else 1)
 
 
 def survives(runs: Path, kills: int, seed: int) -> bool:
@@ -98,32 +98,32 @@ def grows(runs: Path, steps: int) -> bool:
     every = max(1, steps // 20)
     lengths = (f"trainer.max_steps={steps}", f"trainer.validate_steps={every}", "progress_bar=false")
     began = time.monotonic()
-    seen: list[Held] = []
+    usages: list[Usage] = []
     print("    step   memory   files   threads")
     with subprocess.Popen(command(runs, "long", *lengths), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             words = line.replace(",", "").split()
             if words and words[0].isdigit() and int(words[0]) % every == 0 and int(words[0]) < steps:
-                seen.append(held_by(process.pid, int(words[0])))
+                usages.append(usage_of(process.pid, int(words[0])))
                 print(
-                    f"{seen[-1].step:8,} {seen[-1].mebibytes:5.1f} MiB {seen[-1].files:7} {seen[-1].threads:9}",
+                    f"{usages[-1].step:8,} {usages[-1].mebibytes:5.1f} MiB {usages[-1].files:7} {usages[-1].threads:9}",
                     flush=True,
                 )
-    settled = [held for held in seen if held.step >= steps / 5]
+    settled = [usage for usage in usages if usage.step >= steps / 5]
     middle = len(settled) // 2
-    early, late = (Held(*map(max, zip(*part, strict=True))) for part in (settled[:middle], settled[middle:]))
+    early, late = (Usage(*map(max, zip(*part, strict=True))) for part in (settled[:middle], settled[middle:]))
     more = late.mebibytes - early.mebibytes
-    print(f"{time.monotonic() - began:.0f} s; most held up to step {early.step:,} and after: {more:+.1f} MiB", end="")
+    print(f"{time.monotonic() - began:.0f} s; the most up to step {early.step:,} and after: {more:+.1f} MiB", end="")
     print(f", {late.files - early.files:+} files, {late.threads - early.threads:+} threads")
     return process.returncode == 0 and more < 5 and late.files <= early.files and late.threads <= early.threads
 
 
-def held_by(pid: int, step: int) -> Held:
+def usage_of(pid: int, step: int) -> Usage:
     """What Linux says of a process."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     resident, threads = int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"])
-    return Held(step, resident, len(list(Path(f"/proc/{pid}/fd").iterdir())), threads)
+    return Usage(step, resident, len(list(Path(f"/proc/{pid}/fd").iterdir())), threads)
 
 
 def command(runs: Path, name: str, *more: str) -> list[str]:

@@ -52,10 +52,10 @@ def learnt(model: Any, src: Iterable[list[str]] = (), tgt: Iterable[list[str]] =
 
 def links(model: Any, src: list[list[str]], tgt: list[list[str]]) -> list[list[tuple[int, int]]]:
     """For each pair its links, source word first."""
-    found = []
+    linked = []
     for (_, matrix), one, other in zip(model.get_best_alignments(src, tgt), src, tgt, strict=True):
-        found.append([(i, j) for i in range(len(one)) for j in range(len(other)) if matrix[i, j]])
-    return found
+        linked.append([(i, j) for i in range(len(one)) for j in range(len(other)) if matrix[i, j]])
+    return linked
 
 
 def write(path: Path, lines: list[list[tuple[int, int]]]) -> None:

@@ -76,7 +76,7 @@ class Row(NamedTuple):
     minutes: float
 
 
-class Found(NamedTuple):
+class Linked(NamedTuple):
     """Links by how the directions were read, source word first, and the minutes that they took."""
 
     links: dict[str, list[Links]]
@@ -178,7 +178,7 @@ def captions(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Ro
 # systems
 
 
-def counted(name: str, bitext: Bitext, work: Path, python: Path) -> Found:
+def counted(name: str, bitext: Bitext, work: Path, python: Path) -> Linked:
     """The links of an aligner that counts words in the whole text; those of the pairs to score."""
     paths = work / f"{name}.forward", work / f"{name}.backward"
     command = [python, HERE / "aligners.py", name, *bitext.whole, *paths]
@@ -188,7 +188,7 @@ def counted(name: str, bitext: Bitext, work: Path, python: Path) -> Found:
     each = {"forward": forward, "backward": backward}
     for how, merge in MERGES.items():
         each[how] = [merge(one, other) for one, other in zip(forward, backward, strict=True)]
-    return Found(each, minutes)
+    return Linked(each, minutes)
 
 
 def heed_rows(given: argparse.Namespace, name: str, bitext: Bitext, work: Path, gold: Sequence[Gold]) -> Iterator[Row]:
@@ -199,8 +199,8 @@ def heed_rows(given: argparse.Namespace, name: str, bitext: Bitext, work: Path, 
     if given.self_train:
         models, minutes = self_trained(given, bitext, work, models, minutes)
         for method in given.methods:
-            found = linked(method, models, bitext, work / "self", minutes)
-            yield from rows(f"{name} self-trained, {method}", found, gold)
+            linked_text = linked(method, models, bitext, work / "self", minutes)
+            yield from rows(f"{name} self-trained, {method}", linked_text, gold)
 
 
 def trained(given: argparse.Namespace, bitext: Bitext, work: Path) -> tuple[list[Path], float]:
@@ -244,7 +244,7 @@ def train(work: Path, run: str, settings: Sequence[str]) -> float:
     return minutes
 
 
-def linked(method: Method, models: Sequence[Path], bitext: Bitext, prefix: Path, minutes: float) -> Found:
+def linked(method: Method, models: Sequence[Path], bitext: Bitext, prefix: Path, minutes: float) -> Linked:
     """The links of a method in both directions; minutes are those of this method and of training."""
 
     def make() -> Mapping[str, Any]:
@@ -258,15 +258,15 @@ def linked(method: Method, models: Sequence[Path], bitext: Bitext, prefix: Path,
         lines = {how: [write_pharaoh(one) for one in links] for how, links in each.items()}
         return {"links": lines, "minutes": (time.perf_counter() - started) / 60}
 
-    found = remembered(prefix.with_name(f"{prefix.name}.{method}.json"), make)
-    links = {how: [read_pharaoh(line).sure for line in lines] for how, lines in found["links"].items()}
-    return Found(links, minutes + found["minutes"])
+    stored = remembered(prefix.with_name(f"{prefix.name}.{method}.json"), make)
+    links = {how: [read_pharaoh(line).sure for line in lines] for how, lines in stored["links"].items()}
+    return Linked(links, minutes + stored["minutes"])
 
 
-def rows(system: str, found: Found, gold: Sequence[Gold]) -> Iterator[Row]:
+def rows(system: str, linked_text: Linked, gold: Sequence[Gold]) -> Iterator[Row]:
     """A row for each direction, and for each way to make them one."""
-    for how, links in found.links.items():
-        yield Row(system, how, *scores(links, gold), found.minutes)
+    for how, links in linked_text.links.items():
+        yield Row(system, how, *scores(links, gold), linked_text.minutes)
 
 
 def scores(links: Sequence[Links], gold: Sequence[Gold]) -> tuple[float, float, float]:

@@ -54,9 +54,9 @@ def translate(given: argparse.Namespace) -> None:
     valid.reset_indices(random_subset=8)
     run(valid)  # warms up, as heed's benchmark does
     start = time.perf_counter()
-    _, _, texts, found, *_ = run(test)
+    _, _, texts, hypotheses, *_ = run(test)
     seconds = time.perf_counter() - start
-    pieces = [[piece for piece in sentence if piece != "</s>"] for sentence in found]
+    pieces = [[piece for piece in sentence if piece != "</s>"] for sentence in hypotheses]
     print(translated("joeynmt", given.beam_size, pieces, texts, seconds))
 
 

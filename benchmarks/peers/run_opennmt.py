@@ -51,12 +51,12 @@ def translate(given: argparse.Namespace) -> None:
     def timed(engine: Any) -> tuple[Any, list[list[str]]]:
         engine.infer_list(source.read_text(encoding="utf-8").splitlines()[:8])  # warms up, as heed's benchmark does
         start = time.perf_counter()
-        scores, found = infer(engine)
+        scores, hypotheses = infer(engine)
         seconds = time.perf_counter() - start
-        pieces = [best.split() for best, *_ in found]
+        pieces = [best.split() for best, *_ in hypotheses]
         texts = ["".join(sentence).replace("▁", " ").strip() for sentence in pieces]
         print(translated("opennmt", given.beam_size, pieces, texts, seconds))
-        return scores, found
+        return scores, hypotheses
 
     InferenceEnginePY.infer_file = timed
     torch.serialization.add_safe_globals([argparse.Namespace])  # its checkpoints hold one, which torch.load refuses

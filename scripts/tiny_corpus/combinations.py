@@ -35,14 +35,14 @@ _HANDED_ON = ("give", "show", "lend", "bring", "send")
 
 def _sequences() -> list[tuple[Frame, Frame, tuple[Noun, ...]]]:
     """What people do first and then to the same thing."""
-    found = []
+    combinations = []
     for first, seconds in _THEN.items():
         for frame in human_frames(first):
             for later in human_frames(*seconds.split()):
                 shared = tuple(noun for noun in nouns(frame.objects) if noun in nouns(later.objects))
                 if len(shared) > 1:
-                    found.append((frame, later, shared))
-    return found
+                    combinations.append((frame, later, shared))
+    return combinations
 
 
 _SEQUENCES = _sequences()

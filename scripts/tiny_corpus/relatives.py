@@ -76,15 +76,15 @@ _RELATED = {
 
 def _related() -> list[tuple[Frame, Frame, tuple[Noun, ...]]]:
     """Two frames that may share an object, with the nouns for it."""
-    found = []
+    matches = []
     for outer, inners in _RELATED.items():
         for frame in frames(outer):
             for made in frames(*inners.split()):
                 shared = tuple(noun for noun in nouns(frame.objects) if noun in nouns(made.objects))
                 shared = tuple(noun for noun in shared if not noun.tags & {"kin", "known"})
                 if frame.human and made.human and len(shared) > 1:
-                    found.append((frame, made, shared))
-    return found
+                    matches.append((frame, made, shared))
+    return matches
 
 
 _PAIRS = _related()

@@ -84,12 +84,12 @@ def draw(rng: Random, size: int) -> list[Sentence]:
 
 def _lemma_forms(kind: str, lemma: str, second: bool) -> frozenset[str]:
     if kind == "adjective-noun" and not second:
-        found = ADJECTIVES[lemma].forms()
+        forms = ADJECTIVES[lemma].forms()
     elif (kind == "subject-verb") == second:
-        found = VERBS[lemma].forms()
+        forms = VERBS[lemma].forms()
     else:
-        found = (NOUNS.get(lemma) or NAMES[lemma]).forms()
-    return frozenset(form.lower() for form in found)
+        forms = (NOUNS.get(lemma) or NAMES[lemma]).forms()
+    return frozenset(form.lower() for form in forms)
 
 
 def choose_held_out(rng: Random, pool: list[Sentence]) -> dict[Relation, Combination]:
@@ -103,8 +103,8 @@ def choose_held_out(rng: Random, pool: list[Sentence]) -> dict[Relation, Combina
     for kind, size in HELD_OUT.items():
         candidates = sorted(
             (kind, first, second)
-            for (found, first, second), count in counts.items()
-            if found == kind and 5 <= count <= 0.15 * min(totals[kind, first], totals[kind, second])
+            for (other_kind, first, second), count in counts.items()
+            if other_kind == kind and 5 <= count <= 0.15 * min(totals[kind, first], totals[kind, second])
         )
         rng.shuffle(candidates)
         uses: Counter[str] = Counter()

@@ -64,9 +64,9 @@ def save(
 
     Files that heed has not written stay. UserError if one of them stands where one of the model would go.
     """
-    strange = [name for name in FILES if os.path.lexists(folder / name) and not is_model_file(folder / name)]
-    if strange:
-        raise UserError(f"{folder / strange[0]} is damaged, or heed has not written it; move it away")
+    foreign = [name for name in FILES if os.path.lexists(folder / name) and not is_model_file(folder / name)]
+    if foreign:
+        raise UserError(f"{folder / foreign[0]} is damaged, or heed has not written it; move it away")
     vocabularies = {"src_vocab": len(src), "tgt_vocab": len(tgt)}
     config = {"format": FORMAT, "heed": version("heed"), **vocabularies, "architecture": architecture.to_dict()}
 

@@ -70,7 +70,7 @@ def with_addresses(
     if not rows:
         return written
     typed = _typed_addresses(source, src, weights.shape[1])
-    found = dict(zip(rows, given, strict=False))
+    by_row = dict(zip(rows, given, strict=False))
     alike = [
         (row, column)
         for row in rows[len(given) :]
@@ -79,12 +79,12 @@ def with_addresses(
     ]
     free = {*typed}
     for row, column in sorted(alike, key=lambda place: -float(weights[place])):
-        if row not in found and column in free:
-            found[row] = typed[column]
+        if row not in by_row and column in free:
+            by_row[row] = typed[column]
             free.remove(column)
     for row, column in sorted(alike, key=lambda place: -float(weights[place])):
-        found.setdefault(row, typed[column])
-    addresses = [found.get(row, tgt.pieces([written.ids[row]])[0]) for row in rows]
+        by_row.setdefault(row, typed[column])
+    addresses = [by_row.get(row, tgt.pieces([written.ids[row]])[0]) for row in rows]
     in_words = iter(addresses)
     words = [put_in(word, in_words) for word in written.words]
     return replace(written, words=words, text=put_in(written.text, iter(addresses)))

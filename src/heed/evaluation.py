@@ -204,8 +204,8 @@ def evaluate(
     Example:
         >>> import heed.evaluation, heed.translator
         >>> translator = heed.translator.load("runs/tiny/model")
-        >>> found = heed.evaluation.evaluate(translator, split="test", search="beam", max_len=9)
-        >>> sorted(found.scores)[:3], len(found.hypotheses) == len(found.references)
+        >>> evaluation = heed.evaluation.evaluate(translator, split="test", search="beam", max_len=9)
+        >>> sorted(evaluation.scores)[:3], len(evaluation.hypotheses) == len(evaluation.references)
         (['aer', 'bleu', 'bleu_signature'], True)
     """
     began = time.perf_counter()

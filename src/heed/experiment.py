@@ -246,11 +246,11 @@ def train(settings: Settings, *, reporter: Reporter | None = None) -> Run:
     check(settings)
     folder = run_path(settings.runs, settings.run)
     with joined(settings.distributed, settings.device), ExitStack() as stack:
-        found = decided_by_first(lambda: _open(settings, folder, stack))
-        if found != "finished":
-            report = _train(settings, folder, found, stack, reporter or Reporter())
+        status = decided_by_first(lambda: _open(settings, folder, stack))
+        if status != "finished":
+            report = _train(settings, folder, status, stack, reporter or Reporter())
             decided_by_first(lambda: finish(folder, report))
-        return Run(folder, json.loads((folder / REPORT).read_text(encoding="utf-8")), found == "finished")
+        return Run(folder, json.loads((folder / REPORT).read_text(encoding="utf-8")), status == "finished")
 
 
 def check(settings: Settings) -> None:
@@ -341,9 +341,9 @@ def _open(settings: Settings, folder: Path, stack: ExitStack) -> State:
     return state(folder, asdict(settings), settings.overwrite)
 
 
-def _train(settings: Settings, folder: Path, found: State, stack: ExitStack, reporter: Reporter) -> dict[str, Any]:
+def _train(settings: Settings, folder: Path, status: State, stack: ExitStack, reporter: Reporter) -> dict[str, Any]:
     """One run to its end; the report."""
-    (data, model), begun = _prepare(settings, folder, found, stack)
+    (data, model), begun = _prepare(settings, folder, status, stack)
     clock, checkpoints = Clock(), Checkpoints(data.metric, settings.checkpoint_steps)
     board = Board(clock, hyperparameters(settings), settings.curve_steps)
     early = settings.early_stop and EarlyStop(data.metric, reporter, **asdict(settings.early_stop))
@@ -389,7 +389,7 @@ def _train(settings: Settings, folder: Path, found: State, stack: ExitStack, rep
 Prepared = tuple[Data, Seq2Seq]
 
 
-def _prepare(settings: Settings, folder: Path, found: State, stack: ExitStack) -> tuple[Prepared, Begun | None]:
+def _prepare(settings: Settings, folder: Path, status: State, stack: ExitStack) -> tuple[Prepared, Begun | None]:
     """What is trained; the run begins in its folder, or goes on with the same text, once that is known to be right.
 
     The first process reads the text, trains the vocabularies and writes them; the others read them.
@@ -398,13 +398,13 @@ def _prepare(settings: Settings, folder: Path, found: State, stack: ExitStack) -
     begun: list[Begun] = []
 
     def begin_first() -> bytes:
-        first.append(_ready(settings, None if found == "new" else folder))
+        first.append(_ready(settings, None if status == "new" else folder))
         data = first[0][0]
-        if found == "new":
+        if status == "new":
             begun.append(stack.enter_context(begin(folder, asdict(settings), data.digests)))
         else:
             check_text(folder, data.digests)
-        if found == "longer":
+        if status == "longer":
             _lengthen(settings, folder, len(data.bitext.train))
         for name, subwords in (("source.model", data.src), ("target.model", data.tgt)):
             if not (folder / "subwords" / name).exists():

@@ -109,8 +109,8 @@ def measure(
     Example:
         >>> import heed.faithfulness, heed.translator
         >>> translator = heed.translator.load("runs/tiny/model")
-        >>> found = heed.faithfulness.measure(translator, [translator.translate("a dog barks", max_len=9)])
-        >>> sorted(found.comprehensiveness)
+        >>> measured = heed.faithfulness.measure(translator, [translator.translate("a dog barks", max_len=9)])
+        >>> sorted(measured.comprehensiveness)
         ['attention', 'difference', 'random', 'saliency']
     """
     started = time.perf_counter()
@@ -354,12 +354,12 @@ def maps_stability(runs: Sequence[Sequence[Map]]) -> Stability:
     if len(runs) < 2:
         raise UserError(f"{len(runs)} run: how far maps agree needs two or more")
     generator = torch.Generator().manual_seed(0)
-    found, permuted = [0.0] * 0, [0.0] * 0
+    divergences, permuted = [0.0] * 0, [0.0] * 0
     for one, other in ((runs[i], runs[j]) for j in range(len(runs)) for i in range(j)):
         for mine, others in zip(one, other, strict=True):
             a, b = (each.weights[: len(mine.tgt)].double() for each in (mine, others))
             present = a.any(1) & b.any(1)
             order = torch.rand(b.shape, generator=generator).argsort(1)
-            found += jensen_shannon(a, b)[present].tolist()
+            divergences += jensen_shannon(a, b)[present].tolist()
             permuted += jensen_shannon(a, b.gather(1, order))[present].tolist()
-    return Stability(median(found), median(permuted)) if found else Stability(0.0, 0.0)
+    return Stability(median(divergences), median(permuted)) if divergences else Stability(0.0, 0.0)

@@ -184,9 +184,9 @@ def _remove_own(folder: Path, names: Collection[str]) -> None:
 def _refuse_irregular(folder: Path, names: Collection[str]) -> None:
     if os.path.lexists(folder) and not folder.is_dir():
         raise UserError(f"{folder} is no folder, and heed has not made it; move it away, or choose another place")
-    strange = [name for name in names if os.path.lexists(folder / name) and not _is_regular(folder / name)]
-    if strange:
-        raise UserError(f"{folder / strange[0]} is no regular file, so heed has not written it; move it away")
+    irregular = [name for name in names if os.path.lexists(folder / name) and not _is_regular(folder / name)]
+    if irregular:
+        raise UserError(f"{folder / irregular[0]} is no regular file, so heed has not written it; move it away")
 
 
 def _is_regular(path: Path) -> bool:

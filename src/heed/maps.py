@@ -205,8 +205,8 @@ class Map(NamedTuple):
         words = self.between_words
         if threshold is not None:
             return threshold_links(words, threshold)
-        looked = words.any(dim=1)
-        return frozenset(link for link in argmax_links(words) if looked[link[1]])
+        attended = words.any(dim=1)
+        return frozenset(link for link in argmax_links(words) if attended[link[1]])
 
     def pictured(self, end: bool = False) -> "Map":
         """As pictures show it: with </s> if `end` is wanted, else without.

@@ -30,9 +30,9 @@ def parse(schema: type[T], values: Mapping[str, Any]) -> T:
 
     UserError with every fault in one line: unknown keys, missing values, wrong types, values out of range.
     """
-    found = faults(values, schema)
-    if found:
-        raise UserError("; ".join(found))
+    messages = faults(values, schema)
+    if messages:
+        raise UserError("; ".join(messages))
     try:
         return TypeAdapter(schema).validate_python(values)
     except ValidationError as error:  # a rule between several keys
@@ -83,9 +83,9 @@ def bind(path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..
         expected = f"expected one of {', '.join(sorted(functions))}{nearest(shown(name), functions)}"
         raise UserError(f"{path}.name={shown(name)}: {expected}")
     function = functions[name]
-    found = [fault for fault in _node_faults(f"{path}.", arguments, function) if not fault.endswith(NO_VALUE)]
-    if found:
-        raise UserError("; ".join(found))
+    messages = [fault for fault in _node_faults(f"{path}.", arguments, function) if not fault.endswith(NO_VALUE)]
+    if messages:
+        raise UserError("; ".join(messages))
     return partial(_named, path, partial(function, **arguments))
 
 

@@ -524,8 +524,8 @@ class Translator:
         Example:
             >>> import heed.translator
             >>> translator = heed.translator.load("runs/tiny/model")
-            >>> found = translator.alternatives("a dog barks", "un", count=3)
-            >>> [one.probability for one in found] == sorted((one.probability for one in found), reverse=True)
+            >>> next_words = translator.alternatives("a dog barks", "un", count=3)
+            >>> [one.probability for one in next_words] == sorted((one.probability for one in next_words), reverse=True)
             True
         """
         return self.line_alternatives(read_source([text], self.bundle.src)[0], prefix, count=count, level=level)
@@ -604,10 +604,10 @@ class Translator:
             weights = by_piece(model, pairs, rows, progress)
             return [attention_map(own, src, tgt) for own, (_, src, tgt) in zip(weights, divided, strict=True)]
         by_running: Literal["saliency", "difference"] = "saliency" if method == "saliency" else "difference"
-        found = [shares(own) for own in attributions(model, pairs, by_running, rows, noisy_copies, progress)]
+        weights = [shares(own) for own in attributions(model, pairs, by_running, rows, noisy_copies, progress)]
         if method == "product":
-            found = [product(one.map(level).weights, own) for one, own in zip(translations, found, strict=True)]
-        return [Map(own, src.words, tgt.words) for own, (_, src, tgt) in zip(found, divided, strict=True)]
+            weights = [product(one.map(level).weights, own) for one, own in zip(translations, weights, strict=True)]
+        return [Map(own, src.words, tgt.words) for own, (_, src, tgt) in zip(weights, divided, strict=True)]
 
     def _searching(self, random: bool, precision: Precision) -> Model:
         """The model to search with: the loaded one, or its copy in bfloat16."""

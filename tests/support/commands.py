@@ -8,7 +8,7 @@ from typing import NamedTuple
 from heed.cli import align, evaluate, export, train, translate
 from tests.support.permissions import permissions_count
 
-DOORS = {"train": train, "evaluate": evaluate, "translate": translate, "align": align, "export": export}
+COMMANDS = {"train": train, "evaluate": evaluate, "translate": translate, "align": align, "export": export}
 
 
 class Outcome(NamedTuple):
@@ -46,7 +46,7 @@ def _code(name: str, arguments: tuple[str, ...]) -> int:
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
     sys.argv = [f"heed-{name}", *arguments]
     try:
-        DOORS[name].main()
+        COMMANDS[name].main()
     except SystemExit as leaving:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

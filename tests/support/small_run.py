@@ -70,14 +70,16 @@ def events(folder: Path) -> dict[str, list[Any]]:
     reader = EventAccumulator(str(folder / "tensorboard"), size_guidance=everything)
     reader.Reload()
     tags = reader.Tags()
-    found: dict[str, list[Any]] = {
+    values: dict[str, list[Any]] = {
         tag: [event.step if tag.endswith(CLOCKED) else (event.step, event.value) for event in reader.Scalars(tag)]
         for tag in tags["scalars"]
     }
-    found |= {tag: [(event.step, event.encoded_image_string) for event in reader.Images(tag)] for tag in tags["images"]}
+    values |= {
+        tag: [(event.step, event.encoded_image_string) for event in reader.Images(tag)] for tag in tags["images"]
+    }
     for tag in tags["tensors"]:
-        found[tag] = [(event.step, event.tensor_proto.string_val[0].decode()) for event in reader.Tensors(tag)]
-    return found
+        values[tag] = [(event.step, event.tensor_proto.string_val[0].decode()) for event in reader.Tensors(tag)]
+    return values
 
 
 READ: dict[str, Callable[[Path], Any]] = {"checkpoint": last_checkpoint, "report": report, "curves": events}

@@ -17,9 +17,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from heed.cli.arguments import OTHERS, read_arguments
 from heed.cli.config import compose, plain
 from heed.cli.entry import HELP, VERSION, start
+from heed.cli.flags import OTHERS, read_flags
 from heed.cli.hydra_settings import refuse_hydra_settings
 from heed.cli.mistakes import FAULTS, explained, refuse_renamed
 from heed.cli.options import CONFIGS, search_path, user_folders
@@ -83,7 +83,7 @@ class Command:
             except FAULTS as error:
                 raise UserError(str(error).splitlines()[0]) from error
             return 0
-        options = read_arguments(arguments)
+        options = read_flags(arguments)
         options.overrides = [parsed(line, self.name) for line in options.overrides]
         refuse_renamed(self.name, options.overrides)
         folders = user_folders(options.config_dir)

@@ -18,7 +18,7 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
-def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
     """Flags and overrides. UserError for a flag that does not exist."""
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--multirun", "-m", action="store_true")

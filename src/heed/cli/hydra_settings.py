@@ -28,15 +28,15 @@ def refuse_hydra_settings(name: str, overrides: Sequence[Override], folders: Seq
     ]
     try:
         usual = _hydra_settings(name, [], folders)
-        found = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs)]
+        each_job = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs)]
     except FAULTS as error:
         raise UserError(explained(error, name, overrides, folders)) from error
-    strange = [key for one in found for key in one if one[key] != usual[key] and key not in PLUGGED]
-    strange += [override.key_or_group[6:] for override in swept if _is_hydra_key(override)]
-    strange += [f"{key}._target_" for one in found for key in PLUGGED if not _is_plugin(one[key])]
-    if strange:
+    refused = [key for one in each_job for key in one if one[key] != usual[key] and key not in PLUGGED]
+    refused += [override.key_or_group[6:] for override in swept if _is_hydra_key(override)]
+    refused += [f"{key}._target_" for one in each_job for key in PLUGGED if not _is_plugin(one[key])]
+    if refused:
         reason = "heed keeps Hydra's record of a sweep to itself, and a config calls nothing"
-        raise UserError(f"hydra.{strange[0]}: {reason}; leave it out")
+        raise UserError(f"hydra.{refused[0]}: {reason}; leave it out")
 
 
 def _is_hydra_key(override: Override) -> bool:

@@ -78,11 +78,11 @@ def explained(
     If none is found, `otherwise` is what to say instead of Hydra's own words.
     """
     groups = option_names(folders)
-    found = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
-    if not any(found):
+    messages = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
+    if not any(messages):
         keys = known_keys(name, overrides, folders)
-        found = [_key_fault(override, keys) for override in overrides] if keys else []
-    return next(filter(None, found), otherwise or str(error).splitlines()[0])
+        messages = [_key_fault(override, keys) for override in overrides] if keys else []
+    return next(filter(None, messages), otherwise or str(error).splitlines()[0])
 
 
 def without_multirun(overrides: Sequence[Override]) -> str | None:

@@ -78,8 +78,8 @@ def read_jobs(folder: Path) -> list[Job]:
 
 
 def _job(content: Mapping[str, Any]) -> Job:
-    left = content["result"]
-    result = left and Result(Path(left["folder"]), left["scores"])
+    result_of_job = content["result"]
+    result = result_of_job and Result(Path(result_of_job["folder"]), result_of_job["scores"])
     return Job(content["settings"], Ended(content["code"], content["message"], result))
 
 
