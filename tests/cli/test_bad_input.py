@@ -217,7 +217,7 @@ def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides:
     ("overrides", "message"),
     [
         (["subwords=word"], "subword_sampling=0.2 needs subwords=unigram or bpe, not word, which has no choice"),
-        (["guided_attention=1"], "guided_attention needs one segmentation of each word; set subword_sampling=null"),
+        (["guided_attention=1"], "guided_attention needs a fixed segmentation of words; give subword_sampling=null"),
         (["batches.sentences=null", "batches.tokens=12"], "batches.tokens=12: pair "),
     ],
     ids=lambda value: value[0],
@@ -267,7 +267,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
     [
         (
             "evaluate model=nowhere",
-            "nowhere is not a model folder; give one that a run has written, such as runs/tiny/model",
+            "nowhere is not a model folder; give the model folder of a run, such as runs/tiny/model",
         ),
         ("evaluate model=own/test.en", "own/test.en is not a model folder"),
         ("evaluate split=dev", "corpus own has no dev split; give split="),
@@ -284,8 +284,8 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("evaluate search=beam search.beam_size=0", "search.beam_size=0: should be 1 to 10000"),
         ("evaluate batch_size=0", "batch_size=0: should be greater than or equal to 1"),
         ("evaluate heatmaps=-1", "heatmaps=-1: should be greater than or equal to 0"),
-        ("align source=own/test.en target=own/test.fr output=own/test.fr", "output=own/test.fr would be written over"),
-        ("align source=own/test.en target=own/test.fr output=o weights=own/../own/test.en", "would be written over"),
+        ("align source=own/test.en target=own/test.fr output=own/test.fr", "output=own/test.fr would overwrite"),
+        ("align source=own/test.en target=own/test.fr output=o weights=own/../own/test.en", "would overwrite"),
         ("align source=own/gone target=own/test.fr output=o", "own/gone does not exist; check the path"),
         ("align threshold=0", "threshold=0: should be greater than 0"),
         ("align reverse=nowhere", "nowhere is not a model folder"),
@@ -293,7 +293,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("translate batch_size=-1", "batch_size=-1: should be greater than or equal to 1"),
         ("translate search.beam_size=3", "is a setting of search=beam; give search=beam search.beam_size=3"),
         ("translate beam_size=3", "search.beam_size is a setting of search=beam; give search=beam search.beam_size=3"),
-        ("translate device=mps", "device=mps: torch finds no GPU of Apple's here; use device=cpu or auto"),
+        ("translate device=mps", "device=mps: torch finds no Apple GPU on this machine; use device=cpu or auto"),
         ("translate own/test.en", "own/test.en: not a setting; write input=own/test.en"),
         ("translate runs/own/model", "runs/own/model: not a setting; write model=runs/own/model"),
         ("translate input=own/gone", "own/gone does not exist; check the path"),
@@ -333,7 +333,7 @@ def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own
     assert found.code == 0
     assert found.out.count("\n") == 2
     assert found.err.splitlines()[0].startswith("source line 1 has ")
-    assert found.err.splitlines()[0].endswith("pieces: only the first 1024 are read")
+    assert found.err.splitlines()[0].endswith("subwords; only the first 1024 are read")
 
 
 @pytest.mark.parametrize(

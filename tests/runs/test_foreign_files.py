@@ -189,7 +189,7 @@ def test_a_run_is_replaced_if_asked_and_its_neighbours_files_stay() -> None:
     Path("runs/tiny/link").symlink_to("../../elsewhere")
     outcome = train("run=tiny", "overwrite=true", "seed=2")
     assert outcome.code == 0, outcome.err
-    assert "the former run is kept in" in outcome.out
+    assert "the previous run is kept in" in outcome.out
     assert changed(before) == []
     assert Path("runs/tiny/link").is_symlink()
     assert "seed: 2" in Path("runs/tiny/config.yaml").read_text()
@@ -343,7 +343,7 @@ def test_an_alignment_made_by_hand_is_not_written_over(own: list[str]) -> None:
     texts = ["source=own/test.en", "target=own/test.fr"]
     outcome = evaluate(*texts, "output=gold.align", command="align")
     assert outcome.code == 2
-    assert "output=gold.align is there already; remove it, or choose another output=FILE" in outcome.line
+    assert "output=gold.align already exists; remove it, or choose another output=FILE" in outcome.line
     assert gold.read_text() == "0-0 1-1\n"
 
 

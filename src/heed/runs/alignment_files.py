@@ -44,7 +44,7 @@ def refuse_strangers(alignment: Path, weights: Path | None, given: bool) -> None
     or made by hand.
     """
     if given and not _may_be_written(alignment, lambda path: False):
-        raise UserError(f"output={alignment} is there already; remove it, or choose another output=FILE")
+        raise UserError(f"output={alignment} already exists; remove it, or choose another output=FILE")
     written: list[tuple[str, Path, Proof]] = [("output", alignment, is_alignment)]
     written += [("output", report_path(alignment), is_alignment_report)]
     written += [("weights", weights, is_weights)] if weights else []

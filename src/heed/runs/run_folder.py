@@ -155,8 +155,8 @@ def _disk_faults(folder: Path) -> Iterator[None]:
         if error.errno not in DISK_FAULTS:
             raise
         raise UserError(
-            f"{error.filename or folder}: {error.strerror}; what was saved before is whole, and once this is mended "
-            "the same command goes on from there"
+            f"{error.filename or folder}: {error.strerror}; what was saved before is intact. Fix the disk, then "
+            "the same command resumes from there"
         ) from error
 
 
