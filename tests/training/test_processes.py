@@ -128,7 +128,7 @@ def test_a_folder_that_is_not_shared_is_refused(tmp_path: Path) -> None:
     """Catches machines that resume from different checkpoints, or from none, each out of a folder of its own."""
     refused = in_two(tmp_path / "disk-${oc.env:RANK}", "run=together")
     assert refused.stderr.count("heed-train: ") == 1
-    assert "disk-1/together is not one folder for all processes" in refused.stderr
+    assert "disk-1/together is not the same folder for all processes" in refused.stderr
     assert not (tmp_path / "disk-1").exists()
 
 
