@@ -221,8 +221,8 @@ def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
     pairs = Pairs(["a d@@ og barks"] * 30, ["chi@@ en"] * 30, ["1-1"] * 30)
     notes = evaluate(translator, Corpus("x", "en", "fr", {"test": lambda: pairs}), max_len=3).notes
     assert [note[:44] for note in notes] == [
-        "test: the source is cut into subwords alread",
-        "test: the target is cut into subwords alread",
+        "test: the source is already divided into sub",
+        "test: the target is already divided into sub",
         "30 of 120 source words hold characters that ",
         "30 of 60 target words hold characters that t",
         "BLEU is 0.00: no translation has four words ",

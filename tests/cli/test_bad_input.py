@@ -63,7 +63,7 @@ BAD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
     "missing": ({"train.fr": None}, "text/train.fr does not exist; check the path"),
     "unequal": ({"train.fr": b"un chien aboie\n"}, "text/train.en has 6 lines and text/train.fr has 1"),
     "not UTF-8": ({"train.fr": b"un\nd\xe9j\xe0\n"}, "text/train.fr line 2 is not UTF-8; find out its encoding"),
-    "NUL": ({"train.fr": b"un\nd\0\n"}, "text/train.fr line 2 holds a NUL character; expected plain text, remove it"),
+    "NUL": ({"train.fr": b"un\nd\0\n"}, "text/train.fr line 2 contains a NUL character; expected plain text; remove"),
     "empty file": ({"train.en": b"", "train.fr": b""}, "text/train.en is empty; expected one sentence a line"),
     "empty validation": ({"valid.en": b"", "valid.fr": b""}, "text/valid.en is empty"),
     "empty lines": ({"train.en": b" \n\n", "train.fr": b"\n\t\n"}, "dropped all 2 pairs (empty: 2)"),
@@ -90,29 +90,32 @@ def test_text_that_cannot_be_learned_from_is_told_in_one_line(tmp_path: Path, fa
 ODD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
     "BOM and CRLF": (
         {name: b"\xef\xbb\xbf" + (content or b"").replace(b"\n", b"\r\n") for name, content in TEXT.items()},
-        "<unk> of target pieces   0.00%    0.00%",
+        "<unk> in target subwords   0.00%    0.00%",
     ),
     "empty lines": (
         {"train.en": b"\n" + TRAIN_EN, "train.fr": b"un\n" + TRAIN_FR},
-        "empty                      1   0 kept",
+        "empty                        1   0 kept",
     ),
     "a million characters": (
         {"train.en": MILLION + TRAIN_EN, "train.fr": MILLION + TRAIN_FR},
-        "over 1000 characters       1",
+        "over 1000 characters         1",
     ),
-    "a million characters to validate on": ({"valid.en": MILLION}, "valid: 50.0% of the pieces of one side are <unk>"),
+    "a million characters to validate on": (
+        {"valid.en": MILLION},
+        "valid: 50.0% of the subwords of one side are <unk>",
+    ),
     "only punctuation": ({"train.en": b"!\n??\n...\n", "train.fr": b"!!\n?\n..\n"}, "best       BLEU"),
     "no known character": (
         {"valid.en": "日本\n".encode(), "valid.fr": "中文\n".encode()},
-        "valid: 50.0% of the pieces of one side are <unk>",
+        "valid: 50.0% of the subwords of one side are <unk>",
     ),
     "duplicates": (
         {"train.en": b"a dog\n" * 9 + b"a cat\n", "train.fr": b"un chien\n" * 9 + b"un chat\n"},
-        "duplicate                  8",
+        "duplicate                    8",
     ),
     "valid in train": (
         {"valid.en": TRAIN_EN, "valid.fr": TRAIN_FR},
-        "valid: 6 of 6 pairs are in train too; its scores will flatter the model",
+        "valid: 6 of 6 pairs are also in train, so scores on it are too high",
     ),
 }
 
@@ -133,7 +136,7 @@ def test_a_test_split_that_leaks_into_train_is_said(tmp_path: Path) -> None:
     """Catches scores that are reported on text that was learned by heart."""
     found = train(tmp_path, "corpus.test=text/train")
 
-    assert "test: 6 of 6 pairs are in train too; its scores will flatter the model" in found.out
+    assert "test: 6 of 6 pairs are also in train, so scores on it are too high" in found.out
 
 
 def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
@@ -164,8 +167,8 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
         ("init_from=nowhere", "nowhere is not a model folder"),
         ("heads=4", "heads=4: model.attention.heads is a setting of attention=multi_head; give attention=multi_head"),
         ("text/train", "text/train: not a setting; write corpus=files corpus.train=text/train"),
-        ("subwords.vocab_size=3", "subwords: vocab_size=3, expected 5 (4 pieces are special) to 1000000"),
-        ("subwords.vocab_size=5", "vocab_size=5 is too small: the characters of this text alone need"),
+        ("subwords.vocab_size=3", "subwords: vocab_size=3, expected 5 (4 subwords are special) to 1000000"),
+        ("subwords.vocab_size=5", "vocab_size=5 is too small: the characters of this text need"),
         ("subwords.vocab_size=0", "subwords: vocab_size=0, expected 5"),
         ("subwords.vocab_size=1000001", "subwords: vocab_size=1000001, expected 5"),
         ("batches.sentences=0", "batches.sentences=0: should be greater than or equal to 1"),
@@ -216,7 +219,7 @@ def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["subwords=word"], "subword_sampling=0.2 needs subwords=unigram or bpe, not word, which has no choice"),
+        (["subwords=word"], "subword_sampling=0.2 needs subwords=unigram or bpe; word has no alternatives"),
         (["guided_attention=1"], "guided_attention needs a fixed segmentation of words; give subword_sampling=null"),
         (["batches.sentences=null", "batches.tokens=12"], "batches.tokens=12: pair "),
     ],

@@ -57,7 +57,7 @@ def _examples(model: Path, split: str) -> list[str]:
     try:
         return choose_examples(own_corpus(about, model).read(split).src)
     except UserError as error:
-        reason = str(error).partition("; say")[0]  # this command has no setting for the text
+        reason = str(error).partition("; give")[0]  # this command has no setting for the text
         log.warning("the page has no example sentences: %s", reason)
         return []
 
