@@ -278,7 +278,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("evaluate OTHER corpus.tgt_lang=de", "translates en to fr, and corpus other is en to de; choose text of its"),
         (
             "evaluate OTHER corpus.name=../../../out",
-            "corpus.name=../../../out: expected a name that can be a folder name",
+            "corpus.name=../../../out: expected a name that can be a",
         ),
         ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that can be a folder name"),
         (
