@@ -87,7 +87,7 @@ class TestLimits:
 class TestChoices:
     def test_ties_that_cannot_be_are_named(self) -> None:
         """Tied matrices of two sizes fail deep inside torch, or share the wrong words."""
-        with pytest.raises(ValueError, match="tie=decoder needs emb_dim and readout_dim equal, got 6 and 7"):
+        with pytest.raises(ValueError, match="tie=decoder needs equal emb_dim and readout_dim, got 6 and 7"):
             small_model(tie="decoder", readout_dim=7)
         with pytest.raises(ValueError, match="tie=all needs one vocabulary, got 20 and 12 subwords"):
             small_model(tie="all")
@@ -181,7 +181,7 @@ class TestPlainForm:
         [
             ({"hid_dim": "8"}, "hid_dim='8': Input should be a valid integer"),
             ({"bidirectional": 1}, "bidirectional=1: Input should be a valid boolean"),
-            ({"beam_size": 5}, "beam_size=5: there is no such setting of a model"),
+            ({"beam_size": 5}, "beam_size=5: a model has no such setting"),
             ({"attention": "additive"}, "attention='additive': Input should be a valid "),
         ],
     )

@@ -181,7 +181,7 @@ class TestSavingOver:
     def test_another_program_s_model_is_not_replaced(self, tmp_path: Path) -> None:
         """Catches the config.json of some other library's model gone."""
         (tmp_path / "config.json").write_text('{"architectures": ["MarianMTModel"]}')
-        with pytest.raises(UserError, match=r"config\.json is damaged, or heed has not written it"):
+        with pytest.raises(UserError, match=r"config\.json is damaged, or was not written by heed"):
             write(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
@@ -302,7 +302,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "pickle in the place of weights": (fill("weights.safetensors", b"\x80\x04cos\nsystem\n."), r"is damaged"),
     "another score": (set_key(attention={"score": "general"}), r"does not fit its config.json: .*additive|attn"),
     "another score's name": (set_attention(score="soft"), r"score must be one of .*, got 'soft'"),
-    "unknown key": (set_key(beam_size=5), r"config.json does not describe a model .*beam_size=5: there is no such"),
+    "unknown key": (set_key(beam_size=5), r"config.json does not describe a model .*beam_size=5: a model has no such"),
     "key of code": (set_key(_target_="os.system"), r"config.json does not describe a model .*_target_"),
     "text for a size": (set_key(hid_dim="8"), r"hid_dim='8': Input should be a valid integer"),
     "negative size": (set_key(hid_dim=-8), r"hid_dim must be at least 1, got -8"),
@@ -326,7 +326,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no architecture": (change_config(lambda c: c.pop("architecture")), r"config.json has no architecture"),
     "config not JSON": (fill("config.json", b"format: 1\n"), r"config.json is damaged \(Expecting value"),
     "config not text": (fill("config.json", b"\xff\xfe"), r"config.json is damaged \('utf-8' codec"),
-    "config a list": (fill("config.json", b"[1]"), r"config.json is damaged \(a JSON object was expected"),
+    "config a list": (fill("config.json", b"[1]"), r"config.json is damaged \(expected a JSON object"),
     "config nested without end": (fill("config.json", NESTED), r"config.json is damaged \(maximum recursion"),
     "about not JSON": (cut("about.json", 0.5), r"about.json is damaged"),
     "subwords garbage": (fill("target.model", b"garbage\n\x00" * 9), r"target.model.*SentencePiece model"),
@@ -372,7 +372,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
 
 
 def test_no_folder_at_all(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere is not a model folder; give one that a run has written"):
+    with pytest.raises(UserError, match=r"nowhere is not a model folder; give the model folder of a run"):
         bundle.load(tmp_path / "nowhere")
 
 

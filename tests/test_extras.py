@@ -124,7 +124,7 @@ def test_a_missing_extra_is_named_in_one_line(module: str, extra: str, package: 
     """Catches "No module named lightning", which does not say what to install."""
     code = f"from heed.errors import needs\nwith needs({extra!r}):\n    import heed.{module}"
     outcome = python(code, closure("heed"))
-    line = f"{package} is not installed; it comes with an extra of heed: pip install 'heed[{extra}]'"
+    line = f"{package} is not installed; install it with: pip install 'heed[{extra}]'"
     assert outcome.stderr.splitlines()[-1] == f"heed.errors.MissingExtra: {line}"
 
 

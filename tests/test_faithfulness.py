@@ -182,7 +182,7 @@ def test_runs_of_one_model_agree_and_permuted_maps_do_not(translator: Translator
     sharp, other = torch.eye(3), torch.eye(3).roll(1, 0)
     found = maps_stability([[Map(weights, ["a", "b"], ["c", "d"])] for weights in (sharp, other)])
     assert found.divergence == pytest.approx(math.log(2))
-    with pytest.raises(UserError, match="1 run: how far maps agree needs two or more"):
+    with pytest.raises(UserError, match="1 run; give two or more runs"):
         stability([translator], SOURCES, TARGETS)
 
 
@@ -191,7 +191,7 @@ def test_several_models_as_one_are_refused() -> None:
     one = reversing()
     members = Ensemble([one.bundle.model, one.bundle.model])
     both = Translator(Bundle(members, one.bundle.src, one.bundle.tgt, one.bundle.architecture, {}))
-    with pytest.raises(UserError, match="faithfulness is measured of one model"):
+    with pytest.raises(UserError, match="faithfulness cannot be measured on an ensemble"):
         measure(both, [both.force(SOURCE, TARGET)])
 
 

@@ -199,7 +199,7 @@ def test_gold_that_does_not_belong_here_is_told_by_its_line(lines: list[str], me
 
 def test_gold_of_the_other_direction_is_told() -> None:
     """Catches an error that leaves it to the reader to find out why every other line does not fit."""
-    with pytest.raises(UserError, match=r"line 2: .* every line fits if the sides are exchanged.*turn_gold"):
+    with pytest.raises(UserError, match=r"line 2: .* all lines fit with exchanged sides.*turn_gold"):
         read_gold(["0-0", "1-2"], [(2, 2), (3, 2)], "news.gold")
     with pytest.raises(UserError) as caught:
         read_gold(["0-0", "3-3"], [(2, 2), (3, 2)], "news.gold")
@@ -317,7 +317,7 @@ def test_much_that_is_unknown_is_noted() -> None:
     subwords = Subwords.train(["a b c"] * 5, "char", 12)
     assert unknown_note("target", read_lines(["a b c"] * 30 + ["«a c"], subwords)) == []
     (note,) = unknown_note("target", read_lines(["«a b c»", "a b"], subwords))
-    assert note.startswith("2 of 5 target words hold characters that the model does not know, such as «a: ")
+    assert note.startswith("2 of 5 target words contain characters that the model does not know, such as «a: ")
     assert unknown_note("target", []) == []
 
 
@@ -326,7 +326,7 @@ def test_two_directions_that_divide_a_line_differently_are_not_merged() -> None:
     one, other = (Map(torch.ones(1, count + 1), [str(i) for i in range(count)], ["x"]) for count in (1, 2))
     turned = Map(torch.ones(2, 2), ["x"], ["0", "1"])
     assert link_words([other], reverse=[turned]) == [frozenset({(0, 0), (1, 0)})]
-    with pytest.raises(UserError, match="line 1: the two models divide its source differently, into 1 and 2 parts"):
+    with pytest.raises(UserError, match="line 1: the two models divide its source differently, into 1 and 2 units"):
         link_words([one], reverse=[turned])
 
 

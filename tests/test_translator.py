@@ -167,7 +167,7 @@ class TestPrefix:
         ]
         assert [one.text for one in together] == [one.text for one in alone]
         assert texts(translator, SOURCES, prefix="") == texts(translator, SOURCES)
-        with pytest.raises(UserError, match="2 prefixes for 6 lines; expected one for all, or one for each"):
+        with pytest.raises(UserError, match="2 prefixes for 6 lines; expected one for all lines, or one for each"):
             translator.translate(SOURCES, prefix=["un", "le"])
 
     def test_it_is_never_cut(self, translator: Translator) -> None:
@@ -317,7 +317,7 @@ def test_ctrl_c_ends_a_translation_and_not_the_translator(translator: Translator
         ({"search": "beam", "beam_size": 0}, "search.beam_size=0: should be 1 to 10000"),
         ({"search": "beam", "n_best": 6}, "search=beam: n_best must be .*, got n_best=6 and beam_size=5"),
         ({"search": "sample", "temperature": 0.0}, "search=sample: temperature=0.0, expected above 0"),
-        ({"n_best": 2}, "n_best=2: search=greedy finds one translation; choose search=beam or search=sample"),
+        ({"n_best": 2}, "n_best=2: search=greedy returns only one translation; choose search=beam or search=sample"),
         ({"n_best": 0}, "n_best=0, expected 1 or more"),
         ({"batch_size": 0}, "batch_size=0, expected 1 or more"),
         ({"max_len": 0}, "search=greedy: max_len must be at least 1, got 0"),
@@ -344,7 +344,7 @@ def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) ->
     plain = translator.translate("a dog barks", max_len=5)
     turned = translator.translate("a dog barks", "last_word_first", times=2)
     assert turned.tgt.ids == plain.tgt.ids[::-1] * 2
-    with pytest.raises(UserError, match="search=last_word_first cannot begin with a prefix"):
+    with pytest.raises(UserError, match="search=last_word_first does not support a prefix"):
         translator.translate("a dog", "last_word_first", prefix="un")
     with pytest.raises(UserError, match=r"search\.times=x: should be a valid integer"):
         translator.translate("a dog", "last_word_first", times="x")
@@ -402,7 +402,7 @@ def test_a_line_too_long_is_cut_and_logged(
     found = translator.translate([short, long], max_len=12)
 
     count = len(translator.bundle.src.encode(long))
-    assert caplog.messages == [f"source line 2 has {count} pieces: only the first 5 are read"]
+    assert caplog.messages == [f"source line 2 has {count} subwords; only the first 5 are read"]
     assert found[0].text == texts(translator, [short])[0]
     assert len(found[1].src.ids) == 5
     assert found[1].source_words == long.split()
@@ -545,7 +545,7 @@ def test_bundles_can_be_given(folder: Path) -> None:
 
 
 WRONG = {
-    "translator.translate(['a dog', None])": "source line 2 is NoneType; expected a text of whole characters",
+    "translator.translate(['a dog', None])": "source line 2 is NoneType; expected a string of whole characters",
     "translator.translate('a \\ud800 dog')": "source line 1 is cut within a character (half of a surrogate pair)",
     "translator.translate(None)": "text is None; expected a line of text, or several",
     "translator.translate(b'a dog')": "text is of type bytes; expected a line of text, or several",
@@ -557,11 +557,11 @@ WRONG = {
     "translator.translate('a dog', batch_size=1.5)": "batch_size=1.5, expected a whole number, 1 or more",
     "translator.translate('a dog', prefix='Le \\ud800')": "a prefix is cut within a character",
     "translator.translate('a dog', prefix=5)": "prefix is of type int; expected a line of text, or several",
-    "translator.translate('a dog', prefix=[5])": "a prefix is int; expected a text of whole characters",
+    "translator.translate('a dog', prefix=[5])": "a prefix is int; expected a string of whole characters",
     "translator.translate('a dog', progress=5)": "progress is of type int; expected a function of the number of lines",
     "translator.score('a dog', None)": "targets is None; expected a line of text, or several",
     "translator.score('a dog', 'un', batch_size=0)": "batch_size=0, expected 1 or more",
-    "translator.force([None], ['un'])": "source line 1 is NoneType; expected a text of whole characters",
+    "translator.force([None], ['un'])": "source line 1 is NoneType; expected a string of whole characters",
     "translator.align('a', 'b', symmetrisation='foo')": "symmetrisation=foo: there is no such symmetrisation; choose",
     "translator.align('a', 'b', threshold='0.3')": "threshold='0.3', expected a number",
     "translator.align('a', 'b', reverse='runs/x')": "reverse is of type str; expected a Translator, as heed.load",
@@ -581,7 +581,7 @@ WRONG = {
     "heed.evaluate(translator, corpus=5)": "corpus=5: expected a Corpus, the name of a reader, or settings",
     "heed.evaluate(translator, corpus='tiny', split='tset')": "corpus tiny has no tset split; give split=",
     "heed.evaluate(translator, corpus='tiny', references=5)": "references is of type int; expected files",
-    "heed.evaluate(translator, corpus='tiny', versus=5)": "versus=5: expected a model folder, or one of an evaluation",
+    "heed.evaluate(translator, corpus='tiny', versus=5)": "versus=5: expected a model folder or the folder of an",
     "heed.train(5)": "experiment=5: expected the name of a recipe, such as multi30k_en_de",
     "heed.train(overrides='seed=2')": "overrides='seed=2': expected settings by dotted key, or a list of texts",
     "heed.train(overrides={5: 3})": "overrides={5: 3}: expected settings by dotted key, or a list of texts",

@@ -1,12 +1,12 @@
-"""Sequence-to-sequence translation with attention that can be seen, measured and trusted.
+"""Sequence-to-sequence translation with attention: train models, and see and measure what they attend to.
 
     >>> import heed
     >>> translator = heed.load("runs/tiny/model")  # doctest: +SKIP
     >>> translator.translate("The black cat sleeps.").text  # doctest: +SKIP
     'Le chat noir dort.'
 
-Importing heed changes nothing in the process. The names below are imported when they are first used: torch comes with
-the first model, Hydra and Lightning with the first training.
+Importing heed changes nothing in the process. The names below are imported when they are first used: torch with the
+first model, Hydra and Lightning with the first training.
 """
 
 from importlib import import_module
@@ -32,7 +32,7 @@ _HOME = {
     "train": "heed.cli.api",
 }
 
-__all__ = [  # noqa: RUF022 - in the order in which they are met
+__all__ = [  # noqa: RUF022 - in the order in which a user needs them
     "load",
     "train",
     "evaluate",

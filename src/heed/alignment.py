@@ -1,4 +1,4 @@
-"""Two texts that are translations of each other, with the words of each pair of lines linked, and scored against gold.
+"""Word alignment of a text and its translation, scored against a gold alignment if there is one.
 
 import heed
 from heed.alignment import align_text, read_text
@@ -27,7 +27,7 @@ from heed.translator import Translator, check_reverse, forced_portions
 
 
 class Text(NamedTuple):
-    """What is aligned: lines that belong together, the Pharaoh lines of their gold alignment, and a name for that."""
+    """The text to align: sources, targets, their gold alignment as Pharaoh lines, and a name for messages about it."""
 
     sources: Sequence[str]
     targets: Sequence[str]
@@ -40,12 +40,12 @@ class Alignment:
     """The alignment of a text, pair by pair.
 
     Args:
-        links: (source word, target word) from 0, of each pair.
-        maps: the weights that the links of the forward model come from, if they were kept.
-        scores: against the gold alignment, if the text has one.
-        notes: lines that a person should read beside the links.
-        attention_seconds: spent on the forced passes, whose attention every method needs or has beside its own weights.
-        method_seconds: spent on the weights of another method than attention.
+        links: for each pair of lines its links, (source word, target word), counted from 0.
+        maps: the weights of the forward model from which the links were made, if they were kept.
+        scores: precision, recall, F1 and AER against the gold alignment, or None.
+        notes: warnings about the links, one line each.
+        attention_seconds: time of the forced passes, which compute attention; every method runs them.
+        method_seconds: time to compute the weights of a method other than attention.
     """
 
     links: list[Links]
@@ -57,10 +57,10 @@ class Alignment:
 
 
 def read_text(source: str, target: str, gold: str | None = None) -> Text:
-    """A text from files of one sentence a line, and its gold alignment from one of Pharaoh lines.
+    """Read a text from files with one sentence a line, and its gold alignment from a file of Pharaoh lines.
 
     Raises:
-        UserError: a file that cannot be read, or that has more or fewer lines than the others.
+        UserError: a file cannot be read, or has another number of lines than the others.
     """
     sources, targets = read_lines(Path(source)), read_lines(Path(target))
     _check_same_length(source, sources, target, targets)
@@ -75,7 +75,7 @@ def own_text(translator: Translator, split: str = "test") -> Text:
     """A split of the corpus that a model was trained on.
 
     Raises:
-        UserError: the model's folder names no corpus, or one that has no such split or cannot be read.
+        UserError: the model folder names no corpus, or the corpus cannot be read or has no such split.
     """
     corpus = own_corpus(translator.about, translator.folders[0])
     pairs = corpus.read(split)
@@ -95,20 +95,20 @@ def align_text(
     batch_size: int | None = None,
     keep_maps: bool = False,
 ) -> Alignment:
-    """Link the words of each pair of lines, and score the links if the text has gold ones; writes nothing.
+    """Link the words of each pair of lines, and score the links if the text has a gold alignment. Writes nothing.
 
-    The text is read portion by portion: what a long one needs of memory are its links, and its maps if they are kept.
+    The text is processed in portions, so memory grows only with the links, and with the maps if they are kept.
 
-    Gold alignments count words: with `level="piece"` they are left out.
+    Gold alignments link words, so with `level="piece"` there are no scores.
 
     Args:
-        translator: the model that is made to translate each source as its target.
-        text: what to align.
+        translator: the model, which is forced to translate each source as its target.
+        text: the text to align.
         threshold, level, method, noisy_copies, reverse, symmetrisation, batch_size: as for `Translator.align`.
-        keep_maps: return the weights too.
+        keep_maps: return the attention maps too.
 
     Raises:
-        UserError: a gold link to a word that is not there, and what `Translator.align` refuses.
+        UserError: a gold link names a word that does not exist, or `Translator.align` refuses an argument.
     """
     if reverse is not None:
         check_reverse(translator, reverse)
@@ -147,7 +147,7 @@ def align_text(
 
 @dataclass
 class _Counted:
-    """What is counted portion by portion."""
+    """Counts that are summed over the portions."""
 
     unknown_src: Unknown = field(default_factory=Unknown)
     unknown_tgt: Unknown = field(default_factory=Unknown)
@@ -156,12 +156,13 @@ class _Counted:
 
 
 def write(alignment: Alignment, output: Path, weights: Path | None = None) -> None:
-    """Write the links as Pharaoh lines, their scores beside them, and the weights between words as a .npz file.
+    """Write the links as Pharaoh lines, their scores to a file beside them, and the weights to a .npz file.
 
-    Whose files are replaced is checked by `heed.runs.alignment_files.refuse_strangers`, best before aligning.
+    Existing files are replaced: call `heed.runs.alignment_files.refuse_strangers` before aligning to protect files that
+    heed has not written.
 
     Raises:
-        UserError: a file that cannot be written.
+        UserError: a file cannot be written.
     """
     _write(output, "".join(f"{write_pharaoh(one)}\n" for one in alignment.links))
     if alignment.scores is not None:
@@ -171,7 +172,7 @@ def write(alignment: Alignment, output: Path, weights: Path | None = None) -> No
             replace_whole(weights, lambda new: write_weights(new, (one.between_words for one in alignment.maps)))
         except OSError as error:
             raise UserError(
-                f"{weights} cannot be written ({error.strerror}); choose another with weights=FILE"
+                f"{weights} cannot be written ({error.strerror}); choose another file with weights=FILE"
             ) from error
 
 
@@ -179,15 +180,15 @@ def _write(path: Path, content: str) -> None:
     try:
         write_whole(path, content)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); choose another with output=FILE") from error
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with output=FILE") from error
 
 
 def _unit_notes(text: Text) -> list[str]:
-    """What the numbers of the links count, if that is not the words between spaces."""
+    """A note if the numbers of the links count subwords instead of words between spaces."""
     unspaced = [side for side, lines in (("source", text.sources), ("target", text.targets)) if not has_spaces(lines)]
-    return [f"{side} words are the model's pieces: the text has no spaces between words" for side in unspaced]
+    return [f"{side} words are the model's subwords, because the text has no spaces between words" for side in unspaced]
 
 
 def _check_same_length(path: str, lines: Sequence[str], other_path: str, others: Sequence[str]) -> None:
     if len(lines) != len(others):
-        raise UserError(f"{path} has {len(lines)} lines and {other_path} has {len(others)}; expected as many in both")
+        raise UserError(f"{path} has {len(lines)} lines and {other_path} has {len(others)}; expected the same number")

@@ -1,4 +1,4 @@
-"""The one description of a model: what a config, a model folder's config.json and a caller give to build it."""
+"""The description of a model's sizes and choices, used by configs, by a model folder's config.json and by callers."""
 
 import inspect
 from collections.abc import Mapping
@@ -18,24 +18,29 @@ from heed.models.encoder import Encoder
 from heed.models.seq2seq import Seq2Seq, initialise
 
 Tie = Literal["none", "decoder", "all"]
-"""Which embeddings are one matrix: none; the decoder's input and the output layer; these and the encoder's."""
+"""Which layers share one matrix: none; the decoder's embedding and the output layer; or these and the encoder's."""
 
 MOST_LAYERS = 64
-"""Far beyond what trains; layers are built one by one, so a typing error would take for ever."""
+"""Far more than can be trained. Layers are built one by one, so without a limit a typing error would never end."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes and choices of a model, all but its vocabularies.
+    """Sizes and choices of a model, except its vocabularies.
 
-    `enc_dim` is the size of an encoder state (both directions), `attended_dim` of what attention gives the decoder's
-    GRU to read. `dropout` is that of embeddings and between layers, and of the readout unless `readout_dropout` is
-    set; `enc_dropout` that of the encoder's states as attention sees them, `state_dropout` of the recurrent states:
-    see `heed.models.dropout`. `query` is explained in `heed.models.decoder`. If `attend_end` is false, attention cannot
-    rest on the end of the source. `attention` is `{"score": NAME}` and the
-    settings of that score, such as `{"score": "additive", "att_dim": 512}`.
+    Args:
+        emb_dim, hid_dim: sizes of the embeddings and of the decoder's state.
+        enc_dim: the size of an encoder state, both directions together.
+        attended_dim: the size of the vector that attention gives to the decoder's GRU.
+        dropout: for the embeddings, between layers, and for the readout unless `readout_dropout` is set.
+        enc_dropout: for the encoder states that attention reads; see `heed.models.dropout`.
+        state_dropout: for the recurrent states.
+        query: explained in `heed.models.decoder`.
+        attend_end: if false, attention cannot attend to the end of the source.
+        attention: `{"score": NAME}` and the settings of that score, such as `{"score": "additive", "att_dim": 512}`.
 
-    ValueError, in one line, for values out of their limits or that do not go together.
+    Raises:
+        ValueError: a value is out of range, or two values contradict each other; the message is one line.
 
     >>> small = Architecture(hid_dim=8, enc_dim=8, attention={"score": "dot"})
     >>> small.tie
@@ -68,10 +73,13 @@ class Architecture:
 
     @classmethod
     def from_dict(cls, mapping: Mapping[str, Any]) -> "Architecture":
-        """An architecture from plain values, each of exactly the type that its field has.
+        """An architecture from plain values, each of exactly the type of its field.
 
-        Reads the format of config.json before format 4 too, in which `score`, `att_dim`, `heads` and `positions` stand
-        beside the sizes. ValueError, in one line, for an unknown key or a value of another type.
+        Also reads formats of config.json before format 4, in which `score`, `att_dim`, `heads` and `positions` are
+        keys beside the sizes.
+
+        Raises:
+            ValueError: a key is unknown, or a value has another type; the message is one line.
 
         >>> Architecture.from_dict({"score": "additive", "att_dim": 8, "heads": 2}).attention
         {'score': 'multi_head', 'att_dim': 8, 'heads': 2}
@@ -79,19 +87,20 @@ class Architecture:
         values, types = _nested(mapping), get_type_hints(cls)
         for name, value in values.items():
             if name not in types:
-                raise ValueError(f"{name}={value!r}: there is no such setting of a model")
+                raise ValueError(f"{name}={value!r}: a model has no such setting")
             _check_type(name, value, types[name])
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that `from_dict` reads."""
+        """The values as a dict that `from_dict` reads."""
         return asdict(self) | {"attention": dict(self.attention)}
 
 
 def build(architecture: Architecture, src_vocab: int, tgt_vocab: int, pad_id: int = 0) -> Seq2Seq:
     """A new model with random weights, for vocabularies of these sizes in which `pad_id` is padding.
 
-    ValueError if the vocabularies do not fit the architecture.
+    Raises:
+        ValueError: the vocabularies do not fit the architecture.
 
     >>> model = build(Architecture(hid_dim=8, enc_dim=8, attention={"score": "dot"}), src_vocab=20, tgt_vocab=12)
     >>> sum(parameter.numel() for parameter in model.decoder.attention.parameters())
@@ -101,7 +110,7 @@ def build(architecture: Architecture, src_vocab: int, tgt_vocab: int, pad_id: in
     _check_vocabularies(a, src_vocab, tgt_vocab, pad_id)
     readout_dropout = a.dropout if a.readout_dropout is None else a.readout_dropout
     dropout = Dropout(a.dropout, a.enc_dropout, a.state_dropout, readout_dropout, a.variational)
-    # random numbers are drawn in this order: another one is another model for the same seed
+    # random numbers are drawn in this order; with another order, the same seed gives another model
     src_embedding = Embedding(src_vocab, a.emb_dim, padding_idx=pad_id)
     tgt_embedding = src_embedding if a.tie == "all" else Embedding(tgt_vocab, a.emb_dim, padding_idx=pad_id)
     output = nn.Linear(a.readout_dim, tgt_vocab)
@@ -132,7 +141,7 @@ def _check_sizes(a: Architecture) -> None:
     for name in ("enc_layers", "dec_layers"):
         check_limits(name, getattr(a, name), MOST_LAYERS)
     if a.bidirectional and a.enc_dim % 2:
-        raise ValueError(f"enc_dim must be even for two directions, got {a.enc_dim}")
+        raise ValueError(f"enc_dim must be even, because it is divided between two directions; got {a.enc_dim}")
     for name in ("dropout", "enc_dropout", "state_dropout", "readout_dropout"):
         share = getattr(a, name)
         if share is not None and not 0 <= share < 1:
@@ -144,18 +153,18 @@ def _check_choices(a: Architecture) -> None:
         if getattr(a, name) not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(a, name)!r}")
     if a.tie != "none" and a.emb_dim != a.readout_dim:
-        raise ValueError(f"tie={a.tie} needs emb_dim and readout_dim equal, got {a.emb_dim} and {a.readout_dim}")
+        raise ValueError(f"tie={a.tie} needs equal emb_dim and readout_dim, got {a.emb_dim} and {a.readout_dim}")
 
 
 def _check_attention(a: Architecture) -> None:
-    """Its score and settings, by name and type, and then by making an attention of them that takes no memory."""
+    """Check the names and types of the attention's settings, then build the attention without using memory."""
     if "score" not in a.attention:
         raise ValueError(f"attention={dict(a.attention)} names no score; give attention.score")
     signature = score_settings(a.attention["score"])
     for name, value in a.attention.items():
         if name != "score" and name not in signature:
             own = ", ".join(signature) or "no settings"
-            raise ValueError(f"attention.{name}={value!r}: the score {a.attention['score']!r} has {own}")
+            raise ValueError(f"attention.{name}={value!r}: unknown; the score {a.attention['score']!r} has {own}")
         if name != "score":
             _check_type(f"attention.{name}", value, signature[name].annotation)
     for name, parameter in signature.items():
@@ -166,9 +175,10 @@ def _check_attention(a: Architecture) -> None:
 
 
 def score_settings(score: object) -> dict[str, inspect.Parameter]:
-    """The settings of the score of that name, all that its class takes after the sizes of query and key.
+    """The settings of a score: all arguments of its class after the sizes of query and key.
 
-    ValueError, with the names that there are, for an unknown one.
+    Raises:
+        ValueError: there is no such score; the message lists the names.
     """
     if score not in SCORES:
         extensions.load()
@@ -176,13 +186,13 @@ def score_settings(score: object) -> dict[str, inspect.Parameter]:
         raise ValueError(f"score must be one of {', '.join(SCORES)}, got {score!r}")
     try:
         signature = inspect.signature(SCORES[score], eval_str=True)
-    except NameError:  # an annotation that only a type checker can read
+    except NameError:  # the annotation exists only for type checkers
         signature = inspect.signature(SCORES[score])
     return dict(list(signature.parameters.items())[2:])
 
 
 def _check_type(name: str, value: object, annotation: Any) -> None:
-    """ValueError for a value of another type; an annotation that cannot be checked accepts everything."""
+    """Raise ValueError for a value of another type. An annotation that cannot be checked accepts everything."""
     if annotation is inspect.Parameter.empty or isinstance(annotation, str):
         return
     try:
@@ -209,11 +219,11 @@ def _check_vocabularies(a: Architecture, src_vocab: int, tgt_vocab: int, pad_id:
 
 
 FLAT = ("score", "att_dim", "heads", "positions")
-"""Settings of attention that stood beside the sizes before format 4."""
+"""Settings of attention that were keys beside the sizes before format 4."""
 
 
 def _nested(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with attention's own below `attention`, where they were beside the others; unused ones are dropped."""
+    """The values of an old format, with the attention's settings moved below `attention` and unused ones dropped."""
     values = {name: value for name, value in mapping.items() if name not in FLAT}
     flat = {name: value for name, value in mapping.items() if name in FLAT}
     if not flat or "attention" in values:

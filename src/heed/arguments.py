@@ -1,4 +1,4 @@
-"""What a caller passes from Python, checked: a wrong argument is one line with what was given and what was expected."""
+"""Checks of arguments passed from Python. An error is one line: what was given and what was expected."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
@@ -8,13 +8,13 @@ from heed.errors import UserError
 
 
 def one_of(name: str, value: object, choices: Sequence[str]) -> None:
-    """UserError unless the value of the argument `name` is one of the choices."""
+    """Raise UserError unless the value of the argument `name` is one of the choices."""
     if not isinstance(value, str) or value not in choices:
         raise UserError(f"{name}={value}: there is no such {name}; choose {', '.join(choices)}")
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    """The value as an int, which one of numpy is not. UserError if it is none, or below `least`."""
+    """The value as an int, also if it is an integer of numpy. Raise UserError if it is none, or below `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise UserError(f"{name}={value!r}, expected a whole number, {least} or more")
     if value < least:
@@ -23,31 +23,31 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def number(name: str, value: object) -> None:
-    """UserError unless the value is a number."""
+    """Raise UserError unless the value is a number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise UserError(f"{name}={value!r}, expected a number")
 
 
 def several(name: str, given: object, expected: str) -> list[Any]:
-    """What an iterable yields. UserError for anything else, for text, and for a mapping."""
+    """The items of an iterable as a list. Raise UserError for anything else, including a string or a mapping."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise UserError(f"{name} is {_kind(given)}; expected {expected}")
     return list(given)
 
 
 def lines(name: str, given: object) -> list[Any]:
-    """A text as a list of one line, or what an iterable yields, which may be no text. UserError for anything else."""
+    """A string as a list of one line, or the items of an iterable, unchecked. Raise UserError for anything else."""
     return [given] if isinstance(given, str) else several(name, given, "a line of text, or several")
 
 
 def instance(name: str, given: object, kind: type, advice: str) -> None:
-    """UserError unless the argument is of this class; `advice` says how to get one."""
+    """Raise UserError unless the argument is of this class; `advice` says how to get one."""
     if not isinstance(given, kind):
         raise UserError(f"{name} is {_kind(given)}; expected a {kind.__name__}, {advice}")
 
 
 def function(name: str, given: object, arguments: str) -> None:
-    """UserError unless the argument is None or can be called; `arguments` says what with."""
+    """Raise UserError unless the argument is None or callable; `arguments` describes its parameters."""
     if given is not None and not callable(given):
         raise UserError(f"{name} is {_kind(given)}; expected a function of {arguments}, or None")
 

@@ -1,7 +1,7 @@
-"""How much each source word counts for each target word, by what the model does and not by its weights alone.
+"""How much each source word matters for each target word, measured by what the model computes, not by attention alone.
 
-Attention says from which states a word's context was summed. These methods ask what the word's probability depends on:
-its gradient, what a missing source word costs, or the size of what each position adds to the sum.
+Attention weights say how a word's context vector was summed. These methods measure what the word's probability
+depends on: its gradient, the loss of probability without a source word, or the size of each position's contribution.
 """
 
 import math
@@ -24,22 +24,22 @@ from heed.search.ensemble import Ensemble, mean_probability
 from heed.text.subwords import BOS, EOS
 
 Method = Literal["attention", "saliency", "difference", "norm", "product", "posterior"]
-"""How source and target words are linked.
+"""Where the weights between source and target words come from.
 
-`attention`: the weights themselves.
+`attention`: the attention weights themselves.
 `saliency`: the gradient of the target word's log-probability by a source word's embedding, times that embedding (Ding
     et al. 2019, arXiv 1906.10282, section 4).
 `difference`: by how much the target word's log-probability drops if the source word's embedding is zero (Li et al.
     2019, ACL, P19-1124, section 3.2).
-`norm`: attention weights, each times the norm of what its position adds to what the decoder reads (Kobayashi et al.
+`norm`: attention weights, each times the norm of its position's contribution to the decoder's input (Kobayashi et al.
     2020, arXiv 2004.10102).
-`product`: attention weights times `difference`: a word counts if it was looked at and is missed.
-`posterior`: attention weights times the target piece's probability if only this position is attended, by Bayes' rule
+`product`: attention weights times `difference`: a word counts if it was attended to and matters for the probability.
+`posterior`: attention weights times the target subword's probability if only this position is attended, by Bayes' rule
     (Shankar and Sarawagi 2019, ICLR, "Posterior attention models for sequence to sequence learning", section 3).
 """
 
 ROWS = 128
-"""Runs of the model at once."""
+"""Rows of a batch: runs of the model that are computed together."""
 
 NOISE = 0.05
 """Standard deviation of SmoothGrad's noise as a share of the largest difference between the embeddings' numbers."""
@@ -48,7 +48,7 @@ Progress = Callable[[int, int], object]
 
 
 class Pair(NamedTuple):
-    """A source and a target in pieces, the word of each piece, and the number of words; `</s>` is a word of its own.
+    """A source and a target in subwords, the word of each subword, and the number of words; `</s>` is a word too.
 
     The target has no `</s>` if the translation was cut.
     """
@@ -61,7 +61,7 @@ class Pair(NamedTuple):
 
     @classmethod
     def of(cls, src: Sequence[int], tgt: Sequence[int], words: tuple[Words, Words], finished: bool = True) -> "Pair":
-        """The pair of two sentences that are given without `</s>`, with the words of both."""
+        """Make a pair of two sentences that are given without `</s>`, with the words of both."""
         of_src, of_tgt = words
         end = [EOS] * finished
         return cls(
@@ -73,17 +73,17 @@ class Pair(NamedTuple):
         )
 
     def positions(self, word: int) -> frozenset[int]:
-        """The positions of a source word's pieces."""
+        """The positions of a source word's subwords."""
         return frozenset(position for position, own in enumerate(self.src_words) if own == word)
 
     def span(self, word: int) -> tuple[int, int] | None:
-        """The first of a target word's pieces and the one after its last; None if it has none."""
+        """The positions of a target word's first subword and of the one after its last; None if it has no subword."""
         own = [position for position, of in enumerate(self.tgt_words) if of == word]
         return (own[0], own[-1] + 1) if own else None
 
 
 class Probe(NamedTuple):
-    """One run of the model: which pair, the source positions whose embedding is zero, and the target pieces asked."""
+    """One run of the model: the pair, the source positions whose embedding is set to zero, and the target subwords."""
 
     pair: int
     removed: frozenset[int]
@@ -92,7 +92,7 @@ class Probe(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Probes as tensors: the target is cut where the longest of them ends."""
+    """Probes as tensors; targets are cut after the last position that is needed."""
 
     src: Int[Tensor, "rows src"]
     src_len: Int[Tensor, " rows"]
@@ -110,20 +110,20 @@ def attributions(
     copies: int = 0,
     progress: Progress | None = None,
 ) -> list[Float[Tensor, "tgt src"]]:
-    """For each pair a row for each target word and a column for each source word, `</s>` last on both sides.
+    """A matrix for each pair: a row for each target word, a column for each source word, `</s>` last on both sides.
 
     Args:
         model: a model, or several that translate as one.
-        pairs: any number of them; the results do not depend on what stands beside a pair.
-        method: see `Method`; here those that run the model once for each word.
-        rows: runs of the model at once.
-        copies: for `saliency` the number of noisy copies of a source whose gradients are averaged (SmoothGrad, Smilkov
-            et al. 2017, arXiv 1706.03825); 0: the gradient at the source itself.
+        pairs: any number of pairs; the result for a pair does not depend on the other pairs.
+        method: see `Method`; only `saliency` and `difference`, which run the model once for each word.
+        rows: runs of the model that are computed together.
+        copies: for `saliency`, the number of noisy copies of a source whose gradients are averaged (SmoothGrad, Smilkov
+            et al. 2017, arXiv 1706.03825); 0 uses the gradient at the source itself.
         progress: called with the pairs done and all pairs.
 
     Returns:
-        Numbers of either sign; a word that lowers the target word's probability has a negative one. `shares` makes
-        weights of them.
+        Positive or negative numbers: a source word that lowers the target word's probability has a negative one.
+        `shares` turns them into weights.
     """
     if method == "saliency":
         return _saliency(model, pairs, rows, copies, progress)
@@ -131,14 +131,14 @@ def attributions(
 
 
 def shares(attribution: Float[Tensor, "tgt src"]) -> Float[Tensor, "tgt src"]:
-    """Rows of shares that sum to 1, as attention's do: what is negative counts as nothing; a row of nothing stays."""
+    """Rows normalised to sum to 1, as attention's do. Negative numbers become 0; a row of zeros stays zero."""
     positive = attribution.clamp(min=0)
     total = positive.sum(1, keepdim=True)
     return positive / torch.where(total > 0, total, torch.ones_like(total))
 
 
 def product(attention: Float[Tensor, "tgt src"], difference: Float[Tensor, "tgt src"]) -> Float[Tensor, "tgt src"]:
-    """Both shares multiplied, as shares again; attention alone where they have no word in common."""
+    """The product of both, normalised to shares; only attention if the product is zero everywhere."""
     both = shares(attention * difference)
     return torch.where(both.any(1, keepdim=True), both, attention)
 
@@ -161,7 +161,7 @@ def saliency(
     copies: int = 0,
     progress: Progress | None = None,
 ) -> list[Float[Tensor, " src"]]:
-    """The saliency of each source word, `</s>` last, for each (pair, target word) that is asked."""
+    """The saliency of each source word, `</s>` last, for each (pair, target word)."""
     probes = [Probe(number, frozenset(), *(pairs[number].span(word) or (0, 0))) for number, word in asked]
     results = [torch.zeros(pairs[number].words[0]) for number, _ in asked]
     for chosen, batch in _batches(model, pairs, probes, rows, progress):
@@ -174,7 +174,7 @@ def saliency(
 
 
 def _gradient_times_embedding(model: Model, batch: Batch, copies: int) -> Float[Tensor, "rows src"]:
-    """For each row, of the log-probability of what is asked; with several models the sum over their embeddings."""
+    """Gradient of each row's log-probability by the embeddings, times these; summed over several models."""
     members = _members(model)
     embedded = [member.encoder.embed(batch.src).detach() for member in members]
     total = torch.zeros(batch.src.shape, device=batch.src.device, dtype=embedded[0].dtype)
@@ -189,7 +189,7 @@ def _gradient_times_embedding(model: Model, batch: Batch, copies: int) -> Float[
 
 
 def _noise(batch: Batch, emb: Float[Tensor, "rows src emb"], copy: int) -> Float[Tensor, "rows src emb"]:
-    """Noise that depends on nothing but a row's own source and the number of the copy."""
+    """Noise that depends only on a row's own source and on the number of the copy."""
     noise = torch.zeros(emb.shape)
     for row, length in enumerate(batch.src_len.tolist()):
         own = batch.src[row, :length]
@@ -221,7 +221,7 @@ def _difference(
 def log_probabilities(
     model: Model, pairs: Sequence[Pair], probes: Sequence[Probe], rows: int = ROWS, progress: Progress | None = None
 ) -> list[Float[Tensor, " asked"]]:
-    """For each probe the log-probability, in nats, of each target piece that it asks for, after the true ones."""
+    """For each probe the log-probability, in nats, of each of its target subwords, given the true ones before it."""
     results = [torch.zeros(0)] * len(probes)
     for chosen, batch in _batches(model, pairs, probes, rows, progress):
         with alone(batch.src.device), torch.inference_mode():
@@ -238,10 +238,10 @@ def log_probabilities(
 def norm_weights(
     model: Model, pairs: Sequence[Pair], rows: int = ROWS, progress: Progress | None = None
 ) -> list[Float[Tensor, "tgt src"]]:
-    """Attention between pieces, each weight times the norm of its position's transformed value; rows sum to 1.
+    """Attention between subwords, each weight times the norm of its position's transformed value; rows sum to 1.
 
-    What position j adds to a step is linear in its value: W v_j in what the GRU reads, and R v_j in the readout. The
-    norm is that of both, one above the other. Of several heads the weights are their mean.
+    The contribution of position j to a step is linear in its value v_j: W v_j in the GRU's input, and R v_j in the
+    readout. The norm is that of both vectors concatenated. If attention has several heads, their mean is used.
     """
     results = [torch.zeros(0, len(pair.src)) for pair in pairs]
     probes = [Probe(number, frozenset(), 0, len(pair.tgt)) for number, pair in enumerate(pairs)]
@@ -269,19 +269,19 @@ def _normed(model: Seq2Seq, batch: Batch) -> Float[Tensor, "rows tgt src"]:
 def posteriors(
     model: Model, pairs: Sequence[Pair], rows: int = ROWS, progress: Progress | None = None
 ) -> list[Float[Tensor, "tgt src"]]:
-    """Attention between pieces once the target piece is known; rows sum to 1.
+    """Attention between subwords after the target subword is known; rows sum to 1.
 
-    The weights a_j are taken for the probability that piece t translates position j. Then it does so with probability
-    a_j p(t | j) / Σ_i a_i p(t | i), where p(t | j) is the probability of the piece in a step that attends to j alone,
-    after the true pieces and steps before it. Several models have the mean of their weights and of their probabilities.
+    The weight a_j is taken as the prior probability that subword t translates position j. The posterior probability is
+    a_j p(t | j) / Σ_i a_i p(t | i), where p(t | j) is the probability of t in a step that attends only to j, after the
+    true subwords and steps before it. For several models, weights and probabilities are averaged.
 
     Args:
-        rows: steps at once that attend to one position.
+        rows: steps, each attending to one position, that are computed together.
         progress: called with the pairs done and all pairs.
     """
     results = [torch.zeros(0, len(pair.src)) for pair in pairs]
     done = 0
-    # what is counted as length makes a batch of as many source positions as `rows`, one pair at least
+    # this length gives batches with `rows` source positions, but at least one pair
     for chosen in by_length([len(pair.src) * PIECES // rows if pair.tgt else 0 for pair in pairs], rows):
         with alone(device_of(model)):
             each = _posteriors(_members(model), [pairs[index] for index in chosen])
@@ -326,9 +326,9 @@ def _attending_alone(
     weights: Weights,
     places: tuple[Int[Tensor, " asked"], Int[Tensor, " asked"]],
 ) -> Float[Tensor, "asked vocab"]:
-    """The logits of one step that attends to a single position, for each row and position that is asked.
+    """The logits of one step that attends to a single position, for each requested row and position.
 
-    The memory of such a step is that one value, and its weight is 1: no score is computed, and no key is read.
+    Such a step attends to one value with weight 1, so no score is computed and no key is read.
     """
     row, column = places
     value = memory.values[row, column].unsqueeze(1)
@@ -342,7 +342,7 @@ def _attending_alone(
 def _log_probabilities(
     members: Sequence[Seq2Seq], batch: Batch, embedded: Sequence[Float[Tensor, "rows src emb"]]
 ) -> Float[Tensor, " asked"]:
-    """Of every target piece that is asked for, row by row; of several models, by the mean of their probabilities."""
+    """Log-probabilities of the requested target subwords, row by row; several models average their probabilities."""
     logits = []
     for member, emb in zip(members, embedded, strict=True):
         readout = member.decoder(batch.tgt_in, *member.start(emb, batch.src_len)).readout
@@ -355,7 +355,7 @@ def _log_probabilities(
 def _batches(
     model: Model, pairs: Sequence[Pair], probes: Sequence[Probe], rows: int, progress: Progress | None
 ) -> Iterator[tuple[list[int], Batch]]:
-    """The positions of probes of similar length, and these as tensors; progress is counted in pairs."""
+    """Batches of probes of similar length: their positions, and the probes as tensors; progress counts pairs."""
     done = 0
     for chosen in by_length([probe.end for probe in probes], rows):
         yield chosen, _batch(model, pairs, [probes[index] for index in chosen])
@@ -381,9 +381,9 @@ def _batch(model: Model, pairs: Sequence[Pair], probes: Sequence[Probe]) -> Batc
 
 
 def check_explainable(model: Model) -> None:
-    """UserError for an exported model, alone or in an ensemble: it shows neither its weights nor its gradients."""
+    """Raise UserError for an ONNX model, alone or in an ensemble: its parameters and gradients are not accessible."""
     if len(_members(model)) < (len(model.members) if isinstance(model, Ensemble) else 1):
-        raise UserError("an ONNX model has attention alone; use method=attention, or the model folder behind it")
+        raise UserError("an ONNX model supports only method=attention; use that, or the model folder before export")
 
 
 def _members(model: Model) -> list[Seq2Seq]:

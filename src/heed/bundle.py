@@ -1,13 +1,13 @@
-"""The model folder: everything that translating needs, in formats that contain data and no code.
+"""The model folder: everything that is needed to translate, in formats that contain data and no code.
 
 config.json           format, heed's version, the sizes of the vocabularies, and the `heed.architecture.Architecture`
 weights.safetensors   the parameters, float32
 source.model          SentencePiece model of the source language
 target.model          SentencePiece model of the target language
-about.json            what it was trained on and how well it does; for people and for `evaluate`
+about.json            its training corpus and its scores; for people and for `evaluate`
 
-Format 3, which is read too, has the sizes of the vocabularies and the settings of attention among the architecture's.
-A folder that `heed.export.onnx` has written is read as well (`heed.onnx_model`).
+Format 3 can be read too; there, vocabulary sizes and attention settings are part of the architecture.
+A folder written by `heed.export.onnx` can also be read (`heed.onnx_model`).
 """
 
 import errno
@@ -38,17 +38,17 @@ from heed.text.subwords import PAD, Subwords, is_subword_model
 
 FORMAT = 4
 READ = (3, 4)
-"""Formats that this heed reads."""
+"""Formats that this version of heed reads."""
 
 SMALLEST = 8
-"""Pieces of a vocabulary with which a model can be built, whatever its settings."""
+"""A vocabulary size with which a model can be built, whatever its settings."""
 
 FILES = ("config.json", "weights.safetensors", "source.model", "target.model", "about.json")
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model ready to translate, its two vocabularies, and what its folder says about it."""
+    """A loaded model, its two vocabularies, and the contents of its about.json."""
 
     model: Seq2Seq | Ensemble | OnnxModel
     src: Subwords
@@ -60,13 +60,16 @@ class Bundle:
 def save(
     folder: Path, model: Seq2Seq, architecture: Architecture, src: Subwords, tgt: Subwords, about: Mapping[str, object]
 ) -> None:
-    """Write the folder, whole or not at all; a model folder already there stays until this one is complete.
+    """Write the folder completely or not at all; an existing model folder is replaced when the new one is complete.
 
-    Files that heed has not written stay. UserError if one of them stands where one of the model would go.
+    Files that heed has not written stay.
+
+    Raises:
+        UserError: such a file has the name of a file of the model.
     """
     foreign = [name for name in FILES if os.path.lexists(folder / name) and not is_model_file(folder / name)]
     if foreign:
-        raise UserError(f"{folder / foreign[0]} is damaged, or heed has not written it; move it away")
+        raise UserError(f"{folder / foreign[0]} is damaged, or was not written by heed; move it away")
     vocabularies = {"src_vocab": len(src), "tgt_vocab": len(tgt)}
     config = {"format": FORMAT, "heed": version("heed"), **vocabularies, "architecture": architecture.to_dict()}
 
@@ -81,7 +84,7 @@ def save(
 
 
 def is_model(folder: Path) -> bool:
-    """Whether heed has written a model into this folder."""
+    """Whether the folder contains a model written by heed."""
     try:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -94,7 +97,7 @@ def is_model(folder: Path) -> bool:
 
 
 def is_model_file(path: Path) -> bool:
-    """Whether this is a file of a model that heed has written into its folder."""
+    """Whether this is a file of a model, written by heed into its folder."""
     try:
         return is_model(path.parent) and path.is_file() and _PROOFS[path.name](path)
     except OSError:
@@ -109,7 +112,7 @@ def _is_object(path: Path) -> bool:
 
 
 def _is_weights(path: Path) -> bool:
-    """Whether the list of parameters at the beginning of the file is that of a model of heed."""
+    """Whether the header of the file lists the parameters of a heed model."""
     with path.open("rb") as file:
         start = file.read(2**20)
     return start[8:9] == b"{" and b'"decoder.cells.0.' in start
@@ -125,7 +128,7 @@ _PROOFS: Mapping[str, Callable[[Path], bool]] = {
 
 
 def is_onnx(folder: Path) -> bool:
-    """Whether it is a model that was exported as ONNX."""
+    """Whether the folder contains a model that was exported as ONNX."""
     try:
         config = json.loads((folder / "config.json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -134,9 +137,10 @@ def is_onnx(folder: Path) -> bool:
 
 
 def _save_weights(model: Seq2Seq, path: Path) -> None:
-    """One of tied parameters, by the first of its names.
+    """Save the parameters; tied parameters are saved once, by their first name.
 
-    Copied: on a GPU a GRU's weights are parts of one block, which `safetensors.torch.save_model` refuses.
+    They are copied, because on a GPU a GRU's weights share one block of memory, which
+    `safetensors.torch.save_model` refuses.
     """
     names: dict[int, str] = {}
     weights, tied = {}, {}
@@ -148,14 +152,15 @@ def _save_weights(model: Seq2Seq, path: Path) -> None:
             tied[name] = first
     try:
         save_file(weights, path, tied or None)
-    except SafetensorError as error:  # which is what a full disk looks like to it
+    except SafetensorError as error:  # raised by safetensors if the disk is full
         raise OSError(errno.EIO, str(error), str(path)) from error
 
 
 def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
-    """Read a model folder, from anywhere; nothing in it is executed.
+    """Read a model folder, which may be untrusted: nothing in it is executed.
 
-    UserError, in one line, for a folder that does not exist, is incomplete, of another format or damaged.
+    Raises:
+        UserError: the folder does not exist, is incomplete or damaged, or has another format.
     """
     exported = is_onnx(folder)
     _check_complete(folder, ONNX_FILES if exported else FILES)
@@ -165,7 +170,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
         if config.vocabularies[side] != len(subwords):
             raise UserError(
                 f"{folder}: config.json has {side}_vocab={config.vocabularies[side]!r}, but its subword model has "
-                f"{len(subwords)}; the files belong to different models: copy the folder again"
+                f"{len(subwords)}; the files belong to different models; copy the folder again"
             )
     about = _read_json(folder / "about.json")
     if exported:
@@ -175,29 +180,29 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Bundle:
 
 
 def read_architecture(folder: Path) -> Architecture:
-    """The architecture of a model folder, without its weights; UserError as for `load`."""
+    """The architecture of a model folder, without its weights. Raise UserError as `load` does."""
     _check_complete(folder, FILES)
     return _read_config(folder / "config.json").architecture
 
 
 def check_architecture(architecture: Architecture) -> None:
-    """ValueError for one that cannot be built; no memory is claimed."""
+    """Raise ValueError for an architecture that cannot be built; no memory is allocated."""
     with torch.device("meta"), Unfilled():
         build(architecture, SMALLEST, SMALLEST, PAD)
 
 
 def _read_onnx(folder: Path, device: torch.device, tgt_vocab: int) -> OnnxModel:
     if device.type != "cpu":
-        raise UserError(f"{folder} is an ONNX model, which translates on the CPU; give device=auto or device=cpu")
+        raise UserError(f"{folder} is an ONNX model, which runs only on the CPU; give device=auto or device=cpu")
     return OnnxModel(folder, tgt_vocab)
 
 
 def _check_complete(folder: Path, files: Sequence[str]) -> None:
     try:
         if not folder.is_dir():
-            raise UserError(f"{folder} is not a model folder; give one that a run has written, such as runs/tiny/model")
+            raise UserError(f"{folder} is not a model folder; give the model folder of a run, such as runs/tiny/model")
         missing = [name for name in files if not (folder / name).is_file()]
-        advice = f"give {folder / 'model'}" if (folder / "model").is_dir() else "copy it again, or give another"
+        advice = f"give {folder / 'model'}" if (folder / "model").is_dir() else "copy it again, or give another folder"
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error.strerror}); ask its owner for permission") from error
     if missing:
@@ -205,9 +210,10 @@ def _check_complete(folder: Path, files: Sequence[str]) -> None:
 
 
 def load_ensemble(folders: str | Sequence[str], device: str | torch.device = "cpu") -> Bundle:
-    """The model of one folder, or those of several as one ensemble, with the architecture and `about` of the first.
+    """The model of one folder, or an ensemble of several folders, with the architecture and `about` of the first.
 
-    UserError as for `load`, if no folder is named, and if they do not have the same two vocabularies.
+    Raises:
+        UserError: as for `load`; no folder is given; or the models have different vocabularies.
     """
     names = [folders] if isinstance(folders, str) else list(folders)
     if not names:
@@ -219,8 +225,8 @@ def load_ensemble(folders: str | Sequence[str], device: str | torch.device = "cp
         differ = [f"{side}.model" for side, (one, another) in sides.items() if one != another]
         if differ:
             raise UserError(
-                f"{names[0]} and {name} differ in {' and '.join(differ)}; models that translate together need the same "
-                "two vocabularies, as runs have that differ only in their seed"
+                f"{names[0]} and {name} differ in {' and '.join(differ)}; an ensemble needs models with the same two "
+                "vocabularies, such as runs that differ only in their seed"
             )
     return replace(first, model=ensemble([member.model for member in members]))
 
@@ -231,13 +237,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}); copy the model folder again") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged (a JSON object was expected); copy the model folder again")
+        raise UserError(f"{path} is damaged (expected a JSON object); copy the model folder again")
     return content
 
 
 @dataclass(frozen=True)
 class _Config:
-    """What config.json says."""
+    """The contents of config.json."""
 
     architecture: Architecture
     vocabularies: Mapping[str, object]
@@ -247,8 +253,8 @@ def _read_config(path: Path) -> _Config:
     config = _read_json(path)
     if config.get("format") not in (*READ, ONNX_FORMAT):
         raise UserError(
-            f"{path} has format {config.get('format')!r}, this heed ({version('heed')}) reads {READ[0]} to {READ[-1]}; "
-            f"use the heed that wrote it ({config.get('heed')!r}) or train again"
+            f"{path} has format {config.get('format')!r}, but heed {version('heed')} reads {READ[0]} to {READ[-1]}; "
+            f"use the version of heed that wrote it ({config.get('heed')!r}), or retrain"
         )
     architecture = config.get("architecture")
     if not isinstance(architecture, dict):
@@ -258,24 +264,24 @@ def _read_config(path: Path) -> _Config:
     if config["format"] == 3:
         architecture = {name: value for name, value in architecture.items() if name not in ("src_vocab", "tgt_vocab")}
     with _plain_faults(path):
-        # not recorded before there was a choice
+        # not recorded in folders written before this was a setting
         return _Config(Architecture.from_dict({"query": "previous", **architecture}), vocabularies)
 
 
 @contextmanager
 def _plain_faults(config: Path) -> Iterator[None]:
-    """UserError for an architecture that cannot be built."""
+    """Raise UserError for an architecture that cannot be built."""
     try:
         yield
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(
-            f"{config} does not describe a model of this heed: {reason}; copy the model folder again"
+            f"{config} does not describe a model that heed can build: {reason}; copy the model folder again"
         ) from error
 
 
 class Unfilled(TorchFunctionMode):
-    """Leaves out normal random numbers: on the meta device they would import torch's compiler, which takes seconds."""
+    """Skips normal random initialisation, which on the meta device would import torch's compiler, for seconds."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         keywords = kwargs or {}
@@ -285,18 +291,18 @@ class Unfilled(TorchFunctionMode):
 
 
 def _read_weights(path: Path, architecture: Architecture, src_vocab: int, tgt_vocab: int) -> Seq2Seq:
-    """The model, filled when every shape is known to fit: a wrong config.json cannot claim memory.
+    """The model with its weights. Shapes are checked before memory is allocated, so a wrong config.json cannot fill it.
 
-    Of tied parameters the file contains one, under one of their names.
+    The file contains tied parameters once, under one of their names.
     """
     with _plain_faults(path.parent / "config.json"), torch.device("meta"), Unfilled():
         model = build(architecture, src_vocab, tgt_vocab, PAD)
     parameters = dict(model.named_parameters(remove_duplicate=False))
     _compare(path, _shapes(path), parameters)
-    # copied: the file is mapped into memory, and whoever writes over it would write into the model
+    # copied, because the file is mapped into memory: overwriting the file would change the model
     values = {name: value.float().clone() for name, value in load_file(path).items()}
     if broken := [name for name, value in values.items() if not value.isfinite().all()]:
-        raise UserError(f"{path} contains NaN or infinity ({broken[0]}); copy the model folder again, or train again")
+        raise UserError(f"{path} contains NaN or infinity ({broken[0]}); copy the model folder again, or retrain")
     stored = {id(parameters[name]): nn.Parameter(value) for name, value in values.items()}
     model.load_state_dict({name: stored[id(parameter)] for name, parameter in parameters.items()}, assign=True)
     return model

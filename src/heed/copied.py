@@ -1,6 +1,6 @@
-"""What a translation takes from its source as it was typed: words for its unknown ones, and addresses that are kept.
+"""Text that a translation copies from its source: words in the place of `<unk>`, and addresses.
 
-Luong et al. 2015, arXiv 1410.8206, with attention in the place of their pointers (Jean et al. 2015, arXiv 1412.2007).
+After Luong et al. 2015, arXiv 1410.8206, with attention instead of their pointers (Jean et al. 2015, arXiv 1412.2007).
 """
 
 import re
@@ -18,21 +18,21 @@ from heed.text.subwords import UNK, Subwords
 from heed.text.words import split_words
 
 STRETCH = re.compile(rf"[\w{UNKNOWN}]*{UNKNOWN}(?:[^｟｠]*{UNKNOWN})?[\w{UNKNOWN}]*")
-"""The part of a word that is replaced: what is unknown, and the letters around it."""
+"""The part of a word that is replaced: the `<unk>` and the letters around it."""
 
 
 def with_source_words(
     written: Line, weights: Float[Tensor, "rows columns"], source: Line, subwords: Subwords, spaced: bool
 ) -> Line:
-    """A translation whose `<unk>` are the source words that they attended to most, as these were typed.
+    """A translation in which each `<unk>` is replaced by the source word that it attended to most, as typed.
 
     Args:
         written: the translation, as `heed.maps.written_line` makes it.
         weights: attention between the pieces: a row for each of the translation, a column for each of the source.
         source: the source line.
         subwords: the vocabulary of the translation.
-        spaced: whether white space sets the words of the translation apart. Then the letters around an `<unk>` go too,
-            and punctuation stays.
+        spaced: whether the words of the translation are separated by white space. Then the letters around an `<unk>`
+            are replaced too, and punctuation stays.
     """
     if UNK not in written.ids or not source.word_index:
         return written
@@ -53,17 +53,17 @@ def with_addresses(
     vocabularies: tuple[Subwords, Subwords],
     given: Sequence[str] = (),
 ) -> Line:
-    """A translation whose symbols for addresses are those of the source that they attended to, as these were typed.
+    """A translation in which each address symbol is replaced by the source's address that it attended to, as typed.
 
-    Each address is taken once, the heaviest weights first, and again only by symbols that would have none. A symbol
-    stays if the source has no address of its kind.
+    Addresses are assigned once each, by descending weight, and a second time only to symbols that would get none. A
+    symbol stays if the source has no address of its kind.
 
     Args:
         written: the translation, as `heed.maps.written_line` makes it.
         weights: attention between the pieces: a row for each of the translation, a column for each of the source.
         source: the source line.
         vocabularies: of the source and of the translation.
-        given: what the first symbols stand for, if it is known: the addresses of a prefix.
+        given: the addresses of a prefix, which the first symbols stand for.
     """
     src, tgt = vocabularies
     rows = [row for row, piece in enumerate(written.ids) if piece in tgt.kept]
@@ -91,21 +91,21 @@ def with_addresses(
 
 
 def _typed_addresses(source: Line, subwords: Subwords, columns: int) -> dict[int, str]:
-    """The addresses of a source line by the place of their piece, of those that the model has read."""
+    """The addresses of a source line, as far as the model has read it, by the position of their subword."""
     places = [place for place, piece in enumerate(source.ids[:columns]) if piece in subwords.kept]
     typed = [address for word in split_words(source.text) for address in subwords.addresses(word)]
     return dict(zip(places, typed, strict=False))
 
 
 def _attended(weights: Float[Tensor, "rows columns"], source: Line) -> Float[Tensor, "rows words"]:
-    """How much each piece of the translation attended to each source word."""
+    """How much each subword of the translation attended to each source word."""
     index = torch.tensor(source.word_index)
     words = torch.zeros(len(weights), len(source.words))
     return words.index_add(1, index, weights[:, : len(index)].float())
 
 
 def _inserted(word: str, unknown: str) -> str:
-    """A source word in the place of what is unknown, without its own punctuation at an end where other text stands."""
+    """A source word that replaces an `<unk>`; its punctuation is dropped at an end where other text follows."""
     stretch = STRETCH.search(unknown)
     if stretch is None:
         return word
@@ -117,7 +117,7 @@ def _inserted(word: str, unknown: str) -> str:
 def _unspaced(
     ids: Sequence[int], attended: Float[Tensor, "rows words"], words: Sequence[str], subwords: Subwords
 ) -> str:
-    """The text of a translation without spaces between words; several `<unk>` in a row may copy one word, once."""
+    """The text of a translation without spaces between words; consecutive `<unk>` may copy the same word only once."""
     best, index = attended.argmax(dim=1).tolist(), subwords.word_index(ids)
     texts = []
     for _, group in groupby(range(len(ids)), key=lambda i: index[i]):

@@ -1,8 +1,8 @@
-"""Steps of a decoder with other attention weights than its own, to see whether it still writes the same.
+"""Decoder steps with changed attention weights, to test whether the decoder still writes the same word.
 
-At one step, after the true words before it, the weights are replaced, and the next word is chosen from what the
-decoder then makes of the sentence (Moradi et al. 2019, arXiv 1910.00139). Nothing else is changed, and the step after
-starts from the unchanged state again.
+At one step, after the true words before it, the weights are replaced, and the decoder predicts the next word with them
+(Moradi et al. 2019, arXiv 1910.00139). Nothing else is changed, and the next step starts from the unchanged state
+again.
 """
 
 import zlib
@@ -20,10 +20,10 @@ from heed.passes import alone, by_length, padded
 from heed.text.subwords import BOS
 
 COUNTERFACTUAL = ("permuted", "uniform", "without_maximum")
-"""The weights in another order, which moves their maximum; the same for each position; with the maximum set to zero."""
+"""The weights permuted so that their maximum moves; uniform weights; the maximum set to zero."""
 
 CONTROL = "control"
-"""A weight that is not the maximum, drawn at random, set to zero (Serrano and Smith 2019, arXiv 1906.03731)."""
+"""A randomly drawn weight, not the maximum, set to zero (Serrano and Smith 2019, arXiv 1906.03731)."""
 
 CHANGES = (*COUNTERFACTUAL, CONTROL)
 
@@ -31,9 +31,9 @@ TINY = torch.finfo(torch.float32).tiny
 
 
 class Counterfactual(NamedTuple):
-    """What other weights make of each piece of a translation: a row for each of `CHANGES`, a column for each piece.
+    """The effect of changed weights on a translation: a row for each of `CHANGES`, a column for each subword.
 
-    `same` is true if the most probable piece stays so. The distances are between the distributions of the next piece:
+    `same` is true if the most probable subword stays the same. The distances compare distributions of the next subword:
     total variation from 0 to 1, Jensen-Shannon divergence in nats, from 0 to log 2.
     """
 
@@ -43,16 +43,16 @@ class Counterfactual(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Random numbers of a step: a key for each position, padding last, and one number from 0 to 1."""
+    """Random numbers for a step: a sort key for each position, padding last, and one number from 0 to 1."""
 
     keys: Float[Tensor, "batch src"]
     choice: Float[Tensor, " batch"]
 
 
 def counterfactuals(model: Seq2Seq, pairs: Sequence[Pair], rows: int) -> Iterator[dict[int, Counterfactual]]:
-    """Batch by batch the position of each pair, and what other weights make of its target.
+    """Yield, batch by batch, the position of each pair and the effect of changed weights on its target.
 
-    The draws depend on the pair alone, and so do the results.
+    The random numbers depend only on the pair, and so do the results.
     """
     for chosen in by_length([len(pair.tgt) for pair in pairs], rows):
         with alone(next(model.parameters()).device):
@@ -93,10 +93,10 @@ def _draws(
 
 
 def words_preserved(result: Counterfactual, word_index: Sequence[int]) -> dict[str, list[bool]]:
-    """For each word whether it came out the same, with all its pieces.
+    """For each word whether all its subwords stay the same.
 
-    By what was changed: each of `CHANGES`, and `any` and `every` of `COUNTERFACTUAL`. `word_index` has the word of each
-    piece; a word without a piece is left out.
+    By change: each of `CHANGES`, and `any` and `every` of `COUNTERFACTUAL`. `word_index` has the word of each subword;
+    a word without a subword is left out.
     """
     pieces: dict[int, list[int]] = {}
     for piece, word in enumerate(word_index):
@@ -115,7 +115,7 @@ def _compared(
     log_p, log_q = torch.log_softmax(logits.float(), dim=-1), torch.log_softmax(others.float(), dim=-1)
     p, q = log_p.exp(), log_q.exp()
     between = (p + q).div_(2)
-    # the entropies of p and q from the logarithms that are there already: half the time of `jensen_shannon`
+    # the entropies of p and q reuse the logarithms, which takes half the time of `jensen_shannon`
     entropies = (_negative_entropy(p, log_p) + _negative_entropy(q, log_q)) / 2
     divergence = entropies - _negative_entropy(between, between.clamp(min=TINY).log())
     return logits.argmax(-1) == others.argmax(-1), (p - q).abs().sum(-1) / 2, divergence.clamp(min=0)
@@ -136,8 +136,8 @@ def jensen_shannon(p: Float[Tensor, "*shape outcomes"], q: Float[Tensor, "*more 
 
 
 def permuted(weights: Weights, mask: Bool[Tensor, "batch src"], draws: Draws) -> Weights:
-    """The weights of the real positions in another order, in which the maximum stands elsewhere."""
-    # what may not be attended to keeps its place
+    """The weights of the real positions in a random order that moves the maximum."""
+    # masked positions keep their place
     last = 2.0 + torch.arange(mask.size(1), device=mask.device)
     order, top = torch.where(mask, draws.keys, last).argsort(dim=1), _maximum(weights)
     beside = (top + 1) % mask.sum(1)
@@ -149,18 +149,18 @@ def permuted(weights: Weights, mask: Bool[Tensor, "batch src"], draws: Draws) ->
 
 
 def uniform(weights: Weights, mask: Bool[Tensor, "batch src"], draws: Draws) -> Weights:
-    """The same weight for every real position."""
+    """Equal weights for all real positions."""
     even = mask.to(weights.dtype) / mask.sum(1, keepdim=True)
     return _like(even, weights)
 
 
 def without_maximum(weights: Weights, mask: Bool[Tensor, "batch src"], draws: Draws) -> Weights:
-    """The largest weight set to zero, the others scaled up so that they sum to 1."""
+    """The weights with the largest one set to zero and the others scaled to sum to 1."""
     return without(weights, mask, _maximum(weights))
 
 
 def without_another(weights: Weights, mask: Bool[Tensor, "batch src"], draws: Draws) -> Weights:
-    """The same with a weight that is not the largest, drawn at random."""
+    """The same with a randomly drawn weight that is not the largest."""
     top, others = _maximum(weights), mask.sum(1) - 1
     drawn = (draws.choice * others).long()
     return without(weights, mask, (drawn + (drawn >= top).long()) % (others + 1))
@@ -171,7 +171,7 @@ CHANGED: tuple[Callable[[Weights, Tensor, Draws], Weights], ...] = (permuted, un
 
 
 def without(weights: Weights, mask: Bool[Tensor, "batch src"], position: Int[Tensor, " batch"]) -> Weights:
-    """The weight of one position set to zero; if nothing is left, the others share alike."""
+    """The weight of one position set to zero; if the others are all zero, they become uniform."""
     real = mask.scatter(1, position.unsqueeze(1), False)
     left = weights * _like(real, weights)
     total = left.sum(1, keepdim=True)
@@ -186,5 +186,5 @@ def _maximum(weights: Weights) -> Int[Tensor, " batch"]:
 
 
 def _like(rows: Tensor, weights: Weights) -> Tensor:
-    """The same for every head, if there are several."""
+    """The weights repeated for every head, if there are several."""
     return rows if weights.dim() == 2 else rows.unsqueeze(2).expand_as(weights)

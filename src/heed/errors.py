@@ -1,23 +1,23 @@
-"""What a person can fix."""
+"""Errors that the user can fix."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class UserError(ValueError):
-    """A fault in a config, a file or an argument; its message is one line that says what to do.
+    """An error in a config, a file or an argument; its message is one line that says what to do.
 
     The commands print it and exit with code 2; every other exception keeps its traceback.
     """
 
 
 class MissingExtra(UserError, ImportError):
-    """A package that comes with an extra of heed is not installed."""
+    """A package of one of heed's extras is not installed."""
 
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Name the extra to install if an import in the block fails.
+    """Raise MissingExtra, which names the extra to install, if an import in the block fails.
 
     Use it where an extra is first needed: `with needs("plot"): from heed.viz.heatmap import heatmap`.
 
@@ -25,7 +25,8 @@ def needs(extra: str) -> Iterator[None]:
         extra: an extra of heed, as `pip install 'heed[extra]'` takes it.
 
     Raises:
-        MissingExtra: a package outside heed is not there. A module of heed that is not there stays a fault of heed.
+        MissingExtra: a package outside heed cannot be imported. A missing module of heed itself is a bug and is raised
+            as it is.
     """
     try:
         yield
@@ -33,5 +34,5 @@ def needs(extra: str) -> Iterator[None]:
         package = (error.name or "").partition(".")[0]
         if package in ("", "heed"):
             raise
-        message = f"{package} is not installed; it comes with an extra of heed: pip install 'heed[{extra}]'"
+        message = f"{package} is not installed; install it with: pip install 'heed[{extra}]'"
         raise MissingExtra(message) from error

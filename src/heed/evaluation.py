@@ -1,4 +1,4 @@
-"""A trained model against a split of a corpus: scores, translations and attention, sentence by sentence.
+"""Evaluate a trained model on a split of a corpus: scores, translations and attention of every sentence.
 
 import heed
 evaluation = heed.evaluate(heed.load("runs/tiny/model"), split="test", search="beam")
@@ -47,40 +47,40 @@ from heed.viz.gallery import Candidate, Entry, gallery
 
 
 class SentenceScores(NamedTuple):
-    """What is known of one sentence; NaN for what cannot be said of an empty one."""
+    """The scores of one sentence; NaN if they are undefined because it is empty."""
 
     bleu: float
-    """Of the translation, 0 to 100, as sacreBLEU scores a sentence; their mean is not corpus BLEU."""
+    """BLEU of the translation, 0 to 100, as sacreBLEU scores a sentence; the mean over sentences is not corpus BLEU."""
     log_probability: float
-    """Of the reference, in nats, over its pieces and `</s>`."""
+    """Log-probability of the reference, in nats, over its subwords and `</s>`."""
     entropy: float
-    """Of the translation's attention, in nats: the mean over its words."""
+    """Entropy of the translation's attention, in nats, averaged over its words."""
     coverage: float
-    """The share of the source words that some word of the translation attends to."""
+    """The share of the source words that at least one word of the translation attends to."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model makes of a split. All lists are in the order of the split.
+    """The evaluation of a model on a split. All lists are in the order of the split.
 
     Args:
-        corpus: its name.
-        split: which part of it.
+        corpus: the name of the corpus.
+        split: the name of the split.
         src_lang: the language of the sources.
         tgt_lang: the language of the references.
-        search: the search and its settings, as in `beam(beam_size=5, length_penalty=1.0)`.
-        scores: by the names that report.json has: `bleu`, `chrf`, `ter`, `perplexity`, `aer` (None without gold
-            alignments), and the signatures of those that have one.
-        translations: of the sources, with all candidates that the search found.
-        forced: the references as translations of their sources: their log-probability and attention.
-        gold: alignments of the references, if the corpus has them.
-        attention: how well formed attention is on the references (`reference`) and on the translations (`hypothesis`).
-        seconds: spent on the translations.
-        versus: the comparison with another system, as report.json has it, or None.
-        further: other references, each a list with one for every sentence, or None for a sentence that it lacks.
-        notes: lines that a person should read beside the scores.
-        faithfulness: whether the words of the translations depended on attention, if that was asked for.
-        seconds_in_all: spent on everything but `faithfulness`.
+        search: the search and its settings, such as `beam(beam_size=5, length_penalty=1.0)`.
+        scores: scores by their names in report.json: `bleu`, `chrf`, `ter`, `perplexity`, `aer` (None without gold
+            alignments), and the signatures of scores that have one.
+        translations: the translations of the sources, with all candidates of the search.
+        forced: the references, forced as translations of their sources: log-probability and attention.
+        gold: gold alignments of the references, if the corpus has them.
+        attention: measures of attention on the references (`reference`) and on the translations (`hypothesis`).
+        seconds: time spent on translating.
+        versus: the comparison with another system, as in report.json, or None.
+        further: additional references; each is a list with one translation for every sentence, or None if it has none.
+        notes: warnings about the scores, one line each.
+        faithfulness: whether the words of the translations depended on attention, if measured.
+        seconds_in_all: time spent on everything except `faithfulness`.
     """
 
     corpus: str
@@ -112,7 +112,7 @@ class Evaluation:
 
     @property
     def references(self) -> list[str]:
-        """The translations that the corpus has."""
+        """The reference translations of the corpus."""
         return [one.text for one in self.forced]
 
     @cached_property
@@ -122,7 +122,7 @@ class Evaluation:
 
     @cached_property
     def sentences(self) -> list[SentenceScores]:
-        """The numbers of each sentence."""
+        """The scores of each sentence."""
         attention = [one.health() for one in self.maps]
         others = [[lines[number] for lines in self.further] for number in range(len(self.forced))]
         return [
@@ -139,7 +139,7 @@ class Evaluation:
 
     @property
     def report(self) -> dict[str, Any]:
-        """What report.json holds."""
+        """The contents of report.json."""
         return {
             "corpus": self.corpus,
             "split": self.split,
@@ -175,31 +175,30 @@ def evaluate(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Evaluation:
-    """Score a model on a split of a corpus. Nothing is written and nothing printed; `write` makes a folder of it.
+    """Score a model on a split of a corpus. Nothing is written or printed; `write` writes the result to a folder.
 
     The search and the forced pass are in float32, whatever the translator's precision.
 
     Args:
         translator: the model.
-        corpus: a `Corpus`; settings with the name of a `reader`; the name of a reader that needs no settings, as
-            `tiny` or `multi30k`; None: the corpus that the model was trained on.
+        corpus: a `Corpus`; settings with the name of a `reader`; the name of a reader that needs no settings, such
+            as `tiny` or `multi30k`; or None for the corpus that the model was trained on.
         split: `train`, `valid` or `test`.
         search: as for `Translator.translate`.
-        n_best: the number of candidates of each sentence; None: as many as the search finds.
+        n_best: the number of candidates for each sentence; None for as many as the search finds.
         batch_size: as for `Translator.translate` and `Translator.force`. The results do not depend on it.
-        versus: another system that was evaluated on this split: its model folder, or the folder that `write` made. The
-            difference of both is tested by paired bootstrap resampling.
-        references: a file of further translations of the sources, line for line, beside those of the corpus, or several
-            such files. BLEU, chrF, TER and exact matches are then of all of them; an empty line is a translation that
-            is not there.
-        faithfulness: measure too whether the words of the translations depended on attention
-            (`heed.faithfulness.measure`); takes a few times as long.
-        progress: called with the lines translated and all lines after each batch.
-        settings: those of the search.
+        versus: another system that was evaluated on this split: its model folder, or a folder that `write` wrote. The
+            difference is tested by paired bootstrap resampling.
+        references: one or several files of additional reference translations, one line for each source. BLEU, chrF,
+            TER and exact matches then use all references; an empty line means that there is no translation.
+        faithfulness: also measure whether the words of the translations depended on attention
+            (`heed.faithfulness.measure`); this takes several times as long.
+        progress: called after each batch with the number of translated lines and of all lines.
+        settings: settings of the search.
 
     Raises:
-        UserError: a corpus, split or search that does not exist, text of other languages than the model's, gold
-            alignments that do not fit the text.
+        UserError: the corpus, split or search does not exist, the text is in other languages than the model's, or gold
+            alignments do not fit the text.
 
     Example:
         >>> import heed.evaluation, heed.translator
@@ -212,7 +211,7 @@ def evaluate(
     instance("translator", translator, Translator, "as heed.load returns it")
     references = [references] if isinstance(references, str | Path) else several("references", references, "files")
     if versus is not None and not isinstance(versus, str | Path):
-        raise UserError(f"versus={versus!r}: expected a model folder, or one of an evaluation")
+        raise UserError(f"versus={versus!r}: expected a model folder or the folder of an evaluation")
     named = search_named(search)
     described = named.describe(named.bind(settings, n_best))
     text = find_corpus(translator, corpus)
@@ -278,37 +277,37 @@ def evaluate(
 
 
 def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str | None) -> Corpus:
-    """The corpus that is meant, as `evaluate` takes it.
+    """The corpus for the argument `corpus` of `evaluate`.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such corpus.
     """
     if corpus is None:
         return own_corpus(translator.about, translator.folders[0] if translator.folders else Path())
     if isinstance(corpus, Corpus):
         return corpus
     if not isinstance(corpus, str | Mapping):
-        raise UserError(f"corpus={corpus!r}: expected a Corpus, the name of a reader, or settings with one as reader")
+        raise UserError(f"corpus={corpus!r}: expected a Corpus, the name of a reader, or settings with reader=NAME")
     return read_corpus({"reader": corpus} if isinstance(corpus, str) else corpus)
 
 
 def _of_text(split: str, pairs: Pairs) -> Iterator[str]:
-    """Notes on text that is no plain text."""
+    """Warnings about text that was tokenised or cut into subwords."""
     for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
         yield from marks.notes(f"{split}: the {side}", lines)
 
 
 def _of_ends(translations: Sequence[Translation]) -> Iterator[str]:
-    """A note on translations that the model did not end: they may have been right, or go round in circles."""
+    """A note on translations that the model did not end; they may be too long for the limit, or repeat themselves."""
     if cut := sum(not one.finished for one in translations if one.src.ids):
         yield (
-            f"{cut:,} of {len(translations):,} translations reached their longest length without an end; if they are "
-            "right as far as they go, give a larger search.max_len"
+            f"{cut:,} of {len(translations):,} translations were cut at the maximum length; if they are "
+            "correct up to there, give a larger search.max_len"
         )
 
 
 def _of_gold(gold: Sequence[Gold] | None, sources: Sequence[Line], targets: Sequence[Line], name: str) -> list[str]:
-    """Notes on gold alignments that do not fit."""
+    """Warnings about gold alignments that do not fit the text."""
     if gold is None:
         return []
     sizes = [(len(src.words), len(tgt.words)) for src, tgt in zip(sources, targets, strict=True)]
@@ -318,7 +317,7 @@ def _of_gold(gold: Sequence[Gold] | None, sources: Sequence[Line], targets: Sequ
 def _text_scores(
     hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further
 ) -> dict[str, Any]:
-    """Every score that is computed from texts, with its signature, by the names that report.json has."""
+    """Every score that is computed from texts, with its signature, by its name in report.json."""
     report: dict[str, Any] = {}
     scores = text_scores(hypotheses=hypotheses, references=references, tgt_lang=tgt_lang, further=further)
     for name, scored in scores.items():
@@ -327,18 +326,18 @@ def _text_scores(
 
 
 def perplexity(forced: Sequence[Translation]) -> float:
-    """Exp of the mean negative log-likelihood of a reference piece, EOS counted, without smoothing."""
+    """Exp of the mean negative log-likelihood per reference subword, EOS included, without label smoothing."""
     mean = -math.fsum(one.score for one in forced) / sum(len(one.tgt.ids) + 1 for one in forced)
-    return math.exp(min(mean, 700.0))  # beyond 709 a float cannot hold it
+    return math.exp(min(mean, 700.0))  # exp overflows a float beyond 709
 
 
 def over_seeds(evaluations: Mapping[int, Evaluation]) -> dict[str, Any]:
-    """One report on runs that differ in their seed alone: that of each, their mean, and how they vary.
+    """One report on runs that differ only in their seed: the report of each, their mean and standard deviation.
 
-    If faithfulness was measured in all of them, also how far the maps of two seeds agree.
+    If faithfulness was measured in all of them, it also has how far the maps of two seeds agree.
 
     Args:
-        evaluations: by seed, of the same split by the same search.
+        evaluations: evaluations by seed, of the same split with the same search.
     """
     each = evaluations.values()
     report = over_runs(list(evaluations), [one.report for one in each])
@@ -348,19 +347,19 @@ def over_seeds(evaluations: Mapping[int, Evaluation]) -> dict[str, Any]:
 
 
 def compare(one: Evaluation, other: Evaluation) -> dict[str, Comparison]:
-    """Whether one system is better than another on the same split: paired bootstrap resampling of BLEU and chrF.
+    """Test whether one system is better than another on the same split, by paired bootstrap resampling.
 
     Returns:
-        By score: both values, their difference (positive if `one` is better), where 95 % of the resamples lie, and the
-        probability that so large a difference comes of the choice of sentences.
+        For BLEU and chrF: both values, their difference (positive if `one` is better), its 95 % interval over the
+        resamples, and the p-value.
 
     Raises:
-        UserError: they are not of the same references.
+        UserError: the evaluations have different references.
     """
     if (one.references, one.further) != (other.references, other.further):
         raise UserError(
-            f"evaluations of {one.corpus}, {one.split} and of {other.corpus}, {other.split} have other references; "
-            "only translations of the same text compare"
+            f"evaluations of {one.corpus}, {one.split} and of {other.corpus}, {other.split} have different references; "
+            "compare translations of the same text"
         )
     return paired_bootstrap(
         hypotheses=one.hypotheses,
@@ -380,21 +379,21 @@ def write(
     level: Level = "word",
     end: bool = False,
 ) -> None:
-    """Make a folder of an evaluation: report.json, hypotheses.txt, references.txt, gallery.html and heatmaps.
+    """Write an evaluation to a folder: report.json, hypotheses.txt, references.txt, gallery.html and heatmaps.
 
-    The scores are written first, in the place of those of a former evaluation. So a folder's files are always of one
-    evaluation, and pictures that take too much memory or time cost no score.
+    Scores are written first and replace those of an earlier evaluation. So all files of a folder belong to one
+    evaluation, and no scores are lost if drawing takes too much memory or time.
 
     Args:
-        evaluation: what to write.
-        folder: where; made if it is not there.
-        heatmaps: draw the attention of the first so many translations.
-        format: of these pictures.
-        level: what a row and a column of pictures and gallery stand for.
-        end: show `</s>` in them.
+        evaluation: the evaluation to write.
+        folder: the folder; created if needed.
+        heatmaps: how many translations, from the first, get a heatmap.
+        format: the file format of the heatmaps.
+        level: the unit of rows and columns in heatmaps and gallery: "word", or "piece" for subwords.
+        end: show `</s>` too.
 
     Raises:
-        UserError: the folder cannot be written, or holds files that no evaluation has written.
+        UserError: the folder cannot be written, or contains files that no evaluation has written.
     """
     with writing(folder):
         write_scores(folder, evaluation.hypotheses, evaluation.references, evaluation.report)
@@ -403,7 +402,7 @@ def write(
 
 
 def page(evaluation: Evaluation, level: Level = "word", end: bool = False) -> str:
-    """Every sentence with its attention, as one HTML page that needs nothing else."""
+    """Every sentence with its attention, as one self-contained HTML page."""
     summary = {name: value for name, value in rows(evaluation.report).items() if name not in ("corpus", "speed")}
     title = f"{evaluation.corpus}, {evaluation.split}: {evaluation.src_lang} to {evaluation.tgt_lang}"
     entries = list(_entries(evaluation, level, end))
@@ -431,7 +430,7 @@ def _entries(evaluation: Evaluation, level: Level, end: bool) -> Iterator[Entry]
 
 
 def _notes(evaluation: Evaluation, number: int, level: Level) -> dict[int, str] | None:
-    """Why some rows of the best translation should not be trusted, if that was measured."""
+    """Warnings about words of the best translation that do not depend on attention, if that was measured."""
     if evaluation.faithfulness is None:
         return None
     words = unmoved(evaluation.translations[number], evaluation.faithfulness.each[number], level)
@@ -445,7 +444,7 @@ def _candidate(one: Translation, level: Level, end: bool) -> Candidate:
 
 
 def _listed(one: Translation, level: Level, end: bool) -> Map:
-    """The map with </s> among its words, or only among its columns, which follow those of the words."""
+    """The map with </s> among its words, or only as the last column."""
     whole = one.map(level)
     return whole.with_end() if end else whole._replace(weights=whole.weights[: len(whole.tgt)])
 
@@ -454,7 +453,7 @@ def _draw(folder: Path, translations: Sequence[Translation], format: str, level:
     """Attention of the translations as pictures, numbered like the lines of the split."""
     if not translations:
         return
-    from heed.viz.heatmap import save  # noqa: PLC0415 - pictures are seldom wanted
+    from heed.viz.heatmap import save  # noqa: PLC0415 - heatmaps are rarely asked for
 
     folder.mkdir(parents=True, exist_ok=True)
     for number, one in enumerate(translations, start=1):
@@ -462,7 +461,7 @@ def _draw(folder: Path, translations: Sequence[Translation], format: str, level:
 
 
 def _lines(translator: Translator, pairs: Pairs) -> tuple[list[Line], list[Line]]:
-    """Both sides of a split, each line encoded once, by one rule for the words of each side."""
+    """Both sides of a split, each line encoded once, with the same rule for words on all lines of a side."""
     sources = read_source(pairs.src, translator.bundle.src, has_spaces(pairs.src))
     return sources, read_target(pairs.tgt, translator.bundle.tgt, has_spaces(pairs.tgt))
 
@@ -475,7 +474,7 @@ def _gold(pairs: Pairs, sources: Sequence[Line], targets: Sequence[Line], name: 
 
 
 def _check_languages(translator: Translator, corpus: Corpus) -> None:
-    """UserError if the model is known to be of other languages: its scores would say nothing."""
+    """Raise UserError if the model is known to be for other languages, because its scores would mean nothing."""
     known = [translator.src_lang, translator.tgt_lang]
     given = [corpus.src_lang, corpus.tgt_lang]
     if all(known) and [*map(language, known)] != [*map(language, given)]:
@@ -487,14 +486,14 @@ def _check_languages(translator: Translator, corpus: Corpus) -> None:
 
 
 class _Others(NamedTuple):
-    """What another system made of this split, and by which search, if that is known."""
+    """The translations of this split by another system, and its search, if known."""
 
     texts: list[str]
     search: str | None
 
 
 def _others(versus: str | Path, split: str, corpus: str | None, references: Sequence[str]) -> _Others:
-    """Read from the folder of its evaluation, or from that beside its model folder."""
+    """Read another system's translations from its evaluation folder, or from the one beside its model folder."""
     folder = Path(versus)
     place = folder if (folder / HYPOTHESES).is_file() else evaluation_path(folder, split, corpus)
     return _Others(translations_in(place, references, f"versus={versus}"), search_in(place))

@@ -1,7 +1,7 @@
-"""A training run as a function: settings in, a run folder out.
+"""Training as a function: it takes settings and writes a run folder.
 
-`train` resumes what an earlier call left, refuses what does not belong together, and reports what happens to whoever
-asks. It reads no config and prints nothing.
+`train` resumes a stopped run, refuses settings that contradict each other, and reports progress to a `Reporter`. It
+reads no config and prints nothing.
 """
 
 import json
@@ -91,7 +91,7 @@ Epochs = Annotated[int | float, Field(gt=0, le=10**9)]
 
 @dataclass(frozen=True)
 class Cleaning:
-    """Which pairs of the training split are left out (`heed.data.cleaning.clean`)."""
+    """Which pairs of the training split are dropped (`heed.data.cleaning.clean`)."""
 
     max_len: Count = 100
     max_ratio: Annotated[float, Field(ge=1)] = 3.0
@@ -116,7 +116,7 @@ class SubwordSettings:
 
 @dataclass(frozen=True)
 class Batches:
-    """How much of the corpus an update reads, one of `sentences` and `tokens`, and in how many parts."""
+    """The size of the batch of an update, in `sentences` or in `tokens`, and the number of parts it is computed in."""
 
     sentences: Count | None = 32
     tokens: Count | None = None
@@ -125,7 +125,7 @@ class Batches:
 
 @dataclass(frozen=True)
 class Length:
-    """When a run ends, and how often it is validated."""
+    """When training ends, and how often the model is validated."""
 
     max_epochs: Epochs | None = 10
     max_steps: Count | None = None
@@ -135,7 +135,7 @@ class Length:
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop after so many validations whose score is not better than the best by more than `min_delta`."""
+    """Stop after `patience` validations whose score does not exceed the best one by more than `min_delta`."""
 
     patience: Count = 5
     min_delta: Annotated[float, Field(ge=0)] = 0.0
@@ -143,7 +143,7 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Profiling:
-    """Which updates are profiled: `steps` of them after the first `wait_steps`."""
+    """Which updates are profiled: `steps` updates after the first `wait_steps`."""
 
     wait_steps: Annotated[int, Field(ge=0, le=10**12)] = 9
     steps: Annotated[int, Field(ge=1, le=10**6)] = 10
@@ -151,7 +151,7 @@ class Profiling:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a run; configs/train.yaml gives each its default and says what it is."""
+    """All settings of a run; configs/train.yaml has their defaults and explains them."""
 
     corpus: Mapping[str, Any]
     run: str
@@ -195,8 +195,8 @@ class Run:
 
     Attributes:
         folder: The run folder.
-        report: What its report.json says: the best validation, all validations, seconds, parameters.
-        was_finished: Whether there was nothing left to do.
+        report: The contents of report.json: the best validation, all validations, seconds, parameters.
+        was_finished: Whether the run was already finished, so that nothing was trained.
     """
 
     folder: Path
@@ -205,7 +205,7 @@ class Run:
 
     @cached_property
     def translator(self) -> "Translator":
-        """The model that the run leaves, ready to translate."""
+        """The run's best model, ready to translate."""
         from heed.translator import load  # noqa: PLC0415 - training alone does not need it
 
         return load(self.folder / "model")
@@ -213,35 +213,35 @@ class Run:
 
 @dataclass(frozen=True)
 class Data:
-    """What a run learns from and is validated on, and its two vocabularies."""
+    """The training and validation data of a run, and its two vocabularies."""
 
     corpus: Corpus
     src: Subwords
     tgt: Subwords
     guided: Pairs | None
-    """The training split if attention is guided by its alignments; the text is not kept in memory otherwise."""
+    """The training split if its alignments guide attention; otherwise None, to save memory."""
     validation: Callable[[Metric], Validation]
     metric: Metric
     """Chooses the best model."""
     bitext: Bitext
     summary: Summary
     digests: Mapping[str, str]
-    """Of each split that the run reads: another text has another one."""
+    """The digest of each split, which changes if its text changes."""
 
 
 def train(settings: Settings, *, reporter: Reporter | None = None) -> Run:
-    """Train, or go on with what an earlier call left, to the end; nothing is done if the run is finished.
+    """Train a run to its end, or resume it if it was stopped; does nothing if the run is finished.
 
     Args:
         settings: All of them; `heed.train` fills them from configs.
-        reporter: Is called with what happens while it happens.
+        reporter: Is called with events during training.
 
     Returns:
         The finished run.
 
     Raises:
-        UserError: Settings that do not go together, text that cannot be read, a folder that holds another run.
-        Interrupted, Terminated: After Ctrl-C and SIGTERM, once the run is saved; the same call goes on.
+        UserError: Settings contradict each other, text cannot be read, or the folder contains another run.
+        Interrupted, Terminated: After Ctrl-C and SIGTERM, once the run is saved. The same call resumes it.
     """
     check(settings)
     folder = run_path(settings.runs, settings.run)
@@ -254,15 +254,15 @@ def train(settings: Settings, *, reporter: Reporter | None = None) -> Run:
 
 
 def check(settings: Settings) -> None:
-    """UserError for what can be known to be wrong before any text is read."""
+    """Raise UserError for mistakes that can be found before any text is read."""
     if settings.ema and settings.average_last:
         given = f"ema={settings.ema} and average_last={settings.average_last}"
         raise UserError(f"{given}; set one of them, the other to null")
     if settings.subword_sampling and settings.guided_attention:
-        raise UserError("guided_attention needs one segmentation of each word; set subword_sampling=null with it")
+        raise UserError("guided_attention needs a fixed segmentation of words; give subword_sampling=null too")
     if settings.guided_links and not settings.guided_attention:
         given = f"guided_links={settings.guided_links}"
-        raise UserError(f"{given} guides nothing; give guided_attention=0.2 too, the weight of that loss")
+        raise UserError(f"{given} has no effect without guided_attention; give guided_attention=0.2 too, its weight")
     if settings.model.tie == "all" and not settings.subwords.joint:
         raise UserError("model.tie=all, but each side has a vocabulary of its own; give subwords.joint=true too")
     budgets = settings.batches.sentences, settings.batches.tokens
@@ -283,7 +283,7 @@ def check(settings: Settings) -> None:
 
 
 def _check_subwords(settings: Settings) -> None:
-    """UserError for what no vocabulary can be trained with, and for a sampling that has no choice."""
+    """Raise UserError for settings that no vocabulary can be trained with, or for which sampling is impossible."""
     given = settings.subwords
     try:
         check_settings(
@@ -302,7 +302,7 @@ def _check_subwords(settings: Settings) -> None:
 
 
 def _check_model(settings: Settings) -> None:
-    """UserError for a model that cannot be built, and for one that is not the one to start from."""
+    """Raise UserError for a model that cannot be built, and for an `init_from` that does not fit this run."""
     try:
         bundle.check_architecture(settings.model)
     except ValueError as error:
@@ -311,7 +311,7 @@ def _check_model(settings: Settings) -> None:
         return
     if Path(settings.init_from).resolve().is_relative_to(run_path(settings.runs, settings.run).resolve()):
         raise UserError(
-            f"init_from={settings.init_from} is in the folder of this run itself; give this run another run=NAME"
+            f"init_from={settings.init_from} is inside the folder of this run; give another name with run=NAME"
         )
     before, wanted = (
         {key: value for key, value in dotted(one.to_dict()).items() if not isinstance(value, Mapping)}
@@ -327,22 +327,22 @@ def _check_model(settings: Settings) -> None:
 
 
 FREE = ("dropout", "readout_dropout", "enc_dropout", "state_dropout", "variational")
-"""Settings of an architecture that may change when a model is trained further, as its weights mean the same."""
+"""Settings of an architecture that may change with `init_from`, because the weights keep their meaning."""
 
 
 def has_test(settings: Settings) -> bool:
-    """Whether the corpus of a run names a test split."""
+    """Whether the corpus of a run has a test split."""
     return "test" in read_corpus(settings.corpus).splits
 
 
 def _open(settings: Settings, folder: Path, stack: ExitStack) -> State:
-    """Lock the folder for this run as long as `stack` is open; what is in it."""
+    """Lock the folder until `stack` is closed; return the state of the run in it."""
     stack.enter_context(locked(folder))
     return state(folder, asdict(settings), settings.overwrite)
 
 
 def _train(settings: Settings, folder: Path, status: State, stack: ExitStack, reporter: Reporter) -> dict[str, Any]:
-    """One run to its end; the report."""
+    """Train one run to its end; return the report."""
     (data, model), begun = _prepare(settings, folder, status, stack)
     clock, checkpoints = Clock(), Checkpoints(data.metric, settings.checkpoint_steps)
     board = Board(clock, hyperparameters(settings), settings.curve_steps)
@@ -390,7 +390,7 @@ Prepared = tuple[Data, Seq2Seq]
 
 
 def _prepare(settings: Settings, folder: Path, status: State, stack: ExitStack) -> tuple[Prepared, Begun | None]:
-    """What is trained; the run begins in its folder, or goes on with the same text, once that is known to be right.
+    """Prepare data and model; then begin the run in its folder, or resume it after checking that the text is the same.
 
     The first process reads the text, trains the vocabularies and writes them; the others read them.
     """
@@ -421,34 +421,34 @@ def _prepare(settings: Settings, folder: Path, status: State, stack: ExitStack) 
 
 
 def _lengthen(settings: Settings, folder: Path, steps_per_epoch: int) -> None:
-    """Let a finished run go on, and say what becomes of a learning rate that had reached its end."""
+    """Continue a finished run, and log if that changes the learning rate."""
     length = former_config(folder)["trainer"]
     done = int(json.loads((folder / REPORT).read_text(encoding="utf-8"))["steps"])
     former = run_steps(steps_per_epoch, length["max_epochs"], length["max_steps"])
     total = run_steps(steps_per_epoch, settings.trainer.max_epochs, settings.trainer.max_steps)
     rates = [_schedule("schedule", settings.schedule, LEARNING_RATES, steps)(done) for steps in (former, total)]
     lengthen(folder, asdict(settings))
-    log.info("%s was finished after step %s and goes on to step %s", folder, f"{done:,}", f"{total:,}")
+    log.info("%s was finished after step %s and continues to step %s", folder, f"{done:,}", f"{total:,}")
     if abs(rates[1] - rates[0]) > RATE_CHANGE:
         log.info(
-            "the learning rate goes from %.0f%% of optim.lr to %.0f%%, and on as in a run of that length; it is not "
-            "the run that would have come of this length from the start",
+            "the learning rate changes from %.0f%% of optim.lr to %.0f%% and follows the longer schedule; the result "
+            "differs from a run that had this length from the start",
             *(100 * rate for rate in rates),
         )
 
 
 RATE_CHANGE = 0.005
-"""Of a longer schedule's rate from the former one's: a smaller one is not worth a word."""
+"""The smallest change of the learning rate that is logged, as a share of optim.lr."""
 
 
 def _check_shared(folder: Path, environment: bytes) -> None:
-    """UserError for a process to which the folder of the run is another one."""
+    """Raise UserError in a process that sees another run folder than the first process."""
     if not (folder / ENVIRONMENT).exists() or (folder / ENVIRONMENT).read_bytes() != environment:
-        raise UserError(f"{folder} is not one folder for all processes; give runs=… on a disk that they share")
+        raise UserError(f"{folder} is not the same folder for all processes; give runs=DIR on a disk that they share")
 
 
 def _ready(settings: Settings, folder: Path | None) -> Prepared:
-    """The text in subwords and the model; the vocabularies are those of the run in `folder`, if it has them."""
+    """The encoded text and the model, with the vocabularies of the run in `folder` if it has them."""
     data = _data(settings, folder)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)
@@ -459,7 +459,7 @@ def _ready(settings: Settings, folder: Path | None) -> Prepared:
     if settings.init_from and not (folder and has_checkpoint(folder)):
         model.load_state_dict(bundle.load(Path(settings.init_from)).model.state_dict())
         if process_rank() == 0:
-            log.info("begins with the weights and subwords of %s; subwords.* is not used", settings.init_from)
+            log.info("starts from the weights and subwords of %s; subwords.* is ignored", settings.init_from)
     return data, model
 
 
@@ -499,7 +499,7 @@ def _data(settings: Settings, folder: Path | None) -> Data:
 
 
 def _subwords(settings: Settings, train: Callable[[], Pairs], folder: Path | None) -> tuple[Subwords, Subwords]:
-    """The vocabularies of the run in `folder`; they are trained if there is no such run, or it has none."""
+    """The vocabularies of the run in `folder`, or newly trained ones if there are none."""
     paths = [folder / "subwords" / f"{side}.model" for side in ("source", "target")] if folder else []
     if paths and all(path.exists() for path in paths):
         return Subwords.load(paths[0]), Subwords.load(paths[1])
@@ -517,7 +517,7 @@ def _task(settings: Settings, model: Seq2Seq, data: Data, steps: int) -> Transla
     given = settings.model
     drops = [given.dropout, given.readout_dropout, given.enc_dropout, given.state_dropout, settings.word_dropout]
     if settings.r_drop and not any(drops):
-        log.warning("r_drop=%g without any dropout: two equal passes agree anyway, in twice the time", settings.r_drop)
+        log.warning("r_drop=%g has no effect without dropout, but doubles the time", settings.r_drop)
     return TranslationModule(
         model,
         optimizer=bind("optim", settings.optim, OPTIMIZERS),
@@ -550,13 +550,13 @@ def _average(settings: Settings, model: Seq2Seq) -> Average | None:
 def _schedule(
     path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..., Schedule]], steps: int
 ) -> Schedule:
-    """A schedule; one whose `steps` is null spans the run."""
+    """A schedule; if its `steps` is null, it spans the whole run."""
     spanning = {"steps": steps} if node.get("steps", 0) is None else {}
     return bind(path, {**node, **spanning}, functions)()
 
 
 def _about(settings: Settings, data: Data, best: Mapping[str, int | float]) -> dict[str, Any]:
-    """What a model folder says of itself; its corpus by the name of the reader, which `evaluate` looks up."""
+    """The contents of about.json; the corpus is described by its reader's settings, which `evaluate` uses."""
     return {
         "corpus": dict(settings.corpus),
         "src_lang": data.corpus.src_lang,
@@ -568,7 +568,7 @@ def _about(settings: Settings, data: Data, best: Mapping[str, int | float]) -> d
 
 
 def hyperparameters(settings: Settings) -> dict[str, Any]:
-    """What TensorBoard's table of runs shows: what people vary, unless it is off; config.yaml has all of it."""
+    """Settings for TensorBoard's table of runs: those that people vary, unless they are off; config.yaml has all."""
     return {
         key: value
         for key, value in dotted(asdict(settings)).items()
@@ -595,7 +595,7 @@ UNVARIED = (
     *("profile.", "subwords.character_coverage", "subwords.src_normalization", "subwords.tgt_normalization"),
     "trainer.validate_",
 )
-"""How the keys begin of settings that would fill screens of that table, and are hardly ever what runs differ in."""
+"""Prefixes of keys that are left out of that table, because runs rarely differ in them."""
 
 
 def _outline(settings: Settings, data: Data, model: Seq2Seq, trainer: RunTrainer, replaced: Path | None) -> Outline:

@@ -1,4 +1,4 @@
-"""Whether a model's words depended on where it looked.
+"""Whether the words that a model writes depend on its attention.
 
 import heed, heed.faithfulness
 translator = heed.load("runs/tiny/model")
@@ -35,39 +35,39 @@ from heed.translation import Translation
 from heed.translator import Translator, pair_of
 
 BINS = (0.1, 0.2, 0.5)
-"""Shares of the source words that are removed, or kept, rounded up to whole words."""
+"""Shares of the source words that are removed or kept; rounded up to whole words."""
 
 ORDERS = ("attention", "saliency", "difference", "random")
-"""By what source words are ranked."""
+"""The rankings of source words that are compared."""
 
 LINES_PER_WORD, FEWEST, MOST = 5, 20, 200
-"""Of so many lines one word has its source taken apart, which costs a hundred times as much as its other numbers."""
+"""One word per this many lines is sampled for erasure, which costs a hundred times as much as the other measures."""
 
 FUNCTION_SHARE = 0.5
-"""The most frequent words that make up this share of a text are its function words here."""
+"""Function words are defined as the most frequent words that make up this share of a text."""
 
 UNMOVED = "This word does not depend on its attention: other weights give the same word."
 
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """How far the words of translations depended on attention.
+    """How far the words of translations depend on attention.
 
     Args:
-        preserved: the share of words that come out the same, for `permuted`, `uniform` and `without_maximum` (Moradi et
+        preserved: the share of words that stay the same, for `permuted`, `uniform` and `without_maximum` (Moradi et
             al. 2019, arXiv 1910.00139), for `any` and for `every` of these three, and for `control`, which sets a
             weight to zero that is not the largest (Serrano and Smith 2019, arXiv 1906.03731). Each for `all` words, for
             `function` words and for `content` words.
-        total_variation: between what the model predicts with these weights and with its own, the mean over the pieces;
-            0 to 1.
+        total_variation: distance between the predictions with changed and with unchanged weights, averaged over the
+            subwords; 0 to 1.
         divergence: the same as Jensen-Shannon divergence in nats, 0 to log 2.
-        comprehensiveness: by how much a word's probability drops when the source words that rank highest for it are
-            removed; by what ranks them; the mean over `BINS` (DeYoung et al. 2020, arXiv 1911.03429, section 4).
-            Higher: the ranking finds what the word depends on.
-        sufficiency: the same when these alone are kept. Lower: what ranks highest is enough.
-        words: how many there are: `all`, `function`, `content`, and those `sampled` for the last two measures.
-        seconds: what the measurement took.
-        each: of every translation, by pieces.
+        comprehensiveness: by how much a word's probability drops if the source words that rank highest for it are
+            removed; for each ranking the mean over `BINS` (DeYoung et al. 2020, arXiv 1911.03429, section 4). A high
+            value means that the ranking finds the source words that the word depends on.
+        sufficiency: the same if only these words are kept. A low value means that they are enough.
+        words: the numbers of words: `all`, `function`, `content`, and `sampled` for the last two measures.
+        seconds: duration of the measurement.
+        each: the results for every translation, by subwords.
     """
 
     preserved: Mapping[str, Mapping[str, float | None]]
@@ -81,7 +81,7 @@ class Faithfulness:
 
     @property
     def report(self) -> dict[str, Any]:
-        """What report.json holds of it."""
+        """The values for report.json."""
         return {name: value for name, value in asdict(self).items() if name != "each"}
 
 
@@ -93,24 +93,24 @@ def measure(
     sample: int | None = None,
     batch_size: int | None = None,
 ) -> Faithfulness:
-    """Measure whether the words of translations depended on attention.
+    """Measure whether the words of translations depend on attention.
 
     Args:
-        translator: who made them.
-        translations: of `translate` or of `force`. What counts is the model's most probable word at each step, after
-            the words of the translation before it.
-        text: words of lines by which frequent words are told from others; None: those of the translations.
-        sample: take so many words for comprehensiveness and sufficiency; None: one of five lines, from 20 to 200.
-        batch_size: runs of the model at once; None: 128. The results do not depend on it.
+        translator: the translator that wrote the translations.
+        translations: results of `translate` or `force`. The measure compares the model's most probable word at each
+            step, after the previous words of the translation.
+        text: lines of words, from which frequent (function) words are found; None to use the translations.
+        sample: the number of words for comprehensiveness and sufficiency; None for one per five lines, 20 to 200.
+        batch_size: runs of the model that are computed together; None for 128. The results do not depend on it.
 
     Raises:
-        UserError: several models that translate as one: each attends for itself.
+        UserError: the translator is an ensemble, in which each model has its own attention.
 
     Example:
         >>> import heed.faithfulness, heed.translator
         >>> translator = heed.translator.load("runs/tiny/model")
-        >>> measured = heed.faithfulness.measure(translator, [translator.translate("a dog barks", max_len=9)])
-        >>> sorted(measured.comprehensiveness)
+        >>> faithfulness = heed.faithfulness.measure(translator, [translator.translate("a dog barks", max_len=9)])
+        >>> sorted(faithfulness.comprehensiveness)
         ['attention', 'difference', 'random', 'saliency']
     """
     started = time.perf_counter()
@@ -139,16 +139,16 @@ def measure(
 def counterfactual(
     translator: Translator, translations: Sequence[Translation], *, batch_size: int | None = None
 ) -> list[Counterfactual | None]:
-    """What other attention weights make of each piece of each translation; None for one without a piece.
+    """The effect of changed attention weights on each subword of each translation; None for an empty translation.
 
     Raises:
-        UserError: several models that translate as one.
+        UserError: the translator is an ensemble or an ONNX model.
     """
     model = translator.bundle.model
     if isinstance(model, OnnxModel):
-        raise UserError("faithfulness needs the model folder that this ONNX model was made from; give that one")
+        raise UserError("faithfulness cannot be measured on an ONNX model; give the model folder before export")
     if not isinstance(model, Seq2Seq):
-        raise UserError("faithfulness is measured of one model, not of several that translate as one; give one folder")
+        raise UserError("faithfulness cannot be measured on an ensemble; give one model folder")
     results: list[Counterfactual | None] = [None] * len(translations)
     pairs = [pair_of(one)[0] for one in translations]
     for batch in counterfactuals(model, pairs, batch_size or ROWS):
@@ -158,7 +158,7 @@ def counterfactual(
 
 
 def unmoved(one: Translation, result: Counterfactual | None, level: Level = "word") -> frozenset[int]:
-    """The words of a translation that come out the same under each of the three counterfactuals."""
+    """The words of a translation that stay the same under all three counterfactuals."""
     if result is None:
         return frozenset()
     word_index = one.tgt.divided(one.vocabularies[1], level).word_index
@@ -167,7 +167,7 @@ def unmoved(one: Translation, result: Counterfactual | None, level: Level = "wor
 
 
 class _Word(NamedTuple):
-    """Whether it is a function word, and whether it came out the same, by the name of what was changed."""
+    """Whether a word is a function word, and for each change of attention whether it stayed the same."""
 
     function: bool
     same: Mapping[str, bool]
@@ -184,7 +184,7 @@ def _words(one: Translation, result: Counterfactual | None, frequent: frozenset[
 
 
 def function_words(text: Iterable[Sequence[str]], share: float = FUNCTION_SHARE) -> frozenset[str]:
-    """The most frequent words that make up this share of a text, without capitals and punctuation at their ends."""
+    """The most frequent words that make up `share` of a text, lower-cased, without punctuation at their ends."""
     counts = Counter(_plain(word) for line in text for word in line)
     chosen, running = set(), 0
     for word, count in counts.most_common():
@@ -200,7 +200,7 @@ def _plain(word: str) -> str:
 
 
 def _shares(words: Sequence[_Word], name: str) -> dict[str, float | None]:
-    """The share of words that came out the same; None if there is no word of that kind."""
+    """The share of words that stay the same; None if there is no word of that kind."""
     kinds = {
         "all": words,
         "function": [word for word in words if word.function],
@@ -210,14 +210,14 @@ def _shares(words: Sequence[_Word], name: str) -> dict[str, float | None]:
 
 
 def _means(each: Sequence[Float[Tensor, "changes _"]]) -> dict[str, float]:
-    """The mean over all pieces, by what was changed; of no piece 0."""
+    """The mean over all subwords, for each change; 0 if there are no subwords."""
     pieces = torch.cat([torch.zeros(len(CHANGES), 0), *each], dim=1).double()
     means = pieces.sum(1) / max(1, pieces.size(1))
     return dict(zip(CHANGES, means.tolist(), strict=True))
 
 
 class Erasure(NamedTuple):
-    """Comprehensiveness and sufficiency by what ranks the source words, and of how many words they are means."""
+    """Comprehensiveness and sufficiency for each ranking, and the number of words that they are averaged over."""
 
     comprehensiveness: Mapping[str, float]
     sufficiency: Mapping[str, float]
@@ -231,15 +231,15 @@ def erasure(
     sample: int | None = None,
     batch_size: int | None = None,
 ) -> Erasure:
-    """Remove, or keep alone, the source words that rank highest for a word of a translation.
+    """Remove, or keep only, the source words that rank highest for a word of a translation.
 
-    Removed: the embeddings of its pieces are zero, and its place stays. `</s>` is never removed.
+    Removing a word sets the embeddings of its subwords to zero; its positions stay. `</s>` is never removed.
 
     Args:
-        translator: who made the translations.
-        translations: of `translate` or of `force`.
-        sample: take so many of their words, drawn the same way every time; None: one of five lines, from 20 to 200.
-        batch_size: runs of the model at once; None: 128.
+        translator: the translator that wrote the translations.
+        translations: results of `translate` or `force`.
+        sample: the number of words, drawn the same way every time; None for one per five lines, 20 to 200.
+        batch_size: runs of the model that are computed together; None for 128.
     """
     pairs = [pair_of(one)[0] for one in translations]
     asked = [
@@ -274,7 +274,7 @@ def erasure(
 
 
 def _plan(pair: Pair, word: int, number: int, ranking: Sequence[int]) -> list[tuple[Probe, Probe]]:
-    """For each bin the run without the words that rank highest, and the run with them alone."""
+    """For each bin, one run without the words that rank highest and one with only these words."""
     span = pair.span(word) or (0, 0)
 
     def without(words: Iterable[int]) -> Probe:
@@ -291,7 +291,7 @@ def _rankings(
     asked: Sequence[tuple[int, int]],
     rows: int,
 ) -> list[dict[str, list[int]]]:
-    """For each word that is asked its source words, by each of `ORDERS`; those that count most come first."""
+    """For each requested word its source words, in each of the `ORDERS`, the most important first."""
     model = translator.bundle.model
     salient = saliency(model, pairs, asked, rows)
     drops = iter(_log_probabilities_without_each(translator, pairs, asked, rows))
@@ -312,7 +312,7 @@ def _rankings(
 def _log_probabilities_without_each(
     translator: Translator, pairs: Sequence[Pair], asked: Sequence[tuple[int, int]], rows: int
 ) -> list[float]:
-    """Of each word that is asked, without the first source word, without the second, and so on."""
+    """The log-probability of each requested word, without the first source word, without the second, and so on."""
     probes = [
         Probe(number, pairs[number].positions(source), *(pairs[number].span(word) or (0, 0)))
         for number, word in asked
@@ -322,24 +322,24 @@ def _log_probabilities_without_each(
 
 
 class Stability(NamedTuple):
-    """Medians over the words of a text, and over pairs of runs, in nats; from 0, the same map, to log 2."""
+    """Medians over the words of a text and over pairs of runs, in nats; from 0 (equal maps) to log 2."""
 
     divergence: float
-    """Jensen-Shannon divergence between what two runs attended to for the same word."""
+    """Jensen-Shannon divergence between the attention of two runs for the same word."""
     permuted: float
-    """The same if one of the two rows is in a random order: what unrelated maps of this shape have."""
+    """The same with one of the two rows in random order, as a baseline for unrelated maps of this shape."""
 
 
 def stability(
     translators: Sequence[Translator], sources: Sequence[str], targets: Sequence[str], **options: Any
 ) -> Stability:
-    """How far the maps of runs agree that differ in their seed alone (Wiegreffe and Pinter 2019, arXiv 1908.04626).
+    """How far the maps of runs that differ only in their seed agree (Wiegreffe and Pinter 2019, arXiv 1908.04626).
 
     Args:
-        translators: two or more.
-        sources: lines.
-        targets: their translations, which every model is made to write.
-        options: as for `Translator.force`.
+        translators: two or more translators.
+        sources: source lines.
+        targets: their translations, which every model is forced to write.
+        options: options of `Translator.force`.
 
     Raises:
         UserError: fewer than two translators.
@@ -350,9 +350,9 @@ def stability(
 
 
 def maps_stability(runs: Sequence[Sequence[Map]]) -> Stability:
-    """`stability` of maps of the same text by several runs."""
+    """The `stability` of the maps of several runs of the same text."""
     if len(runs) < 2:
-        raise UserError(f"{len(runs)} run: how far maps agree needs two or more")
+        raise UserError(f"{len(runs)} run; give two or more runs to compare their maps")
     generator = torch.Generator().manual_seed(0)
     divergences, permuted = [0.0] * 0, [0.0] * 0
     for one, other in ((runs[i], runs[j]) for j in range(len(runs)) for i in range(j)):

@@ -1,6 +1,6 @@
-"""Files written whole or not at all, and locks; nothing that heed did not write is removed or replaced.
+"""Atomic writing of files and folders, and locks; files that heed did not write are never removed or replaced.
 
-Until it is complete, what is written has a name of its own: `.NAME.abcdefgh.heed-part`.
+Until a file or folder is complete, it has a temporary name: `.NAME.abcdefgh.heed-part`.
 """
 
 import errno
@@ -25,14 +25,14 @@ if sys.platform == "win32":
 else:
     try:
         import fcntl
-    except ImportError:  # Pyodide, and other Pythons that are no Windows and have no locks
+    except ImportError:  # Pyodide, and other systems without file locks
         fcntl = None  # type: ignore[assignment]
 
 PART = ".heed-part"
-"""How the name ends of what is not complete yet."""
+"""The ending of a temporary name."""
 
 UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-"""What file systems answer that lack an operation."""
+"""Error numbers of file systems that do not support an operation."""
 
 DESCRIPTOR = re.compile(r"/dev/std(?:out|err)|/(?:dev|proc/self)/fd/\d+")
 
@@ -40,21 +40,23 @@ log = logging.getLogger(__name__)
 
 
 class AlreadyLocked(Exception):
-    """Another process has the lock."""
+    """Another process holds the lock."""
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file so that a reader, or a machine that stops now, finds the old content or all of the new.
+    """Write a file atomically: a reader, or the disk after a power cut, has either the old or the complete new content.
 
-    A symlink stays, and the file that it names is replaced; a FIFO, a device or `/dev/stdout` is written to. OSError
-    for a folder, and for a file that may not be written.
+    A symlink stays, and the file that it names is replaced; a FIFO, a device or `/dev/stdout` is written to.
+
+    Raises:
+        OSError: the path is a folder, or may not be written.
     """
     data = content.encode() if isinstance(content, str) else content
     replace_whole(path, lambda temporary: temporary.write_bytes(data))
 
 
 def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file, then put it in the place of `path`, as `write_whole` does."""
+    """Let `write` fill a temporary file, then replace `path` by it, as `write_whole` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = _mode(path)
     if mode is not None and (DESCRIPTOR.fullmatch(str(path)) or not stat.S_ISREG(mode)):
@@ -67,9 +69,9 @@ def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_part(path: Path, write: Callable[[Path], object], mode: int | None = None) -> Path:
-    """Let `write` fill a temporary file beside `path`, with permissions `mode` or the usual ones; where it is.
+    """Let `write` fill a temporary file beside `path`, with permissions `mode` or the default; return its path.
 
-    `put_in_place` makes it the file; `parts` finds it if that does not come to pass.
+    `put_in_place` renames it to `path`; if that never happens, `parts` finds it.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=PART)
     os.close(handle)
@@ -86,7 +88,7 @@ def write_part(path: Path, write: Callable[[Path], object], mode: int | None = N
 
 
 def put_in_place(part: Path, path: Path) -> None:
-    """Give what `write_part` has written the name that it is for."""
+    """Rename a file of `write_part` to its final name."""
     try:
         part.replace(path)
     except BaseException:
@@ -96,28 +98,28 @@ def put_in_place(part: Path, path: Path) -> None:
 
 
 def parts(path: Path) -> list[Path]:
-    """What processes that were killed while they wrote `path` have left."""
+    """Temporary files of `path`, left by processes that were killed while writing it."""
     pattern = f"{glob.escape(_prefix(path))}????????{PART}"
     return [part for part in path.parent.glob(pattern) if not part.is_symlink()]
 
 
 def remove_parts(path: Path) -> None:
-    """Remove them. Call it only while no other process can be writing `path`."""
+    """Remove the temporary files of `path`. Call it only while no other process can be writing `path`."""
     for part in parts(path):
         if part.is_file():
             part.unlink(missing_ok=True)
 
 
 def replace_folder(folder: Path, write: Callable[[Path], object], names: Collection[str]) -> None:
-    """Let `write` fill a new folder, then put it in the place of `folder`.
+    """Let `write` fill a new folder, then replace `folder` by it.
 
-    Of what stood there, only files called one of `names` are removed: anything else is in the new folder too. If
-    `folder` is a symlink, it stays, and the folder that it names is replaced. A machine that stops now leaves the old
-    folder or the new one; between the two renames of a replacement, neither under its name but both whole, side by
-    side in `.<name>.….heed-part`: `finish_replacing` goes on from there, and so does the next replacement.
+    Of the old folder, only files with one of the `names` are removed; all others are moved to the new one. If `folder`
+    is a symlink, it stays, and the folder that it names is replaced. After a power cut, either the old or the new
+    folder is complete. Between the two renames of a replacement neither has its name, but both are complete in
+    `.<name>.….heed-part`; `finish_replacing`, or the next replacement, continues from there.
 
     Raises:
-        UserError: one of `names` is there and is no regular file, so heed has not written it.
+        UserError: one of the `names` exists and is not a regular file, so heed has not written it.
         OSError: the folder cannot be written.
     """
     place = Path(os.path.realpath(folder))
@@ -131,14 +133,14 @@ def replace_folder(folder: Path, write: Callable[[Path], object], names: Collect
         write(new)
         sync_folder(new)
     except BaseException:
-        shutil.rmtree(work, ignore_errors=True)  # made above, under a name that nobody else can have used
+        shutil.rmtree(work, ignore_errors=True)  # created above, under a unique name
         raise
     _swap(place, work)
     finish_replacing(place, names)
 
 
 def _swap(place: Path, work: Path) -> None:
-    """Put `work`/new in place, and what stood there into `work`/old."""
+    """Rename the old folder to `work`/old and `work`/new to the folder."""
     if place.exists():
         place.rename(work / "old")
     try:
@@ -151,11 +153,11 @@ def _swap(place: Path, work: Path) -> None:
 
 
 def finish_replacing(folder: Path, names: Collection[str]) -> None:
-    """Finish a replacement of `folder` that a killed process has begun, or clear away what it had written."""
+    """Finish a replacement of `folder` that a killed process had begun, or remove its temporary files."""
     place = Path(os.path.realpath(folder))
     for work in parts(place):
         new, old = work / "new", work / "old"
-        if old.is_dir() and not place.exists():  # then the new one is complete
+        if old.is_dir() and not place.exists():  # in this case the new one is complete
             (new if new.is_dir() else old).rename(place)
         if old.is_dir():
             _move_others(old, place, names)
@@ -167,7 +169,7 @@ def finish_replacing(folder: Path, names: Collection[str]) -> None:
 
 
 def _move_others(old: Path, place: Path, names: Collection[str]) -> None:
-    """Move what heed did not write to where it was."""
+    """Move files that heed did not write into the new folder."""
     for child in old.iterdir():
         if child.name not in names and not os.path.lexists(place / child.name):
             child.rename(place / child.name)
@@ -177,29 +179,32 @@ def _remove_own(folder: Path, names: Collection[str]) -> None:
     for child in folder.iterdir():
         if (child.name in names or child.name.endswith(PART)) and _is_regular(child):
             child.unlink()
-    with suppress(OSError):  # it stays if anything else is in it
+    with suppress(OSError):  # stays if it is not empty
         folder.rmdir()
 
 
 def _refuse_irregular(folder: Path, names: Collection[str]) -> None:
     if os.path.lexists(folder) and not folder.is_dir():
-        raise UserError(f"{folder} is no folder, and heed has not made it; move it away, or choose another place")
+        raise UserError(f"{folder} is not a folder, so heed has not written it; move it away, or choose another folder")
     irregular = [name for name in names if os.path.lexists(folder / name) and not _is_regular(folder / name)]
     if irregular:
-        raise UserError(f"{folder / irregular[0]} is no regular file, so heed has not written it; move it away")
+        raise UserError(f"{folder / irregular[0]} is not a regular file, so heed has not written it; move it away")
 
 
 def _is_regular(path: Path) -> bool:
-    """Whether it is a file itself, not a symlink to one."""
+    """Whether the path is a regular file and not a symlink to one."""
     return path.is_file() and not path.is_symlink()
 
 
 @contextmanager
 def locked(path: Path, wait: bool = False) -> Iterator[None]:
-    """Have the lock of `path`, a file that is made if need be; it goes with the process, however that ends.
+    """Hold the lock of the file `path`, which is created if needed; the system releases it when the process ends.
 
-    If the file system has no locks, that is logged, and there is none. AlreadyLocked if another process has it and
-    this one shall not `wait`; OSError if the file cannot be opened, or is no regular one.
+    If the file system has no locks, a warning is logged and nothing is locked.
+
+    Raises:
+        AlreadyLocked: another process holds the lock, and `wait` is false.
+        OSError: the file cannot be opened, or is not a regular file.
     """
     descriptor = _lock_file(path, wait)
     try:
@@ -214,14 +219,14 @@ def _lock_file(path: Path, wait: bool) -> int:
         descriptor = os.open(path, flags, 0o666)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EEXIST, "is no regular file", str(path))
+                raise OSError(errno.EEXIST, "is not a regular file", str(path))
             _lock(descriptor, wait)
             if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # the process that had the lock has removed the file
+        os.close(descriptor)  # the process that held the lock has removed the file
 
 
 if sys.platform == "win32":
@@ -249,16 +254,16 @@ else:
 
 
 def beside(model: Path, name: str) -> Path:
-    """The folder called `name` beside a model folder: `runs/tiny/evaluate` for `runs/tiny/model`.
+    """The folder `name` beside a model folder, such as `runs/tiny/evaluate` for `runs/tiny/model`.
 
-    A model folder of another name than a run gives it has a folder by its own name there, as it may have neighbours.
+    If the model folder is not called `model`, its name is added to the path, because other models may be beside it.
     """
     place = model.resolve()
     return place.parent / (name if place.name == "model" else f"{name}-{place.name}")
 
 
 def _mode(path: Path) -> int | None:
-    """Type and permissions of what a path leads to, None if that is nothing; OSError for a folder."""
+    """Type and permissions of the file that a path leads to, or None. Raise OSError for a folder."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -269,7 +274,7 @@ def _mode(path: Path) -> int | None:
 
 
 def _write_to(path: Path, mode: int, write: Callable[[Path], object]) -> None:
-    """Write into what cannot be replaced, such as a FIFO, once all of it is made."""
+    """Write to a path that cannot be replaced, such as a FIFO, after all content was generated."""
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder, path.name)
         write(temporary)
@@ -278,7 +283,7 @@ def _write_to(path: Path, mode: int, write: Callable[[Path], object]) -> None:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """A stream to write to; one of this process's own goes on from where it is, as opening it would cut a file off."""
+    """A stream to write to. A stream of this process, such as /dev/stdout, is not reopened: that would truncate it."""
     if not DESCRIPTOR.fullmatch(str(path)):
         return path.open("wb", buffering=0)
     number = {"stdout": 1, "stderr": 2}.get(path.name)
@@ -289,7 +294,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _prefix(path: Path) -> str:
-    """How the temporary name begins; a name may have 255 bytes."""
+    """The beginning of the temporary name, shortened so that the name has at most 255 bytes."""
     return f".{path.name[:50]}."
 
 
@@ -314,16 +319,16 @@ def _sync(descriptor: int, kind: str) -> None:
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        _warn(f"cannot force a {kind} to the disk (fsync): a power cut may lose what was written last")
+        _warn(f"does not support fsync of a {kind}: a power cut may lose what was written last")
 
 
 def sync_folder(folder: Path) -> None:
-    """Force what was renamed in a folder to the disk, if the file system can do so."""
+    """Force renames in a folder to the disk (fsync), if the file system supports it."""
     if os.name == "nt":
-        return  # which cannot open a folder
+        return  # Windows cannot open a folder
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # it may be written and not listed
+    except PermissionError:  # the folder may be writable but not readable
         return
     try:
         _sync(descriptor, "folder")
@@ -333,5 +338,5 @@ def sync_folder(folder: Path) -> None:
 
 @cache
 def _warn(fault: str) -> None:
-    """Once in a process."""
+    """Log a warning once per process."""
     log.warning("this file system %s", fault)

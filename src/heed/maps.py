@@ -1,6 +1,6 @@
-"""Attention as people read it: between words, or between the pieces that the model itself sees.
+"""Attention maps between words, or between the subwords that the model reads and writes.
 
-A line is encoded once, as a `Line`: its pieces travel with its words and with the word of each piece.
+A line is encoded once, as a `Line`: it keeps its words, its subwords, and the word of each subword.
 """
 
 import re
@@ -21,17 +21,17 @@ from heed.text.subwords import SPACE, UNK, Subwords
 from heed.text.words import UNSPACED_LETTERS, split_words
 
 Level = Literal["word", "piece"]
-"""What a row or a column of a map stands for."""
+"""The unit of rows and columns of a map: a word, or a piece, which is a subword."""
 
 END = "</s>"
 
 UNKNOWN = "⁇"
-"""Follows a word of which the vocabulary lacks a part: the model has not read what stands there."""
+"""Mark after a word with characters that the vocabulary lacks, which the model cannot read."""
 
 UNSPACED = re.compile(f"[{UNSPACED_LETTERS}]")
 
 Symmetrisation = Literal["grow-diag-final-and", "intersection", "union", "agreement"]
-"""How the alignments of two directions are made one: their links, or with `agreement` their weights."""
+"""How alignments of two directions are combined: by their links or, with `agreement`, by their weights."""
 
 MERGES: dict[Symmetrisation, Callable[[Links, Links], Links]] = {
     "grow-diag-final-and": grow_diag_final_and,
@@ -41,7 +41,7 @@ MERGES: dict[Symmetrisation, Callable[[Links, Links], Links]] = {
 
 
 class Words(NamedTuple):
-    """The words of a sentence, and for each of the pieces that the model read of it the index of its word."""
+    """The words of a sentence, and for each of its subwords the index of its word."""
 
     words: list[str]
     word_index: list[int]
@@ -49,14 +49,14 @@ class Words(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text and what the model reads of it, or writes.
+    """A line of text, and the subwords of it that the model reads or writes.
 
     Args:
         text: the line as it was given.
-        ids: its pieces, without BOS and EOS; a line that is too long is read as far as these go.
-        words: all its words, as they are written.
-        word_index: for each piece the index of its word. A word can have no piece.
-        unknown: the words of which the vocabulary lacks a part.
+        ids: its subwords, without BOS and EOS; if the line is too long, only the first ones.
+        words: all its words, as written.
+        word_index: for each subword the index of its word. A word may have no subword.
+        unknown: indices of the words with characters that the vocabulary lacks.
     """
 
     text: str
@@ -67,27 +67,27 @@ class Line:
 
     @property
     def by_word(self) -> Words:
-        """Its words, as they are written."""
+        """The line in words, as written."""
         return Words(self.words, self.word_index)
 
     def divided(self, subwords: Subwords, level: Level) -> Words:
-        """Its words, or its pieces."""
+        """The line in words or in subwords."""
         return self.by_word if level == "word" else Words(subwords.pieces(self.ids), list(range(len(self.ids))))
 
     def marked(self, words: Sequence[str]) -> list[str]:
-        """These words of it for people to see: those that are unknown end in a mark."""
+        """These words for display: unknown words end in a mark."""
         return [
             f"{word}{UNKNOWN}" if i in self.unknown and UNKNOWN not in word else word for i, word in enumerate(words)
         ]
 
 
 MANY_UNKNOWN = 0.05
-"""The share of unknown words from which on a text is not what the model has learnt to read."""
+"""The share of unknown words above which a warning is given."""
 
 
 @dataclass
 class Unknown:
-    """How many words of a text the vocabulary lacks a part of, counted portion by portion."""
+    """Count of the words with characters that the vocabulary lacks, over portions of a text."""
 
     words: int = 0
     unknown: int = 0
@@ -102,12 +102,12 @@ class Unknown:
                 self.example = line.words[min(line.unknown)]
 
     def note(self, side: str) -> list[str]:
-        """A line for people if much of the text is unknown to the model: there, links and scores say little."""
+        """A warning if many words are unknown to the model, because links and scores then mean little."""
         if self.unknown <= MANY_UNKNOWN * self.words:
             return []
         return [
-            f"{self.unknown:,} of {self.words:,} {side} words hold characters that the model does not know, such as "
-            f"{self.example}: it has not learnt what to do with them, nor what follows"
+            f"{self.unknown:,} of {self.words:,} {side} words contain characters that the model does not know, such as "
+            f"{self.example}; it translates and aligns them, and what follows, badly"
         ]
 
 
@@ -119,10 +119,10 @@ def unknown_note(side: str, lines: Iterable[Line]) -> list[str]:
 
 
 def has_spaces(lines: Iterable[str]) -> bool:
-    """Whether white space sets the words of a text apart; decided once for all its lines, which then count alike.
+    """Whether the words of a text are separated by white space; decided once for all its lines.
 
-    It does not in a text of Thai, Lao, Burmese, Khmer, Japanese or Chinese, unless half of the lines that have such
-    letters have white space too, as text that was divided into words beforehand has.
+    It is false for a text in Thai, Lao, Burmese, Khmer, Japanese or Chinese, unless half of the lines with such letters
+    contain white space, because the text was divided into words beforehand.
     """
     unspaced = [line for line in lines if UNSPACED.search(line)]
     return 2 * sum(len(split_words(line)) > 1 for line in unspaced) >= len(unspaced)
@@ -131,14 +131,14 @@ def has_spaces(lines: Iterable[str]) -> bool:
 def read_lines(
     lines: Sequence[str], subwords: Subwords, spaced: bool | None = None, longest: int | None = None
 ) -> list[Line]:
-    """Encode lines, each of them once.
+    """Encode each line once.
 
     Args:
         lines: the text.
         subwords: the vocabulary of its language.
-        spaced: whether white space sets words apart; if not, the words of a line are its pieces. None: each line is
-            taken for a text of its own, and `has_spaces` decides.
-        longest: read so many pieces of a line at most. The words beyond them are words all the same.
+        spaced: whether words are separated by white space; if not, the subwords of a line are its words. If None,
+            `has_spaces` decides for each line separately.
+        longest: the largest number of subwords to keep of a line. All its words are kept.
     """
     return [
         _read_line(line, pieces, subwords, has_spaces([line]) if spaced is None else spaced, longest)
@@ -157,7 +157,7 @@ def _read_line(line: str, pieces: list[list[int]], subwords: Subwords, spaced: b
 
 
 def written_line(ids: Sequence[int], subwords: Subwords, spaced: bool | None = None) -> Line:
-    """The sentence that a model wrote, of which there are only pieces; `spaced` as for `read_lines`."""
+    """The line of a sentence that a model wrote as subwords; `spaced` as for `read_lines`."""
     index = subwords.word_index(ids)
     pieces: list[list[int]] = [[] for _ in range(max(index, default=-1) + 1)]
     for word, piece in zip(index, ids, strict=True):
@@ -171,14 +171,14 @@ def written_line(ids: Sequence[int], subwords: Subwords, spaced: bool | None = N
 
 
 MOST = 0.5
-"""Share of a word's attention from which on it is the most."""
+"""A share of a word's attention above this is most of it."""
 
 
 class Map(NamedTuple):
-    """One sentence's attention: a row for each produced word, a column for each source word and one for its </s>.
+    """Attention of one sentence: a row for each target word, a column for each source word and one for its </s>.
 
-    Where the model produced </s> too, its row is the last. With `level=piece`, words are pieces. The row and column
-    of a word of which the model read nothing are zero.
+    If the model also wrote </s>, its row is the last one. With `level="piece"`, rows and columns are subwords. Rows and
+    columns of words without subwords are zero.
     """
 
     weights: Float[Tensor, "rows columns"]
@@ -187,21 +187,21 @@ class Map(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """The number of source and of produced words."""
+        """The numbers of source and target words."""
         return len(self.src), len(self.tgt)
 
     @property
     def between_words(self) -> Float[Tensor, "tgt src"]:
-        """The weights without </s> on either side: rows no longer sum to 1."""
+        """The weights without </s> on either side; rows may sum to less than 1."""
         return self.weights[: len(self.tgt), : len(self.src)]
 
     def health(self) -> Health:
-        """How well formed this sentence's attention is."""
+        """Measures of this sentence's attention: its entropy, coverage and so on."""
         rows = self.weights[: len(self.tgt)]
         return health(rows[rows.any(dim=1)])
 
     def links(self, threshold: float | None = None) -> Links:
-        """For each produced word the source word that it attends to most, or every one from `threshold` on."""
+        """Links of each target word to the source word that it attends to most, or to all with at least `threshold`."""
         words = self.between_words
         if threshold is not None:
             return threshold_links(words, threshold)
@@ -209,9 +209,9 @@ class Map(NamedTuple):
         return frozenset(link for link in argmax_links(words) if attended[link[1]])
 
     def pictured(self, end: bool = False) -> "Map":
-        """As pictures show it: with </s> if `end` is wanted, else without.
+        """The map as heatmaps show it: with </s> if `end` is true, otherwise without.
 
-        A column for </s> is there in any case if a word attends to it for the most part: the row would be nearly empty.
+        The column of </s> is always shown if a word attends mostly to it, because its row would be nearly empty.
         """
         words = self.weights[: len(self.tgt)]
         if end:
@@ -221,15 +221,15 @@ class Map(NamedTuple):
         return self._replace(weights=self.between_words)
 
     def with_end(self) -> "Map":
-        """The same with </s> among the words, for a picture that shows it."""
+        """The map with </s> among the words, for a heatmap that shows it."""
         rows = len(self.weights) - len(self.tgt)
         return Map(self.weights, [*self.src, END], [*self.tgt, *[END] * rows])
 
 
 def attention_map(weights: Float[Tensor, "rows columns"], src: Words, tgt: Words) -> Map:
-    """The map of weights between pieces; their last column is the source's </s>, and a row may follow the pieces'.
+    """The map for weights between subwords, whose last column is the source's </s>; the last row may be that of </s>.
 
-    A word without a piece gets a row or a column of zeros.
+    A word without subwords gets a row or a column of zeros.
     """
     rows = [len(tgt.words)] * (len(weights) - len(tgt.word_index))
     columns, rows = [*src.word_index, len(src.words)], [*tgt.word_index, *rows]
@@ -245,7 +245,7 @@ def _without_gaps(index: Sequence[int]) -> list[int]:
 
 
 def word_pieces(lines: Sequence[str], subwords: Subwords) -> Ragged:
-    """For each line the number of pieces of each of its words, as `read_lines` divides this text, in bulk."""
+    """For each line the number of subwords of each word, as `read_lines` divides this text; faster for long texts."""
     if not has_spaces(lines):
         each = read_lines(lines, subwords, spaced=False)
         return ragged([[line.word_index.count(word) for word in range(len(line.words))] for line in each])
@@ -259,7 +259,7 @@ def _shown_pieces(ids: Sequence[int], subwords: Subwords) -> list[str]:
 
 
 def _typed_pieces(line: str, pieces: Sequence[Sequence[int]], subwords: Subwords) -> list[str]:
-    """What each piece stands for in the line as it was typed."""
+    """The part of the line, as typed, that each subword stands for."""
     typed: list[str] = []
     for word, ids in zip(split_words(line), pieces, strict=True):
         surfaces = subwords.surfaces(word)
@@ -269,12 +269,12 @@ def _typed_pieces(line: str, pieces: Sequence[Sequence[int]], subwords: Subwords
 
 
 def _pieces_as_words(pieces: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Pieces as the words of a text without spaces: one that shows nothing belongs to what follows."""
+    """Subwords as the words of a text without spaces; one that displays as nothing is joined to the next."""
     words: list[str] = []
     index = []
     for piece in pieces:
         text = piece.removeprefix(SPACE)
-        if words and not words[-1]:  # the mark of a space, alone, or the first bytes of a character
+        if words and not words[-1]:  # only the mark of a space, or the first bytes of a character
             words[-1] = text
         else:
             words.append(text)
@@ -292,10 +292,10 @@ def link_words(
     """The links between the words of each pair, (source word, target word) from 0.
 
     Args:
-        maps: attention of each target as the translation of its source.
-        threshold: link every pair of words of at least this weight, instead of each target word's heaviest.
-        reverse: maps of a model of the other direction, of each source as the translation of its target.
-        symmetrisation: how both directions are made one alignment.
+        maps: maps of the forward model, one for each pair.
+        threshold: link all pairs of words with at least this weight, instead of each target word's largest.
+        reverse: maps of a model of the other direction, in which each source is the translation of its target.
+        symmetrisation: how both directions are combined.
         first: the number of the first pair, for messages.
 
     Raises:
@@ -314,11 +314,11 @@ def link_words(
 
 
 def agreement(forward: Map, backward: Map, threshold: float | None = None) -> Links:
-    """Links of the pairs of words that are each other's best by the weights of both directions multiplied.
+    """Links between words that are each other's best by the product of the weights of both directions.
 
-    After Liang, Taskar and Klein 2006 (N06-1014), who multiply the probabilities of two models before they decide:
-    where one direction is torn between two words, the other one decides. With a threshold, all pairs whose weights have
-    at least this geometric mean.
+    After Liang, Taskar and Klein 2006 (N06-1014), who multiply the probabilities of two models: if one direction is
+    undecided between two words, the other one decides. With a threshold, all pairs are linked whose weights have at
+    least this geometric mean.
     """
     joint = forward.between_words * backward.between_words.T
     if threshold is not None:
@@ -332,16 +332,19 @@ def _check_divided_alike(number: int, one: Map, other: Map) -> None:
         if mine != others:
             raise UserError(
                 f"line {number}: the two models divide its {side} differently, into {len(mine)} and {len(others)} "
-                "parts; use level=word on text set apart by spaces, or models of one vocabulary"
+                "units; use level=word on text with spaces, or models with the same vocabularies"
             )
 
 
 def read_gold(
     lines: Sequence[str], sizes: Iterable[tuple[int, int]], name: str, numbers: Iterable[int] | None = None
 ) -> list[Gold]:
-    """Gold alignments of pairs of so many source and target words; UserError, with the line, for one not theirs.
+    """Parse gold alignments of pairs whose numbers of source and target words are `sizes`.
 
-    `numbers` are those of the lines in their file, where some were left out.
+    `numbers` are the line numbers in the file, if some lines were dropped.
+
+    Raises:
+        UserError: a link is malformed or names a word that does not exist; the message names the line.
     """
     gold, every = [], list(sizes)
     for number, line, size in zip(range(1, len(lines) + 1) if numbers is None else numbers, lines, every, strict=True):
@@ -355,10 +358,10 @@ def read_gold(
 
 
 def _if_turned(lines: Sequence[str], sizes: Sequence[tuple[int, int]]) -> str:
-    """What to say of alignments that fit once their sides are exchanged; empty if they do not."""
+    """A hint if the alignments would fit with exchanged sides; otherwise empty."""
     try:
         for line, (src_len, tgt_len) in zip(lines, sizes, strict=True):
             check_within(read_pharaoh(line).possible, tgt_len, src_len)
     except UserError:
         return ""
-    return "; every line fits if the sides are exchanged, which corpus.turn_gold=true does for corpus=files"
+    return "; all lines fit with exchanged sides: for corpus=files, give corpus.turn_gold=true"

@@ -1,4 +1,4 @@
-"""Lines through a model in batches: free, where a search writes translations, and forced, where they are given."""
+"""Run a model on lines in batches: free, if a search writes the translations, or forced, if they are given."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -22,22 +22,22 @@ from heed.search.registry import Results
 from heed.text.subwords import BOS, EOS, PAD
 
 PIECES = 8192
-"""In a batch at most, padding among them: 128 lines of 64 pieces, which few lines have."""
+"""The largest number of source positions in a batch, padding included: 128 lines of 64 subwords."""
 
 GPU = threading.Lock()
-"""Held during a batch on a GPU: loops that are recorded there read and write the same memory in every thread."""
+"""Locked during a batch on a GPU, because recorded CUDA graphs use the same memory in every thread."""
 
 Model = Seq2Seq | Ensemble | OnnxModel
 
 Run = Callable[..., Results]
-"""A search with its settings bound: takes a model, sources, their lengths, BOS and EOS, and perhaps a prefix."""
+"""A search with its settings bound; it takes a model, sources, their lengths, BOS, EOS and optionally a prefix."""
 
 
 class Forced(NamedTuple):
-    """What a model makes of a target that it is given.
+    """The result of a forced pass over one target.
 
-    `score` is its log-probability in nats, summed over its pieces and EOS. `weights` has a row for each of these, and a
-    column for each piece of the source and its EOS. Row i belongs to the prediction of piece i.
+    `score` is the target's log-probability in nats, summed over its subwords and EOS. `weights` has a row for each of
+    these, and a column for each subword of the source and its EOS. Row i is the attention that predicts subword i.
     """
 
     score: float
@@ -51,9 +51,9 @@ def searched(
     sentences: int,
     prefixes: tuple[Sequence[Sequence[int]], Tensor] | None = None,
 ) -> Iterator[dict[int, list[Hypothesis]]]:
-    """Batch by batch the position of each source that is not empty, and what the search found for it, best first.
+    """Yield, batch by batch, the position of each non-empty source and its hypotheses, best first.
 
-    `prefixes` are the pieces that each translation begins with, and those pieces of the vocabulary that may not follow.
+    `prefixes` has for each source the subwords that its translation begins with, and the subwords that may not follow.
     """
     for chosen in by_length([len(line.ids) for line in sources], sentences):
         batch, lengths = padded([[*sources[index].ids, EOS] for index in chosen], model)
@@ -74,7 +74,7 @@ def _on_cpu(result: Hypothesis | list[Hypothesis]) -> list[Hypothesis]:
 def forced(
     model: Model, sources: Sequence[Line], targets: Sequence[Line], sentences: int
 ) -> Iterator[dict[int, Forced]]:
-    """Batch by batch the position of each pair, and what the model makes of its target."""
+    """Yield, batch by batch, the position of each pair and the result of its forced pass."""
     for chosen in by_length([len(line.ids) + 1 for line in targets], sentences):
         with alone(device_of(model)):
             results = _forced([sources[index] for index in chosen], [targets[index] for index in chosen], model)
@@ -94,13 +94,13 @@ def _forced(sources: Sequence[Line], targets: Sequence[Line], model: Model) -> l
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model is; one without parameters, as of ONNX, is on the CPU."""
+    """The device of a model; a model without parameters, such as an ONNX model, is on the CPU."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
 @contextmanager
 def alone(device: torch.device) -> Iterator[None]:
-    """Run a batch on this device: on a GPU after that of another thread, its GRU as exact as other products."""
+    """Context for a batch on this device. On a GPU, batches of threads take turns, and GRUs use full float32."""
     if device.type != "cuda":
         yield
         return
@@ -109,9 +109,9 @@ def alone(device: torch.device) -> Iterator[None]:
 
 
 def by_length(lengths: Sequence[int], sentences: int) -> Iterator[list[int]]:
-    """Positions of all that is not empty, in batches of similar length: padding costs as much as words.
+    """Positions of all non-empty lines, in batches of similar length, because padding costs as much as words.
 
-    Long ones are fewer at once, so that the memory of a batch does not grow with its longest line.
+    Batches of long lines have fewer rows, so that the memory of a batch does not grow with its longest line.
     """
     order = sorted((index for index, length in enumerate(lengths) if length), key=lambda index: -lengths[index])
     start = 0
@@ -122,7 +122,7 @@ def by_length(lengths: Sequence[int], sentences: int) -> Iterator[list[int]]:
 
 
 def padded(ids: Sequence[list[int]], model: nn.Module) -> tuple[Int[Tensor, "batch longest"], Int[Tensor, " batch"]]:
-    """Pieces as one tensor where the model is, and their numbers."""
+    """Subwords as one padded tensor on the model's device, and the lengths."""
     device = device_of(model)
     rows = pad_sequence([torch.tensor(row) for row in ids], batch_first=True, padding_value=PAD)
     return rows.to(device), torch.tensor([len(row) for row in ids], device=device)

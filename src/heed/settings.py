@@ -1,7 +1,7 @@
-"""Settings are plain data, checked before anything is built: every key against the type that will receive it.
+"""Settings are plain data. Before anything is built, every key is checked against the type of its parameter.
 
-What a key may be is said once, in the dataclass or in the signature of the function that takes it. The check is strict:
-a list may be a tuple and a text a path, as YAML has neither, but "3" is not 3 and 3.0 is not 3.
+The type of a key is written once, in the dataclass or in the signature of the function that takes it. The check is
+strict: "3" is not 3, and 3.0 is not 3. Only lists become tuples and strings become paths, because YAML has neither.
 """
 
 import difflib
@@ -20,22 +20,23 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from heed.errors import UserError
 
 MISSING = "???"
-"""What a config says in the place of a value that has no default."""
+"""Written in a config as the value of a key that has no default."""
 
 T = TypeVar("T")
 
 
 def parse(schema: type[T], values: Mapping[str, Any]) -> T:
-    """The dataclass `schema` filled with `values`, nested dataclasses too.
+    """Make the dataclass `schema` from `values`, including nested dataclasses.
 
-    UserError with every fault in one line: unknown keys, missing values, wrong types, values out of range.
+    Raises:
+        UserError: keys are unknown, or values are missing, of a wrong type or out of range; one line has all errors.
     """
     messages = faults(values, schema)
     if messages:
         raise UserError("; ".join(messages))
     try:
         return TypeAdapter(schema).validate_python(values)
-    except ValidationError as error:  # a rule between several keys
+    except ValidationError as error:  # a rule about several keys
         lines = [_located(fault["loc"], fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
         raise UserError("; ".join(lines)) from error
 
@@ -43,9 +44,9 @@ def parse(schema: type[T], values: Mapping[str, Any]) -> T:
 def as_typed(
     values: Mapping[str, Any], schema: Callable[..., object], texts: Mapping[str, str], above: str = ""
 ) -> dict[str, Any]:
-    """The values, with the text as it was typed wherever a text is expected and something else was read from it.
+    """The values, with the typed text for keys that expect a string if Hydra parsed the text as something else.
 
-    `texts` holds the typed text by dotted key, such as `run` -> "2024" for run=2024, which reads as a number.
+    `texts` has the typed text by dotted key, such as `run` -> "2024" for run=2024, which Hydra parses as a number.
     """
     parameters, given = parameters_of(schema), dict(values)
     for key, value in given.items():
@@ -65,17 +66,19 @@ def _means_list(annotation: Any, text: str) -> bool:
 
 
 def listed(text: str) -> list[str]:
-    """The parts of a list that was typed as `[a,b]`, of which Hydra could not read a part, such as `{0}`."""
+    """The items of a list that was typed as `[a,b]` and that Hydra could not parse because of an item such as `{0}`."""
     parts = text[1:-1].split(",") if text[:1] == "[" and text[-1:] == "]" else []
     return [part.strip().strip("'\"") for part in parts]
 
 
 def bind(path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..., T]]) -> Callable[..., T]:
-    """The function that `node["name"]` names among `functions`, with the other keys of the node as arguments.
+    """The function `functions[node["name"]]`, with the other keys of the node bound as arguments.
 
-    `path` is where the node stands in the config, for the messages. UserError for a name that is not there, and for
-    arguments that the function does not take; also later, if the function refuses a value with a ValueError, or cannot
-    read a file (OSError).
+    `path` is the path of the node in the config, for messages.
+
+    Raises:
+        UserError: there is no function of that name, or it does not take these arguments. The returned function raises
+            UserError if the function raises ValueError for a value, or OSError for a file.
     """
     arguments = dict(node)
     name = arguments.pop("name", MISSING)
@@ -99,33 +102,33 @@ def _named(path: str, function: Callable[..., T], *arguments: Any, **keywords: A
 
 
 def faults(settings: Mapping[str, Any], schema: Callable[..., object]) -> list[str]:
-    """Everything wrong with settings, one line each; `schema` is the dataclass or function that takes the keys."""
+    """All errors in settings, one line each; `schema` is the dataclass or function that takes the keys."""
     return [*_node_faults("", settings, schema)]
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:
-    """`; did you mean …?` with the candidate most like `word`, or nothing if none is like it."""
+    """`; did you mean …?` with the candidate most similar to `word`, or an empty string if none is similar."""
     near = most_like(word, candidates)
     return f"; did you mean {near}?" if near is not None else ""
 
 
 def most_like(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate most like `word`, or None if none is like it.
+    """The candidate most similar to `word`, or None if none is similar.
 
-    The last part of a dotted key counts too: `hid_dim` is meant to find `model.hid_dim`.
+    The last part of a dotted key is compared too, so `hid_dim` finds `model.hid_dim`.
     """
     ranked = sorted(((_likeness(word, candidate), candidate) for candidate in candidates), reverse=True)
     return ranked[0][1] if ranked and ranked[0][0] > 0.6 else None
 
 
 def instead(word: str, names: Iterable[str]) -> str:
-    """`; did you mean …?`, or if none of the names is like `word`, all of them."""
+    """`; did you mean …?`, or all names if none is similar to `word`."""
     known = list(names)
     return nearest(word, known) or (f"; expected {', '.join(known)}" if known else "")
 
 
 def dotted(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """The value of every key that an override can name, from the top: `model`, `model.hid_dim` and so on."""
+    """The value of every key that an override can name: `model`, `model.hid_dim` and so on."""
     values: dict[str, Any] = {}
     for key, value in settings.items():
         values[f"{above}{key}"] = value
@@ -143,20 +146,20 @@ def without_value(key: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it is written in an override."""
+    """A value as written in an override."""
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def fits(annotation: Any, value: object) -> bool:
-    """Whether a value may stand where the annotation is."""
+    """Whether a value has the type of the annotation."""
     return not [*_type_faults("", value, annotation)]
 
 
 def checked(annotation: Any, value: Any) -> Any:
-    """The value as the type that an annotation names; without an annotation, or one that cannot be checked, as it is.
+    """The value converted to the annotated type; unchanged if there is no annotation, or none that can be checked.
 
     Raises:
-        ValueError: it is of another type; the message says what was expected, as in "a valid integer".
+        ValueError: the value has another type; the message is what was expected, such as "a valid integer".
     """
     if isinstance(value, float) and math.isnan(value):
         raise ValueError("a number")
@@ -165,7 +168,7 @@ def checked(annotation: Any, value: Any) -> Any:
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError):
-        return value  # e.g. a type that is itself made by a function: nothing plain could be checked against it
+        return value  # for example a type that is created by a function: plain values cannot be checked against it
     try:
         return adapter.validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
@@ -175,7 +178,7 @@ def checked(annotation: Any, value: Any) -> Any:
 
 
 def parameters_of(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:
-    """What `schema` takes by name. Annotations that only a type checker can read are left as text, and not checked."""
+    """The parameters of `schema`. Annotations that exist only for type checkers stay text and are not checked."""
     try:
         signature = inspect.signature(schema, eval_str=True)
     except (NameError, TypeError):
@@ -196,14 +199,14 @@ def _likeness(word: str, candidate: str) -> float:
 
 
 def _node_faults(path: str, node: Mapping[str, Any], schema: Callable[..., object]) -> Iterator[str]:
-    """Faults of one node and of all below it; `path` ends with a dot unless the node is the whole config."""
+    """Errors of a node and of all nodes below it; `path` ends with a dot unless the node is the whole config."""
     parameters = parameters_of(schema)
     any_key = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for key, value in node.items():
         if key in parameters:
             yield from _value_faults(path + key, value, parameters[key].annotation)
         elif not any_key:
-            near = instead(key, parameters) if path else nearest(key, parameters)  # of a whole config all were too many
+            near = instead(key, parameters) if path else nearest(key, parameters)  # a config has too many to list
             yield f"{path}{key}={shown(value)}: there is no such key{near}"
     for name, parameter in parameters.items():
         required = parameter.default is parameter.empty and parameter.kind is parameter.KEYWORD_ONLY
@@ -218,7 +221,7 @@ def _value_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
     elif node and isinstance(value, Mapping):
         yield from _node_faults(f"{path}.", value, node)
     elif node and not (value is None and type(None) in get_args(annotation)):
-        yield f"{path}={shown(value)}: should hold keys ({', '.join(parameters_of(node))})"
+        yield f"{path}={shown(value)}: should have the keys {', '.join(parameters_of(node))}"
     elif not node:
         yield from _type_faults(path, value, annotation)
         if isinstance(value, Mapping):
@@ -226,7 +229,7 @@ def _value_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
 
 
 def _dataclass_in(annotation: Any) -> type | None:
-    """The dataclass that an annotation names, alone or beside None."""
+    """The dataclass of an annotation `X` or `X | None`."""
     choices = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
     return next((choice for choice in choices if isinstance(choice, type) and is_dataclass(choice)), None)
 
@@ -239,6 +242,6 @@ def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
 
 
 def _located(location: tuple[int | str, ...], message: str) -> str:
-    """The message of a rule behind the node that it is about, unless it names the keys of that node by itself."""
+    """The message of a rule, with the node's name in front unless the message already names its keys."""
     node = ".".join(map(str, location))
     return message if not node or message.startswith(f"{node}.") else f"{node}: {message}"

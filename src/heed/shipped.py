@@ -7,6 +7,6 @@ CHECKOUT = PACKAGE.parents[1]
 
 
 def shipped(name: str) -> Path:
-    """The folder `configs` or `data/tiny`, as a wheel holds it or as the checkout does."""
+    """The folder `configs` or `data/tiny`, in the installed package or in the checkout."""
     installed = PACKAGE / name
     return installed if installed.is_dir() else CHECKOUT / name

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: the one place that sets signal handlers.
 
-Every context manager here puts the former handlers back, leaves a signal alone that the parent process chose to ignore,
-and does nothing outside the main thread, where Python allows no handler to be set.
+Every context manager here restores the previous handlers, does not handle a signal that the parent process ignores,
+and does nothing outside the main thread, because Python does not allow handlers to be set there.
 """
 
 import os
@@ -18,7 +18,7 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C has ended a training. `step` is the update up to which it is saved, or None if it had not got to one."""
+    """Ctrl-C has stopped training. `step` is the last update that is saved, or None if there was none."""
 
     def __init__(self, step: int | None = None) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Terminated(SystemExit):
-    """SIGTERM has ended the process; `step` as for `Interrupted`. Unless caught, it exits with code 143."""
+    """SIGTERM has stopped the process; `step` as for `Interrupted`. Unless caught, the process exits with code 143."""
 
     def __init__(self, step: int | None = None) -> None:
         super().__init__(128 + signal.SIGTERM)
@@ -34,15 +34,14 @@ class Terminated(SystemExit):
 
 
 class Deferral:
-    """Lets Ctrl-C and SIGTERM wait until what they interrupt is saved; a second one does not wait.
+    """Defers Ctrl-C and SIGTERM until the work is saved; a second signal takes effect at once.
 
-    Entering it remembers the handlers, `start` replaces them, and leaving it puts them back, whatever set others in
-    between.
+    Entering saves the handlers, `start` replaces them, and leaving restores them, even if others were set in between.
     """
 
     def __init__(self) -> None:
         self.asked: signal.Signals | None = None
-        """The signal that has come."""
+        """The signal that was received."""
         self._former: dict[int, Handler] = {}
 
     def __enter__(self) -> "Deferral":
@@ -67,7 +66,7 @@ class Deferral:
 
 
 def stopped_by(number: signal.Signals, step: int | None) -> Interrupted | Terminated:
-    """What to raise after a signal, with the update up to which everything is saved."""
+    """The exception to raise after a signal; `step` is the last update that is saved."""
     return Interrupted(step) if number == signal.SIGINT else Terminated(step)
 
 
@@ -91,9 +90,9 @@ def as_exceptions(sigterm: bool = True) -> Iterator[None]:
 
 
 def end_silently_at_interrupt() -> None:
-    """Let Ctrl-C end the process without a traceback, as it ends a program in C.
+    """Let Ctrl-C end the process without a traceback, as it ends a C program.
 
-    For a command that imports for seconds before `as_exceptions`: the traceback would show some line of a library.
+    For the seconds in which a command imports, before `as_exceptions`: a traceback would show some library's code.
     """
     if _in_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -105,9 +104,9 @@ def end_at_sigterm() -> None:
 
 
 def follow_parent() -> None:
-    """In a worker process: leave Ctrl-C and SIGTERM to the parent, which ends its workers; end when it has ended.
+    """In a worker process: ignore Ctrl-C and SIGTERM, as the parent ends its workers; exit when the parent has ended.
 
-    A worker that a signal for all of them had ended would look like a fault, or wait for a reader of its results.
+    A worker that a signal to the whole group ended would look like an error, or wait for a reader of its results.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -129,5 +128,5 @@ def _in_main_thread() -> bool:
 
 def _put_back(former: Mapping[int, Handler]) -> None:
     for number, handler in former.items():
-        if handler is not None:  # None: set by something other than Python, which cannot set it again
+        if handler is not None:  # None: the handler was not set by Python, which cannot restore it
             signal.signal(number, handler)

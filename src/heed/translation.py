@@ -1,4 +1,4 @@
-"""A translation of one line: its text, its score, and where the model looked for each of its words."""
+"""A translation of one line: its text, its score and its attention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 class Translation:
     """A translation with its attention, as `Translator` returns it.
 
-    The text was written by a search, or given by the caller (`Translator.force`).
+    A search wrote the text, or the caller gave it (`Translator.force`).
 
     Args:
         text: the translation.
-        score: what ranks it: its log-probability in nats, which beam search divides for length.
-        src: the source line, its pieces and its words.
-        tgt: the same of the translation.
-        piece_weights: attention between pieces: a row for each piece of the translation, and for its `</s>` if the
-            model wrote it; a column for each piece of the source and for its `</s>`. Rows sum to 1.
-        vocabularies: of the source and of the target.
-        languages: of both sides, as the model folder names them, or empty texts.
-        others: what else the search found, best first.
+        score: the score that ranks it: its log-probability in nats, which beam search normalises by length.
+        src: the source line, with its subwords and words.
+        tgt: the translation, with its subwords and words.
+        piece_weights: attention between subwords: a row for each subword of the translation, and one for its `</s>` if
+            the model wrote it; a column for each subword of the source and one for its `</s>`. Rows sum to 1.
+        vocabularies: the vocabularies of source and target.
+        languages: the languages of source and target from the model folder, or empty strings.
+        others: other hypotheses of the search, best first.
 
     Example:
         >>> import heed.translator
@@ -65,7 +65,7 @@ class Translation:
 
     @property
     def source_words(self) -> list[str]:
-        """The words of the source as they were given; those of a script without spaces are the model's pieces."""
+        """The words of the source, as given; in a script without spaces, the model's subwords."""
         return self.src.words
 
     @property
@@ -85,19 +85,19 @@ class Translation:
 
     @property
     def finished(self) -> bool:
-        """Whether the model ended the translation itself; if not, it was cut at its longest length."""
+        """Whether the model ended the translation; if not, it was cut at the maximum length."""
         return len(self.piece_weights) > len(self.tgt.ids)
 
     @property
     def unknown_words(self) -> list[str]:
-        """The words of the source of which the vocabulary lacks a part: the model has not read what stands there."""
+        """The words of the source with characters that the vocabulary lacks, which the model cannot read."""
         return [word for i, word in enumerate(self.source_words) if i in self.src.unknown]
 
     @property
     def spelled_words(self) -> list[str]:
-        """The words of the source that the model reads letter by letter, as it has learned none like them.
+        """The words of the source that the model reads letter by letter, because it has not learned similar words.
 
-        Of 23,600 English words that a vocabulary of 1,000 subwords was trained on or tested with, none was read so.
+        Of 23,600 English words from training and test text of a vocabulary of 1,000 subwords, none was read like this.
         """
         subwords = self.vocabularies[0]
         if not subwords.joins_letters:
@@ -110,7 +110,7 @@ class Translation:
 
     @property
     def candidates(self) -> tuple["Translation", ...]:
-        """All that the search found, best first; the first is this one."""
+        """All hypotheses of the search, best first; the first is this translation."""
         return (self, *self.others)
 
     @cached_property
@@ -118,10 +118,10 @@ class Translation:
         return attention_map(self.piece_weights, self.src.by_word, self.tgt.by_word)
 
     def map(self, level: Level = "word") -> Map:
-        """The attention between words, or between pieces.
+        """The attention between words or between subwords.
 
         Raises:
-            UserError: a level that does not exist.
+            UserError: there is no such level.
         """
         one_of("level", level, get_args(Level))
         if level == "word":
@@ -131,19 +131,19 @@ class Translation:
 
     @property
     def attention(self) -> Float32[np.ndarray, "words source_words"]:
-        """For each word of the translation (row) how much the model looked at each source word (column).
+        """Attention of each word of the translation (row) to each source word (column).
 
-        The weights of a source word's pieces are summed, the rows of a word's pieces averaged. A row sums to 1 less
-        what fell on the source's `</s>`, which `weights(end=True)` shows.
+        The weights of a source word's subwords are summed; the rows of a target word's subwords are averaged. A row
+        sums to 1 minus the weight of the source's `</s>`, which `weights(end=True)` shows.
         """
         return self.weights()
 
     def weights(self, level: Level = "word", end: bool = False) -> Float32[np.ndarray, "rows columns"]:
-        """`attention`, of words or pieces.
+        """`attention`, between words or between subwords.
 
         Args:
-            level: what a row and a column stand for, `word` or `piece`.
-            end: add a last column, for the source's `</s>`; then each row sums to 1.
+            level: the unit of rows and columns: "word", or "piece" for subwords.
+            end: add a last column for the source's `</s>`; then each row sums to 1.
         """
         attention = self.map(level)
         columns, rows = attention.size
@@ -152,32 +152,32 @@ class Translation:
 
     @property
     def alignment(self) -> list[tuple[int, int]]:
-        """(source word, target word) for each word of the translation, counted from 0: where the model looked most.
+        """Links (source word, target word), counted from 0, of each target word to the word that it attends to most.
 
-        A word of which the model has no piece, and one for which it looked at `</s>` alone, has no link.
+        A word without subwords, or one that attends only to `</s>`, has no link.
         """
         return sorted(self._word_map.links(), key=lambda link: (link[1], link[0]))
 
     def plot(self, end: bool = False, level: Level = "word") -> "matplotlib.figure.Figure":
-        """The attention as a picture, for `savefig` or to be shown in a notebook.
+        """A heatmap of the attention, as a matplotlib figure for `savefig` or for display in a notebook.
 
         Args:
-            end: show `</s>` too; it has a column in any case if a word attends to it for the most part.
-            level: what a row and a column stand for.
+            end: show `</s>` too; its column is always shown if a word attends mostly to it.
+            level: the unit of rows and columns: "word", or "piece" for subwords.
 
         Raises:
             UserError: matplotlib is not installed.
         """
-        from heed.viz.heatmap import heatmap  # noqa: PLC0415 - pictures are seldom wanted
+        from heed.viz.heatmap import heatmap  # noqa: PLC0415 - heatmaps are rarely asked for
 
         shown = self.shown(level, end)
         return heatmap(shown.weights, shown.src, shown.tgt)
 
     def shown(self, level: Level = "word", end: bool = False) -> Map:
-        """The attention for people to see: words that the model does not know end in `⁇`.
+        """The attention for display: words that the model does not know end in `⁇`.
 
-        Its weights have a row for each word and a column for each source word; with `end` they have `</s>` too, and a
-        column for it in any case if a word attends to it for the most part.
+        The weights have a row for each word and a column for each source word; with `end` they include `</s>`, whose
+        column is always included if a word attends mostly to it.
         """
         attention = self.map(level)
         if level == "word":
@@ -185,8 +185,8 @@ class Translation:
         return attention.pictured(end)
 
     def _repr_html_(self) -> str:
-        """The interactive map, as which a notebook shows the object."""
-        # for notebooks alone
+        """The interactive map that a notebook shows for this object."""
+        # only for notebooks
         from heed.viz.attention_map import map_html  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: PLC0415
         from heed.viz.entries import Candidate  # type: ignore[import-not-found,import-untyped,unused-ignore] # noqa: PLC0415
 
@@ -210,7 +210,7 @@ class Translation:
 
 
 class Alternative(NamedTuple):
-    """A word that a model could write at some place, and its probability there."""
+    """A word that a model could write at a position, and its probability there."""
 
     word: str | None
     """None: the translation could end there."""
@@ -218,7 +218,7 @@ class Alternative(NamedTuple):
 
 
 SHORTEST_SPELLED = 4
-"""Letters. Shorter words are often read letter by letter, and well translated."""
+"""Letters. Shorter words are often read letter by letter and still translated well."""
 
 
 def _is_spelled(word: str, pieces: Sequence[str]) -> bool:

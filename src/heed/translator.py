@@ -1,4 +1,4 @@
-"""A trained model as a library: text in, translations with their attention out.
+"""Use a trained model from Python: translate, score and align text, with attention.
 
 import heed
 translator = heed.load("runs/tiny/model")
@@ -66,40 +66,40 @@ from heed.translation import Alternative, Translation
 log = logging.getLogger(__name__)
 
 PAIRS, HYPOTHESES = 64, 256
-"""What a batch has unless `batch_size` says otherwise: pairs in a forced pass, hypotheses that grow in a search.
+"""Default batch sizes: pairs in a forced pass, hypotheses in a search.
 
-With fewer, a CPU wastes what a step costs anyway; more do not fit into its cache.
+Smaller batches waste the fixed cost of a step on a CPU; larger ones do not fit into its cache.
 """
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 PORTION = 4096
-"""Pairs of a long text whose maps are in memory at once."""
+"""The number of pairs of a long text whose maps are in memory at the same time."""
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Precision = Literal["auto", "float32", "bfloat16"]
-"""The type of a search's products; `auto` is bfloat16 if the hardware multiplies it and the search draws nothing."""
+"""The type of a search's matrix products. `auto`: bfloat16 if the hardware supports it and the search is not random."""
 
 Progress = Callable[[int, int], object]
-"""Called with the number of lines done and the number of all lines."""
+"""A function that is called with the number of finished lines and the number of all lines."""
 
-DONE_OF_ALL = "the number of lines done and of all"
+DONE_OF_ALL = "the number of finished lines and of all lines"
 
 
 def load(model: str | Path | Sequence[str | Path], device: str = "auto", precision: Precision = "auto") -> "Translator":
     """Load a model folder.
 
     Args:
-        model: a model folder, as `runs/tiny/model`, or one that `heed-export onnx` has written; or several of the same
-            two vocabularies, which then translate as one: their probabilities are averaged.
-        device: `auto` is a GPU if there is one; or `cpu`, `cuda`, `cuda:1`, `mps`.
-        precision: of the matrix products of a search: `float32`, `bfloat16`, or `auto`: bfloat16 if the hardware
-            multiplies it and the search draws no random numbers. Scores and alignments are always float32. An ONNX
-            model keeps the precision that it was exported with.
+        model: a model folder, such as `runs/tiny/model`, or a folder written by `heed-export onnx`; or several folders
+            of models with the same two vocabularies, which are used as an ensemble: their probabilities are averaged.
+        device: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:1` or `mps`.
+        precision: the type of a search's matrix products: `float32`, `bfloat16`, or `auto`: bfloat16 if the hardware
+            supports it and the search draws no random numbers. Scores and alignments are always computed in float32.
+            An ONNX model has the precision that it was exported with.
 
     Raises:
-        UserError: a folder that is not there or is damaged, vocabularies that differ, a device that is not there.
+        UserError: a folder does not exist or is damaged, the vocabularies differ, or there is no such device.
 
     Example:
         >>> from heed.translator import load
@@ -119,38 +119,38 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
 
 
 def device_named(name: object) -> torch.device:
-    """The device called `name`; `auto` is a GPU if there is one.
+    """The device with this name; `auto` is a GPU if there is one.
 
     Raises:
-        UserError: it is no device, or one that this machine does not have.
+        UserError: this is not the name of a device, or this machine does not have the device.
     """
     if not isinstance(name, str) or not DEVICE.fullmatch(name):
         raise UserError(f"device={name}: expected auto, cpu, cuda, cuda:N for a number N, or mps")
     if name == "mps" and not torch.backends.mps.is_available():
-        raise UserError(f"device={name}: torch finds no GPU of Apple's here; use device=cpu or auto")
+        raise UserError(f"device={name}: torch finds no Apple GPU on this machine; use device=cpu or auto")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
+    except (RuntimeError, AssertionError) as error:  # raised if torch was compiled without CUDA
         reason = str(error).splitlines()[0].partition(". ")[0][:200]
         raise UserError(f"device={name}: {reason}; use device=auto, cpu, or cuda on a machine with a GPU") from error
     if device.type == "cuda":
-        os.environ.setdefault(CUBLAS, WORKSPACE)  # or nothing could be trained in this process any more
+        os.environ.setdefault(CUBLAS, WORKSPACE)  # otherwise this process could not train any more
     return device
 
 
 class Translator:
-    """A loaded model, ready to translate, to score and to align.
+    """A loaded model that translates, scores and aligns text.
 
-    Its methods may be called from several threads at once: nothing in it changes but a copy of the weights in bfloat16,
-    which is made at the first search that uses it. On a GPU their batches take turns.
+    Its methods may be called from several threads at once: it never changes, except that the first search in bfloat16
+    makes a copy of the weights. On a GPU, batches of different threads take turns.
 
     Args:
         loaded: the model and its two vocabularies, as `heed.bundle.load` reads them.
         precision: as for `load`.
-        folders: where the model was read from.
+        folders: the folders that the model was loaded from.
     """
 
     def __init__(self, loaded: Bundle, precision: Precision = "auto", folders: Sequence[Path] = ()) -> None:
@@ -160,22 +160,22 @@ class Translator:
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """What the model folder says of its training: languages, corpus, scores."""
+        """The contents of about.json: languages, corpus and scores of the training."""
         return self.bundle.about
 
     @property
     def src_lang(self) -> str:
-        """The language that it translates from, or an empty text if the folder does not say."""
+        """The source language, or an empty string if the folder does not name it."""
         return _text(self.about.get("src_lang"))
 
     @property
     def tgt_lang(self) -> str:
-        """The language that it translates to, or an empty text if the folder does not say."""
+        """The target language, or an empty string if the folder does not name it."""
         return _text(self.about.get("tgt_lang"))
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return device_of(self.bundle.model)
 
     @overload
@@ -221,24 +221,25 @@ class Translator:
         """Translate a line, or several.
 
         Args:
-            text: a line of text, or any number of lines. An empty line stays empty, whatever its prefix.
+            text: a line of text, or any number of lines. The translation of an empty line is empty.
             search: `greedy`, `beam`, `sample`, or the name of a registered search.
-            n_best: the number of translations of each line in `candidates`; None: as many as the search finds. They are
-                different texts, and fewer if the search finds no more; those of `sample` are draws, which may be equal.
-            prefix: how the translation begins: one for all lines, or one for each. Its words are whole words: what
-                follows is a new word or a punctuation mark, and never more letters of the last word, except in scripts
-                that are written without spaces. A prefix of another spelling than the vocabulary's is normalised.
-            replace_unk: replace each `<unk>` that the model writes by the source word that it attended to most, as that
-                was typed.
-            batch_size: hypotheses that grow at once; None: 256. The translations do not depend on it.
-            progress: called with the lines done and all lines after each batch.
-            settings: those of the search, as `beam_size=8`, `length_penalty=0.6`, `temperature=0.7`, `max_len=100`.
+            n_best: the number of translations of each line in `candidates`; None for as many as the search finds. They
+                have different texts and may be fewer than asked for; only `sample` may return equal ones.
+            prefix: the beginning of the translation: one for all lines, or one for each line. It consists of whole
+                words: after it comes a new word or a punctuation mark, but no more letters of its last word, except
+                in scripts that are written without spaces. It is normalised as the vocabulary requires.
+            replace_unk: replace each `<unk>` that the model writes by the source word that it attended to most, as
+                typed.
+            batch_size: hypotheses that are computed together; None for 256. The translations do not depend on it.
+            progress: called after each batch with the number of finished lines and of all lines.
+            settings: settings of the search, such as `beam_size=8`, `length_penalty=0.6`, `temperature=0.7` or
+                `max_len=100`.
 
         Returns:
             A `Translation` for a str, otherwise a list of them in the order of the lines.
 
         Raises:
-            UserError: a search, a setting or a value that does not exist, in one line.
+            UserError: a search, a setting or a value does not exist; the message is one line.
 
         Example:
             >>> import heed.translator
@@ -275,18 +276,18 @@ class Translator:
         spaced: bool | None = None,
         **settings: Any,
     ) -> list[Translation]:
-        """`translate` of lines that are encoded already.
+        """`translate` for lines that are already encoded.
 
         Args:
-            lines: as `heed.maps.read_lines` encodes them.
-            precision: instead of the translator's own.
-            spaced: whether white space sets the words of the translations apart, as for `heed.maps.read_lines`.
+            lines: lines encoded by `heed.maps.read_lines`.
+            precision: replaces the translator's own precision.
+            spaced: whether the words of the translations are separated by white space, as for `heed.maps.read_lines`.
         """
         arguments.function("progress", progress, DONE_OF_ALL)
         named = search_named(search)
         bound = named.bind(settings, n_best)
         if n_best is not None and 1 < n_best < bound.get("beam_size", 0):
-            bound["n_best"] = None  # as many as the beam has, for some may be the same text in other pieces
+            bound["n_best"] = None  # the whole beam, because hypotheses in different subwords may be equal text
         model = self._searching(named.random, precision or self.precision)
         prefixes = self._prefixes(named, prefix, len(lines))
         empty = [Hypothesis([], 0.0, torch.zeros(0, 1))]
@@ -302,7 +303,7 @@ class Translator:
         return [_first(each if named.random else _different(each), n_best) for each in several]
 
     @overload
-    def force(  # type: ignore[overload-overlap]  # a str is lines of one letter each, too
+    def force(  # type: ignore[overload-overlap]  # a str is also a sequence of str
         self, sources: str, targets: str, *, batch_size: int | None = ..., progress: Progress | None = ...
     ) -> Translation: ...
 
@@ -324,23 +325,23 @@ class Translator:
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> Translation | list[Translation]:
-        """What the model makes of translations that it is given: score, attention and alignment, in float32.
+        """Score given translations and compute their attention and alignment, in float32 (a forced pass).
 
-        All sources are taken for one text, and all targets too: whether white space sets words apart is decided once
-        for each side (`heed.maps.has_spaces`).
+        All sources are treated as one text, and so are all targets: whether words are separated by white space is
+        decided once for each side (`heed.maps.has_spaces`).
 
         Args:
             sources: a line, or several.
-            targets: the translation of each.
-            batch_size: pairs at once; None: 64. The results do not depend on it.
-            progress: called with the pairs done and all pairs after each batch.
+            targets: the translation of each source.
+            batch_size: pairs that are computed together; None for 64. The results do not depend on it.
+            progress: called after each batch with the number of finished pairs and of all pairs.
 
         Returns:
-            A `Translation` for two str, otherwise a list of them, in order; `score` is the log-probability of the
-            target in nats, over its pieces and `</s>`.
+            A `Translation` if both arguments are str, otherwise a list of them, in order. Their `score` is the
+            log-probability of the target in nats, over its subwords and `</s>`.
 
         Raises:
-            UserError: as many sources as targets were expected.
+            UserError: the numbers of sources and targets differ.
 
         Example:
             >>> import heed.translator
@@ -366,7 +367,7 @@ class Translator:
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> list[Translation]:
-        """`force` of lines that are encoded already."""
+        """`force` for lines that are already encoded."""
         arguments.function("progress", progress, DONE_OF_ALL)
         each: dict[int, Forced] = {}
         for batch in forced(self.bundle.model, sources, targets, _positive(batch_size, PAIRS)):
@@ -460,26 +461,26 @@ class Translator:
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> list[tuple[int, int]] | list[list[tuple[int, int]]]:
-        """Link the words of each target to the words of its source, which the model is made to translate so.
+        """Link the words of each target to the words of its source, by a forced pass of the model.
 
         Args:
             sources: a line, or several.
-            targets: the translation of each.
-            threshold: link every pair of at least this weight, instead of each target word's heaviest.
-            level: link words, or pieces.
-            method: what the weights are: `attention`, or what the word depends on (see `maps`).
-            noisy_copies: of `saliency`, as for `maps`.
-            reverse: a model of the other direction; the links of both are then made one alignment.
-            symmetrisation: how: `grow-diag-final-and`, `intersection` or `union` of their links, or `agreement`: pairs
-                that are each other's best by the weights of both, multiplied.
-            batch_size: pairs at once; None: 64.
-            progress: called with the pairs done and all pairs after each batch, of each direction.
+            targets: the translation of each source.
+            threshold: link all pairs with at least this weight, instead of each target word's largest.
+            level: "word" to link words, "piece" to link subwords.
+            method: the weights to use: `attention` or another method of `maps`.
+            noisy_copies: a setting of `saliency`; see `maps`.
+            reverse: a model of the other direction, whose alignment is combined with this one's.
+            symmetrisation: how to combine them: `grow-diag-final-and`, `intersection` or `union` of the links, or
+                `agreement`, which links words that are each other's best by the product of both weights.
+            batch_size: pairs that are computed together; None for 64.
+            progress: called after each batch, in each direction, with the number of finished pairs and of all pairs.
 
         Returns:
-            (source word, target word) from 0, sorted; a list of such lists for several lines.
+            Sorted links (source word, target word), counted from 0; a list of such lists for several lines.
 
         Raises:
-            UserError: the other model is of other languages, or divides a line differently.
+            UserError: the other model has other languages, or divides a line differently.
 
         Example:
             >>> import heed.translator
@@ -504,28 +505,28 @@ class Translator:
         return each[0] if isinstance(sources, str) and isinstance(targets, str) else each
 
     def alternatives(self, text: str, prefix: str = "", *, count: int = 8, level: Level = "word") -> list[Alternative]:
-        """The words that the model could write after a beginning, in float32.
+        """The words that the model could write next after a prefix, in float32.
 
-        Each word begins with another piece, and goes on with the most probable pieces until a new word begins. Its
-        probability is that of all these pieces after the beginning.
+        Each word begins with a different subword and continues with the most probable subwords until a new word begins.
+        Its probability is that of all these subwords after the prefix.
 
         Args:
             text: a line.
-            prefix: the beginning, of whole words.
-            count: words at most.
-            level: `piece`: each alternative is one piece, for scripts that are written without spaces.
+            prefix: the beginning of the translation, in whole words.
+            count: the largest number of words.
+            level: "word"; or "piece" for alternatives of one subword, for scripts that are written without spaces.
 
         Returns:
-            The most probable first; none for a line without words.
+            Alternatives, the most probable first; an empty list for a line without words.
 
         Raises:
-            UserError: a count below 1, a level that does not exist.
+            UserError: the count is below 1, or there is no such level.
 
         Example:
             >>> import heed.translator
             >>> translator = heed.translator.load("runs/tiny/model")
-            >>> next_words = translator.alternatives("a dog barks", "un", count=3)
-            >>> [one.probability for one in next_words] == sorted((one.probability for one in next_words), reverse=True)
+            >>> alternatives = translator.alternatives("a dog barks", "un", count=3)
+            >>> alternatives[0].probability >= alternatives[1].probability
             True
         """
         return self.line_alternatives(read_source([text], self.bundle.src)[0], prefix, count=count, level=level)
@@ -533,7 +534,7 @@ class Translator:
     def line_alternatives(
         self, line: Line, prefix: str = "", *, count: int = 8, level: Level = "word"
     ) -> list[Alternative]:
-        """`alternatives` of a line that is encoded already."""
+        """`alternatives` for a line that is already encoded."""
         if count < 1:
             raise UserError(f"count={count}, expected 1 or more")
         if level not in get_args(Level):
@@ -557,27 +558,27 @@ class Translator:
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> list[Map]:
-        """How much each source word counts for each word of these translations, by any method.
+        """How much each source word matters for each word of these translations, by any method.
 
         Args:
-            translations: written by this translator's searches (`translate`), or given to it (`force`).
+            translations: results of this translator's `translate` or `force`.
             method: `attention`: its weights. `saliency`: gradient times embedding (Ding et al. 2019, arXiv
                 1906.10282). `difference`: the drop in log-probability when a source word's embedding is zero (Li et al.
-                2019, P19-1124). `norm`: attention weights, each times the norm of what its position adds (Kobayashi et
-                al. 2020, arXiv 2004.10102). `product`: attention times `difference`. `posterior`: attention
-                times the probability of the piece if it attends to one position alone (Shankar and Sarawagi 2019).
-            level: what a row and a column stand for, `word` or `piece`.
-            noisy_copies: of `saliency`: gradients at so many copies of the source with noise are averaged (SmoothGrad,
-                Smilkov et al. 2017, arXiv 1706.03825); 0: the gradient at the source itself.
-            batch_size: runs of the model at once; None: 128. The maps do not depend on it.
-            progress: called with the translations done and all of them.
+                2019, P19-1124). `norm`: attention weights, each times the norm of its position's contribution
+                (Kobayashi et al. 2020, arXiv 2004.10102). `product`: attention times `difference`. `posterior`:
+                attention times the probability of the subword if only that position is attended (Shankar and Sarawagi
+                2019).
+            level: the unit of rows and columns: "word", or "piece" for subwords.
+            noisy_copies: for `saliency`, the number of noisy copies of the source over which gradients are averaged
+                (SmoothGrad, Smilkov et al. 2017, arXiv 1706.03825); 0 uses the gradient at the source itself.
+            batch_size: runs of the model that are computed together; None for 128. The maps do not depend on it.
+            progress: called with the number of finished translations and of all translations.
 
         Returns:
-            Maps whose rows are shares that sum to 1, as attention's; words that make the translation's word less
-            probable have none.
+            Maps whose rows sum to 1, as attention's do; source words that make the target word less probable get 0.
 
         Raises:
-            UserError: a method that does not exist, a number of copies below 0.
+            UserError: there is no such method, or the number of copies is below 0.
 
         Example:
             >>> import heed.translator
@@ -610,7 +611,7 @@ class Translator:
         return [Map(own, src.words, tgt.words) for own, (_, src, tgt) in zip(weights, divided, strict=True)]
 
     def _searching(self, random: bool, precision: Precision) -> Model:
-        """The model to search with: the loaded one, or its copy in bfloat16."""
+        """The model for a search: the loaded one, or its copy in bfloat16."""
         fast = precision == "auto" and not random and multiplies_bfloat16(self.device)
         exported = any(isinstance(module, OnnxModel) for module in self.bundle.model.modules())
         if exported or (precision != "bfloat16" and not fast):
@@ -648,11 +649,11 @@ class Translator:
     def _prefixes(
         self, named: Search, prefix: str | Sequence[str] | None, count: int
     ) -> tuple[list[list[int]], Bool[Tensor, " vocab"]] | None:
-        """The pieces of each line's prefix, and those of the vocabulary that may not follow it."""
+        """The subwords of each line's prefix, and the subwords that may not follow it."""
         if prefix is None:
             return None
         if not named.takes_prefix:
-            raise UserError(f"search={named.name} cannot begin with a prefix; choose another search, or give no prefix")
+            raise UserError(f"search={named.name} does not support a prefix; choose another search, or give no prefix")
         return self.bundle.tgt.encode_lines(_each(prefix, count)), self._lengthening
 
     def _addresses(self, prefix: str) -> list[str]:
@@ -673,7 +674,7 @@ class Translator:
 def align(
     translator: Translator, sources: Iterable[str], targets: Iterable[str], **options: Any
 ) -> list[list[tuple[int, int]]]:
-    """Link the words of each target to the words of its source; arguments as for `Translator.align`.
+    """Link the words of each target to the words of its source; the other arguments are those of `Translator.align`.
 
     Example:
         >>> import heed
@@ -691,9 +692,9 @@ def forced_portions(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[list[Translation]]:
-    """What `Translator.force` gives, `PORTION` pairs at a time: of a long text only links fit into memory.
+    """Results of `Translator.force`, `PORTION` pairs at a time, because the maps of a long text do not fit into memory.
 
-    Whether white space sets words apart is decided for the whole text, and `progress` counts all of it.
+    Whether words are separated by white space is decided for the whole text, and `progress` counts all of it.
     """
     check_lengths(sources, targets)
     spaced = has_spaces(sources), has_spaces(targets)
@@ -713,19 +714,19 @@ def _report_portion(progress: Progress | None, start: int, total: int, done: int
 
 
 def pair_of(one: Translation, level: Level = "word") -> tuple[Pair, Words, Words]:
-    """A translation as the methods of `heed.attribution` read it, and its words, or pieces, on both sides."""
+    """A translation as a pair for `heed.attribution`, and its words or subwords on both sides."""
     source, target = one.vocabularies
     src, tgt = one.src.divided(source, level), one.tgt.divided(target, level)
     return Pair.of(one.src.ids, one.tgt.ids, (src, tgt), one.finished), src, tgt
 
 
 def _lengthens(piece: str) -> bool:
-    """Whether a piece goes on with letters or digits of the word before it; they have no `▁` in front of them."""
+    """Whether a subword continues the previous word with letters or digits, without `▁` in front of them."""
     return piece[:1].isalnum() and not UNSPACED.match(piece)
 
 
 def read_source(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None, first: int = 1) -> list[Line]:
-    """Source lines as the model reads them: the first pieces of one that is too long, which is logged.
+    """Source lines as the model reads them; a line that is too long is cut after `LONGEST` subwords, with a warning.
 
     `first` is the number of the first line, for messages.
     """
@@ -733,12 +734,12 @@ def read_source(lines: Sequence[str], subwords: Subwords, spaced: bool | None = 
 
 
 def read_target(lines: Sequence[str], subwords: Subwords, spaced: bool | None = None, first: int = 1) -> list[Line]:
-    """The same of target lines."""
+    """The same for target lines."""
     return _read(lines, subwords, spaced, "target", first)
 
 
 def _no_text(line: object) -> str | None:
-    """What is given in the place of a text."""
+    """What is wrong with a value that should be a string."""
     if not isinstance(line, str):
         return type(line).__name__
     return "cut within a character (half of a surrogate pair)" if LONE_SURROGATE.search(line) else None
@@ -747,7 +748,7 @@ def _no_text(line: object) -> str | None:
 def _check_texts(lines: Sequence[object], side: str, first: int = 1) -> None:
     for number, given in enumerate(lines, start=first):
         if fault := _no_text(given):
-            raise UserError(f"{side} line {number} is {fault}; expected a text of whole characters")
+            raise UserError(f"{side} line {number} is {fault}; expected a string of whole characters")
 
 
 def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: str, first: int) -> list[Line]:
@@ -755,23 +756,23 @@ def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: s
     encoded = read_lines(lines, subwords, spaced)
     for number, line in enumerate(encoded):
         if len(line.ids) > LONGEST:
-            warning = "%s line %d has %d pieces: only the first %d are read"
+            warning = "%s line %d has %d subwords; only the first %d are read"
             log.warning(warning, side, first + number, len(line.ids), LONGEST)
             encoded[number] = replace(line, ids=line.ids[:LONGEST], word_index=line.word_index[:LONGEST])
     return encoded
 
 
 def per_batch(batch_size: int | None, settings: Mapping[str, Any]) -> int:
-    """How many sentences a search takes at once, so that about `batch_size` hypotheses grow together."""
+    """How many sentences a search processes together, so that it computes about `batch_size` hypotheses."""
     each = settings.get("beam_size") or settings.get("n_best") or 1
     return max(1, _positive(batch_size, HYPOTHESES) // max(1, each))
 
 
 def check_reverse(forward: Translator, reverse: Translator) -> None:
-    """Refuse a model that is known not to be of the other direction.
+    """Refuse a model that is known not to have the other direction.
 
     Raises:
-        UserError: its languages are others, or it is no model.
+        UserError: the model has other languages, or `reverse` is not a translator.
     """
     arguments.instance("reverse", reverse, Translator, "as heed.load returns it")
     given, expected = (reverse.src_lang, reverse.tgt_lang), (forward.tgt_lang, forward.src_lang)
@@ -788,22 +789,22 @@ def _same_languages(some: Sequence[str], others: Sequence[str]) -> bool:
     if [*some] == [*others]:
         return True
     with needs("train"):
-        from heed.metrics.languages import language  # noqa: PLC0415 - of what aligning needs, this alone needs it
+        from heed.metrics.languages import language  # noqa: PLC0415 - only this part of aligning needs it
     return [*map(language, some)] == [*map(language, others)]
 
 
 def check_lengths(sources: Sequence[str], targets: Sequence[str]) -> None:
-    """Refuse sources and targets that are not as many.
+    """Refuse different numbers of sources and targets.
 
     Raises:
-        UserError: with both numbers.
+        UserError: the numbers differ.
     """
     if len(sources) != len(targets):
         raise UserError(f"{len(sources)} sources and {len(targets)} targets; expected a target for each source")
 
 
 def _different(several: Sequence[Translation]) -> list[Translation]:
-    """Without those whose text is that of a better one: a text can be written in several ways in pieces."""
+    """Hypotheses with different texts; of equal texts, which may differ in their subwords, the best one stays."""
     best: dict[str, Translation] = {}
     for one in several:
         best.setdefault(one.text, one)
@@ -811,7 +812,7 @@ def _different(several: Sequence[Translation]) -> list[Translation]:
 
 
 def _first(several: Sequence[Translation], n_best: int | None) -> Translation:
-    """The best translation, and in its `others` the next ones, up to `n_best` in all."""
+    """The best translation, with the following ones in its `others`, up to `n_best` in all."""
     best, *others = several[:n_best]
     return replace(best, others=tuple(others)) if others else best
 
@@ -824,10 +825,10 @@ def _each(prefix: str | Sequence[str] | None, count: int) -> list[str]:
     """The prefix of each line."""
     each = [prefix or ""] * count if prefix is None or isinstance(prefix, str) else arguments.lines("prefix", prefix)
     if len(each) != count:
-        raise UserError(f"{len(each)} prefixes for {count} lines; expected one for all, or one for each")
+        raise UserError(f"{len(each)} prefixes for {count} lines; expected one for all lines, or one for each line")
     for one in each:
         if fault := _no_text(one):
-            raise UserError(f"a prefix is {fault}; expected a text of whole characters")
+            raise UserError(f"a prefix is {fault}; expected a string of whole characters")
     return each
 
 

@@ -74,11 +74,11 @@ def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture
         (["gold=one"], "one, line 3: alignment link 1-1 in a pair of 0 source and 0 target words"),
         (["source=null"], "source=FILE missing"),
         (["output=null"], "output=FILE missing"),
-        (["level=piece", "gold=one"], "gold=one counts words and level=piece does not"),
-        (["source=null", "target=null", "gold=one"], "gold=one, but the text of its own corpus"),
-        (["weights=out/a.align"], "weights=out/a.align would be written over another"),
-        (["weights=out/a.align.report.json"], "weights=out/a.align.report.json would be written over another"),
-        (["gold=b.report.json", "output=b"], "output=b, with its report beside it, would be written over another"),
+        (["level=piece", "gold=one"], "gold=one cannot score level=piece, because gold alignments link words"),
+        (["source=null", "target=null", "gold=one"], "gold=one needs source=FILE and target=FILE"),
+        (["weights=out/a.align"], "weights=out/a.align would overwrite another"),
+        (["weights=out/a.align.report.json"], "weights=out/a.align.report.json would overwrite another"),
+        (["gold=b.report.json", "output=b"], "output=b, with its report beside it, would overwrite another"),
         (["reverse=model"], "translates en to fr; expected a model of the other direction, fr to en"),
     ],
 )
@@ -158,7 +158,7 @@ def test_several_models_align_as_one_in_each_direction(folder: Path) -> None:
     assert [sorted(links) for links in found] == expected
     assert expected != models.align(SOURCES, TARGETS, threshold=0.2, reverse=load(back[0]))
     assert expected != load(folder).align(SOURCES, TARGETS, threshold=0.2, reverse=reverse)
-    with pytest.raises(UserError, match=r"^model=\[model,other\] lies in no one place; say where .* output=FILE$"):
+    with pytest.raises(UserError, match=r"^model=\[model,other\] several models have no common folder .* output=FILE$"):
         align(settings_of("align", Settings, "model=[model,other]"))
 
 
@@ -180,7 +180,7 @@ def test_what_is_counted_is_printed_if_it_is_not_words(
     for lines in (segmented, whole):
         write_lines(Path("a.fr"), lines)
         links = align(settings())
-        said = "target words are the model's pieces: the text has no spaces between words"
+        said = "target words are the model's subwords, because the text has no spaces between words"
         assert (said in capsys.readouterr().out) is (lines is whole)
         if lines is segmented:
             assert [max(tgt for _, tgt in one) for one in links] == [2, 0, 1]

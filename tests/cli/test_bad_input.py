@@ -63,7 +63,7 @@ BAD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
     "missing": ({"train.fr": None}, "text/train.fr does not exist; check the path"),
     "unequal": ({"train.fr": b"un chien aboie\n"}, "text/train.en has 6 lines and text/train.fr has 1"),
     "not UTF-8": ({"train.fr": b"un\nd\xe9j\xe0\n"}, "text/train.fr line 2 is not UTF-8; find out its encoding"),
-    "NUL": ({"train.fr": b"un\nd\0\n"}, "text/train.fr line 2 holds a NUL character; expected plain text, remove it"),
+    "NUL": ({"train.fr": b"un\nd\0\n"}, "text/train.fr line 2 contains a NUL character; expected plain text; remove"),
     "empty file": ({"train.en": b"", "train.fr": b""}, "text/train.en is empty; expected one sentence a line"),
     "empty validation": ({"valid.en": b"", "valid.fr": b""}, "text/valid.en is empty"),
     "empty lines": ({"train.en": b" \n\n", "train.fr": b"\n\t\n"}, "dropped all 2 pairs (empty: 2)"),
@@ -90,29 +90,32 @@ def test_text_that_cannot_be_learned_from_is_told_in_one_line(tmp_path: Path, fa
 ODD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
     "BOM and CRLF": (
         {name: b"\xef\xbb\xbf" + (content or b"").replace(b"\n", b"\r\n") for name, content in TEXT.items()},
-        "<unk> of target pieces   0.00%    0.00%",
+        "<unk> in target subwords   0.00%    0.00%",
     ),
     "empty lines": (
         {"train.en": b"\n" + TRAIN_EN, "train.fr": b"un\n" + TRAIN_FR},
-        "empty                      1   0 kept",
+        "empty                        1   0 kept",
     ),
     "a million characters": (
         {"train.en": MILLION + TRAIN_EN, "train.fr": MILLION + TRAIN_FR},
-        "over 1000 characters       1",
+        "over 1000 characters         1",
     ),
-    "a million characters to validate on": ({"valid.en": MILLION}, "valid: 50.0% of the pieces of one side are <unk>"),
+    "a million characters to validate on": (
+        {"valid.en": MILLION},
+        "valid: 50.0% of the subwords of one side are <unk>",
+    ),
     "only punctuation": ({"train.en": b"!\n??\n...\n", "train.fr": b"!!\n?\n..\n"}, "best       BLEU"),
     "no known character": (
         {"valid.en": "日本\n".encode(), "valid.fr": "中文\n".encode()},
-        "valid: 50.0% of the pieces of one side are <unk>",
+        "valid: 50.0% of the subwords of one side are <unk>",
     ),
     "duplicates": (
         {"train.en": b"a dog\n" * 9 + b"a cat\n", "train.fr": b"un chien\n" * 9 + b"un chat\n"},
-        "duplicate                  8",
+        "duplicate                    8",
     ),
     "valid in train": (
         {"valid.en": TRAIN_EN, "valid.fr": TRAIN_FR},
-        "valid: 6 of 6 pairs are in train too; its scores will flatter the model",
+        "valid: 6 of 6 pairs are also in train, so scores on it are too high",
     ),
 }
 
@@ -133,7 +136,7 @@ def test_a_test_split_that_leaks_into_train_is_said(tmp_path: Path) -> None:
     """Catches scores that are reported on text that was learned by heart."""
     found = train(tmp_path, "corpus.test=text/train")
 
-    assert "test: 6 of 6 pairs are in train too; its scores will flatter the model" in found.out
+    assert "test: 6 of 6 pairs are also in train, so scores on it are too high" in found.out
 
 
 def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
@@ -164,8 +167,8 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
         ("init_from=nowhere", "nowhere is not a model folder"),
         ("heads=4", "heads=4: model.attention.heads is a setting of attention=multi_head; give attention=multi_head"),
         ("text/train", "text/train: not a setting; write corpus=files corpus.train=text/train"),
-        ("subwords.vocab_size=3", "subwords: vocab_size=3, expected 5 (4 pieces are special) to 1000000"),
-        ("subwords.vocab_size=5", "vocab_size=5 is too small: the characters of this text alone need"),
+        ("subwords.vocab_size=3", "subwords: vocab_size=3, expected 5 (4 subwords are special) to 1000000"),
+        ("subwords.vocab_size=5", "vocab_size=5 is too small: the characters of this text need"),
         ("subwords.vocab_size=0", "subwords: vocab_size=0, expected 5"),
         ("subwords.vocab_size=1000001", "subwords: vocab_size=1000001, expected 5"),
         ("batches.sentences=0", "batches.sentences=0: should be greater than or equal to 1"),
@@ -216,8 +219,8 @@ def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["subwords=word"], "subword_sampling=0.2 needs subwords=unigram or bpe, not word, which has no choice"),
-        (["guided_attention=1"], "guided_attention needs one segmentation of each word; set subword_sampling=null"),
+        (["subwords=word"], "subword_sampling=0.2 needs subwords=unigram or bpe; word has no alternatives"),
+        (["guided_attention=1"], "guided_attention needs a fixed segmentation of words; give subword_sampling=null"),
         (["batches.sentences=null", "batches.tokens=12"], "batches.tokens=12: pair "),
     ],
     ids=lambda value: value[0],
@@ -267,25 +270,28 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
     [
         (
             "evaluate model=nowhere",
-            "nowhere is not a model folder; give one that a run has written, such as runs/tiny/model",
+            "nowhere is not a model folder; give the model folder of a run, such as runs/tiny/model",
         ),
         ("evaluate model=own/test.en", "own/test.en is not a model folder"),
         ("evaluate split=dev", "corpus own has no dev split; give split="),
         ("evaluate split=valid", "corpus own has no valid split; give split="),
         ("evaluate OTHER corpus.tgt_lang=de", "translates en to fr, and corpus other is en to de; choose text of its"),
-        ("evaluate OTHER corpus.name=../../../out", "corpus.name=../../../out: expected a name that a folder can have"),
-        ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that a folder can have"),
+        (
+            "evaluate OTHER corpus.name=../../../out",
+            "corpus.name=../../../out: expected a name that can be a",
+        ),
+        ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that can be a folder name"),
         (
             "evaluate output=report",
-            "report/report.json is there, and no evaluation by heed has written it; choose",
+            "report/report.json exists and was not written by an evaluation; choose",
         ),
         ("evaluate output=own/test.en/x", "own/test.en/x cannot be written (Not a directory); choose another"),
         ("evaluate search.max_len=0", "search=greedy: max_len must be at least 1, got 0"),
         ("evaluate search=beam search.beam_size=0", "search.beam_size=0: should be 1 to 10000"),
         ("evaluate batch_size=0", "batch_size=0: should be greater than or equal to 1"),
         ("evaluate heatmaps=-1", "heatmaps=-1: should be greater than or equal to 0"),
-        ("align source=own/test.en target=own/test.fr output=own/test.fr", "output=own/test.fr would be written over"),
-        ("align source=own/test.en target=own/test.fr output=o weights=own/../own/test.en", "would be written over"),
+        ("align source=own/test.en target=own/test.fr output=own/test.fr", "output=own/test.fr would overwrite"),
+        ("align source=own/test.en target=own/test.fr output=o weights=own/../own/test.en", "would overwrite"),
         ("align source=own/gone target=own/test.fr output=o", "own/gone does not exist; check the path"),
         ("align threshold=0", "threshold=0: should be greater than 0"),
         ("align reverse=nowhere", "nowhere is not a model folder"),
@@ -293,7 +299,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("translate batch_size=-1", "batch_size=-1: should be greater than or equal to 1"),
         ("translate search.beam_size=3", "is a setting of search=beam; give search=beam search.beam_size=3"),
         ("translate beam_size=3", "search.beam_size is a setting of search=beam; give search=beam search.beam_size=3"),
-        ("translate device=mps", "device=mps: torch finds no GPU of Apple's here; use device=cpu or auto"),
+        ("translate device=mps", "device=mps: torch finds no Apple GPU on this machine; use device=cpu or auto"),
         ("translate own/test.en", "own/test.en: not a setting; write input=own/test.en"),
         ("translate runs/own/model", "runs/own/model: not a setting; write model=runs/own/model"),
         ("translate input=own/gone", "own/gone does not exist; check the path"),
@@ -333,7 +339,7 @@ def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own
     assert found.code == 0
     assert found.out.count("\n") == 2
     assert found.err.splitlines()[0].startswith("source line 1 has ")
-    assert found.err.splitlines()[0].endswith("pieces: only the first 1024 are read")
+    assert found.err.splitlines()[0].endswith("subwords; only the first 1024 are read")
 
 
 @pytest.mark.parametrize(

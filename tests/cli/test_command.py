@@ -218,7 +218,7 @@ def test_a_signal_unwinds_the_task(
 
     assert leaving.value.code == code
     assert cleared
-    said = "heed-translate: stopped; the same command goes on from what is saved, or begins again\n"
+    said = "heed-translate: stopped; the same command resumes from what is saved, or starts again\n"
     assert capfd.readouterr().err == (said if resumes else "")
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 

@@ -172,7 +172,7 @@ def test_the_last_lines_say_what_to_look_at(run: Path, capsys: pytest.CaptureFix
     evaluate(settings())
 
     lines = capsys.readouterr().out.splitlines()
-    page = Path(lines[-1].removeprefix("to look at "))
+    page = Path(lines[-1].removeprefix("gallery    "))
     assert page.samefile(run / "evaluate/test/gallery.html")
 
 
@@ -237,7 +237,7 @@ def test_a_split_that_is_not_there_is_said_in_one_line(run: Path) -> None:
 def test_several_models_are_scored_as_one(run: Path) -> None:
     """Catches the scores of the first model alone, and an evaluation of several among those of one."""
     write(Path("runs/other/model"), bundle.load(run / "model").about, seed=4)
-    with pytest.raises(UserError, match="say where to write with output=DIR"):
+    with pytest.raises(UserError, match="give output=DIR"):
         evaluate(settings("model=[runs/own/model,runs/other/model]"))
     alone = [evaluate(settings(f"model=runs/{name}/model", "heatmaps=0")) for name in ("own", "other")]
     both = evaluate(settings("model=[runs/own/model,runs/other/model]", "output=both", "heatmaps=0"))
@@ -257,7 +257,7 @@ def test_faithfulness_is_in_the_report_the_table_and_the_gallery(run: Path, caps
     assert json.loads((run / "evaluate/test/report.json").read_text(encoding="utf-8"))["faithfulness"] == measured
     assert measured["words"]["all"] == measured["words"]["function"] + measured["words"]["content"] > 0
     out = capsys.readouterr().out
-    assert "word stays" in out
+    assert "same word" in out
     assert f"{measured['comprehensiveness']['attention']:.3f} attention" in out
     assert f"{measured['times_plain_evaluation']:.1f} times the rest" in out
 

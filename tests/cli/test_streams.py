@@ -29,9 +29,9 @@ def shell(line: str, folder: Path, cwd: Path) -> "subprocess.CompletedProcess[st
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("echo a dog | HEED >&-", "standard output is closed; send it to a file, or to /dev/null"),
-        ("HEED <&-", "standard input is closed; give it a file, as < FILE, or input=FILE"),
-        ("echo a dog | HEED >/dev/full", "what it prints cannot be written (No space left on device)"),
+        ("echo a dog | HEED >&-", "standard output is closed; redirect it to a file, or to /dev/null"),
+        ("HEED <&-", "standard input is closed; redirect a file to it (< FILE), or give input=FILE"),
+        ("echo a dog | HEED >/dev/full", "standard output cannot be written (No space left on device)"),
         ("echo a dog > i; HEED input=i output=/dev/full", "/dev/full cannot be written (No space left on device)"),
     ],
 )
@@ -71,13 +71,13 @@ def test_files_stand_for_the_streams(folder: Path, tmp_path: Path, monkeypatch: 
     assert forked(tmp_path, "translate", model, "input=text.en", "output=text.fr").out == ""
     assert Path("text.fr").read_text(encoding="utf-8") == streamed.out
     again = forked(tmp_path, "translate", model, "input=text.en", "search=beam", "output=text.fr")
-    assert (again.code, again.err.count("\n"), "text.fr is there already" in again.err) == (2, 1, True)
+    assert (again.code, again.err.count("\n"), "text.fr already exists" in again.err) == (2, 1, True)
     assert Path("text.fr").read_text(encoding="utf-8") == streamed.out
     Path("text.en.xz").write_bytes(lzma.compress(Path("text.en").read_bytes()))
     Path("text.en").unlink()
     assert forked(tmp_path, "translate", model, "input=text.en").out == streamed.out
     refused = forked(tmp_path, "translate", model, "input=text.fr", "output=./text.fr")
-    assert (refused.code, "would be written over input=text.fr" in refused.err) == (2, True)
+    assert (refused.code, "would overwrite input=text.fr" in refused.err) == (2, True)
     assert "gone does not exist; check the path" in forked(tmp_path, "translate", model, "input=gone").err
 
 
@@ -86,8 +86,8 @@ def test_what_was_not_understood_is_said_at_the_end(folder: Path, tmp_path: Path
     found = forked(tmp_path, "translate", f"model={folder}", "search.max_len=2", stdin="a dog\na ЖЖ dog\n".encode())
 
     assert found.code == 0
-    assert "1 of 2 lines have words with letters that the model does not know (the first is line 2)" in found.err
-    assert "were cut at their longest length: the model found no end" in found.err
+    assert "1 of 2 lines contain words with letters that the model does not know (the first is line 2)" in found.err
+    assert "were cut at the maximum length, because the model did not end them" in found.err
 
 
 def test_a_word_that_is_read_letter_by_letter_is_named(folder: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_prompt_has_a_history(folder: Path) -> None:
     assert process.wait(60) == 0
     os.close(terminal)
 
-    assert "(ЖЖ: not known, as it has letters that the model was not trained on)" in first
+    assert "(ЖЖ: unknown: contains letters that the model was not trained on)" in first
     assert again.startswith("a ЖЖ dog")
     assert again.splitlines()[1:] == first.splitlines()[1:]
 

@@ -122,7 +122,7 @@ def test_a_config_of_options_calls_nothing(sentinel: Path, tmp_path: Path, key: 
     assert not sentinel.exists()
     assert found.code == (2 if flags else 0)
     if flags:
-        assert f"hydra.{key}: heed keeps Hydra's record of a sweep to itself, and a config calls nothing" in found.err
+        assert f"hydra.{key}: heed does not let Hydra write its own files, or call what a config names" in found.err
 
 
 @pytest.mark.parametrize("form", ["pickle", "torch"])

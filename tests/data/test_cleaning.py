@@ -64,7 +64,7 @@ def test_text_without_spaces_is_held_by_its_characters() -> None:
 
 
 def test_nothing_left_is_one_line_with_the_reasons() -> None:
-    with pytest.raises(UserError, match=r"dropped all 2 pairs \(empty: 1, over 1 words: 1\); check the training files"):
+    with pytest.raises(UserError, match=r"all 2 pairs were dropped \(empty: 1, over 1 words: 1\); check the training"):
         clean(Pairs(["", "a b"], ["x", "a b"]), max_len=1)
 
 

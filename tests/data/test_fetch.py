@@ -196,7 +196,7 @@ def test_a_wrong_file_is_refused_and_leaves_nothing(server: Server) -> None:
         multi30k(url=server.url).read("valid")
     assert not list(CACHE.glob("val.de.gz*"))
     server.files["val.de.gz"] = server.files["val.fr.gz"]
-    with pytest.raises(UserError, match="not the file that was published"):
+    with pytest.raises(UserError, match="not the published file"):
         multi30k(url=server.url).read("valid")
 
 
@@ -207,7 +207,7 @@ def test_a_file_that_was_cut_off_goes_on_where_it_stopped(
     """Catches a part that passes for the whole, one that is fetched again, and one that a simple server doubles."""
     server.cut, server.ranges = 40, ranges
     for _ in range(3):
-        with pytest.raises(UserError, match=r"train.en.gz cannot be fetched .*the same command goes on"):
+        with pytest.raises(UserError, match=r"train.en.gz cannot be downloaded .*the same command resumes"):
             multi30k(url=server.url).read("train")
         assert not (CACHE / "train.en.gz").exists()
     received = 120 if ranges else 40
@@ -228,7 +228,7 @@ def test_a_server_that_falls_silent_is_given_up(
     server.pause, server.silence = (10.0, 0.0) if received == 0 else (0.0, 10.0)
     with monkeypatch.context() as impatient:
         impatient.setattr(fetch, "SILENCE", 0.5)
-        with pytest.raises(UserError, match=rf"^{server.url}/{name} cannot be fetched \(timed out\); .*corpus.root.*$"):
+        with pytest.raises(UserError, match=rf"^{server.url}/{name} cannot be downloaded \(timed out\); .*corpus.root"):
             multi30k(url=server.url).read("test")
     part = part_of(name)
     assert (part.read_bytes() if part.exists() else b"") == files[name][:received]
@@ -242,7 +242,7 @@ def test_a_part_that_lacks_nothing_but_its_name_is_taken(server: Server, files: 
     CACHE.mkdir(parents=True)
     part_of("val.en.gz").write_bytes(files["val.en.gz"])
     part_of("val.de.gz").write_bytes(STRANGE * 1000)
-    with pytest.raises(UserError, match=r"val.de.gz is not the file that was published"):
+    with pytest.raises(UserError, match=r"val.de.gz is not the published file"):
         multi30k(url=server.url).read("valid")
     assert len(multi30k(url=server.url).read("valid")) == LINES
 
@@ -285,14 +285,14 @@ def test_what_a_server_refuses_is_said_with_its_address(server: Server, status: 
 )
 def test_an_address_that_is_none_is_refused_in_one_line(server: Server, url: str) -> None:
     """Catches errors of the libraries below, each of its own kind, that come through as tracebacks."""
-    with pytest.raises(UserError, match="cannot be fetched"):
+    with pytest.raises(UserError, match="cannot be downloaded"):
         multi30k(url=url).read("test")
 
 
 def test_a_host_that_nobody_knows_is_said_in_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches the words of a library, its pools and retries, in the place of what the system said."""
     monkeypatch.setenv("NO_PROXY", "name.invalid")
-    fault = r"^http://name\.invalid/test_2016_flickr\.en\.gz cannot be fetched \([A-Za-z ,-]+\); .*corpus\.root=.*$"
+    fault = r"^http://name\.invalid/test_2016_flickr\.en\.gz cannot be downloaded \([A-Za-z ,-]+\); .*corpus\.root=.*$"
     with pytest.raises(UserError, match=fault):
         multi30k(url="http://name.invalid/").read("test")
     assert not list(CACHE.glob("*.gz*"))
@@ -323,9 +323,7 @@ def test_a_copy_of_ones_own_is_read_and_nothing_else(server: Server, root: Path)
     assert not CACHE.exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "message"), [(None, "does not exist"), (STRANGE, "not the file that was published")]
-)
+@pytest.mark.parametrize(("content", "message"), [(None, "does not exist"), (STRANGE, "not the published file")])
 def test_a_copy_is_held_to_what_was_published(server: Server, root: Path, content: bytes | None, message: str) -> None:
     """Catches a copy that lacks a file and has it fetched, and one of other text."""
     root.chmod(0o755)
@@ -389,7 +387,7 @@ def test_offline_is_one_line_at_the_door(server: Server, tmp_path: Path) -> None
     outcome = forked(tmp_path, "train", "corpus=multi30k", f"corpus.url=http://127.0.0.1:{closed_port()}")
     assert outcome.code == 2
     assert outcome.line.startswith("heed-train: http://127.0.0.1:")
-    assert "/train.en.gz cannot be fetched (Connection refused); " in outcome.line
+    assert "/train.en.gz cannot be downloaded (Connection refused); " in outcome.line
     assert "Traceback" not in outcome.err
 
 

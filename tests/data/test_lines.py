@@ -39,7 +39,7 @@ def test_bom_crlf_and_a_missing_last_line_feed_change_nothing(tmp_path: Path, co
     ("content", "message"),
     [
         (b"good\n\xe9t\xe9\n", r"line 2 is not UTF-8; find out its encoding"),
-        (b"good\nfine\nb\0d\n", r"line 3 holds a NUL character"),
+        (b"good\nfine\nb\0d\n", r"line 3 contains a NUL character"),
         (b"", r"is empty; expected one sentence a line"),
         (b"\xef\xbb\xbf", r"is empty"),
         ("bad".encode("utf-16"), r"is UTF-16; convert it: cat "),
@@ -59,7 +59,7 @@ def test_a_folder_in_the_place_of_a_file_is_one_line(tmp_path: Path) -> None:
 def test_a_damaged_gzip_is_one_line(tmp_path: Path, damage: slice) -> None:
     path = write(tmp_path / "train.en.gz", "a dog\n" * 50)
     path.write_bytes(path.read_bytes()[damage])
-    with pytest.raises(UserError, match=r"train\.en\.gz (is not a whole gzip file|is empty)"):
+    with pytest.raises(UserError, match=r"train\.en\.gz (is not a complete gzip file|is empty)"):
         read_lines(path)
 
 
@@ -73,7 +73,7 @@ TEXT = "une pièce où l’on dort\nœuf\n"
         ("utf-16-le", "is UTF-16LE;"),
         ("utf-16-be", "is UTF-16BE;"),
         ("iso-8859-1", "line 1 is not UTF-8;"),
-        ("cr", "ends its lines with CR alone;"),
+        ("cr", "has CR line ends instead of LF;"),
     ],
 )
 @pytest.mark.parametrize("ending", ["", ".gz"])
@@ -112,7 +112,7 @@ def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: 
     assert read_lines(path) == TEXT.splitlines()
     for damaged in (data[:-9], b"no such format" * 9, data[:4] + b"\xff" * 20):
         path.write_bytes(damaged)
-        with pytest.raises(UserError, match=rf"train\.fr\{ending} is not a whole .* file"):
+        with pytest.raises(UserError, match=rf"train\.fr\{ending} is not a complete .* file"):
             read_lines(path)
 
 

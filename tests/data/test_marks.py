@@ -32,7 +32,7 @@ def test_the_advice_joins_the_pieces() -> None:
     ):
         mark = subword_mark([cut])
         assert mark is not None
-        command = mark_note("test", mark).partition("join them first with ")[2]
+        command = mark_note("test", mark).partition("join them with ")[2]
         joined = subprocess.run(command, shell=True, input=f"{cut}\n", capture_output=True, text=True, check=True)
         assert joined.stdout == "the unknown words\n"
 
@@ -55,7 +55,7 @@ def test_other_text_is_not(lines: list[str]) -> None:
 def test_it_is_noted_for_each_side_and_split() -> None:
     pairs = {"train": Pairs(["a b"] * 3, CUT), "valid": Pairs(["a b"] * 3, ["c d"] * 3)}
     splits = read_splits(Corpus("cut", "en", "de", {name: partial(pairs.__getitem__, name) for name in pairs}))
-    assert [note.partition(" is cut")[0] for note in splits.notes] == ["train: the target"]
+    assert [note.partition(" is already divided")[0] for note in splits.notes] == ["train: the target"]
     assert not read_splits(read_corpus({"reader": "tiny"})).notes
 
 
@@ -79,6 +79,6 @@ def test_tokenised_text_is_noticed(lines: list[str], expected: bool) -> None:
 
 def test_a_text_has_one_note() -> None:
     """Catches advice to detokenise pieces, and a tokenised text that nobody hears of."""
-    assert [note[:30] for note in notes("train", ["the un@@ known ."] * 50)] == ["train is cut into subwords alr"]
-    assert [note[:30] for note in notes("train", ["he sleeps ."] * 50)] == ["train is tokenised (a space be"]
+    assert [note[:30] for note in notes("train", ["the un@@ known ."] * 50)] == ["train is already divided into "]
+    assert [note[:30] for note in notes("train", ["he sleeps ."] * 50)] == ["train is tokenised (there is a"]
     assert not list(notes("train", ["he sleeps."] * 50))

@@ -99,7 +99,7 @@ def test_an_extension_that_cannot_be_imported_is_named_and_harms_no_built_in_rea
 def test_a_name_is_registered_once() -> None:
     """Catches an extension that replaces a reader of heed without a word; loading a module again is no conflict."""
     assert register("files")(reader("files")) is files
-    with pytest.raises(ValueError, match=r"corpus reader files is heed\.data\..*files already"):
+    with pytest.raises(ValueError, match=r"corpus reader files is already registered by heed\.data\..*files"):
 
         @register("files")
         def other(name: str) -> Corpus:
@@ -188,5 +188,5 @@ def test_what_a_reader_cannot_read_is_a_line(error: Exception) -> None:
     def read() -> Pairs:
         raise error
 
-    with pytest.raises(UserError, match=r"^corpus mine cannot be read, split train: .*(pairs\.json|line 3: no pair)"):
+    with pytest.raises(UserError, match=r"^corpus mine cannot be read \(split train\): .*(pairs\.json|line 3: no)"):
         Corpus("mine", "en", "fr", {"train": read}).read("train")

@@ -32,19 +32,19 @@ def test_the_table_has_every_split() -> None:
     assert cells["empty"] == ["1", "1 kept"]
     assert cells["duplicate"] == ["1", "–"]
     assert cells["pairs kept"] == ["2", "3"]
-    assert cells["source in train too"] == ["–", "2"]
-    assert cells["pair in train too"] == ["–", "0"]
-    assert cells["<unk> of source pieces"] == ["0.00%", "0.00%"]
-    assert cells["<unk> of target pieces"][0] == "0.00%"
-    assert float(cells["<unk> of target pieces"][1].rstrip("%")) > 0
+    assert cells["source also in train"] == ["–", "2"]
+    assert cells["pair also in train"] == ["–", "0"]
+    assert cells["<unk> in source subwords"] == ["0.00%", "0.00%"]
+    assert cells["<unk> in target subwords"][0] == "0.00%"
+    assert float(cells["<unk> in target subwords"][1].rstrip("%")) > 0
     assert max(map(len, lines)) <= 100 or lines[-1].startswith("valid:")
 
 
 def test_what_should_worry_stands_below_the_table() -> None:
     """Would catch the two reasons for scores that nobody can explain: leakage and unknown pieces."""
     train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
-    assert shown(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are in train")
-    assert "of the pieces of one side are <unk>" in shown(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]
+    assert shown(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are also in")
+    assert "of the subwords of one side are <unk>" in shown(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]
     assert "valid:" not in shown(train, Pairs(["a tac"], ["un chat"]))
 
 

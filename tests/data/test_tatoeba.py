@@ -82,7 +82,7 @@ def test_the_note_counts_what_is_left_out(root: Path) -> None:
 def test_another_file_is_refused(root: Path) -> None:
     """Catches an archive that is not the one that was published."""
     (root / ARCHIVE).write_bytes(b"something else")
-    with pytest.raises(UserError, match=r"fra-eng\.zip is not the file that was published"):
+    with pytest.raises(UserError, match=r"fra-eng\.zip is not the published file"):
         read_corpus({"reader": "tatoeba", "root": str(root)}).read("train")
 
 

@@ -159,8 +159,8 @@ def test_columns_are_chosen_by_number_or_name(tmp_path: Path) -> None:
     named = table(tmp_path, "number\ttranslated\tlicence\toriginal\n" + rows, ("original", "translated"))
     assert (named.src, named.tgt) == (["Go.", "Hi."], ["Va !", "Salut !"])
     wrong: list[tuple[tuple[int | str, int | str], str]] = [
-        ((5, 2), r"table\.tsv line 1 has 4 columns, and column 5 is asked for"),
-        ((0, 2), r"columns count from 1"),
+        ((5, 2), r"table\.tsv line 1 has 4 columns, but column 5 is needed"),
+        ((0, 2), r"columns are counted from 1"),
         (("original", 2), r"no column original; its first line is 1, Va !"),
     ]
     for columns, message in wrong:
@@ -206,7 +206,7 @@ def test_validation_is_drawn_from_train_where_there_is_none(tmp_path: Path) -> N
     assert not set(valid.src) & set(train.src)
     assert set(valid.src) | set(train.src) == {f"source {number}" for number in range(150)}
     assert [line.replace("source", "target") for line in train.src] == train.tgt
-    assert valid.notes == ("valid: no file is named; drawn from train: 7 of 200 pairs, corpus.split_seed=1",)
+    assert valid.notes == ("valid: no file given; drawn from train: 7 of 200 pairs, corpus.split_seed=1",)
     assert corpus.read("valid") == valid
     assert tsv("text", "en", "fr", train=path, split_seed=2).read("valid").src != valid.src
     assert tsv("text", "en", "fr", train=path, valid=path).read("train") == tsv("text", "en", "fr", test=path).read(

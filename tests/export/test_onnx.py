@@ -301,7 +301,7 @@ def test_what_needs_the_weights_is_refused(folder: Path, onnx_folder: Path, meth
         with pytest.raises(UserError, match="use method=attention"):
             translator.maps(translations, method)
         assert len(translator.maps(translations, "attention")) == 1
-    with pytest.raises(UserError, match="faithfulness needs the model folder"):
+    with pytest.raises(UserError, match="faithfulness cannot be measured on an ONNX model"):
         counterfactual(heed.load(onnx_folder), translations)
 
 

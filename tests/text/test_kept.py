@@ -118,9 +118,9 @@ def test_both_sides_keep_and_what_cannot_be_is_refused() -> None:
     for joint in (True, False):
         pair = train_pair(LINES, LINES, vocab_size=80, joint=joint, keep=["url"])
         assert [list(one.kept.values()) for one in pair] == [["url"], ["url"]]
-    with pytest.raises(UserError, match="keep has no meaning for kind=word"):
+    with pytest.raises(UserError, match="keep is not possible with kind=word"):
         check_settings("word", 100, False, 1.0, (), ["url"])
-    with pytest.raises(UserError, match="keep names a kind twice"):
+    with pytest.raises(UserError, match="keep contains a kind twice"):
         check_settings("char", 100, False, 1.0, (), ["url", "url"])
     with pytest.raises(UserError, match=r"vocab_size=6, expected 7 \(6 pieces are special\)"):
         check_settings("char", 6, False, 1.0, (), ["url", "email"])

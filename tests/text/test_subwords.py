@@ -143,7 +143,9 @@ def test_a_size_beyond_the_text_is_lowered_and_said(kind: Kind, caplog: pytest.L
     caplog.set_level(logging.INFO)
     subwords = Subwords.train(LINES, kind, 1_000_000)
     assert 4 < len(subwords) < 1000
-    assert caplog.messages == [f"subword vocabulary lowered from 1000000 to {len(subwords)}: the text supports no more"]
+    assert caplog.messages == [
+        f"subword vocabulary lowered from 1000000 to {len(subwords)}, the most that the text supports"
+    ]
 
 
 def test_a_size_that_fits_is_kept_in_silence(
@@ -164,7 +166,7 @@ def test_a_size_that_can_never_be_is_refused(size: int) -> None:
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_a_size_below_the_characters_names_what_they_need(kind: Kind) -> None:
-    with pytest.raises(UserError, match=r"vocab_size=20 is too small: the characters of this text alone need \d+"):
+    with pytest.raises(UserError, match=r"vocab_size=20 is too small: the characters of this text need \d+"):
         Subwords.train(LINES, kind, 20)
 
 
@@ -185,7 +187,7 @@ def test_no_text_is_one_clear_line(kind: Kind, lines: list[str]) -> None:
 def test_a_line_of_a_million_characters_is_left_out_and_said(line: str, caplog: pytest.LogCaptureFixture) -> None:
     """Would catch unigram training that never ends on such a line."""
     assert Subwords.train([line, *LINES], "unigram", 39) == Subwords.train(LINES, "unigram", 39)
-    assert caplog.messages == ["left out of the subword training: 1 lines of more than 4192 bytes"]
+    assert caplog.messages == ["subword training ignores 1 lines of more than 4192 bytes"]
 
 
 @pytest.mark.parametrize("coverage", [0.0, 0.5, 0.979, 1.1, -1.0])
@@ -202,7 +204,7 @@ def test_coverage_below_one_gives_up_the_rarest_characters() -> None:
 
 
 def test_words_have_no_bytes_to_fall_back_to() -> None:
-    with pytest.raises(UserError, match="byte_fallback=true has no meaning for kind=word"):
+    with pytest.raises(UserError, match="byte_fallback=true is not possible with kind=word"):
         Subwords.train(LINES, "word", byte_fallback=True)
 
 
@@ -236,7 +238,7 @@ def test_the_file_is_sentencepiece_s_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("garbage", [b"", b"garbage", b"\x80\x02}q\x00.", trained("bpe").model[:-7], b"\x0a\x00"])
 def test_a_file_that_is_no_model_is_refused_by_name(garbage: bytes, tmp_path: Path) -> None:
     (tmp_path / "src.model").write_bytes(garbage)
-    with pytest.raises(UserError, match=r"src\.model: not a whole SentencePiece model"):
+    with pytest.raises(UserError, match=r"src\.model: not a complete SentencePiece model"):
         Subwords.load(tmp_path / "src.model")
 
 

@@ -71,11 +71,11 @@ def test_both_sides_have_the_symbols(joint: bool) -> None:
 @pytest.mark.parametrize(
     ("symbols", "message"),
     [
-        (("a b",), "'a b' cannot be one; expected a text without spaces"),
+        (("a b",), "'a b' cannot be a symbol; expected a string without spaces"),
         (("",), "'' cannot be one"),
         (("▁x",), "'▁x' cannot be one"),
         (("</s>",), "'</s>' cannot be one"),
-        (("{0}", "{0}"), "names a symbol twice"),
+        (("{0}", "{0}"), "contains a symbol twice"),
     ],
 )
 def test_what_can_be_no_symbol_is_refused(symbols: tuple[str, ...], message: str) -> None:
@@ -86,7 +86,7 @@ def test_what_can_be_no_symbol_is_refused(symbols: tuple[str, ...], message: str
 
 def test_words_and_small_vocabularies_leave_no_room() -> None:
     """Catches a setting that does nothing, and a vocabulary of symbols alone."""
-    with pytest.raises(UserError, match="user_defined_symbols has no meaning for kind=word"):
+    with pytest.raises(UserError, match="user_defined_symbols is not possible with kind=word"):
         check_settings("word", 100, False, 1.0, SYMBOLS)
     with pytest.raises(UserError, match=r"vocab_size=8, expected 9 \(8 pieces are special\)"):
         check_settings("unigram", 8, False, 1.0, SYMBOLS)

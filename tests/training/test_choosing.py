@@ -116,7 +116,7 @@ def test_an_early_stop_is_announced_and_reported(tmp_path: Path, capsys: pytest.
     stuck = ["optim.lr=1e-9", "early_stop.patience=2", "trainer.max_steps=120", "heatmaps=0"]
     run = train_and_print(settings(tmp_path, *stuck))
     assert (run.report["stopped_early"], run.report["patience"], run.report["steps"]) == (True, 2, 36)
-    assert "stopped early after step 36 of 120: no better chrF at 2 validations in a row" in capsys.readouterr().out
+    assert "stopped early after step 36 of 120: chrF did not improve in 2 validations" in capsys.readouterr().out
     whole = train(settings(tmp_path, "run=whole", "heatmaps=0"))
     assert whole.report["stopped_early"] is False
 
@@ -128,7 +128,7 @@ def test_the_metric_is_chosen_by_a_setting(tmp_path: Path, capsys: pytest.Captur
     assert run.report["metric"] == "exact"
     assert run.report["best"] == max(history, key=lambda one: (one["exact"], one["chrf"], -one["loss"]))
     assert "best model by exact" in capsys.readouterr().out
-    with pytest.raises(UserError, match="metric=blue: a metric is auto or one of bleu, "):
+    with pytest.raises(UserError, match="metric=blue: expected auto or one of bleu, "):
         train(settings(tmp_path, "run=wrong", "metric=blue"))
 
 

@@ -69,8 +69,8 @@ def test_a_cosine_that_had_reached_its_end_is_said_to_rise(tmp_path: Path, caplo
     with caplog.at_level(logging.INFO):
         train(settings(tmp_path, "run=cosine", "heatmaps=0", "trainer.max_steps=48"))
 
-    assert "was finished after step 24 and goes on to step 48" in caplog.text
-    assert "the learning rate goes from 0% of optim.lr to 70%" in caplog.text
+    assert "was finished after step 24 and continues to step 48" in caplog.text
+    assert "the learning rate changes from 0% of optim.lr to 70%" in caplog.text
     assert not same(before, last_checkpoint(tmp_path / "cosine")["state_dict"])
 
 
@@ -78,7 +78,7 @@ def test_a_cosine_that_had_reached_its_end_is_said_to_rise(tmp_path: Path, caplo
 def test_a_finished_run_goes_on_for_more_steps_alone(finished: Path, more: str) -> None:
     """Catches a run whose report tells of other settings than it was trained with, and one cut short."""
     before = report(finished)
-    with pytest.raises(UserError, match="holds a run with other settings"):
+    with pytest.raises(UserError, match="contains a run with other settings"):
         train(settings(finished.parent, "run=short", *CONSTANT, *more.split()))
     assert report(finished) == before
 
@@ -140,7 +140,7 @@ def test_a_model_that_this_run_cannot_begin_with_is_refused(finished: Path, over
 
 def test_a_run_does_not_begin_with_its_own_model(finished: Path) -> None:
     """Catches a model that is put aside with the run that is replaced, before the new one has read it."""
-    with pytest.raises(UserError, match="is in the folder of this run itself; give this run another run=NAME"):
+    with pytest.raises(UserError, match="is inside the folder of this run; give another name with run=NAME"):
         check(settings(finished.parent, "run=short", f"init_from={finished}/model", "overwrite=true"))
 
 

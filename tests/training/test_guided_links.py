@@ -37,7 +37,7 @@ def test_links_of_a_file_take_the_place_of_the_corpus_own(tmp_path: Path) -> Non
 
 def test_links_that_guide_nothing_and_those_of_another_text_are_refused(tmp_path: Path) -> None:
     """Catches a run that ignores the file it was given, and links one line off."""
-    with pytest.raises(UserError, match=r"guided_links=a guides nothing; give guided_attention=0.2"):
+    with pytest.raises(UserError, match=r"guided_links=a has no effect without guided_attention; give guided_att"):
         check(settings(tmp_path, "guided_links=a"))
     short = write_lines(tmp_path / "short.align", gold()[1:])
     with pytest.raises(UserError, match=r"short.align has 399 lines and the training split 400 pairs"):

@@ -192,7 +192,7 @@ def test_a_signal_is_waited_out_and_the_run_can_go_on(tmp_path: Path, asked: sig
         _, said = process.communicate()
     step = torch.load(tmp_path / "asked" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
     assert process.returncode == code
-    assert said.splitlines()[-1] == f"heed-train: stopped after step {step:,}; the same command goes on from there"
+    assert said.splitlines()[-1] == f"heed-train: stopped after step {step:,}; the same command resumes from there"
     assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
     assert differences(tmp_path / "asked", tmp_path / "straight") == []
 

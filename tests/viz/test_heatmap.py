@@ -288,7 +288,7 @@ def test_without_matplotlib_pages_can_be_made_and_one_line_names_the_extra() -> 
         "except UserError as error: print(error)"
     )
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert result.stdout == "matplotlib is not installed; it comes with an extra of heed: pip install 'heed[plot]'\n"
+    assert result.stdout == "matplotlib is not installed; install it with: pip install 'heed[plot]'\n"
 
 
 def test_an_empty_translation_is_an_empty_row() -> None:

@@ -1,1 +1,1 @@
-"""The command line: a config becomes plain arguments, a function of the library is called, its result is printed."""
+"""The command line: turn a config into plain arguments, call a function of the library, print its result."""

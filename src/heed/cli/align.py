@@ -1,4 +1,4 @@
-"""heed-align: the words of two texts that belong together are linked, by a model's attention."""
+"""heed-align: link the words of a text to the words of its translation, by a model's attention."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ class Settings:
 
 
 def align(settings: Settings) -> list[Links]:
-    """Write the alignment of each pair of lines; the links."""
+    """Write the alignment of each pair of lines; return the links."""
     output = output_path(settings.output, settings.model, settings.split)
     check_text(settings.source, settings.target, settings.output, settings.gold, settings.level)
     check_files([settings.source, settings.target, settings.gold], output, settings.weights, bool(settings.output))
@@ -66,7 +66,7 @@ def align(settings: Settings) -> list[Links]:
 
 
 def summary(aligned: Alignment, method: Method) -> list[str]:
-    """The scores, what a person should know of the links, and what another method than attention took."""
+    """The scores, notes on the links, and the time of a method other than attention, compared with attention's time."""
     scores = aligned.scores._asdict() if aligned.scores else {}
     lines = [*(f"{NAMES[name]:10} {value:.3f}" for name, value in scores.items()), *aligned.notes]
     if method != "attention" and aligned.links:

@@ -1,4 +1,4 @@
-"""The files that heed-align is given: which of them belong together, and what may not be written over."""
+"""The files that heed-align reads and writes: which must be given together, and which must not be overwritten."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +11,10 @@ from heed.runs.alignment_files import refuse_strangers, report_path
 
 
 def output_path(output: str | None, model: str | Sequence[str], split: str) -> Path:
-    """Where the alignment goes: without `output`, beside the model.
+    """The file for the alignment: `output`, or a file beside the model if `output` is None.
 
     Raises:
-        UserError: several models without `output`.
+        UserError: several models are given without `output`.
     """
     if output:
         return Path(output)
@@ -22,24 +22,24 @@ def output_path(output: str | None, model: str | Sequence[str], split: str) -> P
 
 
 def check_text(source: str | None, target: str | None, output: str | None, gold: str | None, level: Level) -> None:
-    """UserError for keys that do not go together."""
+    """Raise UserError if keys are missing or contradict each other."""
     if source or target:
         files = {"source": source, "target": target, "output": output}
         missing = [f"{name}=FILE" for name, path in files.items() if not path]
         if missing:
             raise UserError(
-                f"{' and '.join(missing)} missing; give source, target and output, or none of the first two"
+                f"{' and '.join(missing)} missing; give source, target and output, or neither source nor target"
             )
     elif gold:
-        raise UserError(f"gold={gold}, but the text of its own corpus has its own; give source=FILE and target=FILE")
+        raise UserError(f"gold={gold} needs source=FILE and target=FILE; a model's own corpus has its own alignments")
     if level == "piece" and gold:
-        raise UserError(f"gold={gold} counts words and level=piece does not; use level=word")
+        raise UserError(f"gold={gold} cannot score level=piece, because gold alignments link words; use level=word")
 
 
 def check_files(read: Sequence[str | None], output: Path, weights: str | None, given: bool) -> None:
-    """UserError for a file that would be written over another one that is named, or over one that is not heed's.
+    """Raise UserError if an output would overwrite another file that is named, or a file that heed has not written.
 
-    The place of an alignment was `given`, or is heed's own.
+    `given` is true if the user chose the path of the alignment.
     """
     taken = {Path(path).resolve() for path in read if path}
     written = {f"output={output}": output, f"output={output}, with its report beside it,": report_path(output)}
@@ -47,6 +47,6 @@ def check_files(read: Sequence[str | None], output: Path, weights: str | None, g
         written[f"weights={weights}"] = Path(weights)
     for name, path in written.items():
         if path.resolve() in taken:
-            raise UserError(f"{name} would be written over another of the files that are named; choose another place")
+            raise UserError(f"{name} would overwrite another file of this command; choose another path")
         taken.add(path.resolve())
     refuse_strangers(output, Path(weights) if weights else None, given=given)

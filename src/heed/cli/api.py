@@ -28,7 +28,7 @@ def train(
     progress: bool | Reporter = True,
     **settings: Any,
 ) -> Run:
-    """Train a model, or go on with a run that was stopped; what `heed-train` does.
+    """Train a model, or resume a run that was stopped, as `heed-train` does.
 
     Args:
         experiment: A recipe, such as "multi30k_en_de"; None for the default, English to French on the embedded corpus.
@@ -40,9 +40,9 @@ def train(
         The run: its folder, its report, and its translator.
 
     Raises:
-        UserError: For a setting that does not exist or does not fit, a text that cannot be read, a run folder that
+        UserError: A setting does not exist or has a wrong value, a text cannot be read, or the run folder
             belongs to another run.
-        KeyboardInterrupt: After Ctrl-C, once the run is saved; the same call goes on.
+        KeyboardInterrupt: After Ctrl-C, once the run is saved. The same call resumes it.
 
     Example:
         >>> run = heed.train(run="small", overrides={"model.hid_dim": 64, "trainer.max_steps": 300})  # doctest: +SKIP
@@ -67,18 +67,18 @@ def train(
 
 
 def _check(experiment: object, overrides: object, progress: object) -> None:
-    """UserError for what is of a type that no line can be made of."""
+    """Raise UserError for an argument of a wrong type."""
     if not isinstance(experiment, str | None):
         raise UserError(f"experiment={experiment!r}: expected the name of a recipe, such as multi30k_en_de")
     listed = isinstance(overrides, Mapping | Sequence) and not isinstance(overrides, str | bytes)
-    if not listed or not all(isinstance(one, str) for one in cast(Iterable[object], overrides)):
-        raise UserError(f"overrides={overrides!r}: expected settings by dotted key, or a list of texts such as seed=2")
+    if not listed or not all(isinstance(line, str) for line in cast(Iterable[object], overrides)):
+        raise UserError(f"overrides={overrides!r}: expected settings by dotted key, or strings such as seed=2")
     if not isinstance(progress, bool | Reporter):
         raise UserError(f"progress={progress!r}: expected True, False, or a Reporter")
 
 
 def _update(cfg: DictConfig, key: str, value: Any, chosen: Sequence[str], folders: Sequence[Path]) -> None:
-    """Set a value, or the values of a dict; UserError for a key that does not exist among the options `chosen`."""
+    """Set a value, or the values of a dict. Raise UserError if the options `chosen` have no such key."""
     given = str(value) if isinstance(value, PathLike) else value
     try:
         OmegaConf.update(cfg, key, given)

@@ -1,4 +1,4 @@
-"""Bars at a terminal for what takes long before training begins: text that is downloaded or encoded."""
+"""Progress bars for slow work before training begins: downloading and encoding text."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from heed.data.progress import shown_by
 
 @contextmanager
 def bars() -> Iterator[None]:
-    """Show how work within this block goes on, on stderr and at a terminal alone.
+    """Show the progress of the work in this block on stderr, if stderr is a terminal.
 
-    A bar is there while something is reported that is not done: other bars may be drawn before and after.
+    A bar is drawn only while some reported work is unfinished, so other bars may be drawn before and after.
     """
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.completed:>12,}/{task.total:,}"), BarColumn(24), TextColumn("{task.description}"))

@@ -1,4 +1,4 @@
-"""What the commands share: from a command line to checked settings, alone or for each job of a sweep."""
+"""Shared by all commands: turn a command line into checked settings, for one run or for each job of a sweep."""
 
 import argparse
 import logging
@@ -36,15 +36,20 @@ from heed.training.processes import process_rank
 T = TypeVar("T")
 
 Results = Callable[[Any, Any], Iterable[Result]]
-"""From the settings of a job of a sweep and what its command returned to what the sweep's table shows."""
+"""A function of a job's settings and of its command's return value; returns the rows of the sweep's table."""
 
 
 class Command:
-    """A command: `run` gets its settings, composed from configs/<name>.yaml and checked against `schema`.
+    """A command: it composes settings from configs/<name>.yaml, checks them against `schema` and passes them to `run`.
 
-    `shorthands` are flags that stand for a setting. If the same command `resumes` what was stopped, it prints so. If
-    the `results` of a job of a sweep are known, the sweep ends with a table; the last of several stands that were given
-    before a fault.
+    Args:
+        name: the name without `heed-`.
+        run: the function to call with the settings.
+        schema: the dataclass of the settings.
+        resumes: whether the same command resumes a stopped run; the message after Ctrl-C mentions it.
+        results: a function that returns the results of a job; a sweep then ends with a table of them. If it yields
+            several and then fails, the table has the last one.
+        shorthands: words that can be typed instead of a setting, such as `page` for `to=page`.
     """
 
     def __init__(
@@ -60,16 +65,16 @@ class Command:
         self.shorthands = dict(shorthands or {})
 
     def __call__(self) -> NoReturn:
-        """Run with the arguments of this process and leave with the exit code."""
+        """Run with the arguments of this process, then exit with the exit code."""
         fill_closed()
         if any(flag in sys.argv[1:] for flag in (*HELP, *VERSION)):
             start(self.name)
             sys.exit(0)
         print_what_fits()
-        # Python's own form names a file of some library and a line of its code, which tells a user nothing.
+        # Python's own format adds a file name and a code line of some library, which are of no use to a user
         warnings.formatwarning = lambda message, *_: f"heed-{self.name}: {message}\n"
         threading.excepthook = print_no_disk_faults
-        # the second of several processes may be waiting for the first inside a library: SIGTERM ends it at once
+        # a second process may be waiting for the first one inside a library, so SIGTERM must end it at once
         with as_exceptions(sigterm=process_rank() == 0):
             arguments = [self.shorthands.get(word, word) for word in sys.argv[1:]]
             sys.exit(exit_code(self.name, lambda: self._dispatch(arguments), self.resumes))
@@ -99,7 +104,7 @@ class Command:
         return 0
 
     def _sweep(self, options: argparse.Namespace, folders: Sequence[Path]) -> int:
-        """Every job of a `--multirun`, by Hydra; the highest exit code of them."""
+        """Let Hydra run every job of a `--multirun`; return their highest exit code."""
         given: list[Override] = options.overrides
         refuse_hydra_settings(self.name, given, folders)
         keys = ",".join(override.key_or_group for override in given if override.is_sweep_override())
@@ -116,7 +121,7 @@ class Command:
         return max((job.ended.code for job in jobs), default=0)
 
     def _job(self, cfg: DictConfig) -> None:
-        """One job; it runs in a process of its own if the launcher gives it one."""
+        """Run one job of a sweep, possibly in a process of its own (the launcher decides)."""
         print_what_fits()
         results: list[Result] = []
 
@@ -134,20 +139,20 @@ class Command:
         values, texts = plain(cfg), typed_texts(overrides)
         corpus = values.get("corpus")
         if isinstance(corpus, dict) and isinstance(corpus.get("reader"), str):
-            from heed.data.readers import reader  # noqa: PLC0415 - translating does without what reads corpora
+            from heed.data.readers import reader  # noqa: PLC0415 - translating does not need the corpus readers
 
             values["corpus"] = as_typed(corpus, reader(corpus["reader"]), texts, "corpus.")
         return parse(self.schema, as_typed(values, self.schema, texts))
 
 
 def show(cfg: DictConfig, package: str | None, resolve: bool) -> str:
-    """The config, or a part of it, as YAML. UserError for a part that is not there."""
+    """The config, or a part of it, as YAML. Raise UserError if there is no such part."""
     part = OmegaConf.select(cfg, package) if package else cfg
     if part is None:
-        raise UserError(f"--package {package}: there is no such part of the config (--cfg job shows all of it)")
+        raise UserError(f"--package {package}: the config has no such part (--cfg job shows all of it)")
     return OmegaConf.to_yaml(part, resolve=resolve) if OmegaConf.is_config(part) else f"{part}\n"
 
 
 def log_to_stderr() -> None:
-    """Warnings and notes of the library as plain lines, apart from what is printed as a result."""
+    """Write the library's warnings and notes as plain lines to stderr; results go to stdout."""
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr, force=True)

@@ -1,4 +1,4 @@
-"""From overrides to a composed config, and from that to plain values."""
+"""Compose a config from overrides, and convert it to plain values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,10 @@ from heed.settings import MISSING, dotted, without_value
 def compose(name: str, overrides: Sequence[str | Override] = (), folders: Sequence[Path] = ()) -> DictConfig:
     """The config of the command `name` with these overrides, not yet checked.
 
-    `folders` hold further options of the groups, such as a user's own recipes. UserError for what cannot be composed.
+    `folders` contain more options of the groups, such as a user's own recipes.
+
+    Raises:
+        UserError: the config cannot be composed.
     """
     given = [override if isinstance(override, Override) else parsed(override, name) for override in overrides]
     try:
@@ -28,23 +31,24 @@ def compose(name: str, overrides: Sequence[str | Override] = (), folders: Sequen
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """A composed config as nested dicts, every interpolation resolved, and paths below `~` too.
+    """A composed config as nested dicts, with interpolations and `~` resolved.
 
-    UserError for a value that is missing.
+    Raises:
+        UserError: a value is missing.
     """
     try:
         return cast(dict[str, Any], at_home(OmegaConf.to_container(cfg, resolve=True)))
     except OmegaConfBaseException as error:
-        # another key's value may be made of one that is missing: then that is the one to give
+        # if the value refers to a key that has no value, name that key
         values = dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
         missing = [without_value(key) for key, value in values.items() if value == MISSING]
         raise UserError("; ".join(missing) or f"{error.full_key}: {str(error).splitlines()[0]}") from error
 
 
 def at_home(value: Any) -> Any:
-    """Values with the user's home in the place of `~/`, which a shell leaves as it is behind `key=`."""
+    """The values with `~/` replaced by the user's home folder, because a shell does not expand `~` after `key=`."""
     if isinstance(value, dict):
         return {key: at_home(below) for key, below in value.items()}
     if isinstance(value, list):
-        return [at_home(each) for each in value]
+        return [at_home(item) for item in value]
     return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value

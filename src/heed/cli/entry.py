@@ -1,4 +1,4 @@
-"""The entry points of the commands: --help and --version answer before anything heavy is imported."""
+"""The entry points of the commands. --help and --version are printed before anything slow is imported."""
 
 import sys
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def export() -> None:
 
 
 def start(name: str) -> None:
-    """Run the command `heed-<name>` with the arguments of this process, and leave with its exit code."""
+    """Run the command `heed-<name>` with the arguments of this process, then exit with its exit code."""
     from heed.cli.streams import fill_closed  # noqa: PLC0415
     from heed.cli.terminal import print_what_fits  # noqa: PLC0415
     from heed.errors import MissingExtra, needs  # noqa: PLC0415
@@ -65,7 +65,7 @@ def start(name: str) -> None:
 
 
 def _print(name: str, text: str) -> None:
-    """Print it; leave with 141 if its reader has gone, as in `heed-train --help | head`, and with 2 if it cannot be."""
+    """Print the text; exit with 141 if the pipe is closed, as in `heed-train --help | head`, or 2 if writing fails."""
     from heed.cli.streams import discard_output, print_error, unwritten  # noqa: PLC0415
 
     try:
@@ -79,14 +79,14 @@ def _print(name: str, text: str) -> None:
 
 
 def _answered(name: str, arguments: Sequence[str]) -> str | None:
-    """What --help and --version print."""
+    """The text that --help or --version prints."""
     if any(flag in arguments for flag in HELP):
         return help_text(name)
     return f"heed {version('heed')}" if any(flag in arguments for flag in VERSION) else None
 
 
 def help_text(name: str) -> str:
-    """The help of a command, as its config file holds it."""
+    """The help of a command, from its config file."""
     import yaml  # noqa: PLC0415
 
     from heed.shipped import shipped  # noqa: PLC0415

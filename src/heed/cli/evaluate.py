@@ -1,4 +1,4 @@
-"""heed-evaluate: a model folder is scored on a split of a corpus."""
+"""heed-evaluate: score a model folder on a split of a corpus."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from heed.translator import load
 
 @dataclass(frozen=True)
 class Settings:
-    """The keys of configs/evaluate.yaml; `corpus` is None for the one that the model was trained on."""
+    """The keys of configs/evaluate.yaml. If `corpus` is None, the model's own training corpus is used."""
 
     model: str | list[str]
     seeds: list[int] | None
@@ -45,7 +45,7 @@ class Settings:
 
 
 def evaluate(settings: Settings) -> dict[str, Any]:
-    """Score the model, or that of each of several seeds; write and print the results."""
+    """Score the model, or the models of several seeds; write and print the results."""
     check_seeds(settings.model, settings.seeds)
     corpus = read_corpus(settings.corpus) if settings.corpus else None
 
@@ -57,12 +57,12 @@ def evaluate(settings: Settings) -> dict[str, Any]:
         if settings.seeds:
             return evaluate_seeds(settings.seeds, settings.model, _folder(settings, corpus), of_each)
         evaluation, folder = _evaluate(settings, corpus)
-    print(f"{table(evaluation.report)}\n\nwritten to {folder}\nto look at {folder / GALLERY}")
+    print(f"{table(evaluation.report)}\n\nwritten to {folder}\ngallery    {folder / GALLERY}")
     return evaluation.report
 
 
 def _evaluate(settings: Settings, corpus: Corpus | None) -> tuple[Evaluation, Path]:
-    """The evaluation of one model, and where it was written."""
+    """Evaluate one model; return the evaluation and the folder that it was written to."""
     search, options = search_settings(settings.search)
     translator, folder = load(settings.model, settings.device), _folder(settings, corpus)
     refuse_strangers(folder)
@@ -89,7 +89,7 @@ def _folder(settings: Settings, corpus: Corpus | None) -> Path:
 
 
 def results(settings: Settings, report: Mapping[str, Any]) -> Iterator[Result]:
-    """What a sweep's table shows of an evaluation: its scores, or their mean over the seeds."""
+    """The scores for a sweep's table, or their mean over the seeds."""
     corpus = read_corpus(settings.corpus) if settings.corpus else None
     yield Result(_folder(settings, corpus), {report["split"]: {**report, **report.get("mean", {})}})
 

@@ -1,4 +1,4 @@
-"""heed-evaluate for several runs that differ in their seed alone, and where it writes."""
+"""heed-evaluate for several runs that differ only in their seed, and the folders that it writes to."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,17 +15,17 @@ from heed.runs.seeds import check_runs, filled
 def folder_of(
     output: str | None, model: str | Sequence[str], seeds: Sequence[int] | None, split: str, corpus: str | None
 ) -> Path:
-    """Where an evaluation is written: beside the model, if no `output` is asked for; a job of a sweep has its own.
+    """The folder for an evaluation: `output`, or one beside the model; each job of a sweep has its own.
 
     Args:
-        output: a folder.
+        output: the folder that the user asked for, or None.
         model: the model folder, or several.
-        seeds: those that are evaluated together; the folder is then named after all of them.
-        split: which part of the corpus.
+        seeds: the seeds that are evaluated together; their folder is named after all of them.
+        split: the split of the corpus.
         corpus: its name, or None for the model's own.
 
     Raises:
-        UserError: several models without `output`.
+        UserError: several models are given without `output`.
     """
     if output:
         return Path(output, job_name() or "")
@@ -34,7 +34,7 @@ def folder_of(
 
 
 def of_seed(seed: int, model: str | Sequence[str], versus: str | None, output: str | None) -> dict[str, Any]:
-    """The settings of one of several seeds."""
+    """The settings for one of several seeds."""
     output = str(Path(output, f"seed-{seed}")) if output else None
     return {"seeds": None, "model": filled(model, seed), "versus": versus and filled(versus, seed), "output": output}
 
@@ -42,22 +42,22 @@ def of_seed(seed: int, model: str | Sequence[str], versus: str | None, output: s
 def evaluate_seeds(
     seeds: Sequence[int], model: str | Sequence[str], folder: Path, evaluate: Callable[[int], tuple[Evaluation, Path]]
 ) -> dict[str, Any]:
-    """A report on each seed, where it would be alone, and one on them all in `folder`; printed as they come.
+    """Write a report for each seed to its own folder and one for all seeds to `folder`; print each when it is ready.
 
     Args:
-        seeds: two or more.
-        model: the model folder, or several, with `*` in the place of the seed.
-        folder: where the report on them all is written.
-        evaluate: makes the evaluation of a seed, writes it, and returns it and its folder.
+        seeds: two or more seeds.
+        model: the model folder, or several, with `*` instead of the seed.
+        folder: where the report on all seeds is written.
+        evaluate: evaluates one seed, writes the evaluation, and returns it with its folder.
     """
     check_runs(model, seeds)
     refuse_strangers_to_several(folder)
-    each: dict[int, Evaluation] = {}
+    evaluations: dict[int, Evaluation] = {}
     for seed in seeds:
-        each[seed], place = evaluate(seed)
-        print(f"seed {seed}: BLEU {each[seed].scores['bleu']:.2f}, written to {place}", flush=True)
-    report = over_seeds(each)
+        evaluations[seed], written = evaluate(seed)
+        print(f"seed {seed}: BLEU {evaluations[seed].scores['bleu']:.2f}, written to {written}", flush=True)
+    report = over_seeds(evaluations)
     with writing(folder):
         write_report(folder, report)
-    print(f"\nmean ± standard deviation over {len(each)} runs\n{table_over_runs(report)}\n\nwritten to {folder}")
+    print(f"\nmean ± standard deviation over {len(evaluations)} runs\n{table_over_runs(report)}\n\nwritten to {folder}")
     return report

@@ -1,4 +1,4 @@
-"""heed-export: a trained model in a form that needs no training code."""
+"""heed-export: write a trained model as a web page or as ONNX."""
 
 import logging
 from collections.abc import Callable
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """The keys of configs/export.yaml; `precision` is None for the usual one of what is written."""
+    """The keys of configs/export.yaml; if `precision` is None, the format's default is used."""
 
     to: Literal["page", "onnx"]
     model: str | list[str]
@@ -29,16 +29,16 @@ class Settings:
 
 
 def export(settings: Settings) -> None:
-    """Write what `to` names, and print where it is and how large."""
+    """Write the format that `to` names; print its path and size."""
     models = [settings.model] if isinstance(settings.model, str) else settings.model
     KINDS[settings.to](settings, [Path(model) for model in models])
 
 
 def _onnx(settings: Settings, models: list[Path]) -> None:
     with needs("onnx"):
-        from heed.export.onnx import export_onnx  # noqa: PLC0415 - a page needs none of it
+        from heed.export.onnx import export_onnx  # noqa: PLC0415 - a page does not need onnx
     if len(models) != 1:
-        raise UserError(f"model=[{','.join(map(str, models))}]: an ONNX folder holds one model; export each by itself")
+        raise UserError(f"model=[{','.join(map(str, models))}]: expected one model; export each to its own ONNX folder")
     output = Path(settings.output)
     export_onnx(models[0], output, settings.precision or "float32")
     sizes = (f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(output.glob("*.onnx")))
@@ -52,18 +52,18 @@ def _page(settings: Settings, models: list[Path]) -> None:
 
 
 def _examples(model: Path, split: str) -> list[str]:
-    """Sentences of the model's own corpus to try; none if it cannot be read here, which a page does without."""
+    """Example sentences from the model's own corpus; none, with a warning, if it cannot be read on this machine."""
     about = load(model, "cpu").about
     try:
         return choose_examples(own_corpus(about, model).read(split).src)
     except UserError as error:
-        reason = str(error).partition("; say")[0]  # which text to read cannot be said to this command
+        reason = str(error).partition("; give")[0]  # this command has no setting for the text
         log.warning("the page has no example sentences: %s", reason)
         return []
 
 
 KINDS: dict[str, Callable[[Settings, list[Path]], None]] = {"page": _page, "onnx": _onnx}
-"""What can be written, by the first word of the command line."""
+"""The export formats, by the first word of the command line."""
 
 main = Command("export", export, Settings, shorthands={kind: f"to={kind}" for kind in KINDS})
 

@@ -7,19 +7,19 @@ from typing import NoReturn
 from heed.errors import UserError
 
 OTHERS = ("--hydra-help", "--info", "-i", "--shell-completion", "-sc")
-"""Flags that are answered by Hydra alone."""
+"""Flags that Hydra itself handles."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(
-            f"{message}; settings are written key=value, without dashes, and all of them before or after the flags "
+            f"{message}; write settings as key=value, without dashes, and all of them before or all after the flags "
             "(see --help)"
         )
 
 
 def read_flags(arguments: Sequence[str]) -> argparse.Namespace:
-    """Flags and overrides. UserError for a flag that does not exist."""
+    """Parse flags and overrides. Raise UserError for a flag that does not exist."""
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("--multirun", "-m", action="store_true")
     parser.add_argument("--cfg", "-c", choices=["job"])

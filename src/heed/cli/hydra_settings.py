@@ -1,4 +1,4 @@
-"""What a sweep may not set: Hydra would write files, change the folder, or call what a config names."""
+"""Hydra settings that a sweep may not change, because Hydra would write files, change folder or call any function."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,33 +14,33 @@ from heed.errors import UserError
 
 
 def refuse_hydra_settings(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> None:
-    """UserError if Hydra would write files, change folder or environment, or call what a config names, in any job.
+    """Raise UserError if Hydra would write files, change folder or environment, or call a configured object in any job.
 
-    Its records of a sweep would replace a multirun.yaml, and its logging and its callbacks build what they are told to.
+    Its records of a sweep would overwrite a multirun.yaml; its logging and callbacks can create any Python object.
     """
     single = [override for override in overrides if not override.is_sweep_override()]
     swept = [override for override in overrides if override.is_sweep_override()]
     groups = option_names(folders)
     jobs = [
-        [parsed(f"{one.key_or_group}={option}")]
-        for one in swept
-        for option in _swept_options(one, groups.get(one.key_or_group))
+        [parsed(f"{override.key_or_group}={option}")]
+        for override in swept
+        for option in _swept_options(override, groups.get(override.key_or_group))
     ]
     try:
         usual = _hydra_settings(name, [], folders)
-        each_job = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs)]
+        settings = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs)]
     except FAULTS as error:
         raise UserError(explained(error, name, overrides, folders)) from error
-    refused = [key for one in each_job for key in one if one[key] != usual[key] and key not in PLUGGED]
+    refused = [key for job in settings for key in job if job[key] != usual[key] and key not in PLUGGED]
     refused += [override.key_or_group[6:] for override in swept if _is_hydra_key(override)]
-    refused += [f"{key}._target_" for one in each_job for key in PLUGGED if not _is_plugin(one[key])]
+    refused += [f"{key}._target_" for job in settings for key in PLUGGED if not _is_plugin(job[key])]
     if refused:
-        reason = "heed keeps Hydra's record of a sweep to itself, and a config calls nothing"
+        reason = "heed does not let Hydra write its own files, or call what a config names"
         raise UserError(f"hydra.{refused[0]}: {reason}; leave it out")
 
 
 def _is_hydra_key(override: Override) -> bool:
-    """Whether it is a setting of Hydra itself."""
+    """Whether the override changes a setting of Hydra itself."""
     return override.key_or_group.startswith(("hydra.", "hydra/"))
 
 
@@ -49,11 +49,11 @@ SETTINGS_OF_JOBS = ("chdir", "env_set", "env_copy")
 
 PLUGGED = ("launcher", "sweeper")
 PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
-"""Where the launchers and sweepers are that are installed."""
+"""The packages of installed launchers and sweepers."""
 
 
 def _hydra_settings(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> dict[str, Any]:
-    """What no sweep may change, by its key, and the launcher and the sweeper."""
+    """The settings that no sweep may change, by key, and those of the launcher and the sweeper."""
     hydra = OmegaConf.to_container(composed(name, overrides, folders, with_hydra=True).hydra)
     settings = cast(dict[str, Any], hydra)
     return {
@@ -68,6 +68,6 @@ def _is_plugin(settings: Mapping[str, Any]) -> bool:
 
 
 def _swept_options(override: Override, options: Sequence[str] | None) -> Iterator[Any]:
-    """Which options of a group a sweep tries; none for a setting."""
+    """The options of a group that a sweep tries; empty for a setting."""
     if options is not None:
         yield from options if isinstance(override.value(), Glob) else choices(override)

@@ -1,4 +1,4 @@
-"""Lines to translate: those of a file, of standard input as they come, or typed at a terminal."""
+"""Lines to translate: from a file, from standard input as they arrive, or typed at a terminal."""
 
 import io
 import os
@@ -10,13 +10,13 @@ from heed.data.lines import existing, read_lines
 from heed.errors import UserError
 
 CHUNK = 1 << 16
-"""Bytes asked for at once: a pipe's capacity on Linux, and some thousand lines, enough to sort by length."""
+"""Bytes per read: the capacity of a pipe on Linux, about a thousand lines, which is enough to sort by length."""
 
 PROMPT = "> "
 
 
 def input_lines(path: str | None, terminal: bool) -> Iterator[list[bytes]]:
-    """The lines of a file all at once, or those of standard input as they come; at a `terminal` with a prompt."""
+    """All lines of a file, or the lines of standard input as they arrive, with a prompt if at a `terminal`."""
     if path:
         return iter([[line.encode() for line in read_lines(existing(path))]])
     if terminal and sys.stdin.isatty() and sys.stdout.isatty():
@@ -25,9 +25,9 @@ def input_lines(path: str | None, terminal: bool) -> Iterator[list[bytes]]:
 
 
 def blocks(descriptor: int, before: Callable[[], object]) -> Iterator[list[bytes]]:
-    """Lines without their ends, as many at a time as are there; a last one may lack its newline.
+    """Yield all lines that have arrived, without their newlines; the last line of the input may lack one.
 
-    `before` is called each time before it waits for more.
+    `before` is called each time before waiting for more.
     """
     rest: list[bytes] = []
     before()
@@ -43,7 +43,7 @@ def blocks(descriptor: int, before: Callable[[], object]) -> Iterator[list[bytes
 
 
 def greeting(folder: str, about: Mapping[str, Any]) -> str:
-    """From which language the model translates to which, if its folder says so."""
+    """A line with the model's languages, if its folder names them."""
     languages = [about.get("src_lang"), about.get("tgt_lang")]
     known = all(isinstance(name, str) and name.isprintable() and name for name in languages)
     return f"{folder}: from {languages[0]} to {languages[1]}." if known else f"{folder} is ready."
@@ -51,7 +51,7 @@ def greeting(folder: str, about: Mapping[str, Any]) -> str:
 
 def _descriptor() -> int:
     if sys.stdin is None:
-        raise UserError("standard input is closed; give it a file, as < FILE, or input=FILE")
+        raise UserError("standard input is closed; redirect a file to it (< FILE), or give input=FILE")
     return sys.stdin.fileno()
 
 
@@ -60,7 +60,7 @@ def _prompt() -> None:
 
 
 def _typed() -> Iterator[list[bytes]]:
-    """Lines that are typed at a terminal, one at a time, with the editing keys and the history of a shell."""
+    """Lines typed at a terminal, one at a time, with the editing keys and history of a shell."""
     _edit_lines()
     while True:
         try:
@@ -71,7 +71,7 @@ def _typed() -> Iterator[list[bytes]]:
 
 
 def _edit_lines() -> None:
-    """Let `input` read UTF-8 by readline, if this Python has it; a console of Windows edits lines by itself."""
+    """Let `input` read UTF-8 with readline, if this Python has it; a Windows console has its own line editing."""
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:

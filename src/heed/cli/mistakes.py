@@ -1,4 +1,4 @@
-"""What Hydra refuses of a command line, as one line that says what to type instead."""
+"""Turn Hydra's errors about a command line into one line that says what to type instead."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ FAULTS = (HydraException, OmegaConfBaseException, ValueError)
 
 RENAMED = {
     "train": {
-        "architecture": "model.hid_dim=… and the like",
+        "architecture": "model.hid_dim=… and similar keys",
         "callbacks.board.every_steps": "curve_steps",
         "callbacks.checkpoints.every_steps": "checkpoint_steps",
         "callbacks.early_stop": "early_stop",
@@ -49,22 +49,22 @@ RENAMED = {
     },
     "align": {"backward": "reverse", "sentences": "batch_size"},
 }
-"""For each command the keys of the first release, and what they are called now."""
+"""For each command: the keys of the first release, and their present names."""
 
 
 class Keys(NamedTuple):
-    """The keys of a command, by their whole names."""
+    """The keys of a command, by their full names."""
 
     known: set[str]
-    """With the options that are chosen; groups too."""
+    """All keys of the chosen options, and the groups."""
     choices: Mapping[str, str]
-    """The option that is chosen of each group."""
+    """The chosen option of each group."""
     elsewhere: Mapping[str, str]
-    """Keys that another option has: that option, such as `search=beam`."""
+    """For each key that only another option has: that option, such as `search=beam`."""
 
 
 def refuse_renamed(name: str, overrides: Sequence[Override]) -> None:
-    """UserError, with the new name, for a key that was called otherwise in an earlier release."""
+    """Raise UserError, with the new name, for a key that had another name in an earlier release."""
     for override in overrides:
         if fault := _renamed(name, override):
             raise UserError(fault)
@@ -73,29 +73,29 @@ def refuse_renamed(name: str, overrides: Sequence[Override]) -> None:
 def explained(
     error: Exception, name: str, overrides: Sequence[Override], folders: Sequence[Path], otherwise: str | None = None
 ) -> str:
-    """One line for what Hydra refused: the first override at fault, with the nearest that is right.
+    """One line for an error of Hydra: the first wrong override, with the most similar correct one.
 
-    If none is found, `otherwise` is what to say instead of Hydra's own words.
+    If no override is found to be wrong, `otherwise` is returned, or Hydra's own message.
     """
     groups = option_names(folders)
-    messages = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
-    if not any(messages):
+    faults = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
+    if not any(faults):
         keys = known_keys(name, overrides, folders)
-        messages = [_key_fault(override, keys) for override in overrides] if keys else []
-    return next(filter(None, messages), otherwise or str(error).splitlines()[0])
+        faults = [_key_fault(override, keys) for override in overrides] if keys else []
+    return next(filter(None, faults), otherwise or str(error).splitlines()[0])
 
 
 def without_multirun(overrides: Sequence[Override]) -> str | None:
-    """What to type instead of several values, if an override has some."""
+    """A message that says what to type, if an override has several values; otherwise None."""
     sweep = next((literal(override) for override in overrides if override.is_sweep_override()), None)
     if sweep is None:
         return None
     key, _, value = sweep.partition("=")
-    return f"{sweep}: several values; add --multirun to try each, or type \"{key}='{value}'\" to mean one"
+    return f"{sweep}: several values; add --multirun to run each, or type \"{key}='{value}'\" if it is one value"
 
 
 def known_keys(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> Keys | None:
-    """The keys of the command with the options that were chosen; None if these do not compose."""
+    """The keys of the command with the chosen options; None if Hydra cannot compose them."""
     try:
         choices: Mapping[str, Any] = composed(name, [], folders, with_hydra=True).hydra.runtime.choices
         chosen = [override for override in overrides if override.key_or_group in choices]
@@ -108,26 +108,26 @@ def known_keys(name: str, overrides: Sequence[Override], folders: Sequence[Path]
 
 
 def suggestion(key: str, keys: Keys) -> str:
-    """What may be meant by a key that there is not: one like it, or what the group that it names has."""
+    """A suggestion for a key that does not exist: a similar key, or the keys of the group that it names."""
     above = _above(key, keys.known)
-    every = [one for one in (*keys.known, *keys.elsewhere) if one.startswith(above)]
-    near = most_like(key.removeprefix(above), [one.removeprefix(above) for one in every])
+    every = [name for name in (*keys.known, *keys.elsewhere) if name.startswith(above)]
+    near = most_like(key.removeprefix(above), [name.removeprefix(above) for name in every])
     if near is not None:
         option = keys.elsewhere.get(f"{above}{near}")
         return f"; did you mean {above}{near}{f', a setting of {option}' if option else ''}?"
-    same = sorted(one for one in keys.known if _last(one) == _last(key))
+    same = sorted(name for name in keys.known if _last(name) == _last(key))
     return f"; did you mean {same[0]}?" if same else _listed(above, keys)
 
 
 def _above(key: str, known: set[str]) -> str:
-    """How a key begins as others do that there are, such as `search.`; nothing if none begins so."""
+    """The longest beginning of the key that existing keys share, such as `search.`; empty if there is none."""
     parts = key.split(".")
     beginnings = (".".join(parts[:count]) + "." for count in range(len(parts) - 1, 0, -1))
-    return next((each for each in beginnings if any(one.startswith(each) for one in known)), "")
+    return next((beginning for beginning in beginnings if any(name.startswith(beginning) for name in known)), "")
 
 
 def _listed(above: str, keys: Keys) -> str:
-    names = sorted(one.removeprefix(above) for one in keys.known if one.startswith(above))
+    names = sorted(name.removeprefix(above) for name in keys.known if name.startswith(above))
     group = above.removesuffix(".")
     named = f"{group}={keys.choices[group]}" if group in keys.choices else group
     return f"; {named} has {', '.join(name for name in names if '.' not in name)}" if above else ""
@@ -135,11 +135,11 @@ def _listed(above: str, keys: Keys) -> str:
 
 def _renamed(name: str, override: Override) -> str | None:
     now = RENAMED.get(name, {}).get(override.key_or_group)
-    return f"{override.input_line}: {override.key_or_group} is called {now} now" if now else None
+    return f"{override.input_line}: {override.key_or_group} was renamed; use {now}" if now else None
 
 
 def _option_fault(override: Override, groups: Mapping[str, list[str]]) -> str | None:
-    """What is wrong with an override that picks an option that its group does not have."""
+    """The message for an override that chooses an option that its group does not have."""
     options = groups.get(override.key_or_group)
     if options is None or override.is_delete() or isinstance(override.value(), dict):
         return None
@@ -151,7 +151,7 @@ def _option_fault(override: Override, groups: Mapping[str, list[str]]) -> str | 
 
 
 def choices(override: Override) -> Iterator[Any]:
-    """The values that an override gives; none for a pattern of options, such as `glob(*)`."""
+    """The values of an override; empty for a pattern of options, such as `glob(*)`."""
     if isinstance(override.value(), Glob):
         return
     if override.is_sweep_override():
@@ -171,8 +171,8 @@ def _key_fault(override: Override, keys: Keys) -> str | None:
 
 
 def _elsewhere(key: str, elsewhere: Mapping[str, str]) -> str | None:
-    """The whole key of a setting of another option; the last part of it is enough."""
-    return key if key in elsewhere else next((one for one in elsewhere if _last(one) == _last(key)), None)
+    """The full key of a setting of another option; `key` may be only its last part."""
+    return key if key in elsewhere else next((name for name in elsewhere if _last(name) == _last(key)), None)
 
 
 def _last(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Parts of a config as plain arguments, for the commands that need the same ones."""
+"""Parts of a config that several commands convert to plain arguments."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ def search_settings(node: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The name of a search and its settings, checked before anything is loaded.
 
     Raises:
-        UserError: a search or a setting that does not exist.
+        UserError: the search or a setting does not exist.
     """
     settings = dict(node)
     name, n_best = settings.pop("name", None), settings.pop("n_best", None)
@@ -23,11 +23,15 @@ def search_settings(node: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def only_model(model: str | Sequence[str], what: str) -> Path:
-    """The model folder beside which results are written; `what` is DIR or FILE, which `output` names.
+    """The model folder beside which results are written.
+
+    Args:
+        model: a model folder, or a list of one.
+        what: DIR or FILE, which `output` would name; for the message.
 
     Raises:
-        UserError: several models.
+        UserError: several models are given.
     """
     if not isinstance(model, str):
-        raise UserError(f"model=[{','.join(model)}] lies in no one place; say where to write with output={what}")
+        raise UserError(f"model=[{','.join(model)}]: several models have no common folder; give output={what}")
     return Path(model)

@@ -1,4 +1,4 @@
-"""The options of the config groups, heed's own and a user's, and what Hydra makes of them."""
+"""The options of the config groups, heed's own and the user's, and how Hydra composes them."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from heed.shipped import shipped
 CONFIGS = shipped("configs")
 
 PACKAGE = re.compile(r"# @package ([\w.]+)")
-"""The first line of an option that lies elsewhere in the config than below the name of its group."""
+"""The first line of an option whose settings are not placed below the name of its group."""
 
 RECIPES = ("experiment", "debug")
 """Groups whose options are settings of other groups."""
@@ -27,22 +27,23 @@ RECIPES = ("experiment", "debug")
 def composed(
     name: str, overrides: Sequence[Override] = (), folders: Sequence[Path] = (), with_hydra: bool = False
 ) -> DictConfig:
-    """The config of the command `name`, in whatever words Hydra refuses one."""
+    """The config of the command `name`; errors are Hydra's own."""
     given = [*search_path(folders), *map(literal, overrides)]
     with hydra.initialize_config_dir(config_dir=str(CONFIGS.resolve()), version_base="1.3", job_name=name):
         return hydra.compose(name, given, return_hydra_config=with_hydra)
 
 
 def user_folders(given: str | None) -> list[Path]:
-    """Where further options lie: `--config-dir`, or `./configs` if that is not heed's own; then those of extensions.
+    """The folders with more options: `--config-dir`, or `./configs` if that is not heed's own; then the extensions'.
 
-    UserError if `--config-dir` is no folder.
+    Raises:
+        UserError: `--config-dir` is not a folder.
     """
     if given is not None:
         folder = Path(given).expanduser()
         if not folder.is_dir():
             raise UserError(
-                f"--config-dir {given}: there is no such folder; give one that holds groups such as experiment/"
+                f"--config-dir {given}: there is no such folder; give one that contains groups such as experiment/"
             )
         return [folder.resolve(), *config_folders()]
     here = Path("configs").resolve()
@@ -51,12 +52,12 @@ def user_folders(given: str | None) -> list[Path]:
 
 
 def search_path(folders: Sequence[Path]) -> list[str]:
-    """The override that lets Hydra look into these folders too."""
+    """The override that makes Hydra search these folders too."""
     return [f"hydra.searchpath=[{','.join(quoted(f'file://{folder}') for folder in folders)}]"] if folders else []
 
 
 def option_names(folders: Sequence[Path] = ()) -> dict[str, list[str]]:
-    """The options of every group, heed's own and those of the user's `folders`."""
+    """The options of every group, from heed and from the user's `folders`."""
     groups: dict[str, set[str]] = {}
     for file in _files(folders):
         groups.setdefault(file.parent.name, set()).add(file.stem)
@@ -64,7 +65,7 @@ def option_names(folders: Sequence[Path] = ()) -> dict[str, list[str]]:
 
 
 def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, str]:
-    """For each key that is not `known` the option of a known group that has it, such as `search=beam`."""
+    """For each key that is not `known`: the option of a known group that has it, such as `search=beam`."""
     keys: dict[str, str] = {}
     for file in _files(folders):
         group = file.parent.name

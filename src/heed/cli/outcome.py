@@ -1,7 +1,7 @@
-"""From any outcome of a command to its exit code, and to what is printed of it.
+"""Turn the outcome of a command into its exit code and its message.
 
-Exit codes: 0; 2 for what the user can mend, with one line on stderr; 1 for a fault of heed, with its traceback; 130
-after Ctrl-C; 143 after SIGTERM; 141 when the reader of the output has gone, as for any program in a pipe.
+Exit codes: 0; 2 for an error that the user can fix, with one line on stderr; 1 for a bug in heed, with its traceback;
+130 after Ctrl-C; 143 after SIGTERM; 141 if the reader of the output has exited, as for any program in a pipe.
 """
 
 import sys
@@ -19,11 +19,11 @@ from heed.training.processes import await_turn, process_rank
 
 
 def exit_code(name: str, action: Callable[[], int], resumes: bool) -> int:
-    """The exit code of `heed-<name>` after `action`; prints that the same command `resumes` what was stopped."""
+    """Run `action`, return the exit code of `heed-<name>`; after a stop, print that the same command `resumes` it."""
     try:
         return ended(name, action).code
     except (KeyboardInterrupt, Terminated) as stopped:
-        if resumes and process_rank() == 0:  # of several processes the first prints it
+        if resumes and process_rank() == 0:  # only the first of several processes prints it
             print_error(f"heed-{name}: {_stopped(getattr(stopped, 'step', None))}")
         return 143 if isinstance(stopped, Terminated) else 130
     except SystemExit as leaving:
@@ -31,7 +31,7 @@ def exit_code(name: str, action: Callable[[], int], resumes: bool) -> int:
 
 
 def ended(name: str, action: Callable[[], int]) -> Ended:
-    """How `action` ended, unless by a signal or by an exit; what was wrong is printed."""
+    """Run `action` and return how it ended, unless by a signal or an exit; print the error if there is one."""
     try:
         code = action()
         sys.stdout.flush()
@@ -40,7 +40,7 @@ def ended(name: str, action: Callable[[], int]) -> Ended:
         return _refused(name, str(error))
     except BrokenPipeError:
         discard_output()
-        return Ended(141, "the reader of the output has gone")
+        return Ended(141, "the reader of the output has exited")
     except OSError as error:
         if not is_fault(error):
             return _fault(error)
@@ -52,7 +52,7 @@ def ended(name: str, action: Callable[[], int]) -> Ended:
 
 
 def print_no_disk_faults(fault: threading.ExceptHookArgs) -> None:
-    """Print what ended a thread, but not what TensorBoard's writer could not write, which it raises later too."""
+    """Print the exception that ended a thread, except TensorBoard's failed writes, which it raises again later."""
     if not issubclass(fault.exc_type, OSError):
         threading.__excepthook__(fault)
 
@@ -65,15 +65,15 @@ def _refused(name: str, message: str) -> Ended:
 def _fault(error: Exception) -> Ended:
     with suppress(OSError):
         traceback.print_exception(error)
-    return Ended(1, _one_line(f"a fault of heed: {error!r}"))
+    return Ended(1, _one_line(f"a bug in heed: {error!r}"))
 
 
 def _stopped(step: int | None) -> str:
     if step:
-        return f"stopped after step {step:,}; the same command goes on from there"
-    return "stopped; the same command goes on from what is saved, or begins again"
+        return f"stopped after step {step:,}; the same command resumes from there"
+    return "stopped; the same command resumes from what is saved, or starts again"
 
 
 def _one_line(message: str) -> str:
-    """A message in one line, with no control character that a stranger's file may have put into it."""
+    """The message in one line, without control characters, which may come from an untrusted file."""
     return "".join(sign if sign.isprintable() else "�" for sign in " ".join(message.split()))

@@ -1,4 +1,4 @@
-"""What is typed as `key=value`, in Hydra's grammar; a value that Hydra cannot read is taken as it was typed."""
+"""Overrides (`key=value`) in Hydra's grammar; a value that Hydra cannot parse is used as typed."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from heed.errors import UserError
 
 PLAIN = re.compile(r"[+~]{0,2}[\w./@:]+=")
-"""How an override begins whose value may be anything."""
+"""The beginning of an override whose value may be any text."""
 
 NAMED = {
     "train": "corpus=files corpus.train={0}",
@@ -21,13 +21,14 @@ NAMED = {
     "translate": "input={0}",
     "align": "source={0} target=… output=…",
 }
-"""For each command what a file that is given without a key is likely to be."""
+"""For each command: the key that a file given without a key is probably meant for."""
 
 
 def parsed(line: str, command: str = "") -> Override:
-    """One override; a value that Hydra cannot read is taken as it was typed, and a list of such values as a list.
+    """One override; a value that Hydra cannot parse is used as typed, and a list of such values as a list.
 
-    UserError for what is no override.
+    Raises:
+        UserError: the line is not an override.
     """
     try:
         return OverridesParser.create().parse_override(line)
@@ -35,14 +36,14 @@ def parsed(line: str, command: str = "") -> Override:
         pass
     key = PLAIN.match(line)
     if not key:
-        raise UserError(f"{line}: not a setting; write {_key_for(line, command)} (--help shows the keys)")
+        raise UserError(f"{line}: not a setting; write {_key_for(line, command)} (--help lists the keys)")
     value = line[key.end() :]
     listed = value[:1] == "[" and value[-1:] == "]"
-    as_text = f"[{','.join(quoted(one.strip()) for one in value[1:-1].split(','))}]" if listed else quoted(value)
+    as_text = f"[{','.join(quoted(item.strip()) for item in value[1:-1].split(','))}]" if listed else quoted(value)
     try:
         return OverridesParser.create().parse_override(f"{key[0]}{as_text}")
     except HydraException as error:
-        raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help shows the keys)") from error
+        raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help lists the keys)") from error
 
 
 def _key_for(word: str, command: str) -> str:
@@ -60,12 +61,12 @@ def literal(override: Override) -> str:
 
 
 def quoted(value: str) -> str:
-    """A text in Hydra's quotes, which reads it back as it is: also what looks like an interpolation."""
+    """A string in Hydra's quotes, so that Hydra reads it unchanged, even if it looks like an interpolation."""
     return QuotedString(value.replace("${", "\\${"), Quote.single).with_quotes()
 
 
 def typed_texts(overrides: Sequence[Override]) -> dict[str, str]:
-    """For each plain `key=value` the text of its value as it was typed, such as "2024" and not 2024."""
+    """For each plain `key=value`: its value as typed, such as "2024" and not 2024."""
     texts = {}
     for override in overrides:
         value = override.value() if not override.is_sweep_override() and not override.is_delete() else None

@@ -1,4 +1,4 @@
-"""What a person sees at the terminal while a model learns."""
+"""Training progress at the terminal."""
 
 import math
 import sys
@@ -23,14 +23,14 @@ from heed.training.reporting import (
     Validating,
 )
 
-REFRESHES = 4  # a second; drawn from the training loop, so that no thread takes time from it
+REFRESHES = 4  # per second; drawn by the training loop itself, so that no thread slows it down
 
 WIDTHS = {"loss": 10, "perplexity": 10}
 """Columns wider than six characters or their title."""
 
 
 class TerminalReporter(Reporter):
-    """A line for every validation; at a terminal, below them, a bar with loss, tokens/s and the time left at most."""
+    """Prints a line for every validation and, at a terminal, a bar with loss, tokens/s and the longest time left."""
 
     def __init__(self, bar: bool = True) -> None:
         self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
@@ -42,9 +42,9 @@ class TerminalReporter(Reporter):
         """The columns of the table."""
 
     def outlined(self, outline: Outline) -> None:
-        """The table of the splits, and what is about to happen."""
+        """Print the table of the splits, the model, the length of training and the machine."""
         if outline.replaced:
-            self._print(f"the former run is kept in {outline.replaced} until the first checkpoint of this one")
+            self._print(f"the previous run is kept in {outline.replaced} until this run's first checkpoint")
         self._print(Text(table(outline.summary)))
         self._print(
             f"\nmodel      {outline.parameters:,} parameters; {outline.src_vocab:,} source and {outline.tgt_vocab:,} "
@@ -54,11 +54,11 @@ class TerminalReporter(Reporter):
         )
 
     def resumed(self, resumed: Resumed) -> None:
-        """From where a run is continued."""
-        self._print(f"goes on after step {resumed.step:,}\n")
+        """Print the step from which a run is resumed."""
+        self._print(f"resumed after step {resumed.step:,}\n")
 
     def begin(self, begin: Begin) -> None:
-        """The head of the table."""
+        """Print the header of the table."""
         self._scores = (*(name for name in WIDTHS if name in begin.scores), *_others(begin.scores))
         titles = [f"{_title(name):>{_width(name)}}" for name in self._scores]
         self._print(Text("  ".join(["    step", "epoch", "train loss", *titles, "    time"]), style="bold"))
@@ -66,17 +66,17 @@ class TerminalReporter(Reporter):
         self._bar.start()
 
     def update(self, update: Update) -> None:
-        """Move the bar, if it has stood long enough for a person to read it."""
+        """Move the bar, if it has been shown long enough to be read."""
         if not self._bar.disable and time.monotonic() - self._drawn > 1 / REFRESHES:
             speed = f"{update.tokens_per_second:,.0f} tokens/s"
             self._draw(update.step, f"loss {update.loss:.3f} · {speed} · {duration(update.seconds_left)} left")
 
     def validating(self, validating: Validating) -> None:
-        """What takes so long."""
+        """Show in the bar that a validation is running."""
         self._draw(validating.step, "validating …")
 
     def validated(self, validated: Validated) -> None:
-        """The line of this validation."""
+        """Print the line of this validation."""
         line = "  ".join(
             [
                 f"{validated.step:8,}",
@@ -90,19 +90,19 @@ class TerminalReporter(Reporter):
         self._print(Text(line + "  best" if best else line, style="bold" if best else ""))
 
     def stopped_early(self, stopped: StoppedEarly) -> None:
-        """Why the run is shorter than was asked for."""
+        """Print why the run ends before its last step."""
         title = metrics()[stopped.metric].title
         self._print(
-            f"\nstopped early after step {stopped.step:,} of {stopped.steps:,}: no better {title} at "
-            f"{stopped.patience} validations in a row"
+            f"\nstopped early after step {stopped.step:,} of {stopped.steps:,}: {title} did not "
+            f"improve in {stopped.patience} validations"
         )
 
     def profiled(self, profiled: Profiled) -> None:
-        """The table of operations."""
+        """Print the table of operations."""
         self._print(Text(profiled.table))
 
     def close(self) -> None:
-        """Take the bar away: what is printed next stands in its place."""
+        """Remove the bar; the next output is printed where it was."""
         self._bar.stop()
 
     def _print(self, text: str | Text, style: str | None = None) -> None:

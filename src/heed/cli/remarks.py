@@ -1,4 +1,4 @@
-"""What may be wrong with a translation, for the person who asked for it."""
+"""Warnings about translations that may be wrong."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from heed.translation import Translation
 
 
 class Seen:
-    """What of the translated lines a person should know, counted."""
+    """Counts of suspicious lines."""
 
     def __init__(self) -> None:
         self.lines = 0
@@ -29,11 +29,11 @@ class Seen:
                 self._where[name].append(self.lines)
 
     def summary(self) -> list[str]:
-        """A line for each kind of fault."""
+        """One line for each kind of problem."""
         texts = {
-            "unknown": "have words with letters that the model does not know",
-            "spelled": "have words unlike all that the model was trained on",
-            "unended": "were cut at their longest length: the model found no end",
+            "unknown": "contain words with letters that the model does not know",
+            "spelled": "contain words that are unlike all words of the training text",
+            "unended": "were cut at the maximum length, because the model did not end them",
         }
         return [
             f"{len(where):,} of {self.lines:,} lines {texts[name]} (the first is line {where[0]:,})"
@@ -43,24 +43,24 @@ class Seen:
 
 
 def remarks(translation: Translation) -> list[str]:
-    """The same of one translation, as lines to stand below it."""
+    """The warnings about one translation, as lines to print below it."""
     words = {
-        "not known, as it has letters that the model was not trained on": translation.unknown_words,
-        "unlike all words that the model was trained on": translation.spelled_words,
+        "unknown: contains letters that the model was not trained on": translation.unknown_words,
+        "unlike all words of the training text": translation.spelled_words,
     }
     lines = [f"{', '.join(some)}: {text}" for text, some in words.items() if some]
     if translation.src.ids and not translation.finished:
-        lines.append(f"cut after {len(translation.tgt.ids)} pieces: the model found no end")
+        lines.append(f"cut after {len(translation.tgt.ids)} subwords, because the model did not end the translation")
     return lines
 
 
 def show_remarks(console: Console, translation: Translation) -> None:
-    """Under a translation what may be wrong with it."""
+    """Print the warnings about a translation below it."""
     for line in remarks(translation):
         console.print(harmless(f"({line})"), style="dim")
 
 
 def print_notes(lines: Sequence[str]) -> None:
-    """Remarks on all that was translated, on standard error."""
+    """Print a summary of the warnings on standard error."""
     for line in lines:
         print_error(f"heed-translate: {line}")

@@ -1,4 +1,4 @@
-"""heed-serve: models behind HTTP."""
+"""heed-serve: serve models over HTTP."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Settings:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     with needs("serve"):
-        from heed.serving.app import create_app  # noqa: PLC0415 - so that a missing extra is named
+        from heed.serving.app import create_app  # noqa: PLC0415 - here, so that a missing extra is reported
         from heed.serving.server import address_of, listen, run  # noqa: PLC0415
 
     check_origins(settings.origins)
@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
     try:
         run(app, listening, settings.limits.seconds, lambda: print(_greeting(translators, address), flush=True))
     except (KeyboardInterrupt, Terminated):
-        print("stopped; every request that was begun is answered", flush=True)
+        print("stopped after answering all running requests", flush=True)
 
 
 def _loaded(settings: Settings) -> dict[str, Translator]:
@@ -54,7 +54,7 @@ def _loaded(settings: Settings) -> dict[str, Translator]:
         given = {_name_of(first): given}
     translators = {name: load(folders, settings.device, settings.precision) for name, folders in given.items()}
     for translator in translators.values():
-        translator.translate("a")  # what is made at the first search is made before the first request
+        translator.translate("a")  # so that the first request is not slower than the others
     return translators
 
 
@@ -65,7 +65,7 @@ def _name_of(folder: str) -> str:
 
 
 def _greeting(translators: Mapping[str, Translator], address: str) -> str:
-    names = ", ".join(f"{name} ({one.src_lang}-{one.tgt_lang})" for name, one in translators.items())
+    names = ", ".join(f"{name} ({model.src_lang}-{model.tgt_lang})" for name, model in translators.items())
     return f"serving {names} at {address}"
 
 

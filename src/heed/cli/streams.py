@@ -1,4 +1,4 @@
-"""The three streams of a command: what becomes of it if one of them is closed, or cannot be written to."""
+"""The three standard streams of a command: how it reacts if one is closed or cannot be written to."""
 
 import errno
 import os
@@ -10,35 +10,35 @@ from pathlib import Path
 from heed.errors import UserError
 
 FAULTS = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
-"""What writing to a stream fails with if its file or device takes no more; a reader that has gone is another matter."""
+"""Error numbers of a stream whose file or device is full or broken; a closed pipe is handled separately."""
 
 
 def fill_closed() -> None:
-    """Open what `2>&-` and its like have closed, or the next file that is opened would take the stream's number.
+    """Reopen streams closed by `2>&-` and similar; otherwise the next opened file would get the stream's number.
 
-    The new stream cannot be used either: standard input cannot be read, the others cannot be written.
+    The new stream is as unusable as before: standard input cannot be read, the others cannot be written.
     """
     for number, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_RDONLY)):
         if not _is_open(number):
-            os.open(os.devnull, flags)  # takes the lowest number that is free, which is this one
+            os.open(os.devnull, flags)  # the system assigns the lowest free number, which is this one
 
 
 def check_output() -> None:
-    """UserError if standard output was closed; standard error may be, as nothing but messages is lost with it."""
+    """Raise UserError if standard output was closed. Standard error may be closed: only messages are lost."""
     if sys.stdout is None:
-        raise UserError("standard output is closed; send it to a file, or to /dev/null")
+        raise UserError("standard output is closed; redirect it to a file, or to /dev/null")
     if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open as long as the process
 
 
 def is_fault(error: OSError) -> bool:
-    """Whether an error is that of a stream, and not of a file, which has a name."""
+    """Whether an error comes from a standard stream; an error of a file has a file name."""
     return error.filename is None and error.errno in FAULTS
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """UserError for what cannot be printed: far from here, it would look like a fault of the run folder's disk."""
+    """Raise UserError if printing fails; elsewhere the error would look like a full disk of the run folder."""
     try:
         yield
     except OSError as error:
@@ -49,12 +49,12 @@ def writing() -> Iterator[None]:
 
 
 def unwritten(error: OSError) -> str:
-    """The message for it."""
-    return f"what it prints cannot be written ({error.strerror}); send it to another place"
+    """The message for output that cannot be written."""
+    return f"standard output cannot be written ({error.strerror}); redirect it elsewhere"
 
 
 def discard_output() -> None:
-    """Drop what could not be written, or the interpreter tries it again as it exits, and complains."""
+    """Drop unwritten output; otherwise the interpreter tries to write it again at exit, and prints an error."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
@@ -64,7 +64,7 @@ def discard_output() -> None:
 
 
 def print_error(line: str) -> None:
-    """A line on standard error, unless that cannot be written either."""
+    """Print a line on standard error, unless that cannot be written either."""
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""What a sweep leaves: the outcome of each job, in whatever process it ran, and a table of what was tried."""
+"""The results of a sweep: the outcome of each job, from whatever process it ran in, and a table of all jobs."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from heed.runs.run_folder import SWEEP
 
 FOLDER = "HEED_SWEEP_FOLDER"
 KEYS = "HEED_SWEEP_KEYS"
-"""Environment variables for the processes of a sweep's jobs: its temporary folder, and what its jobs differ in."""
+"""Environment variables for the processes of a sweep's jobs: its temporary folder, and the keys that it varies."""
 
 TABLE_MARK = "<!-- written by heed -->"
 
@@ -25,7 +25,7 @@ SPLITS = ("train", "valid", "test")
 
 
 class Result(NamedTuple):
-    """What a job leaves: a folder of its own, and scores by the name of the split that they are of."""
+    """The result of a job: its folder, and its scores by split."""
 
     folder: Path
     scores: Mapping[str, Mapping[str, Any]]
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended: the exit code that it would have alone, its message, and its result if it got that far."""
+    """How a job ended: its exit code, its message, and its result if there is one."""
 
     code: int
     message: str = ""
@@ -41,16 +41,16 @@ class Ended:
 
 
 class Job(NamedTuple):
-    """One job: the settings that differ between the jobs of its sweep, and how it ended."""
+    """One job: the settings that the sweep varies, and how the job ended."""
 
     settings: Mapping[str, str]
     ended: Ended
 
 
 def job_name() -> str | None:
-    """The name of this job among those of its sweep, such as `seed-2+optim.lr-0.1`; None outside a sweep.
+    """The name of this job in its sweep, such as `seed-2+optim.lr-0.1`; None outside a sweep.
 
-    It names a folder, and needs no quotes when that folder is given to another command.
+    It is used as a folder name, so it contains nothing that a shell or Hydra would require quotes for.
     """
     if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
         return None
@@ -59,32 +59,32 @@ def job_name() -> str | None:
 
 
 def _swept() -> dict[str, str]:
-    """Those of this job's overrides in which the jobs of its sweep differ."""
+    """The overrides of this job that the sweep varies."""
     keys = os.environ.get(KEYS, "").split(",")
     overrides = (line.partition("=") for line in HydraConfig.get().overrides.task)
     return {key: value for key, _, value in overrides if key in keys}
 
 
 def write_ended(ended: Ended) -> None:
-    """Leave how this job ended for the process that began the sweep."""
+    """Save how this job ended, for the process that started the sweep."""
     result = ended.result and {"folder": str(ended.result.folder), "scores": ended.result.scores}
     content = {"settings": _swept(), "code": ended.code, "message": ended.message, "result": result}
     write_whole(Path(os.environ[FOLDER], f"{HydraConfig.get().job.num:06}.json"), json.dumps(content))
 
 
 def read_jobs(folder: Path) -> list[Job]:
-    """The jobs that have ended, in the order in which the sweep numbers them."""
+    """The finished jobs, in the order of the sweep."""
     return [_job(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.json"))]
 
 
 def _job(content: Mapping[str, Any]) -> Job:
-    result_of_job = content["result"]
-    result = result_of_job and Result(Path(result_of_job["folder"]), result_of_job["scores"])
+    result_values = content["result"]
+    result = result_values and Result(Path(result_values["folder"]), result_values["scores"])
     return Job(content["settings"], Ended(content["code"], content["message"], result))
 
 
 def print_table(jobs: Sequence[Job]) -> None:
-    """Print the table, and write it into the folder in which those of the jobs lie, where that is one."""
+    """Print the table, and write it into the common parent of the jobs' folders, if they have one."""
     failed = sum(job.ended.code != 0 for job in jobs)
     shown = table(jobs)
     print(f"\nsweep      {len(jobs)} jobs, {failed} failed\n\n{shown}")
@@ -92,19 +92,19 @@ def print_table(jobs: Sequence[Job]) -> None:
     if len(places) == 1:
         path = places.pop() / SWEEP
         if path.exists() and not _is_table(path):
-            raise UserError(f"{path} is there, and heed has not written it; the table is not written")
+            raise UserError(f"{path} was not written by heed, so the table is not saved; move that file away")
         write_whole(path, f"{shown}\n{TABLE_MARK}\n")
         print(f"\nwritten to {path}")
 
 
 def _is_table(path: Path) -> bool:
-    """Whether a file is a table that a former sweep has left."""
+    """Whether a file is a table written by an earlier sweep."""
     *lines, last = path.read_bytes().splitlines() or [b""]
     return last == TABLE_MARK.encode() and all(line.startswith(b"|") for line in lines)
 
 
 def table(jobs: Sequence[Job]) -> str:
-    """A Markdown table with a row for each job; a column that no row fills is left out."""
+    """A Markdown table with a row for each job; empty columns are left out."""
     rows = [_row(job) for job in jobs]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     order = [*jobs[0].settings, *(title for split in SPLITS for title in _titles(split)), "ended"]
@@ -136,7 +136,7 @@ def _titles(split: str) -> list[str]:
 
 
 def _shown() -> dict[str, tuple[str, str]]:
-    """Key in a report -> its name in the table, and its format there."""
-    from heed.metrics.scores import shown_scores  # noqa: PLC0415 - translating does without sacreBLEU
+    """For each key of a report: its name and its format in the table."""
+    from heed.metrics.scores import shown_scores  # noqa: PLC0415 - translating does not need sacreBLEU
 
     return {"search": ("search", ""), **shown_scores()}

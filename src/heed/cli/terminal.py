@@ -1,4 +1,4 @@
-"""Output that the terminal's encoding can hold."""
+"""Output in the terminal's encoding."""
 
 import codecs
 import sys
@@ -17,13 +17,13 @@ PLAIN = {
     "”": '"',
     "’": "'",
 }
-"""Signs that heed itself prints, and what stands for them. A letter of the user's is printed as its number."""
+"""Replacements for symbols that heed prints. A letter of the user's text is printed as its code point instead."""
 
 HANDLER = "heed-plain"
 
 
 def print_what_fits() -> None:
-    """Let standard output and standard error print something for a character that their encoding lacks."""
+    """Make standard output and standard error print a replacement for characters that their encoding lacks."""
     codecs.register_error(HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
         encoding = getattr(stream, "encoding", None)
@@ -35,5 +35,5 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     characters = error.object[error.start : error.end]
-    escaped = (PLAIN.get(one) or one.encode("ascii", "backslashreplace").decode() for one in characters)
+    escaped = (PLAIN.get(char) or char.encode("ascii", "backslashreplace").decode() for char in characters)
     return "".join(escaped), error.end

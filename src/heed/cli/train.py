@@ -1,4 +1,4 @@
-"""heed-train: a config becomes settings, a run is trained, its outcome is printed."""
+"""heed-train: train a run with the settings of a config, and print its results."""
 
 import json
 import shlex
@@ -20,7 +20,7 @@ from heed.training.processes import process_rank
 
 
 def train_and_print(settings: Settings) -> Run:
-    """Train, or go on with what an earlier start left; print what comes of it."""
+    """Train, or resume an earlier run; print the results."""
     job = job_name()
     settings = replace(settings, run=f"{settings.run}/{job}") if job else settings
     with bars():
@@ -31,12 +31,14 @@ def train_and_print(settings: Settings) -> Run:
 
 
 def summary(run: Run, tested: bool) -> str:
-    """What came of the run, and what to do next."""
+    """The results of the run, and the commands to try next."""
     best, report = run.report["best"], run.report
     shown = [
-        f"{each.title} {format(best[name], each.format)}" for name, each in metrics().items() if _in_line(name, best)
+        f"{metric.title} {format(best[name], metric.format)}"
+        for name, metric in metrics().items()
+        if _in_line(name, best)
     ]
-    finished = f"{run.folder} is finished; overwrite=true starts over\n" if run.was_finished else ""
+    finished = f"{run.folder} was already finished; overwrite=true retrains it\n" if run.was_finished else ""
     return (
         f"{finished}\nbest       {', '.join(shown)} on the validation split, at step {best['step']:,} of "
         f"{report['steps']:,}"
@@ -47,7 +49,7 @@ def summary(run: Run, tested: bool) -> str:
 
 
 def next_commands(folder: Path, tested: bool, in_checkout: bool) -> str:
-    """What to type next: in the checkout its Makefile serves, elsewhere the installed commands."""
+    """The commands to type next: `make` targets inside the checkout, the installed commands elsewhere."""
     if in_checkout:
         place, split = f"RUN={shlex.quote(str(folder))}", "" if tested else " ARGS=split=valid"
         return f"make evaluate {place}{split}, make translate {place}, make board"
@@ -61,7 +63,7 @@ def _in_line(name: str, best: Mapping[str, Any]) -> bool:
 
 
 def results(settings: Settings, run: Run) -> Iterator[Result]:
-    """What a sweep's table shows of a run: its best validation, then its test split too, if it has one."""
+    """The results for a sweep's table: the best validation, then the same with the test split, if there is one."""
     scores = {"valid": run.report["best"]}
     yield Result(run.folder, scores)
     if has_test(settings) and process_rank() == 0:
@@ -69,7 +71,7 @@ def results(settings: Settings, run: Run) -> Iterator[Result]:
 
 
 def scores_of_test(run: Run) -> dict[str, Any]:
-    """The report on the test split: the one in the run folder, or a new one if the model is newer."""
+    """The report on the test split: the one in the run folder, or a new one if the model is newer than that."""
     folder = evaluation_path(run.folder / "model", "test", None)
     path, model = folder / REPORT, run.folder / "model" / "config.json"
     if not path.exists() or path.stat().st_mtime < model.stat().st_mtime:

@@ -1,4 +1,4 @@
-"""heed-translate: a line in, a line out."""
+"""heed-translate: read lines, write one translated line for each."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ class Settings:
 
 
 def translate(settings: Settings) -> int:
-    """Translate standard input, or a file, to standard output, or a file; the number of lines."""
+    """Translate standard input or a file to standard output or a file; return the number of lines."""
     name, search = search_settings(settings.search)
     n_best = search.pop("n_best") or 1
     _check_files(settings)
@@ -44,7 +44,7 @@ def translate(settings: Settings) -> int:
     terminal = _at_terminal(settings)
     if terminal:
         model = settings.model if isinstance(settings.model, str) else " and ".join(settings.model)
-        print(f"{greeting(model, translator.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
+        print(f"{greeting(model, translator.about)}\nType a sentence and press Enter; Ctrl-D ends.", file=sys.stderr)
     watched = terminal and (bool(settings.interactive) or sys.stderr.isatty())
     seen = write_translations(
         settings.output,
@@ -61,21 +61,21 @@ def translate(settings: Settings) -> int:
 
 
 def _at_terminal(settings: Settings) -> bool:
-    """Whether sentences are typed."""
+    """Whether sentences are typed at a terminal."""
     if settings.input:
         return False
     return sys.stdin is not None and sys.stdin.isatty() if settings.interactive is None else settings.interactive
 
 
 def _check_files(settings: Settings) -> None:
-    """UserError for an output that is the input, and for an input of which sentences would be typed."""
+    """Raise UserError if the output is the input or exists already, or if `input` is combined with `interactive`."""
     if settings.input and settings.interactive:
-        raise UserError(f"input={settings.input} and interactive=true; give one of them")
+        raise UserError(f"input={settings.input} and interactive=true exclude each other; give only one")
     if settings.input and settings.output and Path(settings.input).resolve() == Path(settings.output).resolve():
-        raise UserError(f"output={settings.output} would be written over input={settings.input}; choose another place")
+        raise UserError(f"output={settings.output} would overwrite input={settings.input}; choose another path")
     output = Path(settings.output or os.devnull)
     if output.is_file() and output.stat().st_size:
-        raise UserError(f"output={settings.output} is there already; remove it, or choose another output=FILE")
+        raise UserError(f"output={settings.output} already exists; remove it, or choose another output=FILE")
 
 
 main = Command("translate", translate, Settings, shorthands={"--interactive": "interactive=true"})

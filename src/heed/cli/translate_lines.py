@@ -1,4 +1,4 @@
-"""Lines translated as they come, and written, each above what a person wants to see of it."""
+"""Translate lines as they arrive, and write each translation, followed by its warnings and attention if asked for."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from heed.viz.interlinear import interlinear
 
 Show = Callable[[Translation], object] | None
 Form = Callable[[int, Translation], str]
-"""What is written of a line, counted from 0, and of its translation."""
+"""A function of a line's number, counted from 0, and its translation; returns the text to write."""
 
 
 def write_translations(
@@ -27,10 +27,10 @@ def write_translations(
     form: Form,
     show: Show,
 ) -> Seen:
-    """Translate blocks of lines as they come, to standard output, or to a file, which is there when it is whole.
+    """Translate blocks of lines as they arrive, to standard output, or to a file that appears only when complete.
 
     Raises:
-        UserError: a line that is not UTF-8, when all is done; a file that cannot be written.
+        UserError: a line is not UTF-8 (raised after all lines are translated), or the file cannot be written.
     """
     if not path:
         return _stream(waiting, translate, form, show, sys.stdout.buffer)
@@ -43,7 +43,7 @@ def write_translations(
     try:
         replace_whole(Path(path), fill)
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); choose another with output=FILE") from error
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with output=FILE") from error
     return seen[0]
 
 
@@ -62,7 +62,7 @@ def _stream(
             output.write(shape(form(seen.lines, translation)).encode())
             seen.add(translation)
             if show:
-                output.flush()  # at a terminal a translation stands above its alignment
+                output.flush()  # at a terminal the alignment is printed below its translation
                 show(translation)
         output.flush()
         for number, line in enumerate(block, start=seen.lines - len(block) + 1):
@@ -71,24 +71,24 @@ def _stream(
     if wrong:
         others = f" and {wrong - 1} more are" if wrong > 1 else " is"
         raise UserError(
-            f"line {first_wrong}{others} not UTF-8: what could not be read was taken as an unknown character; "
-            "convert the input first, as with: iconv -f latin1 -t utf-8"
+            f"line {first_wrong}{others} not UTF-8, so its unreadable bytes were replaced by an unknown character; "
+            "convert the input first, for example with: iconv -f latin1 -t utf-8"
         )
     return seen
 
 
 def one_line(number: int, translation: Translation) -> str:
-    """The translation alone."""
+    """Only the translation."""
     return f"{translation.text}\n"
 
 
 def n_best_lines(number: int, translation: Translation) -> str:
-    """`number ||| translation ||| score` for each, best first, as Moses writes its lists; lines count from 0."""
-    return "".join(f"{number} ||| {one.text} ||| {one.score:.4f}\n" for one in translation.candidates)
+    """`number ||| translation ||| score` for each candidate, best first, in the n-best format of Moses, from line 0."""
+    return "".join(f"{number} ||| {candidate.text} ||| {candidate.score:.4f}\n" for candidate in translation.candidates)
 
 
 def shown(remarks: bool, attention: bool) -> Show:
-    """What is shown on standard error under each translation: remarks, and where the model looked."""
+    """Print warnings and attention below each translation, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     parts = [partial(show_remarks, console)] if remarks else []
     parts += [partial(show_attention, console)] if attention else []
@@ -101,7 +101,7 @@ def shown(remarks: bool, attention: bool) -> Show:
 
 
 def show_attention(console: Console, translation: Translation) -> None:
-    """Under each word of a translation the source word, or </s>, that the model looked at most."""
+    """Print each word of a translation with the source word, or </s>, that it attended to most."""
     shown = translation.shown(end=True)
     words = [harmless(word) for word in translation.tgt.marked(translation.words)]
     sources = [harmless(word) for word in shown.src]
@@ -109,7 +109,7 @@ def show_attention(console: Console, translation: Translation) -> None:
 
 
 def _for_terminal(lines: str) -> str:
-    """Lines that a stranger's model may have written, with no control sequence among them."""
+    """The lines without control characters, which an untrusted model may have written."""
     return "".join(f"{harmless(line)}\n" for line in lines.removesuffix("\n").split("\n"))
 
 

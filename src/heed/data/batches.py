@@ -1,7 +1,7 @@
 """Batches of pairs of similar length, by torchtext's `batch` and `Field`.
 
-torchtext 0.6.0 cuts sorted pairs into batches and pads them; the order of an epoch, its length, its shards and the
-position in it are decided here, because its iterator's own are wrong or missing (docs/decisions/0003-torchtext.md).
+torchtext 0.6.0 divides sorted pairs into batches and pads them. This module decides the order and length of an epoch,
+its shards and the position in it, because torchtext's iterator gets these wrong (docs/decisions/0003-torchtext.md).
 """
 
 from collections.abc import Iterator
@@ -22,25 +22,25 @@ from heed.text.subwords import BOS, EOS, PAD
 _PADDED = {"use_vocab": False, "include_lengths": True, "batch_first": True, "pad_token": PAD, "eos_token": EOS}
 
 SRC, TGT = torchtext.Field(**_PADDED), torchtext.Field(init_token=BOS, **_PADDED)
-"""Ids to rows of a tensor, with EOS, padding, and before a target BOS; SentencePiece's ids are the only vocabulary."""
+"""torchtext fields that pad ids and add EOS, and BOS to targets. They have no vocabulary: ids are SentencePiece's."""
 
 
 class Batch(NamedTuple):
     """Sentence pairs, padded to the longest of each side.
 
-    Where a batch has fewer pairs than there are ranks, a rank that is left without one gets a stand-in: one row with
-    `index` -1 and `tgt_len` 0, whose target is PAD throughout, so that it adds nothing to a loss or to its count.
+    If a batch has fewer pairs than there are ranks, a rank without a pair gets a placeholder: one row with `index` -1
+    and `tgt_len` 0, whose target is all PAD, so that it adds nothing to a loss or to its count.
     """
 
-    src: Int[Tensor, "batch src"]  # pieces, EOS, PAD
+    src: Int[Tensor, "batch src"]  # subwords, EOS, PAD
     src_len: Int[Tensor, "batch"]  # counts EOS
-    tgt: Int[Tensor, "batch tgt1"]  # BOS, pieces, EOS, PAD: decoder input is tgt[:, :-1], labels are tgt[:, 1:]
-    tgt_len: Int[Tensor, "batch"]  # labels: pieces and EOS
+    tgt: Int[Tensor, "batch tgt1"]  # BOS, subwords, EOS, PAD: decoder input is tgt[:, :-1], labels are tgt[:, 1:]
+    tgt_len: Int[Tensor, "batch"]  # labels: subwords and EOS
     index: Int[Tensor, "batch"]  # type: ignore[assignment]  # position of each pair in the split; hides tuple.index
 
 
 class _Cells(int):
-    """A number of cells that remembers the widths it came from, so that the count needs no state elsewhere."""
+    """A number of cells that also stores the widths it was computed from, so that no other state is needed."""
 
     src: int
     tgt: int
@@ -52,11 +52,11 @@ class _Cells(int):
 
 
 class SortedBatches:
-    """Every pair once, from short to long, the same at every iteration; `index` restores the order of the split.
+    """Batches of every pair, from short to long, the same at every iteration; `index` restores the order of the split.
 
     A batch holds at most `sentences` pairs, or at most `tokens` cells: its rows times the sum of its two widths,
-    EOS and padding included. One of the two is set. Both are budgets of all ranks together, each of which gets its
-    share of every batch: `world` ranks see between them the very batches that one process sees.
+    EOS and padding included. Exactly one of the two is set. Both are budgets for all ranks together. Each rank gets a
+    share of every batch, so `world` ranks together process the same batches as a single process.
     """
 
     _of = "the validation split"
@@ -73,7 +73,7 @@ class SortedBatches:
         return self._plan(np.zeros(len(self.encoded)))
 
     def __len__(self) -> int:
-        """Batches in an epoch: the same for all ranks and, the lengths being what cuts them, for all epochs."""
+        """Batches in an epoch: equal for all ranks and epochs, because only lengths decide where batches end."""
         return len(self._order)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -83,16 +83,17 @@ class SortedBatches:
         self.encoded, self._src_len, self._tgt_len = encoded, encoded.src_len + 1, encoded.tgt_len + 1
 
     def _plan(self, noise: Float[np.ndarray, "pairs"]) -> list[list[int]]:
-        """The pairs of each batch, sorted by both lengths and, among equals, by `noise`.
+        """The pairs of each batch, sorted by both lengths and, for equal lengths, by `noise`.
 
-        The target lengths run up and down in turn, so that the step from one source length to the next costs nothing.
+        Target lengths alternate between ascending and descending order, so that neighbours at a change of the source
+        length have similar target lengths too.
         """
         turned = np.where(self._src_len % 2, self._tgt_len, -self._tgt_len)
         order = np.lexsort((noise, turned, self._src_len)).tolist()
         return list(torchtext.batch(order, self.sentences or self.tokens, None if self.sentences else self._cells))
 
     def _cells(self, new: int, count: int, so_far: int) -> _Cells:
-        """What torchtext calls `batch_size_fn`: the cells of a batch once pair `new` is the last of its `count`."""
+        """The `batch_size_fn` of torchtext: the cells of a batch of `count` pairs, of which `new` is the last."""
         src, tgt = int(self._src_len[new]), int(self._tgt_len[new])
         if isinstance(so_far, _Cells) and count > 1:
             src, tgt = max(src, so_far.src), max(tgt, so_far.tgt)
@@ -113,13 +114,13 @@ class SortedBatches:
 
 
 class Batches(SortedBatches):
-    """The batches of training, shuffled anew every epoch: the order is a function of (seed, epoch).
+    """The training batches, reshuffled every epoch; the order is a function of (seed, epoch).
 
-    Iterating goes on from the position, which is the epoch and the number of batches yielded in it; at an epoch's end
-    the next iteration begins the next epoch. So two integers resume a run exactly.
+    Iteration continues from the position: the epoch and the number of batches yielded in it. At the end of an epoch the
+    next iteration begins the next epoch. So two integers are enough to resume a run exactly.
 
-    Where words are segmented afresh every epoch, every epoch has lengths of its own, and with a budget of `tokens`
-    another number of batches: `len` is that of the first one. Of Multi30k, with 4,000 tokens, it was 295 to 297.
+    If words are segmented again every epoch, lengths change from epoch to epoch and, with a budget of `tokens`, so does
+    the number of batches; `len` is that of the first epoch. On Multi30k with 4,000 tokens it was 295 to 297.
     """
 
     _of = "the training split, as cleaning left it,"
@@ -145,7 +146,7 @@ class Batches(SortedBatches):
         return self._len
 
     def __iter__(self) -> Iterator[Batch]:
-        # Here and not after the last yield: a loop that counts batches, as Lightning's, never comes back for the end.
+        # Here and not after the last yield: a loop that counts batches, such as Lightning's, does not return after it.
         if self._batch == self.batches_in_epoch:
             self._turn_to(self._epoch + 1)
         for pairs in self._order[self._batch :]:
@@ -154,15 +155,15 @@ class Batches(SortedBatches):
 
     @property
     def batches_in_epoch(self) -> int:
-        """Batches in the epoch of the position."""
+        """The number of batches in the current epoch."""
         return len(self._order)
 
     def state_dict(self) -> dict[str, int]:
-        """The position: `epoch`, and `batch`, the number of its batches that were yielded."""
+        """The position: `epoch`, and `batch`, the number of batches that were yielded in it."""
         return {"epoch": self._epoch, "batch": self._batch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a position that `state_dict` gave over the same corpus and budget."""
+        """Continue from a position of `state_dict`, for the same corpus and budget."""
         epoch, batch = int(state_dict["epoch"]), int(state_dict["batch"])
         if epoch >= 0:
             self._turn_to(epoch)
@@ -174,7 +175,7 @@ class Batches(SortedBatches):
         self._batch = batch
 
     def _turn_to(self, epoch: int) -> None:
-        """The beginning of an epoch."""
+        """Set the position to the beginning of an epoch."""
         if self.resampled and epoch != self._epoch:
             self._read(self.resampled.epoch(epoch))
         self._epoch, self._batch = epoch, 0
@@ -187,7 +188,7 @@ def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None, s
     if (sentences is None) == (tokens is None):
         raise UserError(f"batches: sentences={sentences} and tokens={tokens}; set one of them, the other to null")
     if (budget := sentences if tokens is None else tokens) is None or budget < 1:
-        raise UserError(f"batches: a budget of {budget}; expected 1 or more")
+        raise UserError(f"batches: the size is {budget}; expected 1 or more")
     if not len(encoded):
         raise UserError(f"batches: {split} has no pairs; check its files")
     if tokens is not None:
@@ -201,6 +202,6 @@ def _check_longest(
     if cells.max() > tokens:
         i = int(cells.argmax())
         raise UserError(
-            f"batches.tokens={tokens}: pair {i + 1} of {split} has {src_len[i]} + {tgt_len[i]} pieces, "
+            f"batches.tokens={tokens}: pair {i + 1} of {split} has {src_len[i]} + {tgt_len[i]} subwords, "
             f"with EOS {cells[i]} cells; give batches.tokens={cells[i]} or more"
         )

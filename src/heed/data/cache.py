@@ -1,6 +1,6 @@
-"""The user's cache folder, and in it arrays that took long to make, mapped into memory.
+"""The user's cache folder, and cached arrays in it, which are mapped into memory.
 
-CACHE/encoded/KEY.safetensors   what one text, its settings and this code give; it may be deleted at any time
+CACHE/encoded/KEY.safetensors   arrays computed from a text, its settings and this code; may be deleted at any time
 """
 
 import hashlib
@@ -26,20 +26,20 @@ log = logging.getLogger(__name__)
 
 
 class Entry(NamedTuple):
-    """What is cached: arrays by name, and a text about them."""
+    """Cached content: arrays by name, and a string about them."""
 
     arrays: Arrays
     text: str
 
 
 def cache_folder() -> Path:
-    """Where heed keeps what it can fetch or make again: `$HEED_CACHE`, or the user's cache folder of this system."""
+    """The folder for files that heed can download or compute again: `$HEED_CACHE`, or the system's user cache."""
     given = os.environ.get("HEED_CACHE")
     return Path(given).expanduser() if given else platformdirs.user_cache_path("heed", appauthor=False)
 
 
 def key(parts: Iterable[bytes | str | memoryview]) -> str:
-    """A name for what is made of these parts: another one for any other parts."""
+    """A name that is different for different parts (a hash)."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
@@ -49,10 +49,10 @@ def key(parts: Iterable[bytes | str | memoryview]) -> str:
 
 
 def cached(name: str, make: Callable[[], Entry]) -> Entry:
-    """What `make` gives, read from the disk if it was made before.
+    """The result of `make`, read from the disk if it is cached.
 
-    The arrays are mapped, so that memory holds no more of them than is in use, and processes share it. A file that
-    is not whole is made again; if none can be written, the arrays stay in memory. Either is logged.
+    The arrays are memory-mapped, so only the used parts are in memory, and processes share them. A damaged file is made
+    again; if the file cannot be written, the arrays stay in memory. Both are logged.
     """
     path = cache_folder() / "encoded" / f"{name}.safetensors"
     if (entry := _read(path)) is not None:
@@ -60,9 +60,9 @@ def cached(name: str, make: Callable[[], Entry]) -> Entry:
     made = make()
     try:
         _write(path, made)
-    except (OSError, SafetensorError) as error:  # the second is what a full disk looks like to safetensors
+    except (OSError, SafetensorError) as error:  # safetensors raises the second one if the disk is full
         reason = getattr(error, "strerror", None) or error
-        log.warning("%s cannot be written (%s); the next start makes it again", path, reason)
+        log.warning("%s cannot be written (%s); the next run computes it again", path, reason)
         return made
     return _read(path) or made
 
@@ -74,7 +74,7 @@ def _write(path: Path, entry: Entry) -> None:
 
 
 def _read(path: Path) -> Entry | None:
-    """The entry in a file whose content is what was written; None for any other."""
+    """The entry in a file, or None if the file is damaged or missing."""
     if not path.exists():
         return None
     try:
@@ -86,7 +86,7 @@ def _read(path: Path) -> Entry | None:
     entry = Entry(arrays, about.get("text", ""))
     if about.get("digest") == _digest(entry):
         return entry
-    log.warning("%s is damaged; it is made again", path)
+    log.warning("%s is damaged and will be computed again", path)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Pairs that are not fit for training are dropped and counted."""
+"""Drop and count pairs that are not suitable for training."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heed.data.corpus import Pairs
 from heed.errors import UserError
 
-# "Run!" may well be "Prenez vos jambes à votre cou !": added to both lengths, so that short pairs are judged mildly.
+# "Run!" may be translated as "Prenez vos jambes à votre cou !": added to both lengths, so that short pairs pass.
 RATIO_MARGIN = 10
 
 HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -17,7 +17,7 @@ SYLLABLE = re.compile("[\u3040-\u30ff\uac00-\ud7a3]")
 
 @dataclass(frozen=True)
 class Report:
-    """Pairs of the training split read and kept, and how many were dropped for each reason."""
+    """The numbers of training pairs that were read, kept, and dropped for each reason."""
 
     read: int
     dropped: Mapping[str, int]
@@ -31,11 +31,14 @@ def clean(
     max_characters: int = 1000,
     keep_duplicates: bool = False,
 ) -> tuple[Pairs, Report]:
-    """The pairs worth training on, gold alignments along with them; of duplicates the first stays, or all.
+    """The pairs to train on, with their gold alignments; of duplicates the first one is kept, or all.
 
-    `max_len` counts white-space words of either side, `max_characters` holds where there are none, as in Chinese.
-    `max_ratio` is of the longer side to the shorter one, in letters (`letters`), ten added to both.
-    For training only: a validation or test split is scored as it is, line for line.
+    Only for training: validation and test splits are scored unchanged, line by line.
+
+    Args:
+        max_len: the largest number of white-space words on either side.
+        max_characters: the largest number of characters, which limits text without spaces, such as Chinese.
+        max_ratio: the largest ratio of the longer to the shorter side, in `letters`, after adding ten to both.
     """
     if max_len < 1 or max_characters < 1 or max_ratio < 1:
         raise UserError(
@@ -53,20 +56,20 @@ def clean(
     kept = pairs.select([fault is None for fault in faults])
     report = Report(len(pairs), {reason: counts[place] for place, reason in enumerate(reasons)}, len(kept))
     if not len(kept):
-        raise UserError(f"dropped all {report.read} pairs ({_listed(report)}); check the training files")
+        raise UserError(f"all {report.read} pairs were dropped ({_listed(report)}); check the training files")
     return kept, report
 
 
 def empty(pairs: Pairs) -> int:
-    """Pairs with nothing but white space on either side."""
+    """The number of pairs with only white space on one side."""
     return sum(not (src.strip() and tgt.strip()) for src, tgt in zip(pairs.src, pairs.tgt, strict=True))
 
 
 def letters(text: str) -> int:
-    """The length of a text in letters of an alphabet, so that lengths compare across scripts.
+    """The length of a text in letters of an alphabet, so that lengths can be compared across scripts.
 
-    A Chinese character stands for about three of them, a kana or a Korean syllable for two: the sides of parallel text
-    in English and each of these are then of like length.
+    A Chinese character counts as three letters, a kana or a Korean syllable as two. With these factors, parallel text
+    in English and in these languages has similar lengths.
     """
     return len(text) if text.isascii() else len(text) + 2 * len(HAN.findall(text)) + len(SYLLABLE.findall(text))
 
@@ -74,7 +77,7 @@ def letters(text: str) -> int:
 def _faults(
     pairs: Pairs, max_len: int, max_ratio: float, max_characters: int, keep_duplicates: bool
 ) -> Iterator[int | None]:
-    """For each pair the place of its fault among the reasons, None for a good pair."""
+    """For each pair the index of the reason to drop it, or None to keep it."""
     seen: set[tuple[str, str]] = set()
     for pair in zip(pairs.src, pairs.tgt, strict=True):
         sides = [side.strip() for side in pair]

@@ -1,4 +1,4 @@
-"""Parallel text: the splits of a corpus, and the pairs that they hold."""
+"""Parallel text: the splits of a corpus and their sentence pairs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,14 @@ from heed.errors import UserError
 
 @dataclass(frozen=True)
 class Pairs:
-    """Sentence pairs, side by side; `gold` holds an alignment in Pharaoh's format for each, or is None.
+    """Sentence pairs.
 
-    `lines` are their numbers in the files, from 1, if some were left out. `notes` are lines that a person should read,
-    as on what was done to the files. `further` are other translations of the sources, each a list with one for every
-    pair, or None for a source that it lacks.
+    Attributes:
+        src, tgt: sources and targets.
+        gold: a gold alignment in Pharaoh format for each pair, or None.
+        lines: line numbers in the files, from 1, if some lines were left out; otherwise None.
+        notes: messages for the user, for example about changes to the text.
+        further: additional reference translations; each is a list with one for every pair, or None if it has none.
     """
 
     src: list[str]
@@ -27,7 +30,7 @@ class Pairs:
         return len(self.src)
 
     def select(self, keep: Sequence[bool]) -> "Pairs":
-        """The pairs to keep, with their gold alignments, further references and the numbers of their lines."""
+        """A selection of the pairs, with their gold alignments, additional references and line numbers."""
         numbers = range(1, len(self) + 1) if self.lines is None else self.lines
         gold = None if self.gold is None else list(compress(self.gold, keep))
         lines = None if gold is None else list(compress(numbers, keep))
@@ -37,9 +40,9 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A named bitext; its splits are read when asked for.
+    """A named parallel corpus; its splits are read when they are needed.
 
-    `notes` are lines that a person should read before training, as on how the splits were made.
+    `notes` are messages for the user, for example about how the splits were made.
     """
 
     name: str
@@ -49,18 +52,18 @@ class Corpus:
     notes: Sequence[str] = ()
 
     def read(self, split: str) -> Pairs:
-        """Every pair of the split, in order; blank lines stay, so that line numbers do.
+        """All pairs of the split, in order. Blank lines are kept, so that line numbers stay the same.
 
         Raises:
             UserError: there is no such split, or it cannot be read.
         """
         if split not in self.splits:
             known = ("train", "valid", "test")
-            advice = f"set corpus.{split}=…" if split in known else f"a split is one of {', '.join(known)}"
+            advice = f"set corpus.{split}=…" if split in known else f"expected one of {', '.join(known)}"
             raise UserError(f"corpus {self.name} has no {split} split; {advice}")
         try:
             return self.splits[split]()
         except UserError:
             raise
-        except (OSError, ValueError) as error:  # from a reader of another package
-            raise UserError(f"corpus {self.name} cannot be read, split {split}: {error}") from error
+        except (OSError, ValueError) as error:  # the reader may come from another package
+            raise UserError(f"corpus {self.name} cannot be read (split {split}): {error}") from error

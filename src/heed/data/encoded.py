@@ -1,4 +1,4 @@
-"""A split as numbers: the piece ids of every sentence in a few flat arrays."""
+"""An encoded split: the subword ids of all sentences in a few flat arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,14 +13,14 @@ from heed.text.ragged import Ragged, concatenate, number_words, ragged
 from heed.text.subwords import UNK, EncodedLine, Subwords
 
 LONGEST = 1024
-"""Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
+"""The largest number of subwords of a line. Attention memory grows with the square of the length."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """The ids of all sentences end to end, without BOS and EOS; sentence `i` is `ids[offsets[i]:offsets[i + 1]]`.
+    """The ids of all sentences, concatenated, without BOS and EOS; sentence `i` is `ids[offsets[i]:offsets[i + 1]]`.
 
-    Plain arrays, so that they can as well be memory-mapped files.
+    Plain arrays, so that they can be memory-mapped files.
     """
 
     src_ids: Int32[np.ndarray, "src_pieces"]
@@ -32,12 +32,12 @@ class Encoded:
         return len(self.src_offsets) - 1
 
     def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
-        """By the names of the fields."""
+        """The arrays, by field name."""
         return dict(vars(self))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> "Encoded":
-        """What `arrays` gave; other names are no matter."""
+        """The inverse of `arrays`; other names are ignored."""
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
     def src(self, i: int) -> Int32[np.ndarray, "src"]:
@@ -50,22 +50,22 @@ class Encoded:
 
     @property
     def src_len(self) -> Int64[np.ndarray, "pairs"]:
-        """Pieces in each source."""
+        """The number of subwords of each source."""
         return np.diff(self.src_offsets)
 
     @property
     def tgt_len(self) -> Int64[np.ndarray, "pairs"]:
-        """Pieces in each target."""
+        """The number of subwords of each target."""
         return np.diff(self.tgt_offsets)
 
     @property
     def unk_rates(self) -> tuple[float, float]:
-        """The share of `<unk>` among the pieces of each side."""
+        """The share of `<unk>` among the subwords of each side."""
         return _share(self.src_ids), _share(self.tgt_ids)
 
 
 def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ragged:
-    """Lines of words as lines of pieces; `rows` says for each word which row of `pieces` spells it."""
+    """Lines of words as lines of subwords; `rows` has for each word its row in `pieces`."""
     parts = []
     for start in range(0, max(words.rows, 1), LINES):
         ends = words.offsets[start : start + LINES + 1]
@@ -74,12 +74,12 @@ def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ra
 
 
 def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
-    """The pairs in the ids of their two vocabularies."""
+    """Encode the pairs with their two vocabularies."""
     return Encoded(*_side(pairs.src, src), *_side(pairs.tgt, tgt))
 
 
 def encoded_lines(src: Sequence[EncodedLine], tgt: Sequence[EncodedLine]) -> Encoded:
-    """Pairs of lines that are in pieces already."""
+    """Pairs of lines that are already divided into subwords."""
     return Encoded(*ragged([line.ids for line in src]), *ragged([line.ids for line in tgt]))
 
 

@@ -1,8 +1,8 @@
-"""Corpora that are fetched: where they are, what their files must be, and where they are kept.
+"""Downloaded corpora: their addresses, the digests of their files, and their place in the cache.
 
-CACHE/CORPUS/NAME        a whole file
-CACHE/CORPUS/.NAME.heed-part   what has come of one; the next attempt goes on from there
-CACHE/CORPUS/.lock       locked while a process fetches
+CACHE/CORPUS/NAME              a complete file
+CACHE/CORPUS/.NAME.heed-part   a partial download, which the next attempt resumes
+CACHE/CORPUS/.lock             locked while a process downloads
 """
 
 import hashlib
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 URL = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
 
 TERMS = (
-    "Fetching Multi30k into %s. Its repository, multi30k/dataset, grants it for non-commercial research and\n"
+    "Downloading Multi30k to %s. Its repository, multi30k/dataset, permits non-commercial research and\n"
     "education; cite Elliott et al. 2016 (W16-3210) and, for French, Elliott et al. 2017 (W17-4718)."
 )
 
@@ -43,16 +43,16 @@ DIGESTS = {
     "test_2016_flickr.en.gz": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
     "test_2016_flickr.fr.gz": "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90",
 }
-"""SHA-256 of every file that is asked for."""
+"""SHA-256 of every file that can be downloaded."""
 
-SILENCE = 30.0  # seconds without a byte after which a server is given up
+SILENCE = 30.0  # seconds without data after which the download is stopped
 CHUNK = 2**16  # bytes
 
 log = logging.getLogger(__name__)
 
 
 class Source(NamedTuple):
-    """Published files: the name of their folder in the cache, where they are, their SHA-256, and the terms of use."""
+    """Published files: their folder in the cache, their address, their SHA-256 digests, and the terms of use."""
 
     folder: str
     url: str
@@ -68,8 +68,8 @@ def multi30k(
 ) -> Corpus:
     """Image captions, translated by people; German of Elliott et al. 2016, French of Elliott et al. 2017.
 
-    A split is fetched when it is read, from `url`, or from the dataset's own repository. `root` is a folder that holds
-    the files already: then nothing is fetched, and nothing written. Either way each file is what was published.
+    A split is downloaded when it is first read, from `url` or from the dataset's repository. If `root` is given, files
+    are read from that folder, and nothing is downloaded or written. In both cases digests are checked.
     """
     src_lang, tgt_lang = pair.split("-")
     find = finder(Source("multi30k", URL if url is None else url, DIGESTS, TERMS), root)
@@ -78,7 +78,7 @@ def multi30k(
 
 
 def finder(source: Source, root: str | None) -> Callable[[str], Path]:
-    """Finds a file by its name: in the folder `root`, or in the cache, fetched if need be; checked either way."""
+    """A function that finds and checks a file by name: in the folder `root`, or in the cache, downloaded if needed."""
     return partial(_cached, source) if root is None else partial(_kept, source, Path(root))
 
 
@@ -88,27 +88,27 @@ def _read(find: Callable[[str], Path], stem: str, src_lang: str, tgt_lang: str) 
 
 
 def _kept(source: Source, root: Path, name: str) -> Path:
-    """A file of the user's own copy."""
+    """A file of the user's copy, checked."""
     found = _digest(root / name)
     if found is None:
-        raise UserError(f"{root / name} does not exist; copy it there, or name no folder to have it fetched")
-    _check(root / name, source.digests[name], found, "copy it again, or name no folder to have it fetched")
+        raise UserError(f"{root / name} does not exist; copy it there, or leave out corpus.root to download it")
+    _check(root / name, source.digests[name], found, "copy it again, or leave out corpus.root to download it")
     return root / name
 
 
 def _cached(source: Source, name: str) -> Path:
-    """A file of the cache, fetched if need be."""
+    """A file of the cache, downloaded if needed."""
     path = cache_folder() / source.folder / name
     found = _digest(path)
     if found is None:
         _fetch_alone(source, name, path)
     else:
-        _check(path, source.digests[name], found, "remove it, and the same command fetches it again")
+        _check(path, source.digests[name], found, "remove it, and give the same command to download it again")
     return path
 
 
 def _digest(path: Path) -> str | None:
-    """SHA-256 of a file, None where there is none."""
+    """SHA-256 of a file, or None if the file does not exist."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -121,27 +121,27 @@ def _digest(path: Path) -> str | None:
 def _check(where: Path | str, expected: str, found: str | None, advice: str) -> None:
     if found != expected:
         raise UserError(
-            f"{where} is not the file that was published: its SHA-256 begins {str(found)[:12]}, expected "
+            f"{where} is not the published file: its SHA-256 begins with {str(found)[:12]}, expected "
             f"{expected[:12]}; {advice}"
         )
 
 
 def _fetch_alone(source: Source, name: str, path: Path) -> None:
-    """Fetch a file while no other process does; nothing where another has done so by then."""
+    """Download a file while no other process does; do nothing if another process has downloaded it in the meantime."""
     try:
         with _locked(path.parent, source.terms):
             if not path.exists():
                 _fetch(f"{source.url.rstrip('/')}/{name}", path, source.digests[name])
     except OSError as error:
         raise UserError(
-            f"{error.filename or path} cannot be written ({error.strerror}); repair that, name another folder in the "
-            "environment variable HEED_CACHE, or say with corpus.root=DIR where the files already are"
+            f"{error.filename or path} cannot be written ({error.strerror}); fix that, name another folder in the "
+            "environment variable HEED_CACHE, or give a folder that has the files with corpus.root=DIR"
         ) from error
 
 
 @contextmanager
 def _locked(folder: Path, terms: str) -> Iterator[None]:
-    """The folder for this process alone; made, and the terms of use logged, if it is not there."""
+    """Lock the folder for this process; if it does not exist, create it and log the terms of use."""
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
         log.warning(terms, folder)
@@ -151,31 +151,31 @@ def _locked(folder: Path, terms: str) -> Iterator[None]:
 
 
 def _lock(file: IO[str]) -> None:
-    """Wait for the lock on a file; without one on a system or a file system that has none."""
+    """Wait for the lock on a file; if the system or the file system has no locks, continue without."""
     try:
-        import fcntl  # noqa: PLC0415 - not on Windows
+        import fcntl  # noqa: PLC0415 - not available on Windows
 
         fcntl.flock(file, fcntl.LOCK_EX)
     except ImportError:
         log.debug("no file locks on this system")
     except OSError as error:
-        log.warning("%s cannot be locked (%s): let no two processes fetch at once", file.name, error.strerror)
+        log.warning("%s cannot be locked (%s); do not download in two processes at once", file.name, error.strerror)
 
 
 def _fetch(address: str, path: Path, expected: str) -> None:
-    """Only a part that has the right digest gets the name of the whole."""
+    """Download to a temporary file, and rename it only if its digest is right."""
     part = path.with_name(f".{path.name}{PART}")
     _download(address, part)
     found = _digest(part)
     if found != expected:
         part.unlink()
-    _check(address, expected, found, "give the same command again, or say with corpus.url=… from where to fetch")
+    _check(address, expected, found, "give the same command again, or another address with corpus.url=…")
     part.replace(path)
 
 
 def _download(address: str, part: Path) -> None:
-    """Receive what is missing of `part`; UserError for everything that networks do."""
-    with needs("train"):  # every command knows this reader by name, and few fetch
+    """Download the missing bytes of `part`. Raise UserError for network errors."""
+    with needs("train"):  # all commands import this module, and few download
         import requests  # noqa: PLC0415
         import urllib3  # noqa: PLC0415
 
@@ -183,8 +183,8 @@ def _download(address: str, part: Path) -> None:
         _receive(address, part)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise UserError(
-            f"{address} cannot be fetched ({_reason(error)}); once it can, the same command goes on from there; "
-            "without a network, say with corpus.root=DIR where the files already are"
+            f"{address} cannot be downloaded ({_reason(error)}); the same command resumes the download; "
+            "without a network, give a folder that has the files with corpus.root=DIR"
         ) from error
 
 
@@ -192,26 +192,26 @@ def _receive(address: str, part: Path) -> None:
     import requests  # noqa: PLC0415
 
     there = part.stat().st_size if part.exists() else 0
-    # compressed on the way, bytes would be counted otherwise than in the file
+    # with compressed transfer, positions would differ from those in the file
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={there}-"} if there else {})}
     with requests.get(address, headers=headers, stream=True, timeout=SILENCE) as response:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # nothing is missing
+            return  # the file is complete
         if not response.ok:
             raise UserError(
-                f"{address} answered {response.status_code} {response.reason}; try again later, say with corpus.url=… "
-                "from where to fetch, or with corpus.root=DIR where the files already are"
+                f"{address} answered {response.status_code} {response.reason}; try again later, give another "
+                "address with corpus.url=…, or a folder that has the files with corpus.root=DIR"
             )
-        goes_on = response.status_code == requests.codes.partial_content  # not every server can
+        goes_on = response.status_code == requests.codes.partial_content  # not every server supports this
         with part.open("ab" if goes_on else "wb") as file:
             _copy(response, file.write, part.stem[1:], there if goes_on else 0)
 
 
 def _copy(response: "requests.Response", write: Callable[[bytes], object], name: str, there: int) -> None:
-    """Hand on every byte of the response, and report how many have come, those that were `there` before included."""
+    """Write the response, and report progress; `there` is the number of bytes that were downloaded before."""
     coming = response.headers.get("Content-Length", "")
     total = there + int(coming) if coming.isdecimal() else None
-    # as it comes, so that what has come before a break is kept, and packed, whatever a server says of gzip files
+    # unbuffered, so that received bytes are kept if the connection breaks; not decompressed, whatever the server says
     while chunk := response.raw.read1(CHUNK, decode_content=False):
         write(chunk)
         there += len(chunk)
@@ -219,6 +219,6 @@ def _copy(response: "requests.Response", write: Callable[[bytes], object], name:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said at the bottom of what its libraries make of it."""
+    """The system's error message, without the messages that libraries put around it."""
     below = error.__cause__ or error.__context__
     return _reason(below) if below else str(getattr(error, "strerror", None) or error)

@@ -1,4 +1,4 @@
-"""Text files as lines: UTF-8, compressed or not, and for any other file a line that says how to convert it."""
+"""Read text files as lines. Files are UTF-8, compressed or not; for others an error says how to convert them."""
 
 import bz2
 import gzip
@@ -13,17 +13,17 @@ from typing import Any
 from heed.errors import UserError
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-"""Endings of compressed files, in the order in which they are looked for."""
+"""Endings of compressed files, in the order in which they are tried."""
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, decompressed if its name says so; a BOM and the CR of CRLF are dropped.
+    """The lines of a UTF-8 file, decompressed according to its name; a BOM and the CR of CRLF are dropped.
 
-    Only the line feed ends a line: `str.splitlines` would also cut at U+2028, form feeds and more, and shift one
-    side of a bitext against the other.
+    Only a line feed ends a line. `str.splitlines` would also split at U+2028, form feeds and others, and the two sides
+    of a parallel text would no longer match.
 
     Raises:
-        UserError: a file that cannot be read, or that is not UTF-8 text with a line feed after each line.
+        UserError: the file cannot be read, or is not UTF-8 text with line feeds.
     """
     text = _decode(path, _decompress(path, _read(path)))
     if not text:
@@ -34,14 +34,14 @@ def read_lines(path: Path) -> list[str]:
 
 
 def existing(path: str) -> Path:
-    """The file called so, or if there is none, a compressed one of the name, such as `train.en.gz` for `train.en`."""
+    """The path, or if it does not exist, that of a compressed file, such as `train.en.gz` for `train.en`."""
     plain = Path(path)
     try:
         if plain.exists():
             return plain
         compressed = (Path(path + ending) for ending in COMPRESSED)
         return next((each for each in compressed if each.exists()), plain)
-    except OSError:  # a folder that may not be looked into: reading from it says why
+    except OSError:  # the folder may not be listed; reading the file gives the error
         return plain
 
 
@@ -64,11 +64,11 @@ def _decompress(path: Path, data: bytes) -> bytes:
         raise UserError(f"{path}: {error}") from None
     except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
         name = "gzip" if path.suffix == ".gz" else path.suffix
-        raise UserError(f"{path} is not a whole {name} file ({error}); fetch or compress it again") from None
+        raise UserError(f"{path} is not a complete {name} file ({error}); download or compress it again") from None
 
 
 def _unzstd(data: bytes) -> bytes:
-    """Python 3.14 has Zstandard; before that, the package `zstandard`."""
+    """Decompress with Zstandard, which is part of Python since 3.14; before, with the package `zstandard`."""
     decompress, errors = _zstd()
     try:
         return decompress(data)
@@ -102,12 +102,12 @@ def _decode(path: Path, data: bytes) -> str:
         raise UserError(f"{path} line {line} is not UTF-8; find out its encoding; {advice}") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise UserError(f"{path} line {line} holds a NUL character; expected plain text, remove it")
+        raise UserError(f"{path} line {line} contains a NUL character; expected plain text; remove the character")
     return text
 
 
 def _utf16(data: bytes) -> str | None:
-    """The name of UTF-16 as iconv has it, if the data begin with its mark, or every other byte is zero."""
+    """The name of a UTF-16 encoding for iconv, if data begin with a BOM or every other byte is zero; otherwise None."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "UTF-16"
     if data.count(0) > len(data) / 4:
@@ -118,11 +118,11 @@ def _utf16(data: bytes) -> str | None:
 def _check_cr(path: Path, text: str) -> None:
     if "\r" in text.rstrip("\r\n"):
         command = _piped(path, r"tr '\r' '\n'")
-        raise UserError(f"{path} ends its lines with CR alone; convert it: {command}")
+        raise UserError(f"{path} has CR line ends instead of LF; convert it: {command}")
 
 
 def _piped(path: Path, command: str) -> str:
-    """A shell command that sends the text through `command` into a file whose name keeps its ending, a language."""
+    """A shell command that pipes the text through `command` into a new file with the same ending, its language."""
     unpack = {".gz": "gzip -dc", ".bz2": "bzip2 -dc", ".xz": "xz -dc", ".zst": "zstd -dc"}.get(path.suffix, "cat")
     plain = path.with_suffix("") if path.suffix in COMPRESSED else path
     converted = plain.with_name(f"utf8-{plain.name}")

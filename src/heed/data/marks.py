@@ -1,6 +1,6 @@
-"""Text that was cut before it came to heed: into subwords, or into words and punctuation.
+"""Detect text that is already divided into subwords, or tokenised.
 
-Scores would then be of pieces, or of text that nobody writes so.
+Scores on such text would be scores of subwords or of tokens, which cannot be compared with scores on plain text.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,12 +9,12 @@ from heed.text.subwords import SPACE
 from heed.text.words import split_words
 
 ENOUGH = 0.01
-"""The share of words with a mark from which on a text counts as cut; in other text the marks do not occur."""
+"""The share of words with a subword mark above which a text counts as divided; other text does not have them."""
 
 LINES = 1000
 
 FEWEST = 10
-"""Full stops at the end of a line from which on a text can be said to be tokenised."""
+"""The smallest number of full stops at line ends that is needed to decide whether a text is tokenised."""
 
 MARKS: dict[str, Callable[[str], bool]] = {
     "@@": lambda word: word.endswith("@@") and len(word) > 2,
@@ -32,13 +32,13 @@ JOIN = {
     "￭": "sed -E 's/ ?￭ ?//g'",
     "</w>": "sed -E 's/ //g; s|</w>| |g; s/ $//'",
 }
-"""How the pieces of each are joined."""
+"""How to join the subwords of each mark."""
 
 
 def subword_mark(lines: Sequence[str]) -> str | None:
-    """The mark that tells pieces of words apart from words, one of `MARKS`, if lines have it.
+    """The subword mark of the lines, one of `MARKS`, or None.
 
-    The first thousand lines are looked through.
+    Only the first thousand lines are checked.
     """
     words = [word for line in lines[:LINES] for word in split_words(line)]
     counts = {mark: sum(map(is_marked, words)) for mark, is_marked in MARKS.items()}
@@ -47,25 +47,25 @@ def subword_mark(lines: Sequence[str]) -> str | None:
 
 
 def mark_note(name: str, mark: str) -> str:
-    """What a person should know of a text that was cut."""
-    return f"{name} is cut into subwords already ({mark}): scores are of its pieces; join them first with {JOIN[mark]}"
+    """A warning about a text that is divided into subwords."""
+    return f"{name} is already divided into subwords ({mark}), so scores are not of words; join them with {JOIN[mark]}"
 
 
 def is_tokenised(lines: Sequence[str]) -> bool:
-    """Whether a space stands before most of the full stops that end a line, which nobody types.
+    """Whether most of the full stops at line ends follow a space.
 
-    The first thousand lines are looked through.
+    Only the first thousand lines are checked.
     """
     ends = [line.rstrip() for line in lines[:LINES] if line.rstrip().endswith(".")]
     return len(ends) >= FEWEST and 2 * sum(line.endswith(" .") for line in ends) > len(ends)
 
 
 def notes(name: str, lines: Sequence[str]) -> Iterator[str]:
-    """What a person should know of a text that was cut; `name` is what the text is called."""
+    """Warnings about a text that is divided into subwords or tokenised; `name` is the name of the text."""
     if mark := subword_mark(lines):
         yield mark_note(name, mark)
     elif is_tokenised(lines):
         yield (
-            f"{name} is tokenised (a space before the full stops), as nobody types it: BLEU of it is not that of plain "
+            f"{name} is tokenised (there is a space before full stops), so BLEU is not comparable with that of plain "
             "text; detokenise it first"
         )

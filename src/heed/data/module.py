@@ -1,4 +1,4 @@
-"""The batches of a run, as Lightning's Trainer asks for them."""
+"""The batches of a run, as Lightning data loaders."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,10 +12,10 @@ from heed.errors import UserError
 
 
 class Stream:
-    """A whole run as one sized loader: epoch after epoch of `batches`, `steps` batches in all.
+    """All epochs of a run as one sized loader of `steps` batches.
 
-    Sized, because Lightning fetches one batch ahead of a loader without length, and a position saved then is one too
-    far. One loader for all epochs, because Lightning never asks a sized one for the end of its epoch.
+    It has a length because Lightning prefetches a batch of a loader without length, so the saved position would be one
+    batch too far. It spans all epochs because Lightning does not iterate a sized loader to the end of its epoch.
     """
 
     def __init__(self, batches: Batches, steps: int) -> None:
@@ -29,16 +29,16 @@ class Stream:
             yield from self.batches
 
     def state_dict(self) -> dict[str, int]:
-        """The position: epoch, and batch in it."""
+        """The position: the epoch, and the batch in it."""
         return self.batches.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue from the position."""
         self.batches.load_state_dict(state_dict)
 
     @property
     def epochs_done(self) -> float:
-        """Epochs that the position stands for, such as 1.5."""
+        """The number of epochs up to the position, such as 1.5."""
         position = self.batches.state_dict()
         return position["epoch"] + position["batch"] / self.batches.batches_in_epoch
 
@@ -46,7 +46,7 @@ class Stream:
 class Bitext(LightningDataModule):
     """The training split in batches shuffled by `seed`, and the validation split in sorted ones.
 
-    `sentences` or `tokens` is the budget of a batch, of all ranks together.
+    `sentences` or `tokens` is the size of a batch, for all ranks together.
     """
 
     def __init__(
@@ -65,21 +65,21 @@ class Bitext(LightningDataModule):
         self.valid = SortedBatches(valid, sentences, tokens, rank, world)
 
     def train_dataloader(self) -> Stream:
-        """As many batches as the run has steps."""
+        """The training batches, one for each step of the run."""
         assert self.trainer is not None
         return Stream(self.train, self.trainer.max_steps)
 
     def val_dataloader(self) -> SortedBatches:
-        """Every validation pair once."""
+        """The validation batches, with every pair once."""
         return self.valid
 
 
 def _check_longest(valid: Encoded) -> None:
-    """UserError for a validation line that no memory holds; cleaning sees to those of the training split."""
+    """Raise UserError for a validation line that is too long for memory; training lines are cleaned before."""
     for side, lengths in (("source", valid.src_len), ("target", valid.tgt_len)):
         longest = lengths.max(initial=0)
         if longest > LONGEST:
             raise UserError(
-                f"validation {side} line {lengths.argmax() + 1} has {longest} pieces; expected {LONGEST} at most: "
-                "divide the line, or take it out of both files"
+                f"validation {side} line {lengths.argmax() + 1} has {longest} subwords; expected at most {LONGEST}; "
+                "divide the line, or remove it from both files"
             )

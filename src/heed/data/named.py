@@ -1,4 +1,4 @@
-"""The corpus that a model folder names as its own, which may be a stranger's folder."""
+"""The corpus that a model folder names as its own; the folder may be untrusted."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,43 +13,44 @@ from heed.errors import UserError
 
 
 def own_corpus(about: Mapping[str, Any], folder: Path) -> Corpus:
-    """The corpus that the model folder `folder` names, below the working directory unless the run around it was on it.
+    """The corpus named by the model folder `folder`.
 
-    Nothing in it is resolved or built, no request is sent where it says, and no file is read outside the working
-    directory that the user has not named before.
+    Nothing in the folder is resolved or executed, and no request is sent to an address that it names. Files outside
+    the working directory are read only if the model is inside the run folder of a run on this corpus, because the user
+    has named those paths before.
 
     Raises:
-        UserError: it names no corpus, or one that is not read unasked.
+        UserError: the folder names no corpus, or one that is not read without being asked for.
     """
     settings, name = _named(about.get("corpus"))
     try:
         read = reader(name)
     except UserError:
         raise UserError(
-            "the model folder names no corpus that can be read; say which text to read (see --help)"
+            "the model folder names no corpus that can be read; give the text to use (see --help)"
         ) from None
     trusted = _is_of_run(name, settings, folder.parent / "config.yaml")
-    settings.pop("url", None)  # says nothing of the text, and a stranger's could send a request anywhere
+    settings.pop("url", None)  # does not describe the text, and an untrusted folder could send a request anywhere
     if not trusted:
         _check_inside(settings)
     arguments, faults = parsed(settings, read)
     if faults:
         raise UserError(
-            f"the corpus that the model folder names cannot be read ({', '.join(faults)}); say which text to read "
+            f"the corpus that the model folder names cannot be read ({', '.join(faults)}); give the text to use "
             "(see --help)"
         )
     return read(**arguments)
 
 
 def _named(corpus: object) -> tuple[dict[str, Any], str]:
-    """The settings of a corpus, and the name of its reader, which an older run has as the end of a `_target_`."""
+    """The settings of a corpus, and the name of its reader, which in older runs is the last part of a `_target_`."""
     settings = dict(corpus) if isinstance(corpus, dict) else {}
     target = settings.pop("_target_", "") if "reader" not in settings else ""
     return settings, str(settings.pop("reader", str(target).rpartition(".")[2]))
 
 
 def _is_of_run(name: str, settings: Mapping[str, Any], config: Path) -> bool:
-    """Whether the model lies in the folder of a run on this very corpus: then its user has named those paths before."""
+    """Whether the model is in the folder of a run on the same corpus, so that the user has named its paths before."""
     try:
         run = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
@@ -64,7 +65,7 @@ def _check_inside(settings: Mapping[str, Any]) -> None:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Every text in a setting, which may be a list of them."""
+    """Every string in a setting, which may be a list or a mapping."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -77,11 +78,11 @@ def _texts(value: object) -> Iterator[str]:
 
 def _check_path(key: str, value: str) -> None:
     if not value.isprintable():
-        raise UserError(f"the model folder names a corpus by {key}={value!r}; say which text to read (see --help)")
-    # the languages count too: they end the name of a file
-    inside = Path(os.path.abspath(value)).is_relative_to(Path.cwd())  # noqa: PTH100 - links are the user's own
+        raise UserError(f"the model folder names a corpus by {key}={value!r}; give the text to use (see --help)")
+    # languages are checked too, because they are part of file names
+    inside = Path(os.path.abspath(value)).is_relative_to(Path.cwd())  # noqa: PTH100 - symlinks are the user's own
     if "://" in value or not inside:
         raise UserError(
-            f"the model folder names a corpus outside {Path.cwd()}, {key}={value}, which is not read unasked; "
-            "say yourself which text to read (see --help)"
+            f"the model folder names a corpus outside {Path.cwd()}, {key}={value}, which is not read automatically; "
+            "give the text to use (see --help)"
         )

@@ -1,4 +1,4 @@
-"""Long texts a portion at a time, on all cores."""
+"""Process long texts in portions, on all cores."""
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,18 +14,18 @@ from heed.signals import follow_parent
 Made = TypeVar("Made")
 
 LINES = 50_000
-"""Lines of a portion, worth a third of a second: what is worked out on the way takes several times their memory."""
+"""Lines of a portion, about a third of a second of work; intermediate results take several times their memory."""
 
-FEW = 3  # portions that are done before processes would have begun
+FEW = 3  # so few portions are finished before processes have started
 
 
 def in_portions(
     work: Callable[[int, Sequence[str]], Made], texts: Sequence[str], size: int = LINES, unit: str = "lines"
 ) -> Iterator[Made]:
-    """What `work` makes of the number of each portion and its texts, in order.
+    """Yield `work(number, texts)` for each portion, in order.
 
-    Many portions are shared out among processes, as many as torch has threads; what they make is the same. Of many,
-    it is reported how many of the texts are done (`heed.data.progress`).
+    If there are many portions, as many processes as torch has threads share them; the results are the same. Then
+    progress is reported too (`heed.data.progress`).
     """
     starts = range(0, max(len(texts), 1), size)
     many = len(starts) > FEW
@@ -36,7 +36,7 @@ def in_portions(
         num_workers=min(threads, len(starts)) if many and threads > 1 else 0,
         collate_fn=partial(_portion, work, texts, size),
         worker_init_fn=_start_worker,
-        generator=torch.Generator(),  # else it takes a number from those that the weights of a model are drawn with
+        generator=torch.Generator(),  # otherwise it draws from the generator that initialises the model
     )
     for start, one in zip(starts, made, strict=True):
         if isinstance(one, Fault):
@@ -47,10 +47,10 @@ def in_portions(
 
 
 class Fault(NamedTuple):
-    """What `work` raised, passed on as a value.
+    """An exception of `work`, passed as a value.
 
-    Raised in a worker, it would keep torch's iterator alive in its traceback, and with it the workers, for which this
-    process waits when it ends.
+    If it were raised in a worker, its traceback would keep torch's iterator alive, and with it the workers, for which
+    this process waits at its end.
     """
 
     error: Exception
@@ -60,7 +60,7 @@ def _portion(work: Callable[[int, Sequence[str]], Made], texts: Sequence[str], s
     try:
         return work(start // size, texts[start : start + size])
     except Exception as error:
-        error.add_note(traceback.format_exc())  # of a traceback, nothing else comes through from another process
+        error.add_note(traceback.format_exc())  # only the text of a traceback can be passed between processes
         return Fault(error)
 
 

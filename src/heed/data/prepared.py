@@ -1,4 +1,4 @@
-"""What training reads, made of the text: cleaned, in pieces, and counted; cached on the disk if it is long."""
+"""Prepare text for training: clean, encode and count it; the result is cached on disk if the text is long."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from heed.shipped import PACKAGE
 from heed.text.subwords import EncodedLine, Subwords
 
 LARGE = 100_000
-"""Pairs from which on the disk is asked first; fewer are ready within seconds."""
+"""The smallest number of pairs for which the cache is used; fewer are ready within seconds."""
 
 LINES_AT_ONCE = 10_000
 
@@ -28,7 +28,7 @@ CODE = [PACKAGE / folder for folder in ("data", "text")]
 
 
 class Recipe(NamedTuple):
-    """What decides what comes of a text; `sampling` is the alpha of subword sampling, or None."""
+    """The settings that determine the arrays; `sampling` is the alpha of subword sampling, or None."""
 
     src: Subwords
     tgt: Subwords
@@ -39,25 +39,25 @@ class Recipe(NamedTuple):
 
 
 class Splits(NamedTuple):
-    """The text that a run reads, split by split, and what a person should know about splits that it lacks."""
+    """The text of a run by split, and notes about splits that are missing."""
 
     pairs: Mapping[str, Pairs]
     notes: Sequence[str] = ()
 
     def guided(self, links: list[str]) -> "Splits":
-        """The same with these alignments of the training split, in the place of the corpus's own if it has any."""
+        """The same splits with these alignments of the training split instead of the corpus's own."""
         return self._replace(pairs={**self.pairs, "train": replace(self.pairs["train"], gold=links)})
 
 
 class ValidLines(NamedTuple):
-    """The lines of the validation split in pieces, with the word of each piece."""
+    """The lines of the validation split in subwords, with the word of each subword."""
 
     src: list[EncodedLine]
     tgt: list[EncodedLine]
 
 
 class Prepared(NamedTuple):
-    """The splits in pieces, and what they are fit for."""
+    """The encoded splits, and their summary."""
 
     train: Encoded | Resampled
     valid: Encoded
@@ -66,10 +66,10 @@ class Prepared(NamedTuple):
 
 
 def read_splits(corpus: Corpus) -> Splits:
-    """Training and validation text, and the test split if there is one that can be read, which training can do without.
+    """Read the training and validation splits, and the test split if it exists and can be read.
 
     Raises:
-        UserError: the training or the validation split is not there or cannot be read.
+        UserError: the training or validation split does not exist or cannot be read.
     """
     pairs = {name: corpus.read(name) for name in ("train", "valid")}
     notes = list(corpus.notes)
@@ -77,15 +77,15 @@ def read_splits(corpus: Corpus) -> Splits:
         try:
             pairs["test"] = corpus.read("test")
         except (OSError, ValueError) as error:  # a UserError is a ValueError
-            notes.append(f"test: cannot be read, which training does not need: {error}")
+            notes.append(f"test: cannot be read, but is not needed for training: {error}")
     return Splits(pairs, list(dict.fromkeys([*notes, *_notes(pairs)])))
 
 
 def read_links(path: Path, pairs: int) -> list[str]:
-    """A file of alignments of the whole training split, before cleaning, a line for each pair.
+    """Read a file of alignments for the training split, with a line for each pair before cleaning.
 
     Raises:
-        UserError: it does not exist, or has another number of lines.
+        UserError: the file does not exist, or has another number of lines.
     """
     links = read_lines(path)
     if len(links) != pairs:
@@ -97,9 +97,9 @@ def read_links(path: Path, pairs: int) -> list[str]:
 
 
 def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, Report]]) -> Prepared:
-    """The splits in pieces; `cleaned` gives the training split as it is to be learnt from, and is called if need be.
+    """Encode the splits; `cleaned` returns the cleaned training split and is called only if needed.
 
-    A large training split is looked for in the cache first (`heed.data.cache`).
+    For a large training split, the cache is tried first (`heed.data.cache`).
     """
     lines = ValidLines(*_lines(splits.pairs["valid"], recipe))
     valid = encoded_lines(*lines)
@@ -111,7 +111,7 @@ def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, R
 
 
 def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
-    """What a person should know of the text of each split."""
+    """Warnings about the text of each split."""
     for name, pairs in splits.items():
         yield from pairs.notes
         for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
@@ -119,7 +119,7 @@ def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
 
 
 def fingerprint(splits: Mapping[str, Pairs]) -> str:
-    """A short name for this text: another one for any other text, gold alignments and references included."""
+    """A digest of the text, including gold alignments and references."""
     further = [json.dumps(pairs.further) for pairs in splits.values() if pairs.further]
     return key([*_text_parts(splits, gold=True), *further])
 
@@ -155,7 +155,7 @@ def _resampled(train: Pairs, recipe: Recipe, alpha: float) -> Resampled:
 
 
 def _parts(splits: Mapping[str, Pairs], recipe: Recipe) -> Iterator[bytes | str]:
-    """All that the arrays depend on: text, settings, vocabularies, and the code that makes them."""
+    """Everything that the arrays depend on: text, settings, vocabularies, and the code that computes them."""
     drawn = [] if recipe.sampling is None else [recipe.kind, recipe.sampling, recipe.seed]
     yield json.dumps([dict(recipe.cleaning), drawn, version("sentencepiece"), version("numpy")])
     yield from (recipe.src.model, recipe.tgt.model)

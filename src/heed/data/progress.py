@@ -1,9 +1,9 @@
-"""How far long work has come: reported here, shown by whoever asks for it. Nothing is printed.
+"""Progress of long work: reported here, and shown by a function that the caller sets. Nothing is printed.
 
     with progress.shown_by(lambda name, done, total: print(name, done, total)):
         corpus.read("train")
 
-`name` says what is counted ("bytes of train.en.gz"), `done` rises to `total`, which is None as long as nobody knows it.
+`name` says what is counted ("bytes of train.en.gz"); `done` rises to `total`, which is None while it is unknown.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ _current: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 @contextmanager
 def shown_by(progress: Progress) -> Iterator[None]:
-    """Let `progress` be called as work goes on, in this thread and within this block."""
+    """Call `progress` while work in this block and in this thread proceeds."""
     before = _current.set(progress)
     try:
         yield
@@ -26,6 +26,6 @@ def shown_by(progress: Progress) -> Iterator[None]:
 
 
 def report(name: str, done: int, total: int | None) -> None:
-    """Pass on how far the work `name` has come."""
+    """Report the progress of the work `name`."""
     if (progress := _current.get()) is not None:
         progress(name, done, total)

@@ -1,4 +1,4 @@
-"""Corpus readers by name: training, evaluation and sweeps all find a corpus here.
+"""Corpus readers by name, for training, evaluation and sweeps.
 
 A reader is a function that takes the settings of a corpus and returns it without reading any text:
 
@@ -31,7 +31,7 @@ _READERS: dict[str, Reader] = {}
 
 
 def register(name: str) -> Callable[[R], R]:
-    """Decorator that makes a reader known as `name`.
+    """Decorator that registers a reader as `name`.
 
     Raises:
         ValueError: another reader has this name already.
@@ -41,7 +41,7 @@ def register(name: str) -> Callable[[R], R]:
         other = _READERS.get(name, read)
         if _place(other) != _place(read):
             raise ValueError(
-                f"corpus reader {name} is {_place(other)} already; register {_place(read)} by another name"
+                f"corpus reader {name} is already registered by {_place(other)}; give {_place(read)} another name"
             )
         _READERS[name] = read
         return read
@@ -50,10 +50,10 @@ def register(name: str) -> Callable[[R], R]:
 
 
 def reader(name: str) -> Reader:
-    """The reader that was registered as `name`, here or by an installed extension.
+    """The reader that is registered as `name`, by heed or by an installed extension.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such reader.
     """
     if name not in _READERS:
         extensions.load()
@@ -64,12 +64,12 @@ def reader(name: str) -> Reader:
 
 
 def read_corpus(settings: Mapping[str, Any]) -> Corpus:
-    """The corpus that settings describe; `settings["reader"]` names the reader, which takes all others.
+    """The corpus for these settings; `settings["reader"]` names the reader, which gets the other settings.
 
-    The text itself is read when a split is asked for.
+    The text is read later, when a split is read.
 
     Raises:
-        UserError: settings that the reader does not take, in one line.
+        UserError: the reader does not take these settings; the message is one line.
     """
     given = dict(settings)
     name = given.pop("reader", None)
@@ -83,9 +83,9 @@ def read_corpus(settings: Mapping[str, Any]) -> Corpus:
 
 
 def parsed(settings: Mapping[str, Any], read: Reader) -> tuple[dict[str, Any], dict[str, str]]:
-    """Settings as the reader's annotations have them, and by key what is wrong with the others, one line each.
+    """The valid settings, converted to the types of the reader's annotations, and error lines for the others.
 
-    Types are strict, as in JSON: "3" is not 3, but a list may be a tuple, and a text a path.
+    Types are strict, as in JSON: "3" is not 3. Only lists become tuples and strings become paths.
     """
     parameters = inspect.signature(read, eval_str=True).parameters
     missing = [name for name, parameter in parameters.items() if _is_required(parameter) and name not in settings]

@@ -1,4 +1,4 @@
-"""A generated corpus whose right attention is known: digits, and the same digits reversed."""
+"""A generated corpus with known attention: digits, and the same digits reversed."""
 
 import random
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 from heed.data.corpus import Corpus, Pairs
 from heed.errors import UserError
 
-# A model folder may come from a stranger and name this corpus: reading it must end, in the memory there is.
+# An untrusted model folder may name this corpus, so reading it must be bounded in time and memory.
 MAX_LEN = 100
 MAX_PAIRS = 1_000_000
 
@@ -20,9 +20,9 @@ def reverse(
     max_len: int = 12,
     seed: int = 1,
 ) -> Corpus:
-    """`3 1 4` to `4 1 3`, with the exact alignment, which is the anti-diagonal.
+    """Pairs such as `3 1 4` and `4 1 3`, with the exact alignment, which is the anti-diagonal.
 
-    `train`, `valid` and `test` are numbers of pairs; no source occurs twice, within a split or across splits.
+    `train`, `valid` and `test` are numbers of pairs; no source occurs twice in the corpus.
     """
     _check(train, valid, test, min_len, max_len)
     starts = {"train": (0, train), "valid": (train, valid), "test": (train + valid, test)}
@@ -38,12 +38,12 @@ def _check(train: int, valid: int, test: int, min_len: int, max_len: int) -> Non
             f"reverse: sizes {train}, {valid}, {test} and lengths {min_len} to {max_len}; "
             f"expected sizes of 0 or more and 1 <= min_len <= max_len <= {MAX_LEN}"
         )
-    # Half of the longest sequences: drawing without repetition stays quick.
+    # half of the number of longest sequences, so that drawing without repetition stays fast
     supported = min(10**max_len // 2, MAX_PAIRS)
     if train + valid + test > supported:
         raise UserError(
-            f"reverse: {train + valid + test} pairs of at most {max_len} digits would repeat or fill memory; "
-            f"ask for {supported} at most"
+            f"reverse: {train + valid + test} pairs of at most {max_len} digits are too many to be different; "
+            f"give at most {supported}"
         )
 
 
@@ -57,7 +57,7 @@ def _pairs(seed: int, start: int, size: int, min_len: int, max_len: int) -> Pair
 
 
 def _sequences(seed: int, count: int, min_len: int, max_len: int) -> list[str]:
-    """The first `count` distinct sequences of the seed; a split is a slice of them."""
+    """The first `count` different sequences of the seed; a split is a slice of them."""
     random_state = random.Random(seed)
     seen: dict[str, None] = {}
     while len(seen) < count:

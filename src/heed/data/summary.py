@@ -1,4 +1,4 @@
-"""What the splits of a corpus are fit for: counted as a value, and shown as a table."""
+"""Statistics of the splits of a corpus, as values and as a table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,49 +16,49 @@ from heed.data.encoded import Encoded
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """Counts of pairs in one split; a count that was not made is None."""
+    """Counts of pairs in one split; a count that was not computed is None."""
 
     read: int
     kept: int
     empty: int
-    """Kept pairs with nothing on one side; of a split other than train, which keeps them so that line numbers hold."""
+    """Kept pairs with an empty side. Splits other than train keep them, so that line numbers stay the same."""
     src_in_train: int | None = None
     pair_in_train: int | None = None
     src_unk: float | None = None
-    """The share of `<unk>` among source pieces."""
+    """The share of `<unk>` among source subwords."""
     tgt_unk: float | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The splits by name, why pairs of the training split were dropped, and what else a person should know."""
+    """The splits by name, the number of dropped training pairs by reason, and notes."""
 
     splits: Mapping[str, SplitSummary]
     dropped: Mapping[str, int]
     notes: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as `from_dict` takes them."""
+        """The summary as plain values, as `from_dict` takes them."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Summary":
-        """What `to_dict` gave."""
+        """The inverse of `to_dict`."""
         splits = {name: SplitSummary(**split) for name, split in values["splits"].items()}
         return cls(splits, values["dropped"], tuple(values["notes"]))
 
 
 def leakage(pairs: Pairs, train: Pairs) -> tuple[int, int]:
-    """How many of the sources, and how many of the whole pairs, are in the training split too."""
+    """The numbers of sources and of whole pairs that are also in the training split."""
     sources, both = set(train.src), set(zip(train.src, train.tgt, strict=True))
     leaked_pairs = sum(pair in both for pair in zip(pairs.src, pairs.tgt, strict=True))
     return sum(src in sources for src in pairs.src), leaked_pairs
 
 
 def summarise(report: Report, splits: Mapping[str, Pairs], encoded: Mapping[str, Encoded]) -> Summary:
-    """Count the splits, of which `train` was cleaned as `report` says.
+    """Count the splits; `report` is the cleaning report of `train`.
 
-    A split that `encoded` lacks has no share of `<unk>`.
+    A split that is not in `encoded` has no share of `<unk>`.
     """
     return Summary(
         {name: _split(report, splits, encoded.get(name), name) for name in splits},
@@ -67,7 +67,7 @@ def summarise(report: Report, splits: Mapping[str, Pairs], encoded: Mapping[str,
 
 
 def table(summary: Summary) -> str:
-    """The splits side by side, and below them what should worry a person."""
+    """A table with the splits side by side, followed by warnings and notes."""
     grid = Table("", box=SIMPLE_HEAD)
     for name in summary.splits:
         grid.add_column(name, justify="right")
@@ -95,10 +95,10 @@ def _rows(summary: Summary) -> Iterator[tuple[str, dict[str, str]]]:
         others = {name: f"{split.empty} kept" for name, split in splits.items()} if reason == "empty" else {}
         yield f"  {reason}", others | {"train": str(count)}
     yield "pairs kept", {name: str(split.kept) for name, split in splits.items()}
-    yield "source in train too", _known({name: split.src_in_train for name, split in splits.items()}, "d")
-    yield "pair in train too", _known({name: split.pair_in_train for name, split in splits.items()}, "d")
-    yield "<unk> of source pieces", _known({name: split.src_unk for name, split in splits.items()}, ".2%")
-    yield "<unk> of target pieces", _known({name: split.tgt_unk for name, split in splits.items()}, ".2%")
+    yield "source also in train", _known({name: split.src_in_train for name, split in splits.items()}, "d")
+    yield "pair also in train", _known({name: split.pair_in_train for name, split in splits.items()}, "d")
+    yield "<unk> in source subwords", _known({name: split.src_unk for name, split in splits.items()}, ".2%")
+    yield "<unk> in target subwords", _known({name: split.tgt_unk for name, split in splits.items()}, ".2%")
 
 
 def _known(values: Mapping[str, float | None], style: str) -> dict[str, str]:
@@ -108,12 +108,12 @@ def _known(values: Mapping[str, float | None], style: str) -> dict[str, str]:
 def _worries(summary: Summary) -> Iterator[str]:
     for name, split in summary.splits.items():
         if split.pair_in_train:
-            shared = f"{split.pair_in_train} of {split.kept} pairs are in train too"
-            yield f"{name}: {shared}; its scores will flatter the model"
+            shared = f"{split.pair_in_train} of {split.kept} pairs are also in train"
+            yield f"{name}: {shared}, so scores on it are too high"
     unknown = {name: max(split.src_unk or 0, split.tgt_unk or 0) for name, split in summary.splits.items()}
     worst = max(unknown, key=lambda name: unknown[name], default=None)
     if worst is not None and unknown[worst] > 0.01:
         yield (
-            f"{worst}: {unknown[worst]:.1%} of the pieces of one side are <unk>, which no model can translate; "
-            "try subwords.byte_fallback=true, or subwords=unigram in the place of word"
+            f"{worst}: {unknown[worst]:.1%} of the subwords of one side are <unk>, which a model cannot translate; "
+            "try subwords.byte_fallback=true, or subwords=unigram instead of word"
         )

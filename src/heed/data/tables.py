@@ -1,4 +1,4 @@
-"""Tables of sentence pairs, tab between columns, as people and spreadsheets write them."""
+"""Read tab-separated tables of sentence pairs, written by hand or by spreadsheets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from heed.data.lines import existing, read_lines
 from heed.errors import UserError
 
 Column = int | str
-"""A column by its number, from 1, or by its name in the header."""
+"""A column: its number, from 1, or its name in the header."""
 
 NAMES = {
     "ar": ("arabic", "العربية"),
@@ -35,13 +35,13 @@ NAMES = {
     "vi": ("vietnamese", "tiếng việt"),
     "zh": ("chinese", "中文"),
 }
-"""What a header calls the language of a column, beside its code."""
+"""Names of languages in a header, besides their codes."""
 
 ROLES = (("src", "source", "source_text", "src_text"), ("tgt", "target", "trg", "target_text", "translation"))
 
 
 class Table(NamedTuple):
-    """The two columns of a file, and what was done to it that a person should know."""
+    """The two columns of a file, and notes on what was left out."""
 
     src: list[str]
     tgt: list[str]
@@ -49,13 +49,13 @@ class Table(NamedTuple):
 
 
 def read_table(path: str, src_lang: str, tgt_lang: str, columns: Sequence[Column] | None) -> Table:
-    """The columns `columns`, or those that a header names by language, or the two that there are.
+    """Read the columns `columns`, or those that a header names by language, or the only two columns.
 
-    A header row, the quotes of a spreadsheet and blank lines at the end are left out, and noted. A blank line among
-    the others is refused, as any row with too few columns.
+    A header row, the quotes of a spreadsheet and blank lines at the end are left out, with a note. Blank lines
+    elsewhere are errors, like any row with too few columns.
 
     Raises:
-        UserError: columns that are not there, in one line with the number of the row.
+        UserError: a column does not exist; the message has the number of the row.
     """
     file = existing(path)
     lines = read_lines(file)
@@ -64,13 +64,13 @@ def read_table(path: str, src_lang: str, tgt_lang: str, columns: Sequence[Column
     while rows and not "".join(rows[-1]).strip():
         rows.pop()
     if len(rows) < len(lines):
-        notes.append(f"{file}: {_count(len(lines) - len(rows), 'blank line')} at the end left out")
+        notes.append(f"{file}: {_count(len(lines) - len(rows), 'blank line')} at the end were left out")
     if _is_quoted(rows):
         rows = [[_unquoted(cell) for cell in row] for row in rows]
-        notes.append(f"{file}: the quotes that a spreadsheet puts around cells are left out")
+        notes.append(f"{file}: the quotes around cells, written by a spreadsheet, were left out")
     header = _header(rows, src_lang, tgt_lang, columns)
     if header:
-        notes.append(f"{file}: the first row is a header ({', '.join(rows[0])}) and left out")
+        notes.append(f"{file}: the first row is a header ({', '.join(rows[0])}) and was left out")
     chosen = _chosen(file, rows, header, columns)
     body = list(enumerate(rows, start=1))[1 if header else 0 :]
     src, tgt = ([_cell(file, number, row, column) for number, row in body] for column in chosen)
@@ -78,10 +78,10 @@ def read_table(path: str, src_lang: str, tgt_lang: str, columns: Sequence[Column
 
 
 def _is_quoted(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a spreadsheet wrote the file.
+    """Whether the quotes in the file were written by a spreadsheet.
 
-    Every cell that has a quote is then quoted as a whole, with quotes inside doubled; and either some quote is, or all
-    cells are quoted. Speech in a corpus is not like that for long.
+    If so, every cell that contains a quote is quoted as a whole, with its inner quotes doubled, and there are either
+    inner quotes, or all cells are quoted. Quoted speech in a corpus does not follow these rules in all lines.
     """
     cells = [cell for row in rows for cell in row]
     marked = [cell for cell in cells if '"' in cell]
@@ -101,7 +101,7 @@ def _unquoted(cell: str) -> str:
 def _header(
     rows: Sequence[Sequence[str]], src_lang: str, tgt_lang: str, columns: Sequence[Column] | None
 ) -> dict[str, int]:
-    """The place of each column by its name, and as `<src>` and `<tgt>` that of each side; empty without a header."""
+    """The index of each column by its name, and those of the sides as `<src>` and `<tgt>`; empty without a header."""
     if not rows:
         return {}
     names = [cell.strip() for cell in rows[0]]
@@ -124,7 +124,7 @@ def _called(lang: str, role: tuple[str, ...]) -> set[str]:
 def _chosen(
     file: Path, rows: Sequence[Sequence[str]], header: dict[str, int], columns: Sequence[Column] | None
 ) -> tuple[int, int]:
-    """The places of source and target among the columns."""
+    """The indices of the source and target columns."""
     if columns is not None:
         src, tgt = (_place(file, rows, header, column) for column in columns)
         return src, tgt
@@ -145,13 +145,13 @@ def _place(file: Path, rows: Sequence[Sequence[str]], header: dict[str, int], co
             raise UserError(f"{file} has no column {column}; its first line is {there}; give corpus.columns by number")
         return header[column]
     if column < 1:
-        raise UserError(f"corpus.columns={column}: columns count from 1")
+        raise UserError(f"corpus.columns={column}: columns are counted from 1")
     return column - 1
 
 
 def _cell(file: Path, number: int, row: Sequence[str], column: int) -> str:
     if column >= len(row):
-        raise UserError(f"{file} line {number} has {_count(len(row), 'column')}, and column {column + 1} is asked for")
+        raise UserError(f"{file} line {number} has {_count(len(row), 'column')}, but column {column + 1} is needed")
     return row[column]
 
 

@@ -1,4 +1,4 @@
-"""Short sentences of everyday language, English and French, written and translated by volunteers of Tatoeba."""
+"""Short everyday sentences in English and French, written and translated by volunteers of Tatoeba."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ ARCHIVE, TABLE = "fra-eng.zip", "fra-eng/fra.txt"
 DIGESTS = {ARCHIVE: "161c93f18da3a7e6df611ed961426613260de8af06ccf8c79c977afe5135ac44"}
 
 TERMS = (
-    "Fetching English and French sentences of tatoeba.org into %s: CC BY 2.0 FR, as collected by manythings.org/anki."
+    "Downloading English and French sentences of tatoeba.org to %s: CC BY 2.0 FR, as collected by manythings.org/anki."
 )
 
 WORD = re.compile(r"\w+")
@@ -35,15 +35,15 @@ def tatoeba(
     valid: int = 1000,
     test: int = 2000,
 ) -> Corpus:
-    """167,130 pairs of 116,830 English sentences, of which many have several translations.
+    """167,130 pairs with 116,830 English sentences, many of which have several translations.
 
-    `test` and `valid` are numbers of English sentences, always the same ones for the same numbers, each with the first
-    of its translations; the others are further references if English is the source. No pair of the training split has a
-    sentence of theirs on either side, capitals and punctuation aside. `root` is a folder that holds fra-eng.zip
-    already; otherwise it is fetched from `url`, or from a public copy, once. Either way it is what was published.
+    `test` and `valid` are numbers of English sentences, which are chosen deterministically, each with the first of its
+    translations; the others are additional references if English is the source. No training pair has one of these
+    sentences on either side, ignoring capitals and punctuation. `root` is a folder that contains fra-eng.zip; without
+    it, the file is downloaded once from `url`, or from a public copy. In both cases its digest is checked.
 
     Raises:
-        UserError: numbers below 0 or of more sentences than would leave something to train on.
+        UserError: a number is below 0, or so large that too little is left to train on.
     """
     if min(valid, test) < 0 or valid + test > LARGEST:
         raise UserError(
@@ -68,7 +68,7 @@ def _read(find: "partial[Path]", split: str, sizes: dict[str, int], from_english
 
 
 def _others(pairs: Sequence[tuple[str, str]], chosen: Sequence[tuple[str, str]]) -> list[list[str | None]]:
-    """The other translations of each chosen English sentence; the second ones, the third ones, and so on."""
+    """Other translations of each chosen English sentence: a list of the second ones, of the third ones, and so on."""
     several: dict[str, dict[str, None]] = {english: {} for english, _ in chosen}
     for english, french in pairs:
         if english in several:
@@ -81,17 +81,17 @@ def _others(pairs: Sequence[tuple[str, str]], chosen: Sequence[tuple[str, str]])
 
 
 def table(archive: Path) -> list[tuple[str, str]]:
-    """All pairs of the archive, English first."""
+    """All pairs of the archive, with English first."""
     with zipfile.ZipFile(archive) as file:
         lines = file.read(TABLE).decode("utf-8").splitlines()
     return [(english, french) for english, french, *_ in (line.split("\t") for line in lines)]
 
 
 def divide(pairs: Sequence[tuple[str, str]], sizes: dict[str, int], split: str) -> tuple[list[tuple[str, str]], str]:
-    """The pairs of a split, and a line on how many they are.
+    """The pairs of a split, and a note with their number.
 
-    English sentences are ordered by the digest of their words; the first `sizes["test"]` are the test split, those that
-    follow the validation split. A sentence stays where it is when others are added or taken away, or nearly so.
+    English sentences are ordered by the digest of their words. The first `sizes["test"]` are the test split, the next
+    ones the validation split. So the splits hardly change if sentences are added or removed.
     """
     english, french = [_words(pair[0]) for pair in pairs], [_words(pair[1]) for pair in pairs]
     order = sorted(set(english), key=lambda words: hashlib.sha256(words.encode()).digest())
@@ -111,11 +111,11 @@ def divide(pairs: Sequence[tuple[str, str]], sizes: dict[str, int], split: str) 
     apart = sum(own in of for own in english)
     shared = len(pairs) - apart - len(kept)
     return kept, (
-        f"train: {len(kept):,} of {len(pairs):,} pairs; left out: {apart:,} whose English sentence is one of test or "
+        f"train: {len(kept):,} of {len(pairs):,} pairs; left out: {apart:,} whose English sentence is in test or "
         f"valid, {shared:,} whose French sentence is"
     )
 
 
 def _words(sentence: str) -> str:
-    """A sentence without capitals and punctuation; itself if it has no letter."""
+    """A sentence without capitals and punctuation; unchanged if it has no letter."""
     return " ".join(WORD.findall(sentence.casefold())) or sentence

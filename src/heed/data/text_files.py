@@ -1,4 +1,4 @@
-"""Corpora in files of the user's own: two text files a split, or one table."""
+"""Corpora in the user's own files: two text files for each split, or one table."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from heed.data.tables import Column, read_table
 from heed.errors import UserError
 
 Prefix = str | list[str] | None
-"""What names the files of a split: one of them, or several that are read one after the other."""
+"""The path of a split's files, or several paths, which are read one after the other."""
 
 
 def files(
@@ -31,26 +31,27 @@ def files(
     turn_gold: bool = False,
     split_seed: int = 1,
 ) -> Corpus:
-    """Two text files a split, one sentence a line: `{prefix}.{lang}`, compressed or not (`.gz`, `.bz2`, `.xz`, `.zst`).
+    """A corpus of two text files for each split, with one sentence per line.
 
-    A `{prefix}.align` beside them holds the gold alignments, source first; `turn_gold` exchanges their sides, for text
-    that is read in the other direction. `src_suffix` and `tgt_suffix` are the ends of the names if these are not the
-    languages, as for two kinds of text in one language. Without `valid`, some pairs of `train` are drawn for it.
+    Files are called `{prefix}.{lang}`, with `.gz`, `.bz2`, `.xz` or `.zst` if compressed. If `{prefix}.align` exists,
+    it has the gold alignments, source first; `turn_gold` exchanges their sides, for text in the other direction.
+    `src_suffix` and `tgt_suffix` replace the languages in file names, for example if both sides have the same
+    language. Without `valid`, validation pairs are drawn from `train`.
 
-    `valid_references` and `test_references` are files of further translations of the sources of a split, line for line;
-    an empty line is one that is not there.
+    `valid_references` and `test_references` are files of additional reference translations, one line for each source;
+    an empty line means that there is no translation.
     """
     suffixes = (src_suffix or src_lang, tgt_suffix or tgt_lang)
     if suffixes[0] == suffixes[1]:
         raise UserError(
-            f"source and target would both be read from files that end in .{suffixes[0]}; give corpus.src_suffix=… and "
-            "corpus.tgt_suffix=…, the ends of their names"
+            f"source and target have the same file ending .{suffixes[0]}; give corpus.src_suffix=… and "
+            "corpus.tgt_suffix=…, the endings of their files"
         )
     named = {"train": train, "valid": valid, "test": test}
     further = {"valid": valid_references, "test": test_references}
     for split, paths in further.items():
         if paths and not named[split]:
-            raise UserError(f"corpus.{split}_references without corpus.{split}; give corpus.{split}=… too")
+            raise UserError(f"corpus.{split}_references needs corpus.{split}; give corpus.{split}=… too")
     splits = {
         split: partial(_read_files, _list(prefix), suffixes, turn_gold, _list(further.get(split) or []))
         for split, prefix in named.items()
@@ -69,9 +70,9 @@ def tsv(
     columns: tuple[Column, Column] | None = None,
     split_seed: int = 1,
 ) -> Corpus:
-    """One table a split, compressed or not: source, a tab, target; or the two `columns`, by number or name.
+    """A corpus of one table for each split, compressed or not: source, tab, target; or the two `columns`.
 
-    Without `valid`, some pairs of `train` are drawn for it.
+    Without `valid`, validation pairs are drawn from `train`.
     """
     named = {"train": train, "valid": valid, "test": test}
     languages = (src_lang, tgt_lang)
@@ -89,10 +90,10 @@ def _read_files(prefixes: Sequence[str], suffixes: tuple[str, str], turn_gold: b
 
 
 def further_references(paths: Sequence[str], references: Sequence[str]) -> list[list[str | None]]:
-    """The lines of each file, None for an empty one; a file of the very references is left out.
+    """The lines of each file, with None for empty lines; a file that is equal to the references is left out.
 
     Raises:
-        UserError: a file that has not a line for each.
+        UserError: a file has another number of lines than the split.
     """
     each = [read_lines(existing(path)) for path in paths]
     for path, lines in zip(paths, each, strict=True):
@@ -117,7 +118,7 @@ def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool)
 
 
 def turn(line: str) -> str:
-    """Links in Pharaoh's format, the sides exchanged: `0-1 2?3` to `1-0 3?2`."""
+    """Links in Pharaoh format with exchanged sides: `0-1 2?3` becomes `1-0 3?2`."""
     return LINK.sub(r"\3\2\1", line)
 
 
@@ -147,7 +148,7 @@ def joined(parts: Sequence[Pairs], names: Sequence[str]) -> Pairs:
     without = [name for name, part in zip(names, parts, strict=True) if part.gold is None]
     if 0 < len(without) < len(parts):
         raise UserError(
-            f"{without[0]}.align does not exist, and others do; expected gold alignments of all files or none"
+            f"{without[0]}.align does not exist, but others do; expected gold alignments for all files or none"
         )
     gold = None if without else list(chain.from_iterable(part.gold or [] for part in parts))
     src, tgt, notes = (

@@ -1,4 +1,4 @@
-"""The corpus that comes with heed: English and French, with gold alignments, from any directory."""
+"""The corpus that comes with heed: English and French, with gold alignments."""
 
 from typing import Literal
 
@@ -20,9 +20,9 @@ def tiny(
     valid: Split = "valid",
     test: Split = "test",
 ) -> Corpus:
-    """The embedded corpus in either direction; the gold links turn with it.
+    """The embedded corpus in either direction, with gold alignments.
 
-    `train`, `valid` and `test` say which of its splits each of them reads: a run may be trained and validated on one.
+    `train`, `valid` and `test` name the split that each of them reads, so a run can use the same split for several.
     """
     if src_lang == tgt_lang:
         raise UserError(f"corpus.src_lang={src_lang} and corpus.tgt_lang={tgt_lang}; expected en and fr, or fr and en")

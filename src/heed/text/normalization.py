@@ -1,8 +1,8 @@
-"""What happens to text before it is divided into pieces.
+"""Normalisation of text before it is divided into subwords.
 
-SentencePiece has five rules of its own. Only `identity` and `nfc` leave text as it is read: the others replace
-full-width punctuation, ligatures, fractions and superscripts (NFKC), those of `nmt` also drop or replace characters
-without width, such as the non-joiner of Persian, and those that end in `cf` lower the case.
+SentencePiece has five rules of its own. Only `identity` and `nfc` keep the look of a text. The others replace
+full-width punctuation, ligatures, fractions and superscripts (NFKC); the `nmt` rules also drop or replace zero-width
+characters, such as the non-joiner of Persian; the rules that end in `cf` lower-case the text.
 """
 
 import unicodedata
@@ -16,10 +16,10 @@ NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 
 
 def nfc_rules() -> str:
-    """Unicode's NFC as rules that SentencePiece reads, a line each: code points, a tab, code points.
+    """Unicode's NFC as rules for SentencePiece, one per line: code points, a tab, code points.
 
-    As SentencePiece's own rules, they hold for every sequence that makes up one composed character, in any order of
-    its marks.
+    Like SentencePiece's own rules, they apply to every sequence that composes to one character, with its marks in any
+    order.
     """
     rules = {}
     for composed in _changed():
@@ -38,7 +38,7 @@ def _changed() -> Iterator[str]:
 
 
 def _spellings(character: str) -> Iterator[str]:
-    """The character, its decomposition in any order of marks, and its parts composed as far as they can be."""
+    """The character, its decomposition with marks in any order, and its partly composed forms."""
     yield character
     base, *marks = list(unicodedata.normalize("NFD", character))
     for order in permutations(marks):
@@ -48,7 +48,7 @@ def _spellings(character: str) -> Iterator[str]:
 
 
 def _partly_composed(written: str) -> Iterator[str]:
-    """The sequence with any of its neighbours composed."""
+    """The sequence with any two neighbours composed."""
     for cuts in product((False, True), repeat=len(written) - 1):
         parts = [written[0]]
         for mark, cut in zip(written[1:], cuts, strict=True):

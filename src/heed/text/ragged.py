@@ -1,4 +1,4 @@
-"""Rows of different lengths, end to end in flat arrays."""
+"""Rows of different lengths, concatenated in flat arrays."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -18,12 +18,12 @@ class Ragged(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many there are; `len` is that of the tuple."""
+        """The number of rows; `len` is the length of the tuple."""
         return len(self.offsets) - 1
 
     @property
     def lengths(self) -> Int64[np.ndarray, "rows"]:
-        """Values in each row."""
+        """The number of values in each row."""
         return np.diff(self.offsets)
 
     def row(self, i: int) -> Int32[np.ndarray, "length"]:
@@ -31,25 +31,25 @@ class Ragged(NamedTuple):
         return self.values[self.offsets[i] : self.offsets[i + 1]]
 
     def take(self, rows: Int[np.ndarray, "taken"]) -> "Ragged":
-        """These rows, in this order, as often as they are named."""
+        """The rows with these indices, in this order, repeated if an index is repeated."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         places = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return Ragged(self.values[places], offsets)
 
     def joined(self, ends: Int64[np.ndarray, "longer1"]) -> "Ragged":
-        """Neighbouring rows made one: those from `ends[i]` up to `ends[i + 1]`."""
+        """Consecutive rows concatenated: new row `i` is made of the rows from `ends[i]` to before `ends[i + 1]`."""
         return Ragged(self.values, self.offsets[ends])
 
 
 def ragged(rows: Sequence[Sequence[int]]) -> Ragged:
-    """Lists as flat arrays."""
+    """Make a `Ragged` of lists."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     return Ragged(np.fromiter(chain.from_iterable(rows), np.int32), np.concatenate([[0], np.cumsum(lengths)]))
 
 
 def number_words(lines: Iterable[str]) -> tuple[list[str], Ragged]:
-    """The different words of all lines, and each line as numbers of them."""
+    """The different words of all lines, and each line as indices into them."""
     numbers: dict[str, int] = {}
     lengths = [0]
 
@@ -65,7 +65,7 @@ def number_words(lines: Iterable[str]) -> tuple[list[str], Ragged]:
 
 
 def merge_numbered(parts: Iterable[tuple[list[str], Ragged]]) -> tuple[list[str], Ragged]:
-    """What `number_words` gives of all lines, made of what it gave of portions of them, in order."""
+    """Combine the results of `number_words` for consecutive portions of lines."""
     numbers: dict[str, int] = {}
     lines = []
     for different, words in parts:
@@ -75,7 +75,7 @@ def merge_numbered(parts: Iterable[tuple[list[str], Ragged]]) -> tuple[list[str]
 
 
 def concatenate(parts: Sequence[Ragged]) -> Ragged:
-    """The rows of all parts, one part after the other."""
+    """Concatenate the rows of all parts."""
     values = np.concatenate([part.values for part in parts])
     lengths = np.concatenate([part.lengths for part in parts])
     return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]))

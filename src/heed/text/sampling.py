@@ -1,9 +1,9 @@
-"""Several segmentations of each word, to draw from: subword regularisation.
+"""Subword regularisation: several segmentations of each word, to draw from.
 
-Unigram: each segmentation as often as its probability to the power of `alpha` says, by forward filtering and backward
-sampling (Kudo 2018, arXiv 1804.10959, with l = infinity). BPE: each possible merge is left out with probability `alpha`
-at every step (BPE-dropout, Provilkov et al. 2020, arXiv 1910.13267). SentencePiece does both, but draws from
-generators of its threads, which no seed makes the same in two processes.
+Unigram: a segmentation is drawn in proportion to its probability to the power of `alpha`, by forward filtering and
+backward sampling (Kudo 2018, arXiv 1804.10959, with l = infinity). BPE: each possible merge is skipped with probability
+`alpha` at every step (BPE-dropout, Provilkov et al. 2020, arXiv 1910.13267). SentencePiece implements both, but with a
+random generator for each thread, which cannot be seeded to give the same draws in two processes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,36 +19,38 @@ from heed.text.ragged import Ragged, concatenate, ragged
 from heed.text.subwords import Subwords
 
 SLOTS = 64
-"""Draws of each word, of which an epoch takes one for each time that the word occurs."""
+"""The number of draws for each word; an epoch uses one of them for each occurrence of the word."""
 
-LONGEST_WORD = 63  # characters, so that the cuts of a word are the bits of a number; a longer one is not sampled
+LONGEST_WORD = (
+    63  # characters, because the boundaries of a segmentation are bits of an integer; longer words stay whole
+)
 
 WORDS_AT_ONCE = 1000
 
 NONE = np.iinfo(np.int32).max
 
 Draw = Callable[[list[str]], Int32[np.ndarray, "draws length"]]
-"""`SLOTS` segmentations of each of several words of one length, in rows that are filled up with -1."""
+"""`SLOTS` segmentations of each of several words of one length, in rows padded with -1."""
 
 
 class Segmentations(NamedTuple):
-    """Segmentations of a list of words: row `i` of `slots` names those of word `i`, equally likely."""
+    """Segmentations of a list of words: row `i` of `slots` has the indices of those of word `i`, equally likely."""
 
     pieces: Ragged
     slots: Int32[np.ndarray, "words slots"]
 
 
 def check_kind(kind: str, alpha: float) -> None:
-    """UserError for subwords that leave no choice."""
+    """Raise UserError for a kind of subwords that cannot be sampled."""
     if kind not in ("unigram", "bpe"):
-        raise UserError(f"subword_sampling={alpha:g} needs subwords=unigram or bpe, not {kind}, which has no choice")
+        raise UserError(f"subword_sampling={alpha:g} needs subwords=unigram or bpe; {kind} has no alternatives")
 
 
 def sample(subwords: Subwords, kind: str, words: Sequence[str], alpha: float, seed: Sequence[int]) -> Segmentations:
-    """What `words` may be drawn as: the same for the same arguments, whatever the machine does meanwhile.
+    """Draw segmentations of `words`; the same arguments always give the same draws.
 
-    The smaller `alpha`, the more varied is unigram, and the less BPE. A word that has an unknown character or a
-    user-defined symbol, or nothing to divide, keeps the segmentation that `encode` gives.
+    With a smaller `alpha`, unigram varies more and BPE less. A word with an unknown character or a user-defined symbol,
+    and one that cannot be divided, keeps the segmentation of `encode`.
     """
     best = subwords.encode_each(words)
     slots = np.repeat(np.arange(len(words), dtype=np.int32)[:, None], SLOTS, axis=1)
@@ -63,20 +65,20 @@ def sample(subwords: Subwords, kind: str, words: Sequence[str], alpha: float, se
 
 
 def join(parts: Sequence[Segmentations]) -> Segmentations:
-    """Those of all words, made of those of some and those of the words that follow."""
+    """Concatenate the segmentations of consecutive lists of words."""
     before = np.cumsum([0, *(part.pieces.rows for part in parts[:-1])], dtype=np.int32)
     slots = [first + part.slots for first, part in zip(before, parts, strict=True)]
     return Segmentations(concatenate([part.pieces for part in parts]), np.concatenate(slots))
 
 
 def unigram(subwords: Subwords, alpha: float, generator: Generator) -> Draw:
-    """Draws from the unigram model, its probabilities taken to the power of `alpha`."""
+    """Draw from the unigram model, with probabilities to the power of `alpha`."""
     pieces = _normal_pieces(subwords)
     scores = alpha * np.array([*subwords.scores, -np.inf])
 
     def draw(words: list[str]) -> Int32[np.ndarray, "draws length"]:
         length = len(words[0])
-        ids = np.full((len(words), length + 1, length + 1), -1, np.int32)  # of the piece from column to row
+        ids = np.full((len(words), length + 1, length + 1), -1, np.int32)  # of the subword from column to row
         for row, word in enumerate(words):
             for start in range(length):
                 for end in range(start + 1, length + 1):
@@ -87,7 +89,7 @@ def unigram(subwords: Subwords, alpha: float, generator: Generator) -> Draw:
 
 
 def _forward(scores: Float[np.ndarray, "words end start"]) -> Float[np.ndarray, "words end start"]:
-    """For every end the cumulated probabilities of where the piece that ends there starts."""
+    """For every end position, the cumulative probabilities of the start of the subword that ends there."""
     reached = np.full(scores.shape[:2], -np.inf)
     reached[:, 0] = 0
     shares = np.zeros(scores.shape)
@@ -113,7 +115,7 @@ def _backward(
 
 
 def bpe(subwords: Subwords, alpha: float, generator: Generator) -> Draw:
-    """Draws by leaving out merges with probability `alpha`."""
+    """Draw by skipping merges with probability `alpha`."""
     pieces = _normal_pieces(subwords)
     merged = _merges(pieces)
 
@@ -135,7 +137,7 @@ def bpe(subwords: Subwords, alpha: float, generator: Generator) -> Draw:
 
 
 def _merges(pieces: dict[str, int]) -> Callable[..., Int32[np.ndarray, "draws pairs"]]:
-    """What two neighbouring pieces make together, or NONE. The smaller the id, the earlier was the merge learnt."""
+    """The subword that two neighbours merge to, or NONE. A smaller id means that the merge was learned earlier."""
     pairs = {
         pieces[piece[:cut]] * NONE + pieces[piece[cut:]]: whole
         for piece, whole in pieces.items()
@@ -156,7 +158,7 @@ def _merges(pieces: dict[str, int]) -> Callable[..., Int32[np.ndarray, "draws pa
 def _merge(
     symbols: Int32[np.ndarray, "draws length"], place: Int[np.ndarray, "draws"], best: Int32[np.ndarray, "draws"]
 ) -> Int32[np.ndarray, "draws length"]:
-    """The rows with `best` at `place`, and what follows the two that it was made of moved up."""
+    """The rows after a merge: `best` at `place`, and the following subwords moved up by one."""
     moved = np.full_like(symbols, -1)
     moved[:, :-1] = symbols[:, 1:]
     kept = np.where(np.arange(symbols.shape[1]) < place[:, None], symbols, moved)
@@ -172,7 +174,7 @@ def _normal_pieces(subwords: Subwords) -> dict[str, int]:
 def _blocks(
     subwords: Subwords, words: Sequence[str], best: Sequence[Sequence[int]]
 ) -> Iterator[tuple[Int64[np.ndarray, "block"], list[str]]]:
-    """Words of one length, as SentencePiece spells them, with their numbers; those without a choice are left out."""
+    """Words of one length, as SentencePiece spells them, and their indices; indivisible words are left out."""
     letters = {piece for piece in _normal_pieces(subwords) if len(piece) == 1}
     spelt = [subwords.spelling(word) for word in words]
     chosen = [
@@ -192,7 +194,7 @@ def _blocks(
 def _different(
     rows: Int32[np.ndarray, "draws length"], subwords: Subwords
 ) -> tuple[Ragged, Int64[np.ndarray, "words slots"]]:
-    """The rows that differ, without what fills them up, and for each word the numbers of its own."""
+    """The different rows, without padding, and for each word the indices of its rows."""
     lengths = np.array([*map(len, subwords.pieces(range(len(subwords)))), 0])
     cuts = np.bitwise_or.reduce(np.uint64(1) << lengths[rows].cumsum(axis=1).astype(np.uint64), axis=1)
     keys = np.stack([np.repeat(np.arange(len(rows) // SLOTS, dtype=np.uint64), SLOTS), cuts], axis=1)

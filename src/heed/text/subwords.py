@@ -1,4 +1,4 @@
-"""Text to pieces to ids and back, by SentencePiece."""
+"""Text to subwords (SentencePiece's pieces) to ids, and back."""
 
 import io
 import logging
@@ -26,7 +26,7 @@ NO_BREAK = "a\u00a0b\u3000c"
 
 Kind = Literal["unigram", "bpe", "char", "word"]
 
-# The expectations of unigram training are summed thread by thread, so the count of threads is part of the result.
+# Unigram training sums expectations thread by thread, so the number of threads affects the result.
 THREADS = 8
 
 # Unigram training took 2.8 s over one word of 10,000 letters, and minutes over a line of a million characters.
@@ -35,29 +35,29 @@ MAX_LINE_BYTES = 4192
 # Of captions, unigram training took 92 s of processor time and 1.4 GiB for as many, BPE 8 s and 0.5 GiB.
 MAX_LINES = 10**6
 
-# SentencePiece searches for ten seconds when asked for 10 ** 9 pieces, and for minutes beyond that.
+# SentencePiece takes ten seconds to reject 10 ** 9 subwords, and minutes for more.
 MAX_VOCAB_SIZE = 10**6
 
 log = logging.getLogger(__name__)
 
 
 class EncodedLine(NamedTuple):
-    """A line in pieces, and its words as they were typed (`heed.text.words.split_words`).
+    """A line in subwords, and its words as typed (`heed.text.words.split_words`).
 
-    A word may have no piece, and a piece belongs to one word alone.
+    A word may have no subword; a subword belongs to exactly one word.
     """
 
     ids: list[int]
     word_index: list[int]
-    """For each piece the index of its word."""
+    """For each subword the index of its word."""
     words: list[str]
 
     def first(self, count: int) -> "EncodedLine":
-        """The line as a model reads it that reads `count` pieces; its words stay."""
+        """The line cut after `count` subwords; all words are kept."""
         return self._replace(ids=self.ids[:count], word_index=self.word_index[:count])
 
     def ids_of_words(self) -> list[list[int]]:
-        """The pieces of each word."""
+        """The subwords of each word."""
         ids: list[list[int]] = [[] for _ in self.words]
         for word, piece_id in zip(self.word_index, self.ids, strict=True):
             ids[word].append(piece_id)
@@ -65,11 +65,11 @@ class EncodedLine(NamedTuple):
 
 
 class Subwords:
-    """One trained SentencePiece model: a vocabulary, and the way into it and out of it.
+    """A trained SentencePiece model: a vocabulary that encodes and decodes text.
 
-    Text is normalised on the way in, as the model was trained with (`heed.text.normalization`), and ASCII white space
-    becomes single spaces: `decode` gives back `normalise(text)`. With `identity` that is the text itself, apart from
-    that white space and from U+2581, which SentencePiece takes for a space.
+    `encode` first normalises text with the model's rules (`heed.text.normalization`) and replaces ASCII white space by
+    single spaces, so `decode` returns `normalise(text)`. With `identity` this is the text itself, except for white
+    space and for U+2581, which SentencePiece treats as a space.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -80,14 +80,14 @@ class Subwords:
             self._processor.decode([UNK])
             self._keeps_spaces = self._processor.normalize(NO_BREAK) == SPACE + NO_BREAK
         except (RuntimeError, IndexError, UnicodeDecodeError):
-            raise UserError("not a whole SentencePiece model; copy the file again, or train anew") from None
+            raise UserError("not a complete SentencePiece model; copy the file again, or retrain") from None
         self.model = model
         self._check_specials()
         self._kinds = {kind: symbol for kind, symbol in SYMBOLS.items() if symbol in self._pieces}
         self._addresses = pattern(self._kinds)
         normal = [piece for i, piece in enumerate(self._pieces) if not self.is_special(i)]
         self._whole_words = bool(normal) and all(piece.startswith(SPACE) for piece in normal)
-        # A word model's <unk> is a whole word too, though it does not carry the mark.
+        # The <unk> of a word model is a whole word too, although it does not begin with the mark.
         opening = (SPACE, self._pieces[UNK]) if self._whole_words else SPACE
         self._opens = [piece.startswith(opening) for piece in self._pieces]
         self._shows = [i not in (PAD, BOS, EOS) and bool(piece.strip(SPACE)) for i, piece in enumerate(self._pieces)]
@@ -105,13 +105,13 @@ class Subwords:
         user_defined_symbols: Sequence[str] = (),
         keep: Sequence[Kept] = (),
     ) -> "Subwords":
-        """The vocabulary of `lines`; the same lines and settings give the same bytes.
+        """Train a vocabulary on `lines`; the same lines and settings give the same bytes.
 
-        Each of `user_defined_symbols` is one piece, wherever it stands, and is never divided or normalised. Addresses
-        of the kinds in `keep` are read as one piece for all of them (`heed.text.kept`).
+        Each of `user_defined_symbols` is always one subword, and is never divided or normalised. All addresses of a
+        kind in `keep` are encoded as the same subword (`heed.text.kept`).
 
-        Of more than a million lines, a million are drawn, the same ones always. A `vocab_size` beyond what the text
-        supports is lowered to that. Both are logged, with the `side` that it is for.
+        If there are more than a million lines, a million are drawn, always the same ones. A `vocab_size` that is too
+        large for the text is lowered. Both are logged, with the name of the `side`.
         """
         check_settings(kind, vocab_size, byte_fallback, character_coverage, user_defined_symbols, keep)
         settings = {
@@ -126,13 +126,13 @@ class Subwords:
         cleaned = [_clean(masked(line, addresses), keeps_spaces) for line in _some(lines, side)]
         subwords = cls(_normalising(_short(cleaned), vocab_size, normalization, settings))
         if len(subwords) < vocab_size:
-            lowered = "%s vocabulary lowered from %d to %d: the text supports no more"
+            lowered = "%s vocabulary lowered from %d to %d, the most that the text supports"
             log.info(lowered, side, vocab_size, len(subwords))
         return subwords
 
     @classmethod
     def load(cls, path: Path) -> "Subwords":
-        """The model that `save` wrote; a file that is missing or no such model is a UserError."""
+        """Load a model. Raise UserError if the file is missing or is not a SentencePiece model."""
         try:
             return cls(path.read_bytes())
         except OSError as error:
@@ -143,7 +143,7 @@ class Subwords:
             raise UserError(f"{path}: {error}") from None
 
     def save(self, path: Path) -> None:
-        """Write SentencePiece's own file, readable by its command line tools as well."""
+        """Write SentencePiece's own file format, which its command line tools can read."""
         path.write_bytes(self.model)
 
     def __len__(self) -> int:
@@ -159,19 +159,19 @@ class Subwords:
         return type(self), (self.model,)
 
     def normalise(self, text: str) -> str:
-        """The text as the model sees it: what `decode(encode(text))` gives when every character is known."""
+        """The normalised text, which `decode(encode(text))` returns if all characters are known."""
         return self.spelling(text).replace(SPACE, " ").strip(" ")
 
     def encode(self, text: str) -> list[int]:
-        """The ids of the text's pieces, without BOS and EOS."""
+        """The ids of the text's subwords, without BOS and EOS."""
         return self.encode_lines([text])[0]
 
     def encode_lines(self, lines: Sequence[str]) -> list[list[int]]:
-        """`encode` of every line."""
+        """`encode` for every line."""
         return [list(chain.from_iterable(words)) for words in self.encode_words(lines)]
 
     def encode_with_words(self, lines: Sequence[str]) -> list[EncodedLine]:
-        """Every line in pieces, with the word that each piece belongs to."""
+        """Every line in subwords, with the word of each subword."""
         encoded = []
         for line, words in zip(lines, self.encode_words(lines), strict=True):
             index = [number for number, ids in enumerate(words) for _ in ids]
@@ -179,10 +179,10 @@ class Subwords:
         return encoded
 
     def encode_words(self, lines: Sequence[str]) -> list[list[list[int]]]:
-        """The ids of each word of every line, as the line itself counts its words (`split_words`).
+        """The ids of each word of every line; words are those of `split_words`.
 
-        Pieces do not cross white space, so words are encoded one by one, each different one once. A word can have no
-        piece (a lone U+FEFF), or pieces that begin several words (U+FDFA): normalisation knows no white space.
+        Subwords do not cross white space, so each different word is encoded once. Because of normalisation, a word may
+        have no subword (a single U+FEFF), or subwords that begin several words (U+FDFA).
         """
         split = [split_words(line) for line in lines]
         different = sorted({word for words in split for word in words})
@@ -190,15 +190,15 @@ class Subwords:
         return [[known[word] for word in words] for words in split]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """One line of text; PAD, BOS and EOS are ignored, an unknown piece reads `⁇`."""
+        """Decode to one line of text; PAD, BOS and EOS are ignored, an unknown subword becomes `⁇`."""
         return " ".join(word for word in self.words(ids) if word)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The pieces as SentencePiece writes them, with `▁` where a word begins."""
+        """The subwords as SentencePiece writes them, with `▁` at the beginning of a word."""
         return [self._pieces[i] for i in ids]
 
     def words(self, ids: Sequence[int]) -> list[str]:
-        """The white-space words that the pieces make up, one for each index in `word_index(ids)`."""
+        """The words of the subwords, one for each index in `word_index(ids)`."""
         index = self.word_index(ids)
         groups: list[list[int]] = [[] for _ in range(max(index, default=-1) + 1)]
         for word, piece_id in zip(index, ids, strict=True):
@@ -206,11 +206,11 @@ class Subwords:
         return self.spell(groups)
 
     def spell(self, words: Sequence[Sequence[int]]) -> list[str]:
-        """Each word as its ids write it, without any space; empty for one without ids."""
+        """Each word decoded from its ids, without spaces; empty for a word without ids."""
         return ["".join(split_words(text)) for text in self._processor.decode(words, num_threads=1)]
 
     def word_index(self, ids: Sequence[int]) -> list[int]:
-        """For each piece the index of its word; a piece that shows nothing belongs to the word beside it."""
+        """For each subword the index of its word; a subword that displays as nothing belongs to a neighbouring word."""
         index: list[int] = []
         word, shown = 0, False
         for i in ids:
@@ -222,17 +222,17 @@ class Subwords:
         return [min(word, last) for word in index]
 
     def encode_each(self, words: Sequence[str]) -> list[list[int]]:
-        """The ids of each of several words, which hold no white space."""
-        if self._whole_words:  # SentencePiece would make one <unk> of several unknown words in a row
+        """The ids of each of several words, which must not contain white space."""
+        if self._whole_words:  # otherwise SentencePiece would encode consecutive unknown words as one <unk>
             return [[self._word_id(part) for part in split_words(self.normalise(word))] for word in words]
         cleaned = [self._cleaned(word) for word in words]
         ids: list[list[int]] = self._processor.encode(cleaned, num_threads=1)
         return ids
 
     def surfaces(self, word: str) -> list[str]:
-        """What each piece of a word, as `encode_each` has them, stands for in the word as it was typed.
+        """The part of a word, as typed, that each of its subwords (from `encode_each`) stands for.
 
-        Of several pieces that stand for one character, such as its bytes, the last has it, and the others are empty.
+        If several subwords stand for one character, such as its bytes, the last one gets it and the others are empty.
         """
         if self._whole_words:
             return [word, *[""] * (len(self.encode_each([word])[0]) - 1)] if self.normalise(word) else []
@@ -241,7 +241,7 @@ class Subwords:
         return [next(typed) if piece.id in self.kept else piece.surface for piece in encoded.pieces]
 
     def spelling(self, word: str) -> str:
-        """The word as pieces spell it, `▁` in front of it; empty where normalisation leaves nothing."""
+        """The word as spelled for subwords, with `▁` in front; empty if nothing is left after normalisation."""
         spelt: str = self._processor.normalize(self._cleaned(word))
         return spelt
 
@@ -249,31 +249,31 @@ class Subwords:
         return _clean(masked(text, self._addresses) if self._kinds else text, self._keeps_spaces)
 
     def addresses(self, text: str) -> list[str]:
-        """What each piece of `kept` stands for in a text, in order."""
+        """The addresses in a text that are encoded as subwords of `kept`, in order."""
         return [found[0] for found in self._addresses.finditer(text)] if self._kinds else []
 
     @cached_property
     def kept(self) -> dict[int, str]:
-        """The pieces that stand for addresses, and of which kind."""
+        """The ids that stand for addresses, and their kinds."""
         return {self._pieces.index(symbol): kind for kind, symbol in self._kinds.items()}
 
     @property
     def scores(self) -> list[float]:
-        """For each piece what SentencePiece learnt of it; in a unigram model, the logarithm of its probability."""
+        """The score of each subword in the SentencePiece model; in a unigram model, its log-probability."""
         return [self._processor.get_score(i) for i in range(len(self))]
 
     @cached_property
     def user_defined(self) -> frozenset[str]:
-        """The symbols that are one piece wherever they stand."""
-        with needs("train"):  # protobuf comes with tensorboard; only training asks
+        """The symbols that are always encoded as one subword."""
+        with needs("train"):  # protobuf comes with tensorboard; only training needs it
             from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined] # noqa: PLC0415
         pieces = ModelProto.FromString(self.model).pieces
         return frozenset(piece.piece for piece in pieces if piece.type == piece.USER_DEFINED)
 
     @property
     def joins_letters(self) -> bool:
-        """Whether there are pieces of several letters, as in a vocabulary of subwords, and not of characters alone."""
-        learnt = (i for i, score in enumerate(self.scores) if score and not self.is_special(i))  # a given symbol has 0
+        """Whether there are subwords of several letters, and not only single characters."""
+        learnt = (i for i, score in enumerate(self.scores) if score and not self.is_special(i))  # user-defined: 0
         texts = (self._pieces[i].strip(SPACE) for i in learnt)
         return not self._whole_words and any(len(text) > 1 for text in texts)
 
@@ -282,11 +282,11 @@ class Subwords:
         return piece_id
 
     def opens_word(self, i: int) -> bool:
-        """Whether piece `i` begins a word."""
+        """Whether subword `i` begins a word."""
         return self._opens[i]
 
     def is_special(self, i: int) -> bool:
-        """Whether piece `i` stands for no text of its own: a mark, `<unk>`, or a byte."""
+        """Whether subword `i` stands for no text: a control symbol, `<unk>`, or a byte."""
         return self._processor.is_control(i) or self._processor.is_unknown(i) or self._processor.is_byte(i)
 
     def _check_specials(self) -> None:
@@ -300,7 +300,7 @@ class Subwords:
 
 
 def is_subword_model(path: Path) -> bool:
-    """Whether a file begins as `Subwords.save` writes it: with the piece that pads."""
+    """Whether a file begins as `Subwords.save` writes it, with the padding subword."""
     with path.open("rb") as file:
         return FIRST_PIECE.match(file.read(64)) is not None
 
@@ -321,13 +321,13 @@ def train_pair(
     user_defined_symbols: Sequence[str] = (),
     keep: Sequence[Kept] = (),
 ) -> tuple[Subwords, Subwords]:
-    """The vocabularies of both sides, `vocab_size` pieces each; with `joint`, one that both share.
+    """Train the vocabularies of both sides, with `vocab_size` subwords each; with `joint`, one for both sides.
 
-    A target is learnt as it is written, unless `tgt_normalization` says otherwise. A source is read as `nmt_nfkc` makes
-    it, which knows more of what people type; with `joint`, as the target.
+    Targets are not normalised unless `tgt_normalization` is set. Sources are normalised with `nmt_nfkc` by default, so
+    that more spellings are known; with `joint`, like targets.
 
     Raises:
-        UserError: a setting out of its range, or two normalisations of one vocabulary.
+        UserError: a setting is out of range, or one vocabulary would have two normalisations.
     """
 
     def train(lines: Sequence[str], side: str, normalization: Normalization) -> Subwords:
@@ -344,7 +344,7 @@ def train_pair(
 
 
 def _clean(text: str, keeps_spaces: bool) -> str:
-    # The mark is a space to SentencePiece's decoder but not to its normaliser; some white space only to Python.
+    # The mark is a space for SentencePiece's decoder but not for its normaliser; some white space only for Python.
     unmarked = text.replace(SPACE, " ")
     return " ".join(split_words(unmarked) if keeps_spaces else unmarked.split())
 
@@ -361,7 +361,7 @@ def _short(lines: Sequence[str]) -> list[str]:
     kept = [line for line in lines if len(line.encode()) <= MAX_LINE_BYTES]
     if len(kept) < len(lines):
         left_out = len(lines) - len(kept)
-        log.warning("left out of the subword training: %d lines of more than %d bytes", left_out, MAX_LINE_BYTES)
+        log.warning("subword training ignores %d lines of more than %d bytes", left_out, MAX_LINE_BYTES)
     return kept
 
 
@@ -373,61 +373,61 @@ def check_settings(
     user_defined_symbols: Sequence[str] = (),
     keep: Sequence[Kept] = (),
 ) -> None:
-    """UserError for settings with which no vocabulary can be trained, whatever the text."""
+    """Raise UserError for settings with which no vocabulary can be trained on any text."""
     reserved = SPECIALS + len(user_defined_symbols) + len(keep)
     if not reserved < vocab_size <= MAX_VOCAB_SIZE:
         raise UserError(
-            f"vocab_size={vocab_size}, expected {reserved + 1} ({reserved} pieces are special) to {MAX_VOCAB_SIZE}"
+            f"vocab_size={vocab_size}, expected {reserved + 1} ({reserved} subwords are special) to {MAX_VOCAB_SIZE}"
         )
     if byte_fallback and kind == "word":
-        raise UserError("byte_fallback=true has no meaning for kind=word; use unigram, bpe or char with it")
+        raise UserError("byte_fallback=true is not possible with kind=word; use unigram, bpe or char")
     if not 0.98 <= character_coverage <= 1.0:  # SentencePiece's own limits
         raise UserError(f"character_coverage={character_coverage}, expected a share from 0.98 to 1.0")
     if user_defined_symbols and kind == "word":
-        raise UserError("user_defined_symbols has no meaning for kind=word, whose words are whole; use another kind")
+        raise UserError("user_defined_symbols is not possible with kind=word; use unigram, bpe or char")
     if keep and kind == "word":
-        raise UserError("keep has no meaning for kind=word, whose words are whole; use another kind")
+        raise UserError("keep is not possible with kind=word; use unigram, bpe or char")
     for symbol in user_defined_symbols:
         if not symbol or split_words(symbol) != [symbol] or SPACE in symbol or symbol in CONTROLS:
             raise UserError(
-                f"user_defined_symbols: {symbol!r} cannot be one; expected a text without spaces, and none of "
+                f"user_defined_symbols: {symbol!r} cannot be a symbol; expected a string without spaces, and none of "
                 f"{', '.join(CONTROLS)}"
             )
     if len({*user_defined_symbols}) < len(user_defined_symbols):
-        raise UserError("user_defined_symbols names a symbol twice; name each once")
+        raise UserError("user_defined_symbols contains a symbol twice; give each once")
     if len({*keep}) < len(keep) or {*user_defined_symbols} & {*SYMBOLS.values()}:
-        raise UserError("keep names a kind twice, or user_defined_symbols its symbol; name each once")
+        raise UserError("keep contains a kind twice, or user_defined_symbols its symbol; give each once")
 
 
 def check_normalization(joint: bool, src_normalization: Normalization | None, tgt_normalization: Normalization) -> None:
-    """UserError for two normalisations of one vocabulary."""
+    """Raise UserError if one vocabulary would have two normalisations."""
     if joint and src_normalization not in (None, tgt_normalization):
         raise UserError(
             f"src_normalization={src_normalization} and tgt_normalization={tgt_normalization}, but joint=true makes "
-            f"one vocabulary; give both sides the same, or leave src_normalization=null"
+            f"one vocabulary; give both sides the same normalization, or src_normalization=null"
         )
 
 
 def _normalising(
     lines: Sequence[str], vocab_size: int, normalization: Normalization, settings: dict[str, Any]
 ) -> bytes:
-    """Train with a normalisation, which becomes part of the model."""
+    """Train with a normalisation, which is stored in the model."""
     if normalization != "nfc":
         return _fit(lines, vocab_size, {**settings, "normalization_rule_name": normalization})
-    with needs("train"):  # protobuf comes with tensorboard; translating does without
+    with needs("train"):  # protobuf comes with tensorboard; translating does not need it
         from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined] # noqa: PLC0415
     with TemporaryDirectory() as folder:
         rules = Path(folder) / "nfc.tsv"
         rules.write_text(nfc_rules(), encoding="utf-8")
         model = ModelProto.FromString(_fit(lines, vocab_size, {**settings, "normalization_rule_tsv": str(rules)}))
     model.normalizer_spec.name = "nfc"
-    model.normalizer_spec.ClearField("normalization_rule_tsv")  # a path that is another one at every training
+    model.normalizer_spec.ClearField("normalization_rule_tsv")  # a temporary path, which is different at every training
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
 
 
 def _fit(lines: Sequence[str], vocab_size: int, settings: dict[str, Any]) -> bytes:
-    """Train, asking again for as much as SentencePiece says that the text supports."""
+    """Train; if the text supports fewer subwords, train again with the number that SentencePiece reports."""
     try:
         return _fit_once(lines, vocab_size, settings)
     except RuntimeError as error:
@@ -436,13 +436,13 @@ def _fit(lines: Sequence[str], vocab_size: int, settings: dict[str, Any]) -> byt
         return _fit(lines, int(high[1]), settings)
     if low := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         raise UserError(
-            f"vocab_size={vocab_size} is too small: the characters of this text alone need {low[1]}; "
+            f"vocab_size={vocab_size} is too small: the characters of this text need {low[1]}; "
             "raise it, or lower character_coverage"
         )
     if "char_model_trainer" in message:
-        raise UserError(f"vocab_size={vocab_size} is too small for byte_fallback, which takes 256 pieces; raise it")
+        raise UserError(f"vocab_size={vocab_size} is too small for byte_fallback, which needs 256 subwords; raise it")
     if "sentences_.empty" in message or "all_chars_count" in message:
-        raise UserError("no text to train subwords on: every line is empty or too long; check the training files")
+        raise UserError("no text to train subwords on: all lines are empty or too long; check the training files")
     raise RuntimeError(message)
 
 
