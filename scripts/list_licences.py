@@ -18,9 +18,11 @@ LOCKS = (ROOT / "constraints.txt", ROOT / "constraints-dev.txt")
 
 HEAD = """# Licences of what heed installs
 
-Written by `python scripts/list_licences.py` from the metadata of the installed distributions: the licence expression
-where one is given, else the classifiers, else the first line of the licence field. heed itself is under MIT. Bold is
-what `pip install heed` brings, which is what translating needs; the rest comes with extras, or checks and tests heed.
+heed itself is under the MIT licence. This table lists every distribution that heed can install. `pip install heed` installs those in **bold**,
+which is all that translating needs. The others come with the extras, or are used only to check and test heed.
+
+`python scripts/list_licences.py` writes this page from the metadata of the installed distributions: from the licence expression, or if there
+is none from the classifiers, or else from the first line of the licence field.
 
 | distribution | version | licence |
 |---|---|---|

@@ -122,6 +122,13 @@ def test_the_help_names_every_group_and_option(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
+def test_the_help_fits_a_terminal(name: str) -> None:
+    """Catches a line that a terminal of 80 columns breaks in the middle of a word."""
+    shown = cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).hydra.help.template
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_no_command_lets_hydra_write(name: str) -> None:
     """Catches a command whose config lacks the lines that keep Hydra's own files away."""
     hydra = cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).hydra
