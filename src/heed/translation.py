@@ -25,7 +25,8 @@ class Translation:
 
     Args:
         text: the translation.
-        score: what ranks it: its log-probability in nats, which beam search divides for length.
+        score: what ranks it: its log-probability in nats, which beam search divides for length; with `search="mbr"` its
+            expected utility, from 0 to 100.
         src: the source line, its pieces and its words.
         tgt: the same of the translation.
         piece_weights: attention between pieces: a row for each piece of the translation, and for its `</s>` if the
