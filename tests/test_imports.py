@@ -16,7 +16,7 @@ LAYERS = "Layers import lower layers only"
 BREACHES = {
     LAYERS: ("viz/heatmap.py", "heed.data.corpus"),
     "data imports text, but not models, metrics or viz": ("data/batches.py", "heed.models.attention"),
-    "search imports models, but not text, metrics or viz": ("search/beam.py", "heed.text.subwords"),
+    "search imports models and metrics, but not text or viz": ("search/beam.py", "heed.text.subwords"),
     "models imports torch and jaxtyping alone": ("models/encoder.py", "numpy"),
     "models reaches its fast code from encoder and decoder alone": ("models/cell.py", "heed.models.fast.replay"),
     "Only text.subwords imports sentencepiece": ("data/corpus.py", "sentencepiece"),

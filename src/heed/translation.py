@@ -25,7 +25,8 @@ class Translation:
 
     Args:
         text: the translation.
-        score: the score that ranks it: its log-probability in nats, which beam search normalises by length.
+        score: the score that ranks it: its log-probability in nats, which beam search normalises by length; with
+            `search="mbr"` its expected utility, from 0 to 100.
         src: the source line, with its subwords and words.
         tgt: the translation, with its subwords and words.
         piece_weights: attention between subwords: a row for each subword of the translation, and one for its `</s>` if

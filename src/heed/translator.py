@@ -56,7 +56,7 @@ from heed.onnx_model import OnnxModel
 from heed.passes import Forced, Model, alone, device_of, forced, padded, searched
 from heed.search.alternatives import next_words
 from heed.search.greedy import Hypothesis
-from heed.search.registry import Search
+from heed.search.registry import SIZES, Search
 from heed.search.registry import search as search_named
 from heed.text.subwords import BOS, EOS, Subwords
 from heed.text.words import split_words
@@ -222,7 +222,7 @@ class Translator:
 
         Args:
             text: a line of text, or any number of lines. The translation of an empty line is empty.
-            search: `greedy`, `beam`, `sample`, or the name of a registered search.
+            search: `greedy`, `beam`, `sample`, `mbr`, or the name of a registered search.
             n_best: the number of translations of each line in `candidates`; None for as many as the search finds. They
                 have different texts and may be fewer than asked for; only `sample` may return equal ones.
             prefix: the beginning of the translation: one for all lines, or one for each line. It consists of whole
@@ -292,7 +292,8 @@ class Translator:
         prefixes = self._prefixes(named, prefix, len(lines))
         empty = [Hypothesis([], 0.0, torch.zeros(0, 1))]
         hypotheses = {index: empty for index, line in enumerate(lines) if not line.ids}
-        for batch in searched(model, lines, partial(named.run, bound), per_batch(batch_size, bound), prefixes):
+        given = named.accepted(text_of=self.bundle.tgt.decode, tgt_lang=self.tgt_lang)
+        for batch in searched(model, lines, partial(named.run, bound, **given), per_batch(batch_size, bound), prefixes):
             hypotheses |= batch
             _report(progress, len(hypotheses), len(lines))
         begun = [self._addresses(one) for one in _each(prefix, len(lines))]
@@ -764,8 +765,8 @@ def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: s
 
 def per_batch(batch_size: int | None, settings: Mapping[str, Any]) -> int:
     """How many sentences a search processes together, so that it computes about `batch_size` hypotheses."""
-    each = settings.get("beam_size") or settings.get("n_best") or 1
-    return max(1, _positive(batch_size, HYPOTHESES) // max(1, each))
+    each = max(settings.get(name) or 1 for name in SIZES)
+    return max(1, _positive(batch_size, HYPOTHESES) // each)
 
 
 def check_reverse(forward: Translator, reverse: Translator) -> None:

@@ -189,7 +189,11 @@ def run_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[st
 
 @pytest.mark.parametrize(
     "overrides",
-    [["search=beam", "search.n_best=3"], ["search=sample", "search.n_best=3", "search.seed=5"]],
+    [
+        ["search=beam", "search.n_best=3"],
+        ["search=sample", "search.n_best=3", "search.seed=5"],
+        ["search=mbr", "search.n_best=3"],
+    ],
 )
 def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Catches lists out of order, numbers that start again with each block, and another line first than alone."""
@@ -212,6 +216,8 @@ def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pyte
         (["search=beam", "search.n_best=6"], "n_best must be at least 1 and at most beam_size, got n_best=6"),
         (["search=sample", "search.temperature=0.0"], "search=sample: temperature=0.0, expected above 0"),
         (["search=sample", "search.top_p=0.0"], "search=sample: top_p=0.0, expected above 0 and at most 1"),
+        (["search=mbr", "search.n_best=17"], "n_best must be at least 1 and at most candidates, got n_best=17"),
+        (["search=mbr", "search.method=greedy"], "search.method=greedy: should be 'beam' or 'sample'"),
         (["search=beam", "search.beam_size=0"], "search.beam_size=0: should be 1 to 10000"),
         (["search=beam", "search.beam_size=x"], "search.beam_size=x: should be a valid integer"),
         (["search.max_len=far"], "search.max_len=far: should be a valid integer"),

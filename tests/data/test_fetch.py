@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,12 @@ from tests.support.commands import forked
 
 LINES = 50
 CACHE = Path("cache/multi30k")  # below `tmp_path`, where these tests work
+TESTS: dict[Any, str] = {
+    2016: "test_2016_flickr",
+    2017: "test_2017_flickr",
+    2018: "test_2018_flickr",
+    "coco": "test_2017_mscoco",
+}
 STRANGE = b"<html>Please log in</html>"
 
 
@@ -98,7 +105,10 @@ def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Every file that is asked for, a few lines each, and the list of digests that goes with them."""
     texts = {name: "".join(f"{name} {number}\n" for number in range(LINES)) for name in fetch.DIGESTS}
     content = {name: gzip.compress(text.encode(), mtime=0) for name, text in texts.items()}
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+    digests = {
+        name: hashlib.new(fetch.ALGORITHMS[len(fetch.DIGESTS[name])], data).hexdigest()
+        for name, data in content.items()
+    }
     monkeypatch.setattr(fetch, "DIGESTS", digests)
     return content
 
@@ -131,11 +141,11 @@ def root(files: dict[str, bytes], tmp_path: Path) -> Path:
 
 def test_every_pair_is_the_text_of_its_languages_line_by_line(server: Server) -> None:
     """Catches sides that change places, a split under another's name, and a file without a digest."""
-    for pair in ("en-de", "en-fr", "de-en", "fr-en"):
-        corpus = multi30k(pair=pair, url=server.url)
+    for pair, (test, test_stem) in product(("en-de", "en-fr", "de-en", "fr-en"), TESTS.items()):
+        corpus = multi30k(pair=pair, test=test, url=server.url)
         src, tgt = pair.split("-")
         assert (corpus.src_lang, corpus.tgt_lang) == (src, tgt)
-        for split, stem in (("train", "train"), ("valid", "val"), ("test", "test_2016_flickr")):
+        for split, stem in (("train", "train"), ("valid", "val"), ("test", test_stem)):
             pairs = corpus.read(split)
             assert pairs.src == [f"{stem}.{src}.gz {number}" for number in range(LINES)]
             assert pairs.tgt == [f"{stem}.{tgt}.gz {number}" for number in range(LINES)]
@@ -198,6 +208,19 @@ def test_a_wrong_file_is_refused_and_leaves_nothing(server: Server) -> None:
     server.files["val.de.gz"] = server.files["val.fr.gz"]
     with pytest.raises(UserError, match="not the published file"):
         multi30k(url=server.url).read("valid")
+
+
+@pytest.mark.parametrize("place", ["server", "root"])
+def test_a_wrong_file_of_a_later_test_set_is_refused(server: Server, root: Path, place: str) -> None:
+    """Catches files with a digest of another kind that nobody compares."""
+    name, settings = "test_2018_flickr.fr.gz", {"root": str(root)} if place == "root" else {"url": server.url}
+    server.files[name] = STRANGE
+    root.chmod(0o755)
+    (root / name).write_bytes(STRANGE)
+    expected = rf"{name} is not .* its md5 begins {hashlib.md5(STRANGE).hexdigest()[:12]}, expected"
+    with pytest.raises(UserError, match=expected):
+        read_corpus({"reader": "multi30k", "pair": "en-fr", "test": 2018, **settings}).read("test")
+    assert len(read_corpus({"reader": "multi30k", "pair": "en-fr", "test": 2017, **settings}).read("test")) == LINES
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -395,6 +418,8 @@ def test_another_pair_is_refused_with_those_there_are() -> None:
     """Catches a pair that is only missed when its files are asked for."""
     with pytest.raises(UserError, match=r"^corpus.pair=en-it: should be 'en-de', 'en-fr', 'de-en' or 'fr-en'$"):
         read_corpus({"reader": "multi30k", "pair": "en-it"})
+    with pytest.raises(UserError, match=r"^corpus.test=2019: should be 2016, 2017, 2018 or 'coco'$"):
+        read_corpus({"reader": "multi30k", "test": 2019})
 
 
 def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tmp_path: Path) -> None:
@@ -412,6 +437,20 @@ def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tm
     assert evaluated.code == 0, evaluated.err
     assert f"multi30k-fr-en, test, {LINES} sentences" in evaluated.out
     assert len(server.asked) == 6
+    for test in ("2017", "coco"):
+        options = [f"corpus.test={test}", "heatmaps=0", "search.max_len=2"]
+        evaluated = forked(tmp_path, "evaluate", "model=runs/multi30k-fr-en/model", *corpus, *options)
+        assert evaluated.code == 0, evaluated.err
+        assert f"multi30k-fr-en-{test}, test, {LINES} sentences" in evaluated.out
+    assert server.names[6:] == [f"{TESTS[test]}.{lang}.gz" for test in (2017, "coco") for lang in ("fr", "en")]
+    place = tmp_path / "runs/multi30k-fr-en/evaluate"
+    assert sorted(path.parent.relative_to(place).as_posix() for path in place.glob("**/report.json")) == [
+        "multi30k-fr-en-2017/test",
+        "multi30k-fr-en-coco/test",
+        "test",
+    ]
+    again = forked(tmp_path, "train", *corpus, *few, *small)
+    assert (again.code, len(server.asked)) == (0, 10)
 
 
 @pytest.mark.parametrize("tgt", ["de", "fr"])

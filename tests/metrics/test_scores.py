@@ -43,7 +43,7 @@ def test_what_cannot_be_computed_has_no_value_and_a_reason() -> None:
 
 def test_tables_show_every_metric_of_an_evaluation() -> None:
     """Catches a metric lost on its way to the tables, and the order of rows that people know changed."""
-    assert list(shown_scores()) == ["bleu", "bleu_tokenised", "chrf", "ter", "exact", "perplexity", "aer"]
+    assert list(shown_scores()) == ["bleu", "bleu_tokenised", "chrf", "ter", "exact", "per", "wer", "perplexity", "aer"]
     assert shown_scores()["aer"] == ("AER", ".3f")
 
 
@@ -56,12 +56,24 @@ def test_a_metric_from_outside_is_one_of_them(registry: None) -> None:
     mine = Metric("shortness", "short", ".0f", higher_is_better=False, validated=True, compute=shortness)
     register(mine)
     assert metric("shortness") == mine
-    assert list(shown_scores())[5:] == ["shortness", "perplexity", "aer"]
+    assert list(shown_scores())[7:] == ["shortness", "perplexity", "aer"]
     assert text_scores(hypotheses=["ab"], references=["abc"])["shortness"] == (2.0, "characters")
     assert choose("shortness", REFERENCES) == mine
     register(mine)
     with pytest.raises(ValueError, match="shortness is already registered"):
         register(Metric("shortness", "other", ".2f", higher_is_better=True))
+
+
+def test_pronunciations_are_scored_as_such_and_nothing_else_is() -> None:
+    """Catches error rates of phonemes in every report, and a run that ends at its first validation."""
+    spoken = text_scores(hypotheses=["K AE T"], references=["K AE T S"], tgt_lang="phonemes")
+    assert (spoken["per"].value, spoken["wer"].value, spoken["exact"].value) == (25.0, 100.0, 0.0)
+    assert not {"per", "wer"} & text_scores(hypotheses=["chat"], references=["chats"], tgt_lang="fr").keys()
+    assert choose("per", ["K AE T"], "phonemes").order(3.0) < choose("per", ["K AE T"], "phonemes").order(2.0)
+    with pytest.raises(
+        UserError, match=r"^metric=per scores phonemes, and the target language is fr; .*tgt_lang=phonemes$"
+    ):
+        choose("per", ["chat"], "fr")
 
 
 def test_an_unknown_metric_is_refused_with_those_there_are() -> None:

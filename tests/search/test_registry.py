@@ -32,12 +32,13 @@ def test_every_fault_is_in_the_one_line() -> None:
 
 def test_what_a_search_can_do_is_declared() -> None:
     """Catches capabilities that are guessed from a name."""
-    assert {name: (search(name).n_best, search(name).random) for name in ("greedy", "beam", "sample")} == {
+    assert {name: (search(name).n_best, search(name).random) for name in ("greedy", "beam", "sample", "mbr")} == {
         "greedy": (False, False),
         "beam": (True, False),
         "sample": (True, True),
+        "mbr": (True, True),
     }
-    assert all(search(name).takes_prefix for name in ("greedy", "beam", "sample"))
+    assert all(search(name).takes_prefix for name in ("greedy", "beam", "sample", "mbr"))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ ASKED: list[dict[str, Any]] = [
     {"search": "beam", "n_best": 2, "settings": {"beam_size": 4, "length_penalty": 0.6}},
     {"search": "beam", "n_best": None},
     {"search": "sample", "n_best": 3, "settings": {"seed": 7, "temperature": 0.8}},
+    {"search": "mbr", "n_best": 2, "settings": {"candidates": 4, "utility": "bleu", "method": "sample"}},
     {"prefix": "un chien"},
     {"search": "beam", "prefix": [*TARGETS]},
     {"settings": {"max_len": 4}},

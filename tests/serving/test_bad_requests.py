@@ -56,7 +56,18 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/translate", {"text": "\ud800"}, "text: has half of a surrogate pair"),
     ("/translate", {"text": ["a", "\udfff"]}, "text: has half of a surrogate pair"),
     ("/translate", {"text": "a", "prefix": []}, "prefix: expected a sentence, or a list of one or more"),
-    ("/translate", {"text": "a", "settings": {"beam_size": [1]}}, "expected a finite number, true, false or null"),
+    (
+        "/translate",
+        {"text": "a", "search": "mbr", "settings": {"candidates": 17}},
+        "candidates=17: expected at most 16",
+    ),
+    ("/translate", {"text": "a", "search": "mbr", "settings": {"utility": "ter"}}, "search.utility"),
+    ("/translate", {"text": "a", "search": "mbr", "settings": {"utility": "\ud800"}}, "half of a surrogate pair"),
+    (
+        "/translate",
+        {"text": "a", "settings": {"beam_size": [1]}},
+        "expected a finite number, a name, true, false or null",
+    ),
     ("/translate", {"text": "a", "settings": [1]}, "settings: expected an object"),
     ("/align", {"sources": "a", "targets": {}}, "targets: expected a sentence, or a list of one or more"),
 ]

@@ -27,10 +27,19 @@ URL = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a9
 
 TERMS = (
     "Downloading Multi30k to %s. Its repository, multi30k/dataset, permits non-commercial research and\n"
-    "education; cite Elliott et al. 2016 (W16-3210) and, for French, Elliott et al. 2017 (W17-4718)."
+    "education; cite Elliott et al. 2016 (W16-3210) and, for French and the test sets of 2017, Elliott et al. 2017\n"
+    "(W17-4718), for the test set of 2018 Barrault et al. 2018 (W18-6402)."
 )
 
-STEMS = {"train": "train", "valid": "val", "test": "test_2016_flickr"}
+Test = Literal[2016, 2017, 2018, "coco"]
+
+STEMS: Mapping[Test, str] = {
+    2016: "test_2016_flickr",
+    2017: "test_2017_flickr",
+    2018: "test_2018_flickr",
+    "coco": "test_2017_mscoco",
+}
+"""Of the test sets: captions of Flickr of three years, and captions of COCO with an ambiguous verb."""
 
 DIGESTS = {
     "train.de.gz": "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6",
@@ -42,8 +51,20 @@ DIGESTS = {
     "test_2016_flickr.de.gz": "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8",
     "test_2016_flickr.en.gz": "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
     "test_2016_flickr.fr.gz": "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90",
+    "test_2017_flickr.de.gz": "6a8d5c87f6ae19e3d35681aa6fd16571",
+    "test_2017_flickr.en.gz": "005396bac545d880abe6f00bbb7dbbb4",
+    "test_2017_flickr.fr.gz": "cb09af7d2b501f9112f2d6a59fa1360d",
+    "test_2017_mscoco.de.gz": "e8cd6ec2bc8a11fc846fa48a46e3d0bb",
+    "test_2017_mscoco.en.gz": "a7b684e0edbef1d4a23660c8e8e743fd",
+    "test_2017_mscoco.fr.gz": "4995d10954a804d3cdfd907b9fd093e8",
+    "test_2018_flickr.de.gz": "87e00327083dd69feaa029a8f7c1a047",
+    "test_2018_flickr.en.gz": "a152878809942757a55ce087073486b8",
+    "test_2018_flickr.fr.gz": "a64563e986438ed731a6713027c36bfd",
 }
-"""SHA-256 of every file that can be downloaded."""
+"""SHA-256 of every file that can be downloaded; MD5 of the later test sets, as torchtext and sacreBLEU publish it."""
+
+ALGORITHMS = {32: "md5", 64: "sha256"}
+"""The algorithm of a digest, by its number of hexadecimal digits."""
 
 SILENCE = 30.0  # seconds without data after which the download is stopped
 CHUNK = 2**16  # bytes
@@ -52,7 +73,11 @@ log = logging.getLogger(__name__)
 
 
 class Source(NamedTuple):
-    """Published files: their folder in the cache, their address, their SHA-256 digests, and the terms of use."""
+    """Published files: their folder in the cache, their address, their digests, and the terms of use.
+
+    A digest is SHA-256, or MD5 if nothing else is published. Nobody can make a second file with the MD5 of a given file,
+    although two files with the same MD5 can be made.
+    """
 
     folder: str
     url: str
@@ -63,18 +88,24 @@ class Source(NamedTuple):
 def multi30k(
     name: str = "multi30k",
     pair: Literal["en-de", "en-fr", "de-en", "fr-en"] = "en-de",
+    test: Test = 2016,
     root: str | None = None,
     url: str | None = None,
 ) -> Corpus:
     """Image captions, translated by people; German of Elliott et al. 2016, French of Elliott et al. 2017.
+
+    `test` is the test split: of 2016, 2017 or 2018, or `coco`, the captions of COCO 2017 with ambiguous verbs. The name
+    of the corpus ends with it unless it is 2016, so that evaluations of one model have different folders. The training
+    and validation splits are always the same.
 
     A split is downloaded when it is first read, from `url` or from the dataset's repository. If `root` is given, files
     are read from that folder, and nothing is downloaded or written. In both cases digests are checked.
     """
     src_lang, tgt_lang = pair.split("-")
     find = finder(Source("multi30k", URL if url is None else url, DIGESTS, TERMS), root)
-    splits = {split: partial(_read, find, stem, src_lang, tgt_lang) for split, stem in STEMS.items()}
-    return Corpus(name, src_lang, tgt_lang, splits)
+    stems = {"train": "train", "valid": "val", "test": STEMS[test]}
+    splits = {split: partial(_read, find, stem, src_lang, tgt_lang) for split, stem in stems.items()}
+    return Corpus(name if test == 2016 else f"{name}-{test}", src_lang, tgt_lang, splits)
 
 
 def finder(source: Source, root: str | None) -> Callable[[str], Path]:
@@ -89,7 +120,7 @@ def _read(find: Callable[[str], Path], stem: str, src_lang: str, tgt_lang: str) 
 
 def _kept(source: Source, root: Path, name: str) -> Path:
     """A file of the user's copy, checked."""
-    found = _digest(root / name)
+    found = _digest(root / name, source.digests[name])
     if found is None:
         raise UserError(f"{root / name} does not exist; copy it there, or leave out corpus.root to download it")
     _check(root / name, source.digests[name], found, "copy it again, or leave out corpus.root to download it")
@@ -99,7 +130,7 @@ def _kept(source: Source, root: Path, name: str) -> Path:
 def _cached(source: Source, name: str) -> Path:
     """A file of the cache, downloaded if needed."""
     path = cache_folder() / source.folder / name
-    found = _digest(path)
+    found = _digest(path, source.digests[name])
     if found is None:
         _fetch_alone(source, name, path)
     else:
@@ -107,11 +138,11 @@ def _cached(source: Source, name: str) -> Path:
     return path
 
 
-def _digest(path: Path) -> str | None:
-    """SHA-256 of a file, or None if the file does not exist."""
+def _digest(path: Path, expected: str) -> str | None:
+    """Digest of a file by the algorithm of the expected one, or None if the file does not exist."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, ALGORITHMS[len(expected)]).hexdigest()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -121,8 +152,8 @@ def _digest(path: Path) -> str | None:
 def _check(where: Path | str, expected: str, found: str | None, advice: str) -> None:
     if found != expected:
         raise UserError(
-            f"{where} is not the published file: its SHA-256 begins with {str(found)[:12]}, expected "
-            f"{expected[:12]}; {advice}"
+            f"{where} is not the published file: its {ALGORITHMS[len(expected)]} begins with {str(found)[:12]}, "
+            f"expected {expected[:12]}; {advice}"
         )
 
 
@@ -166,7 +197,7 @@ def _fetch(address: str, path: Path, expected: str) -> None:
     """Download to a temporary file, and rename it only if its digest is right."""
     part = path.with_name(f".{path.name}{PART}")
     _download(address, part)
-    found = _digest(part)
+    found = _digest(part, expected)
     if found != expected:
         part.unlink()
     _check(address, expected, found, "give the same command again, or another address with corpus.url=…")

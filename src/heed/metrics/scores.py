@@ -22,6 +22,7 @@ from sacrebleu.metrics.chrf import CHRF
 from heed import extensions
 from heed.errors import UserError
 from heed.metrics.bleu import Further, bleu_metric, check_pairs, ter_metric, tokens_per_reference
+from heed.metrics.phonemes import LANGUAGE, error_rates
 from heed.metrics.tokenised import tokenised_bleu
 
 FOUR_WORDS = 4.0
@@ -76,6 +77,8 @@ class Metric:
     """The function that computes it from texts; None if it needs the model: loss, perplexity, alignment error."""
     compute_further: ComputeFurther | None = None
     """The function that computes it with several references each; None if it supports only one."""
+    tgt_lang: str | None = None
+    """The only target language that it can score; None if it scores every language."""
 
     def order(self, value: int | float) -> float:
         """A number that is larger for a better value."""
@@ -123,7 +126,7 @@ def text_scores(
     names: Iterable[str] | None = None,
     further: Further = (),
 ) -> dict[str, Scored]:
-    """Value and signature of the metrics `names`, or of all that are computed from texts.
+    """Value and signature of the metrics `names`, or of all that are computed from texts of this language.
 
     `further` are additional references of every hypothesis; a metric that supports only one ignores them.
 
@@ -132,7 +135,8 @@ def text_scores(
     """
     for each in (references, *further):
         check_pairs(hypotheses, each)
-    chosen = map(metric, signed_scores() if names is None else names)
+    of_language = [name for name in signed_scores() if metric(name).tgt_lang in (None, tgt_lang)]
+    chosen = map(metric, of_language if names is None else names)
     return {one.name: _scored(one, hypotheses, references, tgt_lang, further) for one in chosen if one.compute}
 
 
@@ -150,6 +154,9 @@ def choose(name: str, references: Sequence[str], tgt_lang: str = "") -> Metric:
 
     BLEU counts runs of four tokens. If references have fewer on average (targets of one word, or text without spaces
     whose language is not given), `auto` is chrF.
+
+    Raises:
+        UserError: there is no such metric, or it is for another target language.
     """
     mean = tokens_per_reference(references, tgt_lang)
     if name == "auto":
@@ -161,7 +168,13 @@ def choose(name: str, references: Sequence[str], tgt_lang: str = "") -> Metric:
             mean,
             tgt_lang or "(not given)",
         )
-    return metric(name)
+    chosen = metric(name)
+    if chosen.tgt_lang not in (None, tgt_lang):
+        raise UserError(
+            f"metric={name} scores {chosen.tgt_lang}, and the target language is {tgt_lang or '(not named)'}; choose "
+            f"another metric, or if the targets are {chosen.tgt_lang} give corpus.tgt_lang={chosen.tgt_lang}"
+        )
+    return chosen
 
 
 def says_nothing(found: Mapping[str, Any], references: Sequence[str], tgt_lang: str = "") -> list[str]:
@@ -221,8 +234,21 @@ def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: st
         one.strip() in [other.strip() for other in others if other is not None]
         for one, others in zip(hypotheses, each, strict=True)
     )
-    count = "var" if any(None in lines for lines in further) else 1 + len(further)
-    return Scored(100 * equal / len(references), f"nrefs:{count}|case:mixed|space:stripped")
+    return Scored(100 * equal / len(references), f"{_references(further)}|case:mixed|space:stripped")
+
+
+def _per(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()) -> Scored:
+    found = error_rates(hypotheses=hypotheses, references=references, further=further)
+    return Scored(found.per, f"{_references(further)}|edits:levenshtein")
+
+
+def _wer(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()) -> Scored:
+    found = error_rates(hypotheses=hypotheses, references=references, further=further)
+    return Scored(found.wer, _references(further))
+
+
+def _references(further: Further) -> str:
+    return f"nrefs:{'var' if any(None in lines for lines in further) else 1 + len(further)}"
 
 
 @runtime_checkable
@@ -235,9 +261,14 @@ class _Computes(Protocol):
 
 
 def _of_texts(
-    name: str, title: str, compute: _Computes, higher_is_better: bool = True, validated: bool = False
+    name: str,
+    title: str,
+    compute: _Computes,
+    higher_is_better: bool = True,
+    validated: bool = False,
+    tgt_lang: str | None = None,
 ) -> Metric:
-    return Metric(name, title, ".2f", higher_is_better, validated, compute, compute)
+    return Metric(name, title, ".2f", higher_is_better, validated, compute, compute, tgt_lang)
 
 
 for built_in in (
@@ -246,6 +277,8 @@ for built_in in (
     _of_texts("chrf", "chrF", _chrf, validated=True),
     _of_texts("ter", "TER", _ter, higher_is_better=False),
     _of_texts("exact", "exact", _exact),
+    _of_texts("per", "PER", _per, higher_is_better=False, tgt_lang=LANGUAGE),
+    _of_texts("wer", "WER", _wer, higher_is_better=False, tgt_lang=LANGUAGE),
     Metric("loss", "loss", ".3f", higher_is_better=False, validated=True),
     Metric("perplexity", "perplexity", ".4g", higher_is_better=False, validated=True),
     Metric("aer", "AER", ".3f", higher_is_better=False, validated=True),

@@ -10,6 +10,7 @@ A search that is registered like this can be used with `search=longest` in every
 
 from heed.search.beam import beam
 from heed.search.greedy import Hypothesis, greedy
+from heed.search.mbr import mbr
 from heed.search.registry import Search, register, search
 from heed.search.sample import sample
 
@@ -18,3 +19,4 @@ __all__ = ["Hypothesis", "Search", "register", "search"]
 register("greedy")(greedy)
 register("beam", n_best=True)(beam)
 register("sample", n_best=True, random=True)(sample)
+register("mbr", n_best=True, random=True)(mbr)

@@ -16,8 +16,11 @@ from heed.settings import checked, instead, nearest, shown
 Results = Sequence[Hypothesis | list[Hypothesis]]
 Function = TypeVar("Function", bound=Callable[..., Results])
 
-GIVEN = ("model", "src", "src_len", "bos_id", "eos_id", "prefix")
+GIVEN = ("model", "src", "src_len", "bos_id", "eos_id", "prefix", "text_of", "tgt_lang")
 """Arguments of a search that are passed by heed and are not settings."""
+
+SIZES = ("beam_size", "candidates", "n_best")
+"""Settings that multiply what a search costs: hypotheses of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Search:
     Args:
         name: its name in settings, as in `search=beam`.
         function: called as `function(model, src, src_len, bos_id, eos_id, **settings)`. Returns for each sentence one
-            `Hypothesis`, or a list of them, best first. It supports prefixes if it has a parameter `prefix`.
+            `Hypothesis`, or a list of them, best first. It supports prefixes if it has a parameter `prefix`. If it has a
+            parameter `text_of` or `tgt_lang`, it gets the function from subwords to their text, or the language.
         n_best: whether it can return several translations of a sentence; then it has a parameter `n_best`.
         random: whether it draws random numbers; then it runs in float32 unless another precision is set, so that
             the same seed gives the same translations on every machine.
@@ -49,6 +53,11 @@ class Search:
         """Whether it supports prefixes."""
         return "prefix" in inspect.signature(self.function).parameters
 
+    def accepted(self, **offered: Any) -> dict[str, Any]:
+        """Those of the arguments that the function has a parameter for."""
+        parameters = inspect.signature(self.function).parameters
+        return {name: value for name, value in offered.items() if name in parameters}
+
     def bind(self, settings: Mapping[str, Any], n_best: int | None) -> dict[str, Any]:
         """All settings for the function, including defaults.
 
@@ -58,7 +67,8 @@ class Search:
         """
         settings = {name: int(value) if _is_whole(value) else value for name, value in settings.items()}
         n_best = None if n_best is None else whole_number("n_best", n_best, 1)
-        for name, value in {"n_best": n_best, "beam_size": settings.get("beam_size")}.items():
+        for name in SIZES:
+            value = n_best if name == "n_best" else settings.get(name)
             if isinstance(value, int) and not 1 <= value <= MOST:
                 raise UserError(f"search.{name}={value}: should be 1 to {MOST}")
         if n_best is not None and n_best > 1 and not self.n_best:
@@ -69,22 +79,22 @@ class Search:
             raise UserError("; ".join(faults))
         return {name: bound.get(name, parameter.default) for name, parameter in self.parameters.items()}
 
-    def run(self, settings: Mapping[str, Any], *arguments: Any, **prefix: Any) -> Results:
+    def run(self, settings: Mapping[str, Any], *arguments: Any, **given: Any) -> Results:
         """Call the function.
 
         Raises:
             UserError: the function refuses a value, runs out of memory, or returns something else than hypotheses.
         """
         try:
-            results = self.function(*arguments, **settings, **prefix)
+            results = self.function(*arguments, **settings, **given)
         except ValueError as error:
             raise UserError(f"search={self.name}: {error}") from error
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+            sizes = "".join(f"search.{name}, " for name in SIZES[:2] if name in settings)
             raise UserError(
-                f"search={self.name} does not fit into memory; lower batch_size, "
-                f"{'search.beam_size, ' if 'beam_size' in settings else ''}or search.max_len"
+                f"search={self.name} does not fit into memory; lower batch_size, {sizes}or search.max_len"
             ) from error
         if fault := _result_fault(results, arguments[2].tolist()):
             raise UserError(f"search={self.name} {fault}")

@@ -25,17 +25,19 @@ def _is_lines(value: object) -> object:
     return value
 
 
-def _is_number(value: object) -> object:
+def _is_setting(value: object) -> object:
     """The same of the value of a setting."""
+    if isinstance(value, str):
+        return _whole(value)
     if not isinstance(value, bool | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError("expected a finite number, true, false or null")
+        raise ValueError("expected a finite number, a name, true, false or null")
     return value
 
 
 Text = Annotated[str, AfterValidator(_whole)]
 Name = Annotated[Text, Field(max_length=200)]
 Lines = Annotated[Text | Annotated[list[Text], Field(min_length=1)], BeforeValidator(_is_lines)]
-Number = Annotated[bool | int | float | None, BeforeValidator(_is_number)]
+Setting = Annotated[bool | int | float | Name | None, BeforeValidator(_is_setting)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -50,10 +52,10 @@ class Translate(Asked):
 
     text: Annotated[Lines, Field(description="one sentence, or several", examples=[["a dog barks", "a cat"]])]
     model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
-    search: Annotated[Name, Field(description="greedy, beam or sample")] = "greedy"
+    search: Annotated[Name, Field(description="greedy, beam, sample or mbr")] = "greedy"
     n_best: Annotated[Count | None, Field(description="translations of each sentence; null: all that are found")] = 1
     settings: Annotated[
-        dict[Name, Number],
+        dict[Name, Setting],
         Field(description="of the search, such as beam_size", examples=[{}], max_length=20),
     ] = {}
     prefix: Annotated[Lines | None, Field(description="how each translation begins: one for all, or one for each")] = (
@@ -101,7 +103,12 @@ class Candidate(BaseModel):
     """A translation; the last five are null unless the attention was asked for."""
 
     text: str
-    score: Annotated[float, Field(description="what ranks it: log-probability in nats, by beam divided for length")]
+    score: Annotated[
+        float,
+        Field(
+            description="what ranks it: log-probability in nats, by beam divided for length; expected utility by mbr"
+        ),
+    ]
     finished: Annotated[bool, Field(description="whether the model ended it; if not, it was cut at its longest length")]
     source_words: list[str] | None
     words: list[str] | None

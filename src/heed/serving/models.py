@@ -11,7 +11,7 @@ from heed.errors import UserError
 from heed.maps import Line, has_spaces, read_lines
 from heed.search.alternatives import LONGEST_WORD
 from heed.search.greedy import longest
-from heed.search.registry import search
+from heed.search.registry import SIZES, search
 from heed.serving.bodies import Align, NextWords, Score, Translate
 from heed.serving.groups import Beginning, Choosing, Forcing, Group, Links, Pairs, Scores, Searching, Sentences
 from heed.serving.limits import Limits
@@ -19,9 +19,6 @@ from heed.serving.queue import Asked
 from heed.settings import nearest
 from heed.text.subwords import Subwords
 from heed.translator import Translator, check_lengths, check_reverse
-
-SIZES = ("beam_size", "n_best")
-"""Settings of a search that multiply what it costs."""
 
 WRITTEN = 10
 """An attention weight in an answer, a number of Python and text, takes so many times the memory of one in a tensor."""

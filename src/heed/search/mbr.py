@@ -1,0 +1,94 @@
+"""Minimum Bayes risk: of several candidates the one that is most like all the others."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64, Int
+from torch import Tensor
+
+from heed.metrics.pairwise import Utility, pairwise
+from heed.search.beam import beam
+from heed.search.greedy import Hypothesis
+from heed.search.model import Memory, Model, State
+from heed.search.prefix import Prefix
+from heed.search.sample import sample
+
+LENGTH_PENALTY = 1.0
+"""Of the beam search that finds candidates; the default of `beam`."""
+
+Text = Callable[[Sequence[int]], str]
+"""The text that pieces make up."""
+
+
+def mbr(
+    model: Model[State, Memory],
+    src: Int[Tensor, "batch src"],
+    src_len: Int[Tensor, " batch"],
+    bos_id: int,
+    eos_id: int,
+    max_len: int | None = None,
+    candidates: int = 16,
+    method: Literal["beam", "sample"] = "beam",
+    utility: Utility = "chrf",
+    temperature: float = 1.0,
+    seed: int = 1,
+    n_best: int | None = None,
+    no_repeat_ngram: int | None = None,
+    prefix: Prefix | None = None,
+    *,
+    text_of: Text,
+    tgt_lang: str = "",
+) -> list[list[Hypothesis]]:
+    """Up to `n_best` of so many candidates a sentence, the highest expected utility first; null is all of them.
+
+    The score of a candidate is its expected utility, from 0 to 100: the mean of its sentence chrF or BLEU with each
+    candidate as the reference, itself among them, weighted by the candidate's probability (Kumar and Byrne 2004,
+    N04-1022). Candidates of beam search weigh as much as the model finds them probable, relative to one another. Those
+    that are sampled, at `temperature` and by `seed`, weigh the same, one that is drawn twice counting twice (Eikema and
+    Aziz 2020, arXiv 2005.10283). Candidates of the same text are one. Of equal scores the more probable comes first.
+    """
+    if candidates < 1 or (n_best is not None and not 1 <= n_best <= candidates):
+        raise ValueError(f"n_best must be at least 1 and at most candidates, got n_best={n_best} and {candidates=}")
+    given = (model, src, src_len, bos_id, eos_id, max_len)
+    shared = dict(n_best=candidates, no_repeat_ngram=no_repeat_ngram, prefix=prefix)
+    if method == "beam":
+        found = beam(*given, beam_size=candidates, length_penalty=LENGTH_PENALTY, **shared)
+        weights = [posterior(several) for several in found]
+    else:
+        found = sample(*given, temperature=temperature, seed=seed, **shared)
+        weights = [np.full(len(several), 1 / len(several)) for several in found]
+    return [
+        by_utility(several, weight, text_of, utility, tgt_lang)[:n_best]
+        for several, weight in zip(found, weights, strict=True)
+    ]
+
+
+def posterior(several: Sequence[Hypothesis]) -> Float64[np.ndarray, " candidates"]:
+    """The probabilities of hypotheses of beam search among one another; their scores were divided for length."""
+    lengths = np.array([len(one.attention) for one in several])
+    log_probability = np.array([one.score for one in several]) * ((5 + lengths) / 6) ** LENGTH_PENALTY
+    likelihood = np.exp(log_probability - log_probability.max())
+    return likelihood / likelihood.sum()
+
+
+def by_utility(
+    several: Sequence[Hypothesis],
+    weights: Float64[np.ndarray, " candidates"],
+    text_of: Text,
+    utility: Utility = "chrf",
+    tgt_lang: str = "",
+) -> list[Hypothesis]:
+    """The candidates of one sentence by their expected utility, which is their score now; one for each text.
+
+    `weights` are the probability of each and sum to 1. Of candidates with the same text the first stays.
+    """
+    first: dict[str, Hypothesis] = {}
+    mass: dict[str, float] = {}
+    for one, weight in zip(several, weights, strict=True):
+        text = text_of(one.ids)
+        first.setdefault(text, one)
+        mass[text] = mass.get(text, 0.0) + float(weight)
+    expected = pairwise(list(first), utility, tgt_lang) @ np.array(list(mass.values()))
+    ranked = [one._replace(score=float(score)) for one, score in zip(first.values(), expected, strict=True)]
+    return sorted(ranked, key=lambda one: -one.score)

@@ -1,0 +1,182 @@
+"""Minimum Bayes risk: what is chosen, by definition and by its properties."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import heed
+from heed.errors import UserError
+from heed.metrics.pairwise import pairwise
+from heed.search.beam import beam
+from heed.search.ensemble import Ensemble
+from heed.search.greedy import Hypothesis
+from heed.search.mbr import by_utility, mbr, posterior
+from heed.search.prefix import Prefix
+from heed.search.sample import sample
+from tests.support import model_folder
+from tests.support.models import BOS, EOS, sentences
+from tests.support.search import rescored, talker
+
+LENGTHS = [6, 1, 4, 2]
+WORDS = "a bird cat dog eats far good house is just keen lamp".split()
+
+
+def text_of(ids: Sequence[int]) -> str:
+    return " ".join(WORDS[i] for i in ids)
+
+
+def found(method: str, src: torch.Tensor, src_len: torch.Tensor, **settings: Any) -> list[list[Hypothesis]]:
+    given: dict[str, Any] = {"max_len": 12, "method": method, "candidates": 6, "n_best": None} | settings
+    return mbr(talker(), src, src_len, BOS, EOS, text_of=text_of, **given)
+
+
+def candidate(text: str) -> Hypothesis:
+    ids = [WORDS.index(word) for word in text.split()]
+    return Hypothesis(ids, -1.0, torch.zeros(len(ids) + 1, 3))
+
+
+def chosen(
+    texts: Sequence[str], weights: Sequence[float] | None = None, utility: Any = "chrf"
+) -> list[tuple[str, float]]:
+    shares = np.array(weights or [1 / len(texts)] * len(texts))
+    ranked = by_utility([candidate(text) for text in texts], shares, text_of, utility)
+    return [(text_of(one.ids), one.score) for one in ranked]
+
+
+@pytest.mark.parametrize("utility", ["chrf", "bleu"])
+def test_the_score_is_the_expected_utility(utility: Any) -> None:
+    """By the definition: catches the mean over hypotheses in place of references, and weights left out."""
+    texts, weights = ["a cat eats", "a good dog eats", "a cat is far"], [0.5, 0.2, 0.3]
+    matrix = pairwise(texts, utility)
+    expected = {text: sum(w * matrix[i, j] for j, w in enumerate(weights)) for i, text in enumerate(texts)}
+    ranked = chosen(texts, weights, utility)
+    assert [text for text, _ in ranked] == sorted(texts, key=lambda text: -expected[text])
+    assert dict(ranked) == pytest.approx(expected)
+
+
+def test_a_candidate_between_the_others_wins() -> None:
+    """Catches a search that takes the most probable one, which is the first."""
+    ranked = chosen(["far far is keen", "a good cat eats", "a good dog eats", "a keen dog eats"])
+    assert ranked[0][0] == "a good dog eats"
+
+
+@pytest.mark.parametrize("utility", ["chrf", "bleu"])
+def test_one_that_is_drawn_more_often_weighs_more(utility: Any) -> None:
+    """Catches duplicates that count once, are listed twice, or weigh otherwise than a weight as large."""
+    several = ["a cat eats", "a dog is far", "a dog is far", "a dog is far"]
+    once = dict(chosen(several[:2], utility=utility))
+    ranked = chosen(several, utility=utility)
+    assert dict(ranked) == pytest.approx(dict(chosen(several[:2], [0.25, 0.75], utility)))
+    assert ranked[0][0] == "a dog is far"
+    assert dict(ranked)["a dog is far"] > once["a dog is far"]
+    assert dict(ranked)["a cat eats"] < once["a cat eats"]
+
+
+def test_equal_candidates_are_that_candidate() -> None:
+    """Catches a division by nothing, and a utility of itself that is not 100."""
+    assert chosen(["a cat eats"]) == [("a cat eats", pytest.approx(100))]
+    assert chosen(["a cat eats"] * 3) == [("a cat eats", pytest.approx(100))]
+    assert chosen([""]) == [("", 0.0)]
+
+
+def test_of_equal_scores_the_more_probable_is_first() -> None:
+    """Catches an order that hangs on a sort that is not stable."""
+    assert [text for text, _ in chosen(["cat", "dog"])] == ["cat", "dog"]
+    assert [text for text, _ in chosen(["dog", "cat"])] == ["dog", "cat"]
+
+
+def test_hypotheses_of_a_beam_weigh_what_the_model_gives_them() -> None:
+    """Catches probabilities of scores that were divided for length."""
+    src, src_len = sentences(LENGTHS)
+    for i, several in enumerate(beam(talker(), src, src_len, BOS, EOS, 12, beam_size=6)):
+        alone = src[i : i + 1, : LENGTHS[i]], src_len[i : i + 1]
+        probabilities = np.exp([rescored(talker(), *alone, one)[0] for one in several])
+        np.testing.assert_allclose(posterior(several), probabilities / probabilities.sum(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["beam", "sample"])
+def test_candidates_are_those_of_the_method(method: str) -> None:
+    """Catches candidates of another search or another seed, attention of another candidate, and texts twice."""
+    batch = sentences(LENGTHS)
+    draw = dict(temperature=0.7, seed=5, n_best=6)
+    those = beam(talker(), *batch, BOS, EOS, 12, beam_size=6) if method == "beam" else (
+        sample(talker(), *batch, BOS, EOS, 12, **draw)  # type: ignore[arg-type]
+    )  # fmt: skip
+    for several, candidates in zip(found(method, *batch, temperature=0.7, seed=5), those, strict=True):
+        texts = [text_of(one.ids) for one in several]
+        assert len(set(texts)) == len(texts)
+        assert set(texts) == {text_of(one.ids) for one in candidates}
+        assert [one.score for one in several] == sorted((one.score for one in several), reverse=True)
+        for one in several:
+            assert any(torch.equal(one.attention, other.attention) for other in candidates if other.ids == one.ids)
+
+
+@pytest.mark.parametrize("method", ["beam", "sample"])
+def test_company_and_order_change_nothing(method: str) -> None:
+    """Catches candidates of a neighbour in the batch."""
+    src, src_len = sentences(LENGTHS)
+    together = found(method, src, src_len)
+    for i, several in enumerate(together):
+        (alone,) = found(method, src[i : i + 1, : LENGTHS[i]], src_len[i : i + 1])
+        assert [one.ids for one in alone] == [one.ids for one in several]
+    assert [[one.ids for one in several] for several in found(method, src, src_len, n_best=2)] == [
+        [one.ids for one in several[:2]] for several in together
+    ]
+
+
+def test_the_seed_decides_what_is_drawn() -> None:
+    """Catches a search that is another one at the next call, and a seed that is not handed on."""
+    batch = sentences(LENGTHS)
+    assert str(found("sample", *batch)) == str(found("sample", *batch))
+    assert str(found("sample", *batch)) != str(found("sample", *batch, seed=2))
+
+
+def test_a_prefix_and_runs_are_handed_on() -> None:
+    """Catches candidates that begin otherwise, or repeat themselves."""
+    free = torch.zeros(12, dtype=torch.bool)
+    prefix = Prefix.of([[4, 5]] * len(LENGTHS), free)
+    for several in found("beam", *sentences(LENGTHS), prefix=prefix, no_repeat_ngram=1):
+        assert all(one.ids[:2] == [4, 5] and len(set(one.ids)) == len(one.ids) for one in several)
+
+
+@pytest.mark.parametrize("wrong", [{"candidates": 0}, {"n_best": 7}, {"n_best": 0}])
+def test_more_than_there_are_is_refused(wrong: dict[str, int]) -> None:
+    """Catches a list that is shorter than was asked for, without a word."""
+    with pytest.raises(ValueError, match="n_best must be at least 1 and at most candidates"):
+        found("beam", *sentences(LENGTHS), **wrong)
+
+
+def test_several_models_search_as_one() -> None:
+    """Catches a search that asks a model for more than an ensemble has."""
+    ensemble = Ensemble([talker(1), talker(2)])
+    batch = sentences(LENGTHS)
+    several = mbr(ensemble, *batch, BOS, EOS, 12, 4, n_best=None, text_of=text_of)
+    those = beam(ensemble, *batch, BOS, EOS, 12, beam_size=4)
+    assert [{tuple(one.ids) for one in each} for each in several] == [
+        {tuple(one.ids) for one in each} for each in those
+    ]
+
+
+def test_it_is_a_search_of_translators(tmp_path: Path) -> None:
+    """Catches texts that are not those of the translations, and scores that are not of them."""
+    folders = [model_folder.write(tmp_path / str(seed), seed=seed) for seed in (3, 4)]
+    for translator in (heed.load(folders[0]), heed.load(folders)):
+        lines = ["a dog barks", "", "two birds sing"]
+        several = translator.translate(lines, search="mbr", n_best=None, candidates=5, max_len=9)
+        for one in several[0], several[2]:
+            texts = [other.text for other in one.candidates]
+            assert len(texts) == len(set(texts)) > 1
+            assert 0 <= one.score <= 100
+        best = translator.translate(lines, search="mbr", candidates=5, max_len=9, batch_size=1)
+        assert [one.text for one in best] == [one.text for one in several]
+        assert several[1].text == ""
+    with pytest.raises(UserError, match=r"search\.utility='ter'|search\.utility=ter"):
+        translator.translate("a dog", search="mbr", utility="ter")
+    with pytest.raises(UserError, match=r"search\.candidates=99999: should be 1 to 10000"):
+        translator.translate("a dog", search="mbr", candidates=99_999)
+    with pytest.raises(UserError, match=r"search\.text_of=1: search=mbr has no such setting"):
+        translator.translate("a dog", search="mbr", text_of=1)
