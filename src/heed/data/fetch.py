@@ -75,8 +75,8 @@ log = logging.getLogger(__name__)
 class Source(NamedTuple):
     """Published files: their folder in the cache, their address, their digests, and the terms of use.
 
-    A digest is SHA-256, or MD5 if nothing else is published. Nobody can make a second file with the MD5 of a given file,
-    although two files with the same MD5 can be made.
+    A digest is SHA-256, or MD5 if nothing else is published. Nobody can make a second file with the MD5 of a given
+    file, although two files with the same MD5 can be made.
     """
 
     folder: str

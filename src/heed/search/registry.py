@@ -30,8 +30,8 @@ class Search:
     Args:
         name: its name in settings, as in `search=beam`.
         function: called as `function(model, src, src_len, bos_id, eos_id, **settings)`. Returns for each sentence one
-            `Hypothesis`, or a list of them, best first. It supports prefixes if it has a parameter `prefix`. If it has a
-            parameter `text_of` or `tgt_lang`, it gets the function from subwords to their text, or the language.
+            `Hypothesis`, or a list of them, best first. It supports prefixes if it has a parameter `prefix`. If it has
+            a parameter `text_of` or `tgt_lang`, it gets the function from subwords to their text, or the language.
         n_best: whether it can return several translations of a sentence; then it has a parameter `n_best`.
         random: whether it draws random numbers; then it runs in float32 unless another precision is set, so that
             the same seed gives the same translations on every machine.
