@@ -1,4 +1,4 @@
-"""Which source words a target word depends on, by every method, against models of which it is known."""
+"""Every method on models for which it is known which source words a target word depends on."""
 
 import copy
 from typing import Any, get_args
@@ -63,7 +63,7 @@ def test_rows_that_are_shifted_by_one_score_worse(method: Method) -> None:
 
 @pytest.mark.parametrize("method", OTHERS)
 @pytest.mark.parametrize("level", ["word", "piece"])
-def test_what_stands_beside_a_pair_changes_nothing(translator: Translator, method: Method, level: str) -> None:
+def test_other_pairs_of_a_batch_change_nothing(translator: Translator, method: Method, level: str) -> None:
     """Catches padding that counts, results in the order of batches, and noise that depends on the batch."""
     options = {"level": level, "noisy_copies": 2 if method == "saliency" else 0}
     pairs = translator.force(SOURCES, TARGETS)
@@ -198,7 +198,7 @@ def test_several_models_are_asked_as_one() -> None:
 
 
 def test_a_product_of_nothing_is_attention() -> None:
-    """Catches words without a link where attention and difference disagree."""
+    """Catches words without a link if attention and difference disagree."""
     attention, difference = (
         torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]),
         torch.tensor([[0.0, 0.5, 0.5], [0.0, 0.0, 1]]),

@@ -65,7 +65,7 @@ Damage = Callable[[Path], object]
 class TestRoundTrip:
     @pytest.mark.parametrize("score", ["article", "additive", "general", "multi_head"])
     def test_a_loaded_model_is_the_saved_one(self, tmp_path: Path, score: str) -> None:
-        """To the last bit: a parameter left as it was initialised would show only in the translations."""
+        """Equal to the last bit: catches a parameter that keeps its initial value."""
         changes: dict[str, Any] = dict(score=score, dropout=0.5, enc_layers=2, dec_layers=2)
         changes |= dict(att_dim=8, heads=2) if score == "multi_head" else {}
         model = write(tmp_path, **changes)
@@ -109,7 +109,7 @@ class TestRoundTrip:
         assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
     def test_the_folder_holds_what_it_says_in_formats_without_code(self, folder: Path) -> None:
-        """A file more is a file that nobody moves along; a pickle runs whatever is in it."""
+        """Catches additional files, which users would not copy, and pickles, which execute code."""
         assert {path.name for path in folder.iterdir()} == set(bundle.FILES)
         config = json.loads((folder / "config.json").read_text())
         assert set(config) == {"format", "heed", "src_vocab", "tgt_vocab", "architecture"}
@@ -187,11 +187,11 @@ class TestSavingOver:
 
     @pytest.mark.parametrize("end", ["killed", "failed"])
     def test_a_save_that_is_cut_short_leaves_the_old_model_whole(self, tmp_path: Path, end: str) -> None:
-        """New subwords with old weights of the same sizes would load, and translate nonsense without a word."""
+        """New subwords with old weights of the same sizes would load, and translate nonsense silently."""
         model = write(tmp_path / "model", seed=1)
 
         class Last(Subwords):
-            """Saved after config, about and source subwords are written, and before the weights."""
+            """A vocabulary that is saved after config, about and source subwords, and before the weights."""
 
             def save(self, path: Path) -> None:
                 super().save(path)
@@ -321,7 +321,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         change_config(lambda c: c.update(src_vocab=5)), r"src_vocab=5, but its subword model has"
     ),
     "no vocabulary size": (change_config(lambda c: c.pop("tgt_vocab")), r"tgt_vocab=None"),
-    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, this heed .* reads 3 to 4"),
+    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, but heed .* reads 3 to 4"),
     "no format": (change_config(lambda c: c.pop("format")), r"has format None"),
     "no architecture": (change_config(lambda c: c.pop("architecture")), r"config.json has no architecture"),
     "config not JSON": (fill("config.json", b"format: 1\n"), r"config.json is damaged \(Expecting value"),
@@ -340,8 +340,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_is_damaged_is_said_in_one_line(folder: Path, damage: str) -> None:
-    """A traceback says nothing to who copied a folder; a folder that lies must not be believed, nor fill memory."""
+def test_what_is_damaged_is_reported_in_one_line(folder: Path, damage: str) -> None:
+    """Catches a traceback, a damaged folder that is accepted, and one that fills the memory."""
     harm, message = DAMAGES[damage]
     harm(folder)
     with pytest.raises(UserError) as caught:
@@ -361,7 +361,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:
         with (
-            pytest.raises(UserError, match=r"weights\.safetensors.*; what was saved before is whole"),
+            pytest.raises(UserError, match=r"weights\.safetensors.*; what was saved before is intact"),
             locked(folder.parent),
         ):
             write(folder, seed=2, att_dim=20_000)
@@ -377,7 +377,7 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
 
 
 def test_the_message_for_a_run_folder_names_its_model(folder: Path) -> None:
-    """The likeliest slip: there is nothing to copy again."""
+    """The most likely mistake: the run folder instead of its model folder."""
     with pytest.raises(UserError, match=rf"about\.json missing; give {folder}$"):
         bundle.load(folder.parent)
 

@@ -1,4 +1,4 @@
-"""What works without the extras of heed, and what is reported where one is missing."""
+"""What works without heed's extras, and the message if one is missing."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ sys.meta_path.insert(0, Absent())
 
 
 def closure(name: str) -> set[str]:
-    """A distribution and all that it brings without extras."""
+    """A distribution and its dependencies, without extras."""
     brought: set[str] = set()
     waiting = [name]
     while waiting:
@@ -41,7 +41,7 @@ def closure(name: str) -> set[str]:
 
 
 def python(code: str, installed: set[str]) -> "subprocess.CompletedProcess[str]":
-    """Run code where of all that is installed here only these distributions can be imported."""
+    """Run code in a process in which only these distributions can be imported."""
     owners = packages_distributions().items()
     absent = [name for name, owner in owners if not {*map(canonicalize_name, owner)} & installed]
     arguments = [sys.executable, "-c", BLOCK + code, json.dumps(absent)]
@@ -137,7 +137,7 @@ def test_a_missing_extra_is_an_error_of_the_user_and_of_the_import() -> None:
     assert str(refusal.value).startswith("nowhere is not installed;")
 
 
-def test_a_module_of_heed_that_is_missing_is_a_fault_of_heed() -> None:
+def test_a_module_of_heed_that_is_missing_is_a_bug_in_heed() -> None:
     """Catches advice to install an extra that would not help."""
     with pytest.raises(ModuleNotFoundError, match=r"heed\.nowhere"), needs("plot"):
         import_module("heed.nowhere")

@@ -1,4 +1,4 @@
-"""The generated corpus: a right answer and a right alignment for every pair, and nothing to learn by heart."""
+"""The generated corpus: every pair is correct and aligned, and no sentence repeats."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ def test_every_target_is_its_source_reversed_with_the_anti_diagonal_as_gold(
 
 
 def test_splits_have_their_sizes_and_share_no_source() -> None:
-    """Would catch a test split that training has seen."""
+    """Catches a test split that training has seen."""
     corpus = reverse(train=500, valid=100, test=200)
     sources = {split: corpus.read(split).src for split in ("train", "valid", "test")}
     assert {split: len(lines) for split, lines in sources.items()} == {"train": 500, "valid": 100, "test": 200}
@@ -31,7 +31,7 @@ def test_splits_have_their_sizes_and_share_no_source() -> None:
 
 
 def test_lengths_vary() -> None:
-    """Would catch a corpus of one length, on which padding and masks are never put to the test."""
+    """Catches a corpus of one length, on which padding and masks are never put to the test."""
     lengths = {len(src.split()) for src in reverse().read("train").src}
     assert lengths == set(range(3, 13))
 
@@ -52,8 +52,8 @@ def test_the_size_of_one_split_changes_no_earlier_one() -> None:
         ({"min_len": 0}, "lengths 0 to 12"),
         ({"min_len": 9, "max_len": 8}, "lengths 9 to 8"),
         ({"max_len": 10**9}, "lengths 3 to 1000000000; .* <= 100"),
-        ({"train": 10**9}, "ask for 1000000 at most"),
-        ({"max_len": 4}, "11500 pairs of at most 4 digits would repeat or fill memory; ask for 5000 at most"),
+        ({"train": 10**9}, "give at most 1000000"),
+        ({"max_len": 4}, "11500 pairs of at most 4 digits are too many to be different; give at most 5000"),
     ],
 )
 def test_what_cannot_be_generated_is_refused(wrong: dict[str, int], message: str) -> None:

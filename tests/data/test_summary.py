@@ -1,4 +1,4 @@
-"""The summary of a corpus: counts of every split, and what should worry a person."""
+"""The summary of a corpus: counts of every split, and warnings."""
 
 import json
 
@@ -27,7 +27,7 @@ def shown(train: Pairs, valid: Pairs) -> str:
 def test_the_table_has_every_split() -> None:
     valid = Pairs(["a cat", "", "a dog"], ["une vache", "", "un boeuf"])
     lines = shown(Pairs(["a dog", "a cat", "", "a cat"], ["un chien", "un chat", "", "un chat"]), valid).splitlines()
-    cells = {line[:25].strip(): line[25:].split(maxsplit=1) for line in lines}
+    cells = {line[:27].strip(): line[27:].split(maxsplit=1) for line in lines}
     assert cells["pairs read"] == ["4", "3"]
     assert cells["empty"] == ["1", "1 kept"]
     assert cells["duplicate"] == ["1", "–"]
@@ -40,8 +40,8 @@ def test_the_table_has_every_split() -> None:
     assert max(map(len, lines)) <= 100 or lines[-1].startswith("valid:")
 
 
-def test_what_should_worry_stands_below_the_table() -> None:
-    """Would catch the two reasons for scores that nobody can explain: leakage and unknown pieces."""
+def test_what_should_worry_is_below_the_table() -> None:
+    """Catches missing warnings about leakage and unknown subwords, which make scores hard to explain."""
     train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
     assert shown(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are also in")
     assert "of the subwords of one side are <unk>" in shown(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]

@@ -48,7 +48,7 @@ def test_a_system_is_no_better_than_itself() -> None:
 
 
 def test_the_draw_is_fixed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches p-values that nobody gets twice."""
+    """Catches p-values that cannot be reproduced."""
     monkeypatch.setitem(os.environ, "SACREBLEU_SEED", "none")
     first, second = (paired_bootstrap(hypotheses=WORSE, others=AS_GOOD, references=REFERENCES) for _ in range(2))
     assert first == second
@@ -61,7 +61,7 @@ def test_other_sentences_are_refused() -> None:
 
 
 @pytest.mark.parametrize("sentences", [1, 6, 29])
-def test_few_sentences_decide_nothing_and_this_is_said(sentences: int) -> None:
+def test_few_sentences_decide_nothing_and_this_is_reported(sentences: int) -> None:
     """Catches p = 0.001 from a single sentence: every resample is that sentence again."""
     few = REFERENCES[:sentences]
     for found in paired_bootstrap(hypotheses=few, others=[""] * sentences, references=few).values():

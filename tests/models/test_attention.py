@@ -57,7 +57,7 @@ class TestArticle:
     """The article's module: same names, same numbers."""
 
     def test_its_state_loads_by_name_and_gives_its_numbers(self) -> None:
-        """Another name, order of concatenation, or softmax over another axis would part us from the listing."""
+        """Catches another name, order of concatenation, or softmax over another axis than in the listing."""
         state = article_state()
         attn = Attn(32, 32, 32, 64, 64)
         attn.load_state_dict(state, strict=True)
@@ -81,7 +81,7 @@ class TestArticle:
             torch.testing.assert_close(output[i : i + 1], expected_output, rtol=0, atol=1e-6)
             torch.testing.assert_close(weights[i : i + 1], expected_weights, rtol=0, atol=1e-6)
 
-    def test_it_looks_at_positions_and_not_at_words(self) -> None:
+    def test_it_attends_by_position_and_not_by_word(self) -> None:
         """Permuted words must leave its weights where they were: it is location-based."""
         attn, (q, k, v) = attention("article"), inputs()
         order = torch.randperm(SRC)
@@ -99,7 +99,7 @@ class TestArticle:
         assert output.isfinite().all()
 
     def test_a_source_that_fits_warns_of_nothing(self) -> None:
-        """A warning at every step of every run would teach people to look away."""
+        """Catches a warning at every step of every run, which users would ignore."""
         attn = Attn(SIZE, SIZE, SRC, VALUE, OUTPUT).double()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -119,14 +119,14 @@ class TestEveryKind:
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
     def test_padding_gets_exactly_zero(self, kind: str, dtype: torch.dtype) -> None:
-        """Crumbs of weight on padding would show in every heatmap, in any precision."""
+        """Catches small weights on padding, in any precision."""
         _, weights = attention(kind, dtype)(*inputs(dtype), MASK)
         assert (weights[~MASK] == 0).all()
         assert (weights[MASK] > 0).all()
 
     @pytest.mark.parametrize("garbage", [0.0, 1e6, -1e6])
     def test_padding_changes_nothing(self, kind: str, garbage: float) -> None:
-        """Padding that is scored, summed or averaged would move output and weights by what stands in it."""
+        """Catches padding that affects output and weights because it is scored, summed or averaged."""
         attn, (q, k, v) = attention(kind), inputs()
         output, weights = attn(q, k, v, MASK)
         k, v = (torch.cat((part, part[:, :1]), dim=1) for part in (k, v))  # one position more
@@ -138,7 +138,7 @@ class TestEveryKind:
         assert (padded_weights[:, SRC:] == 0).all()
 
     def test_a_single_real_word_gets_everything(self, kind: str) -> None:
-        """A softmax over one finite energy is where NaN comes from, forward or back."""
+        """Catches NaN from a softmax over one finite energy, forward or backward."""
         attn, (q, k, v) = attention(kind), inputs()
         q.requires_grad_()
         output, weights = attn(q, k, v, MASK)
@@ -163,7 +163,7 @@ class TestEveryKind:
         assert torch.autograd.gradcheck(call, given)
 
     def test_without_a_mask_every_position_is_real(self, kind: str) -> None:
-        """The article's call has no mask: the last position must not be taken for padding."""
+        """The article's call has no mask: the last position must not be mistaken for padding."""
         attn, (q, k, v) = attention(kind), inputs()
         every = torch.ones(BATCH, SRC, dtype=torch.bool)
         torch.testing.assert_close(attn(q, k, v), attn(q, k, v, every), rtol=0, atol=0)
@@ -186,14 +186,14 @@ class TestEveryKind:
             attn(q, torch.zeros(BATCH, SRC, 6, dtype=torch.float64), v)
         with pytest.raises(ValueError, match=r"a value of size 5 .* size 4"):
             attn(q, k, torch.zeros(BATCH, SRC, 5, dtype=torch.float64))
-        with pytest.raises(ValueError, match="6 values need as many keys, got 4"):
+        with pytest.raises(ValueError, match="6 values need the same number of keys, got 4"):
             attn(q, k[:, :4], v)
 
 
 @pytest.mark.parametrize("kind", CONTENT)
 class TestContentKinds:
     def test_permuted_words_take_their_weights_along(self, kind: str) -> None:
-        """A score that looks at where a word stands, or weights that belong to another word, would break this."""
+        """Catches a score that depends on positions, and weights that belong to another word."""
         attn, (q, k, v) = attention(kind), inputs()
         order = torch.tensor([3, 0, 5, 1, 4, 2])
         output, weights = attn(q, k, v)
@@ -204,7 +204,7 @@ class TestContentKinds:
     def test_one_key_for_all_words_is_refused(self, kind: str) -> None:
         """The article's single key would be broadcast to equal weights everywhere."""
         attn, (q, k, v) = attention(kind), inputs()
-        with pytest.raises(ValueError, match="6 values need as many keys, got 1"):
+        with pytest.raises(ValueError, match="6 values need the same number of keys, got 1"):
             attn(q, k[:, :1], v)
 
 
@@ -276,7 +276,7 @@ def test_the_three_steps_by_hand() -> None:
 
 
 def test_padding_loses_to_any_real_energy() -> None:
-    """A large negative number in the place of minus infinity wins where real energies are lower still."""
+    """A large negative number instead of minus infinity wins where real energies are lower still."""
     weights = normalise(torch.tensor([[-1e30, -1e30, 0.0]]), torch.tensor([[True, True, False]]))
     assert weights.tolist() == [[0.5, 0.5, 0.0]]
 
@@ -297,7 +297,7 @@ def test_a_dot_product_of_two_sizes_is_refused() -> None:
 
 
 def test_the_article_s_width_and_another_score_exclude_each_other() -> None:
-    """Positions given together with another score, or neither, would be ignored without a word."""
+    """Positions given together with another score, or neither, would be ignored silently."""
     for width, score in ((WIDTH, Dot(SIZE, SIZE)), (None, None)):
         with pytest.raises(ValueError, match=r"give value_size1, .*or another score"):
             Attn(SIZE, SIZE, width, VALUE, OUTPUT, score)
@@ -305,13 +305,13 @@ def test_the_article_s_width_and_another_score_exclude_each_other() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_score_satisfies_the_protocol(kind: str) -> None:
-    """What another score is written against must be what heed's own are."""
+    """Heed's own scores satisfy the protocol for scores from outside."""
     assert isinstance(attention(kind).attn, Score)
 
 
 def test_a_name_belongs_to_one_score() -> None:
     """A score of somebody else's under the name of another would change what model folders compute."""
-    with pytest.raises(ValueError, match="there is a score 'dot' already"):
+    with pytest.raises(ValueError, match="the score 'dot' is already registered"):
         register_score("dot")(General)
     assert SCORES["dot"] is Dot
 
@@ -322,7 +322,7 @@ def test_these_tests_know_every_kind() -> None:
 
 
 def test_projected_keys_stay_off_the_module() -> None:
-    """Kept on the module they would be those of the last batch, and travel into checkpoints."""
+    """Catches keys stored on the module, which would be those of the last batch and get into checkpoints."""
     attn, (q, k, v) = attention("additive"), inputs()
     before = set(vars(attn)) | set(vars(attn.attn)) | set(attn.state_dict())
     memory = attn.memory(k, v, MASK)

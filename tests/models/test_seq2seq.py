@@ -62,10 +62,10 @@ def test_translating_reads_the_source(kind: str) -> None:
 
 
 def test_an_article_model_translates_longer_sources() -> None:
-    """More words than positions: an answer without weight on the last, not a failure."""
+    """More words than positions: the last words get no weight, but there is no error."""
     model = small_model(score="article", positions=4)
     src, src_len = sentences([7, 3])
-    with pytest.warns(UserWarning, match="source of 7 positions, attention with 4: positions 5 to 7 cannot"):
+    with pytest.warns(UserWarning, match="the source has 7 positions and attention only 4: positions 5 to 7 cannot"):
         logits, weights = model(src, src_len, targets(2, 3))
     assert logits.isfinite().all()
     assert (weights[:, :, 4:] == 0).all()
@@ -97,7 +97,7 @@ def test_every_parameter_learns(kind: str, changes: dict[str, Any]) -> None:
 class TestTies:
     @pytest.mark.parametrize("tie", ["none", "decoder", "all"])
     def test_tied_matrices_are_one(self, tie: str) -> None:
-        """A copy would be equal at first and part in training."""
+        """Catches a copy, which would be equal at first and differ after training."""
         model = small_model(src_vocab=12, tie=tie)
         source, target = model.encoder.embedding.weight, model.decoder.embedding.weight
         assert (target is model.decoder.output.weight) == (tie != "none")
@@ -219,7 +219,7 @@ DROPS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("variational", [False, True])
 @pytest.mark.parametrize("drops", DROPS, ids=lambda drops: next(iter(drops)))
 def test_dropout_ends_with_training(drops: dict[str, Any], variational: bool) -> None:
-    """Each kind alone is drawn in training, by itself and anew at every call, and not at all afterwards."""
+    """Each kind alone is drawn in training, by itself and again at every call, and not at all afterwards."""
     model = small_model(**({"dropout": 0.0} | drops), variational=variational, enc_layers=2, dec_layers=2)
     plain = small_model(dropout=0.0, enc_layers=2, dec_layers=2)
     src, src_len = sentences(LENGTHS)
@@ -231,7 +231,7 @@ def test_dropout_ends_with_training(drops: dict[str, Any], variational: bool) ->
 
 @pytest.mark.parametrize("where", ["inputs", "readout", "encoded"])
 def test_variational_dropout_drops_the_same_values_at_every_position(where: str) -> None:
-    """Drawn anew for every word it would be ordinary dropout under another name."""
+    """Drawn again for every word it would be ordinary dropout under another name."""
     shares: dict[str, Any] = {"dropout": 0.0, "readout_dropout": 0.0}
     shares[{"inputs": "dropout", "readout": "readout_dropout", "encoded": "enc_dropout"}[where]] = 0.5
     model = small_model(**shares, variational=True, hid_dim=32, enc_dim=32, emb_dim=32, readout_dim=32)
@@ -273,7 +273,7 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
 def test_the_loops_stay_on_the_device_and_ask_it_for_no_number(
     kind: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would catch, without a GPU, what is made on the processor all the same, and a step that waits for a result.
+    """Catches, without a GPU, tensors that are created on the CPU, and a step that waits for a result.
 
     Tensors of the device `meta` have shapes and no content; autocast does not know it.
     """

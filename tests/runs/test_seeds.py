@@ -93,7 +93,7 @@ def test_the_table_shows_each_run_beside_the_mean(runs: Path, capsys: pytest.Cap
 
 
 def test_output_holds_all_seeds_apart(runs: Path) -> None:
-    """Catches one seed written over another, and a second start that takes its own report for a stranger's."""
+    """Catches one seed written over another, and a second start that does not recognise its own report."""
     for _ in range(2):
         report = evaluated("seeds=[1,2]", "output=all")
         assert written("all") == report
@@ -137,8 +137,8 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_runs_that_make_no_mean_are_told_in_one_line(runs: Path, fault: str) -> None:
-    """Catches a mean over what is no sample of one thing, and a night spent before the last run is found missing."""
+def test_runs_that_make_no_mean_are_reported_in_one_line(runs: Path, fault: str) -> None:
+    """Catches a mean over different models, and a missing run that is found only after evaluating the others."""
     break_it, override, message = WRONG[fault]
     break_it(runs)
 
@@ -150,7 +150,7 @@ def test_runs_that_make_no_mean_are_told_in_one_line(runs: Path, fault: str) -> 
 
 def test_a_name_without_a_place_for_the_seed_is_refused(runs: Path) -> None:
     """Catches one model evaluated thrice."""
-    with pytest.raises(UserError, match=r"put \* where the seed stands"):
+    with pytest.raises(UserError, match=r"needs \* in the place of the seed"):
         evaluate(settings("model=runs/own/seed-1/model", "seeds=[1,2]"))
 
 
@@ -195,14 +195,14 @@ def test_seed_against_seed(runs: Path) -> None:
 
 
 def test_several_models_as_one_over_seeds(runs: Path) -> None:
-    """Catches a star that is filled in the first of several models alone."""
+    """Catches a placeholder that is replaced only in the first of several models."""
     shutil.copytree("runs/own", "runs/base")
     pair = "model=[runs/own/seed-*/model,runs/base/seed-*/model]"
     report = evaluate(settings(pair, "seeds=[1,2]", "output=pairs"))
     alone = evaluated("seeds=[1,2]")
     assert written("pairs/seed-2") == report["runs"][1]
     assert report["mean"]["chrf"] == pytest.approx(alone["mean"]["chrf"])  # two copies are one model
-    with pytest.raises(UserError, match=r"put \* where the seed stands"):
+    with pytest.raises(UserError, match=r"needs \* in the place of the seed"):
         evaluate(settings("model=[runs/own/seed-*/model,runs/base/seed-1/model]", "seeds=[1,2]", "output=pairs"))
 
 
@@ -211,7 +211,7 @@ def test_translations_of_another_text_are_refused(runs: Path) -> None:
     evaluate(settings("model=runs/own/seed-1/model", "output=other"))
     against = settings("model=runs/own/seed-2/model", "versus=other")
     for name, lines, message in (
-        ("hypotheses", TARGETS[1:], "5 translations and 6 references, 6 of which are those of this split"),
+        ("hypotheses", TARGETS[1:], "5 translations and 6 references, of which 6 are equal to this split"),
         ("references", [*TARGETS[1:], "un"], "5 translations and 6 references, 0 of which"),
         ("hypotheses", TARGETS, "6 translations and 6 references, 0 of which"),
     ):
@@ -219,7 +219,7 @@ def test_translations_of_another_text_are_refused(runs: Path) -> None:
         with pytest.raises(UserError, match=message):
             evaluate(against)
     for versus in ("nowhere", "runs/own/seed-5/model", "other/heatmaps"):
-        with pytest.raises(UserError, match=f"versus={versus}: .* does not hold hypotheses.txt and references.txt"):
+        with pytest.raises(UserError, match=f"versus={versus}: .* does not contain hypotheses.txt and references.txt"):
             evaluate(settings("model=runs/own/seed-2/model", f"versus={versus}"))
     assert not (runs / "seed-2/evaluate").exists()
 

@@ -1,4 +1,4 @@
-"""Clients that ask for too much, are slow, or leave; and the end of a server."""
+"""Clients that request too much, are slow or disconnect; and the shutdown of a server."""
 
 import signal
 import socket
@@ -27,7 +27,7 @@ SLOW: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def narrow(folder: Path) -> Iterator[Server]:
-    """A server that lets few sentences wait, and little time pass; each request is run alone."""
+    """A server with a short queue and a short time limit; each request is run alone."""
     settings = "limits.waiting=48 limits.sentences=16 limits.seconds=5.0 batching.sentences=1".split()
     with serving(f"model={folder}", *settings) as server:
         yield server
@@ -48,7 +48,7 @@ def test_a_full_queue_answers_at_once(narrow: Server) -> None:
 
 @pytest.mark.slow
 def test_a_request_that_takes_too_long_is_given_up(folder: Path) -> None:
-    """Catches a client that waits for ever, and work for one that has been told that it is late."""
+    """Catches a client that waits forever, and work for one that has been told that it is late."""
     with (
         serving(f"model={folder}", "limits.seconds=0.2", "batching.sentences=1") as server,
         ThreadPoolExecutor(12) as clients,
@@ -101,7 +101,7 @@ def test_an_answer_that_is_not_read_is_given_up(narrow: Server) -> None:
 
 @pytest.mark.slow
 def test_a_client_that_leaves_stops_costing(narrow: Server) -> None:
-    """Catches work for nobody: it stands before the work of those who still wait."""
+    """Catches work for disconnected clients, which delays the work of others."""
     batches, gone = narrow.meter("heed_batch_requests_count"), narrow.meter("heed_clients_gone_total")
     clients = [narrow.connect() for _ in range(3)]
     for connection in clients:  # one is run, two wait
@@ -159,7 +159,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_pages_of_a_named_origin_may_use_it(folder: Path) -> None:
-    """Catches a setting that admits everybody, or nobody."""
+    """Catches a setting that admits all origins, or none."""
     with serving(f"model={folder}", "origins=[https://example.org]") as server:
         for origin, admitted in (("https://example.org", True), ("https://example.com", False)):
             answer = server.send("GET", "/health", origin=origin)

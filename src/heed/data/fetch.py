@@ -94,12 +94,16 @@ def multi30k(
 ) -> Corpus:
     """Image captions, translated by people; German of Elliott et al. 2016, French of Elliott et al. 2017.
 
-    `test` is the test split: of 2016, 2017 or 2018, or `coco`, the captions of COCO 2017 with ambiguous verbs. The name
-    of the corpus ends with it unless it is 2016, so that evaluations of one model have different folders. The training
-    and validation splits are always the same.
+    A split is downloaded when it is first read. The digests of files are always checked.
 
-    A split is downloaded when it is first read, from `url` or from the dataset's repository. If `root` is given, files
-    are read from that folder, and nothing is downloaded or written. In both cases digests are checked.
+    Args:
+        name: the name of the corpus. It ends with the test set unless that is 2016, so that evaluations of one model have
+            different folders.
+        pair: source and target language.
+        test: the test split: of 2016, 2017 or 2018, or `coco`, the captions of COCO 2017 with ambiguous verbs. The
+            training and validation splits are always the same.
+        root: a folder that contains the files; then nothing is downloaded or written.
+        url: the address to download from; None for the dataset's repository.
     """
     src_lang, tgt_lang = pair.split("-")
     find = finder(Source("multi30k", URL if url is None else url, DIGESTS, TERMS), root)

@@ -128,7 +128,12 @@ def text_scores(
 ) -> dict[str, Scored]:
     """Value and signature of the metrics `names`, or of all that are computed from texts of this language.
 
-    `further` are additional references of every hypothesis; a metric that supports only one ignores them.
+    Args:
+        hypotheses: the translations.
+        references: one reference for each hypothesis.
+        tgt_lang: the target language, by which text is tokenised; may be empty.
+        names: names of metrics; None for all that are computed from texts.
+        further: additional references of every hypothesis; a metric that supports only one ignores them.
 
     Raises:
         UserError: the numbers of hypotheses and references differ, or are 0.
@@ -231,8 +236,8 @@ def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: st
     """Percent of the hypotheses that equal one of their references, ignoring white space at the ends."""
     each = zip(references, *further, strict=True)
     equal = sum(
-        one.strip() in [other.strip() for other in others if other is not None]
-        for one, others in zip(hypotheses, each, strict=True)
+        hypothesis.strip() in [other.strip() for other in others if other is not None]
+        for hypothesis, others in zip(hypotheses, each, strict=True)
     )
     return Scored(100 * equal / len(references), f"{_references(further)}|case:mixed|space:stripped")
 

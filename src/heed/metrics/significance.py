@@ -49,9 +49,20 @@ def paired_bootstrap(
 ) -> dict[str, Comparison]:
     """Compare BLEU and chrF of two systems' translations of the same sentences by sacreBLEU's paired test.
 
-    `further` are additional references of the sentences.
-
     Sentences are drawn with a fixed seed, which is part of the signature, so the same texts give the same numbers.
+
+    Args:
+        hypotheses: the translations of the first system.
+        others: the translations of the second system.
+        references: one reference for each sentence.
+        tgt_lang: the target language, by which text is tokenised; may be empty.
+        further: additional references of the sentences.
+
+    Returns:
+        The comparison for `bleu` and for `chrf`.
+
+    Raises:
+        UserError: the numbers of sentences differ, or are 0.
     """
     check_pairs(hypotheses, references)
     check_pairs(others, references)
@@ -92,6 +103,6 @@ def _interval(metric: Metric, hypotheses: Sequence[str], others: Sequence[str], 
     """Bounds of the difference over the test's resamples; sacreBLEU returns bounds only for each system separately."""
     counts = [np.array(metric._extract_corpus_statistics(lines, references)) for lines in (hypotheses, others)]
     drawn = np.random.default_rng(SEED).choice(len(hypotheses), size=(RESAMPLES, len(hypotheses)))
-    this, other = ([metric._compute_score_from_stats(each[of].sum(0)).score for of in drawn] for each in counts)
+    this, other = ([metric._compute_score_from_stats(count[of].sum(0)).score for of in drawn] for count in counts)
     low, high = np.percentile(np.subtract(this, other), [2.5, 97.5])
     return float(low), float(high)
