@@ -25,7 +25,7 @@ PYTHON ?= $(or $(shell for python in python3.11 python3 python3.14 python3.13 py
 
 .DEFAULT_GOAL := check
 .PHONY: setup train evaluate translate align demo board data bench test test-slow test-lowest check lint types imports format \
-	docs notebooks lock audit clean help
+	docs notebooks lock audit release clean help
 
 setup: $(READY) ## create .venv and install heed and what it needs; every other target does it when needed
 
@@ -94,6 +94,11 @@ lock: $(CHECKERS) ## pin what pyproject.toml names and all its dependencies, wit
 audit: $(LOCKS) ## ask a service on the network for known vulnerabilities of the pinned versions; needs pipx
 	@mkdir -p build && { grep -oh '^[a-z0-9][^ ]*' $(LOCKS); echo $(TORCH); } > build/audit.txt
 	$(AUDIT) --strict --no-deps --disable-pip --requirement build/audit.txt
+
+release: $(CHECKERS) ## build the source distribution and the wheel in dist/ and check them; uploads nothing
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(BIN)/twine check --strict dist/*
 
 format: $(CHECKERS) ## fix what ruff can fix
 	$(BIN)/ruff check --fix
