@@ -1,9 +1,9 @@
 """Python on the pages runs, from the first block of a page to its last, as a reader would type it."""
 
-import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,12 +54,12 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_on_a_page_runs(page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a method, an argument or a name that was renamed in the code alone, and a block that needs another page."""
+    """Catches a name or an argument that was renamed in the code alone, and a block that needs another page."""
     monkeypatch.chdir(workplace)
-    names = {"__name__": "page"}
+    names: dict[str, Any] = {"__name__": "page"}
     text = page.read_text(encoding="utf-8")
     for block in BLOCK.finditer(text):
-        line = text.count(os.linesep, 0, block.start(1))
+        line = text.count("\n", 0, block.start(1))
         exec(compile("\n" * line + block[1], page, "exec"), names)  # the page's lines are those of a traceback
 
 
