@@ -9,8 +9,8 @@ What is kept of a run is docs/results/NAME/seed-N.json; keeping a name again for
 `--together DIR`, an evaluation of all seeds at once (`heed-evaluate seeds=[1,2,3]`), it is also kept how far their maps
 agree. `--busy` is for runs on a machine with much other work: their minutes mean nothing and are not shown. A table
 stands between the lines `<!-- results: NAME … -->` and `<!-- end of results -->`, and is replaced each time: a row for
-each name, of several seeds their mean ± standard deviation. A column that no row fills is left out. Tables that begin with `<!-- preserved: NAME … -->` and `<!-- erasure: NAME … -->` show what `faithfulness=true` has
-measured.
+each name, of several seeds their mean ± standard deviation. A column that no row fills is left out. Tables that begin
+with `<!-- preserved: NAME … -->` and `<!-- erasure: NAME … -->` show what `faithfulness=true` has measured.
 """
 
 import argparse
