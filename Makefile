@@ -1,6 +1,6 @@
-# Every target sets up what it needs in .venv by itself. `make help` lists them.
+# Every target installs what it needs into .venv. `make help` lists the targets.
 
-# A run folder may have any name: it reaches commands quoted, for the shell and for the command's own parser.
+# A run folder may have any name: it is quoted for the shell and for the command's own parser.
 empty :=
 space := $(empty) $(empty)
 quote = '$(subst ','\'',$(1))'
@@ -25,9 +25,9 @@ PYTHON ?= $(or $(shell for python in python3.11 python3 python3.14 python3.13 py
 
 .DEFAULT_GOAL := check
 .PHONY: setup train evaluate translate align demo board data bench test test-slow test-lowest check lint types imports format \
-	docs notebooks lock audit clean help
+	docs notebooks lock audit release clean help
 
-setup: $(READY) ## create .venv and install heed and what it needs; every other target does it when needed
+setup: $(READY) ## create .venv and install heed; other targets do it when needed
 
 train: $(READY) ## train; without settings, on the embedded corpus into runs/tiny
 	$(BIN)/python -m heed train $(if $(GIVEN_RUN),$(call setting,run,$(RUN_NAME))) $(ARGS)
@@ -38,13 +38,13 @@ evaluate: $(READY) ## score the model of RUN on its test split
 translate: $(READY) ## translate standard input with the model of RUN
 	@$(BIN)/python -m heed translate $(call setting,model,$(RUN)/model) $(ARGS)
 
-align: $(READY) ## align words by the attention of the model of RUN; without settings, those of its test split
+align: $(READY) ## align words with the model of RUN; by default its test split
 	$(BIN)/python -m heed align $(call setting,model,$(RUN)/model) $(ARGS)
 
-demo: $(READY) ## write a page in which the model of RUN translates, demo.html beside its model folder
+demo: $(READY) ## write demo.html in RUN: a page in which its model translates
 	$(BIN)/python -m heed export page $(call setting,model,$(RUN)/model) $(call setting,output,$(RUN)/demo.html) $(ARGS)
 
-board: $(READY) ## show every run, or only RUN, in TensorBoard at http://127.0.0.1:PORT
+board: $(READY) ## TensorBoard at http://127.0.0.1:PORT for all runs, or for RUN
 	@test -d $(call quote,$(or $(GIVEN_RUN),.)) || \
 		{ echo $(call quote,$(GIVEN_RUN))' does not exist: train it first, or choose another RUN' >&2; exit 2; }
 	@$(BIN)/python -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1]))).close()' \
@@ -53,22 +53,22 @@ board: $(READY) ## show every run, or only RUN, in TensorBoard at http://127.0.0
 	$(BIN)/tensorboard --logdir $(call quote,$(or $(GIVEN_RUN),runs)) --samples_per_plugin images=0 \
 		--host 127.0.0.1 --port $(call quote,$(PORT))
 
-data: $(READY) ## write data/tiny again from its grammar, and check that it is what is committed
+data: $(READY) ## generate data/tiny again, and compare it with the committed one
 	$(BIN)/python scripts/make_tiny_corpus.py
 	git diff --exit-code --stat -- data/tiny
 
 bench: $(READY) ## measure training speed on this machine
 	$(BIN)/python benchmarks/train_speed.py $(ARGS)
 
-check: lint types imports test ## everything quick: lint, types, imports and the fast tests; `make` alone does this
+check: lint types imports test ## lint, types, imports, fast tests; `make` alone does this
 
 test: $(CHECKERS) ## run the fast tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(CHECKERS) ## run the slow tests: whole runs, resumed runs, a wheel, a real browser
+test-slow: $(CHECKERS) ## run the slow tests: whole runs, a wheel, a real browser
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-lowest: $(CHECKERS) ## test translating, metrics and plots with the lowest versions that pyproject.toml admits
+test-lowest: $(CHECKERS) ## test the lowest versions that pyproject.toml allows
 	$(BIN)/python scripts/lowest_versions.py $(TORCH) $(ARGS)
 
 lint: $(CHECKERS) ## check code and its format with ruff
@@ -81,19 +81,25 @@ types: $(CHECKERS) ## check types with mypy
 imports: $(CHECKERS) ## check the import contracts
 	$(BIN)/lint-imports --no-logo
 
-docs: $(CHECKERS) ## build the documentation site, build/docs/index.html; runs the notebooks; a warning is an error
+# It runs the notebooks. A warning is an error.
+docs: $(CHECKERS) ## build the documentation site, build/docs/index.html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html -d build/doctrees docs build/docs
 	@echo 'written to build/docs/index.html'
 
-notebooks: $(CHECKERS) ## write docs/notebooks/*.ipynb again from the .md beside them
+notebooks: $(CHECKERS) ## write docs/notebooks/*.ipynb from the .md files beside them
 	$(BIN)/jupytext --quiet --to ipynb docs/notebooks/*.md
 
-lock: $(CHECKERS) ## pin what pyproject.toml names and all its dependencies, with hashes; ARGS=--upgrade takes the newest
+lock: $(CHECKERS) ## pin all dependencies with hashes; ARGS=--upgrade: the newest
 	$(BIN)/python scripts/lock.py $(TORCH) $(ARGS)
 
-audit: $(LOCKS) ## ask a service on the network for known vulnerabilities of the pinned versions; needs pipx
+audit: $(LOCKS) ## check pinned versions for vulnerabilities; network and pipx
 	@mkdir -p build && { grep -oh '^[a-z0-9][^ ]*' $(LOCKS); echo $(TORCH); } > build/audit.txt
 	$(AUDIT) --strict --no-deps --disable-pip --requirement build/audit.txt
+
+release: $(CHECKERS) ## build sdist and wheel in dist/ and check them; uploads nothing
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(BIN)/twine check --strict dist/*
 
 format: $(CHECKERS) ## fix what ruff can fix
 	$(BIN)/ruff check --fix
@@ -106,8 +112,10 @@ clean: ## remove caches and build products; never runs/, data/ or .venv
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  %-12s %s\n", $$1, $$2 }'
 	@echo
-	@echo '  ARGS="model.hid_dim=64 seed=2" is passed to the command that a target runs: settings, or options of pytest'
-	@echo '  RUN=runs/NAME, or RUN=NAME, chooses the run; PORT=6007 the port of the board; PYTHON=python3.13 what .venv is made with'
+	@echo '  ARGS="seed=2 model.hid_dim=64"  settings of the command, or pytest options'
+	@echo '  RUN=runs/NAME or RUN=NAME       which run'
+	@echo '  PORT=6007                       the port of TensorBoard'
+	@echo '  PYTHON=python3.13               the Python that .venv is made with'
 
 # One installation at a time: with flock, a second make waits for the first and then finds it done.
 ifndef LOCKED
@@ -120,9 +128,9 @@ UNFINISHED := .venv/.unfinished
 INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation
 LOCKED_INSTALL := $(INSTALL) --no-deps --require-hashes --requirement
 
-# What an interrupted installation left cannot be told from what is whole, so .venv is made again from nothing.
-# torch comes first, alone; from the lock first what builds. Asked for again at the end, torch brings what only its CUDA
-# builds need.
+# After an interrupted installation nobody knows which packages are complete, so .venv is made again from nothing.
+# torch is installed first, alone; then the build tools of the lock, then the rest of it. At the end, torch is asked for
+# again, and brings what only its CUDA builds need.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { \
 		echo 'heed needs Python 3.11 or later with venv, and $(PYTHON) is not that: install it (on Debian: python3-venv),' \

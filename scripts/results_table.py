@@ -7,10 +7,10 @@
 
 What is kept of a run is docs/results/NAME/seed-N.json; keeping a name again forgets what was kept under it. With
 `--together DIR`, an evaluation of all seeds at once (`heed-evaluate seeds=[1,2,3]`), it is also kept how far their maps
-agree. A table stands between the lines `<!-- results: NAME … -->` and `<!-- end of results -->`, and is replaced each
-time: a row for each name, of several seeds their mean ± standard deviation. A column that no row fills is left out.
-Tables that begin with `<!-- preserved: NAME … -->` and `<!-- erasure: NAME … -->` show what `faithfulness=true` has
-measured.
+agree. `--busy` is for runs on a machine with much other work: their minutes mean nothing and are not shown. A table
+stands between the lines `<!-- results: NAME … -->` and `<!-- end of results -->`, and is replaced each time: a row for
+each name, of several seeds their mean ± standard deviation. A column that no row fills is left out. Tables that begin
+with `<!-- preserved: NAME … -->` and `<!-- erasure: NAME … -->` show what `faithfulness=true` has measured.
 """
 
 import argparse
@@ -47,7 +47,7 @@ COLUMNS: Columns = {
     "AER": (lambda kept: kept["test"]["aer"], ".3f"),
 }
 MEANS: Columns = {
-    "minutes": (lambda kept: kept["train"]["seconds"] / 60, ".1f"),
+    "minutes": (lambda kept: None if kept["train"].get("busy") else kept["train"]["seconds"] / 60, ".1f"),
     "parameters": (lambda kept: kept["train"]["parameters"] / 1e6, ".2f"),
 }
 """Heads of columns -> what of a kept result stands there, and its digits; how the last two vary is of no interest."""
@@ -87,16 +87,17 @@ def main() -> int:
     parser.add_argument("paths", nargs="+", type=Path, help="run folders to keep, or pages to write tables into")
     parser.add_argument("--as", dest="name", help="the one name under which all these runs are kept")
     parser.add_argument("--together", type=Path, help="the folder of an evaluation of all these runs, as seeds=[1,2,3]")
+    parser.add_argument("--busy", action="store_true", help="the machine had much other work: do not show minutes")
     args = parser.parse_args()
     try:
         if args.action == "write":
             for page in args.paths:
                 write(page)
         elif args.name:
-            keep(args.name, [job for path in args.paths for job in runs_of(path)], args.together)
+            keep(args.name, [job for path in args.paths for job in runs_of(path)], args.together, args.busy)
         else:
             for path in args.paths:
-                keep(path.resolve().name, runs_of(path))
+                keep(path.resolve().name, runs_of(path), busy=args.busy)
     except FileNotFoundError as error:
         print(f"{error.filename} is not there; train and evaluate the run first, then keep it", file=sys.stderr)
         return 2
@@ -112,7 +113,7 @@ def runs_of(path: Path) -> list[Path]:
     return jobs if jobs and not (path / "environment.json").exists() else [path]
 
 
-def keep(name: str, runs: Sequence[Path], together: Path | None = None) -> None:
+def keep(name: str, runs: Sequence[Path], together: Path | None = None, busy: bool = False) -> None:
     """One file for each seed, and one for all of them; UserError for runs that differ in more than their seed."""
     configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs]
     for run, config in zip(runs, configs, strict=True):
@@ -121,7 +122,7 @@ def keep(name: str, runs: Sequence[Path], together: Path | None = None) -> None:
             raise UserError(
                 f"{run} is of other settings than {runs[0]} ({', '.join(changed)}); keep it under another name"
             )
-    kept = {config["seed"]: _kept(run) for run, config in zip(runs, configs, strict=True)}
+    kept = {config["seed"]: _kept(run, busy) for run, config in zip(runs, configs, strict=True)}
     if len(kept) < len(runs):
         raise UserError(f"{name}: {len(runs)} runs of {len(kept)} seeds; expected each seed once")
     files = {f"seed-{seed}.json": content for seed, content in kept.items()}
@@ -143,13 +144,13 @@ def _agreement(name: str, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
     return {"seeds": report["seeds"], "stability": report["stability"]}
 
 
-def _kept(run: Path) -> dict[str, Any]:
+def _kept(run: Path, busy: bool) -> dict[str, Any]:
     """What a run's training, evaluation on the test split, and machine were."""
     files = ("report.json", "environment.json", "evaluate/test/report.json")
     train, environment, test = (json.loads((run / name).read_text(encoding="utf-8")) for name in files)
     return {
         "test": {key: value for key, value in test.items() if key != "versus"},
-        "train": {key: value for key, value in train.items() if key != "history"},
+        "train": {key: value for key, value in train.items() if key != "history"} | ({"busy": True} if busy else {}),
         "environment": _environment(environment),
     }
 
@@ -191,7 +192,7 @@ def _row(name: str, kept: Sequence[Mapping[str, Any]], columns: Columns) -> dict
 
 
 def _results(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    means = {head: format(_mean([value(one) for one in kept]), form) for head, (value, form) in MEANS.items()}
+    means = {head: _shown_mean([value(one) for one in kept], form) for head, (value, form) in MEANS.items()}
     return {**_row(name, kept, COLUMNS), **means, "parameters": f"{means['parameters']} M"}
 
 
@@ -240,6 +241,11 @@ def _over_seeds(values: Sequence[float | None], form: str) -> str:
     if len(known) == 1:
         return format(known[0], form)
     return f"{_mean(known):{form}} ± {statistics.stdev(known):{form}}".replace("% ±", " ±")
+
+
+def _shown_mean(values: Sequence[float | None], form: str) -> str:
+    """The mean; nothing if it is not known of all."""
+    return "" if None in values else format(_mean(values), form)
 
 
 def _mean(values: Sequence[float | None]) -> float:

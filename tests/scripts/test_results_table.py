@@ -69,6 +69,16 @@ def test_a_row_is_the_mean_of_its_seeds(tmp_path: Path, results: Path, monkeypat
     assert "AER" not in table(["one"])
 
 
+def test_minutes_of_a_busy_machine_are_not_shown(
+    tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a page that says how long training takes by a run that shared its cores."""
+    quiet, busy = (run(tmp_path / f"runs/{name}", 2, 40.0) for name in ("quiet", "busy"))
+    assert command(monkeypatch, "keep", quiet) == command(monkeypatch, "keep", "--busy", busy) == 0
+    assert "| 4.0 | 1.15 M |" in table(["quiet", "busy"]).splitlines()[2]
+    assert "|  | 1.15 M |" in table(["quiet", "busy"]).splitlines()[3]
+
+
 def test_a_name_is_kept_again(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a mean over runs of today and one of last month."""
     paths = [run(tmp_path / f"runs/dot_{seed}", seed, 40.0 + seed) for seed in (1, 2, 3)]

@@ -97,8 +97,8 @@ def multi30k(
     A split is downloaded when it is first read. The digests of files are always checked.
 
     Args:
-        name: the name of the corpus. It ends with the test set unless that is 2016, so that evaluations of one model have
-            different folders.
+        name: the name of the corpus. It ends with the test set unless that is 2016, so that evaluations of one model
+            have different folders.
         pair: source and target language.
         test: the test split: of 2016, 2017 or 2018, or `coco`, the captions of COCO 2017 with ambiguous verbs. The
             training and validation splits are always the same.
