@@ -1,23 +1,15 @@
-"""Lines translated as they come, and written, each above what a person wants to see of it."""
+"""Lines translated as they come, and written."""
 
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import IO
 
-from rich.console import Console
-
-from heed.cli.remarks import Seen, show_remarks
+from heed.cli.output_lines import Form, Show, for_terminal
+from heed.cli.remarks import Seen
 from heed.errors import UserError
 from heed.files import replace_whole
-from heed.text.controls import harmless
 from heed.translation import Translation
-from heed.viz.interlinear import interlinear
-
-Show = Callable[[Translation], object] | None
-Form = Callable[[int, Translation], str]
-"""What is written of a line, counted from 0, and of its translation."""
 
 
 def write_translations(
@@ -55,7 +47,7 @@ def _stream(
     output: IO[bytes],
 ) -> Seen:
     seen, wrong, first_wrong = Seen(), 0, 0
-    shape = _for_terminal if output.isatty() else str
+    shape = for_terminal if output.isatty() else str
     for block in waiting:
         lines = [line.decode(errors="replace").removesuffix("\r") for line in block]
         for translation in translate(lines):
@@ -75,42 +67,6 @@ def _stream(
             "convert the input first, as with: iconv -f latin1 -t utf-8"
         )
     return seen
-
-
-def one_line(number: int, translation: Translation) -> str:
-    """The translation alone."""
-    return f"{translation.text}\n"
-
-
-def n_best_lines(number: int, translation: Translation) -> str:
-    """`number ||| translation ||| score` for each, best first, as Moses writes its lists; lines count from 0."""
-    return "".join(f"{number} ||| {one.text} ||| {one.score:.4f}\n" for one in translation.candidates)
-
-
-def shown(remarks: bool, attention: bool) -> Show:
-    """What is shown on standard error under each translation: remarks, and where the model looked."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-    parts = [partial(show_remarks, console)] if remarks else []
-    parts += [partial(show_attention, console)] if attention else []
-
-    def show(translation: Translation) -> None:
-        for part in parts:
-            part(translation)
-
-    return show if parts else None
-
-
-def show_attention(console: Console, translation: Translation) -> None:
-    """Under each word of a translation the source word, or </s>, that the model looked at most."""
-    shown = translation.shown(end=True)
-    words = [harmless(word) for word in translation.tgt.marked(translation.words)]
-    sources = [harmless(word) for word in shown.src]
-    console.print(f"{interlinear(shown.weights[: len(words)], sources, words, console.width)}\n", style="dim")
-
-
-def _for_terminal(lines: str) -> str:
-    """Lines that a stranger's model may have written, with no control sequence among them."""
-    return "".join(f"{harmless(line)}\n" for line in lines.removesuffix("\n").split("\n"))
 
 
 def _is_utf8(line: bytes) -> bool:
