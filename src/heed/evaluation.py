@@ -197,6 +197,9 @@ def evaluate(
         progress: called with the lines translated and all lines after each batch.
         settings: those of the search.
 
+    Returns:
+        The scores, the translations and references in the order of the text, and the report on them.
+
     Raises:
         UserError: a corpus, split or search that does not exist, text of other languages than the model's, gold
             alignments that do not fit the text.
