@@ -63,7 +63,7 @@ def main() -> None:
                 print(name, rounds[name][-1], "load", os.getloadavg(), file=sys.stderr, flush=True)
     print(f"| | {COLUMNS} |\n|{'---|' * (COLUMNS.count('|') + 2)}")
     for name, results in rounds.items():
-        medians = [f"{median(one[column] for one in found):.{digits(column)}f}" for column in results[0]]
+        medians = [f"{median(one[column] for one in results):.{digits(column)}f}" for column in results[0]]
         print(f"| {name} | {' | '.join(medians)} |")
     print(f"load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 

@@ -30,8 +30,8 @@ from heed.export.page import write_page
 from heed.metrics.bleu import bleu
 from heed.translation import Translation
 from heed.translator import Translator, load
+from scripts.page_engine import segment, translate
 from scripts.screenshot import chromium
-from tests.support.page import segment, translate
 
 SEARCHES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "greedy": ({"search": "greedy"}, {"search": "greedy"}),

@@ -1,5 +1,6 @@
 """The import contracts of pyproject.toml: each must break when it is breached, or it checks nothing."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -60,6 +61,19 @@ def test_a_new_module_needs_a_layer(copy: Path) -> None:
     (copy / "src/heed/attic.py").touch()
 
     assert broken(copy) == [LAYERS]
+
+
+@pytest.mark.parametrize("folder", ["tests", "scripts", "benchmarks"])
+def test_only_tests_import_from_tests_and_only_what_they_share(folder: str) -> None:
+    """Catches a test file that another one needs, and a script or a benchmark that is broken by a change of tests."""
+    imports = [
+        (path.name, node.module)
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "tests"
+    ]
+    shared = ("tests.support",) if folder == "tests" else ()
+    assert [each for each in imports if not str(each[1]).startswith(shared)] == []
 
 
 def test_models_import_torch_and_jaxtyping_alone() -> None:

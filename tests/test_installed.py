@@ -20,6 +20,23 @@ SMALL = [
     "trainer.validate_steps=3",
 ]
 
+LIBRARY = """
+import heed
+
+translator = heed.load("runs/tiny/model")
+one = translator.translate("a dog", max_len=8)
+print(one.text)
+several = translator.translate(["a dog", "a cat"], search="beam", beam_size=2, n_best=2, max_len=8, prefix="un")
+assert [len(each.candidates) for each in several] == [2, 2]
+assert one.attention.shape == (len(one.words), len(one.source_words))
+one.plot().savefig("map.png")
+assert "<iframe" in one._repr_html_()
+assert len(translator.score(["a dog"], ["un chien"])) == len(translator.align(["a dog"], ["un chien"])) == 1
+small = {"corpus.train": 64, "corpus.valid": 8, "corpus.test": 8, "model.hid_dim": 16, "trainer.max_steps": 2}
+run = heed.train(corpus="reverse", subwords="word", seed=2, run="mine", overrides=small, progress=False)
+print(run.folder, run.report["steps"], len(heed.evaluate(run.translator, max_len=8).hypotheses))
+"""
+
 pytestmark = pytest.mark.slow
 
 
@@ -76,9 +93,10 @@ def test_the_commands_work_in_an_empty_folder(bin_folder: Path, empty: Path) -> 
     translated = run(bin_folder / "heed-translate", "model=runs/tiny/model", "search.max_len=8", stdin="a dog\na cat\n")
     run(bin_folder / "heed-align", "model=runs/tiny/model", "split=valid", "output=links")
 
-    library = "import heed; print(heed.load('runs/tiny/model').translate('a dog', max_len=8).text)"
+    first, trained = run(bin_folder / "python", "-c", LIBRARY).stdout.splitlines()
 
-    assert run(bin_folder / "python", "-c", library).stdout == translated.stdout.splitlines(keepends=True)[0]
+    assert first == translated.stdout.splitlines()[0]
+    assert trained == "runs/mine 2 8"
     assert translated.stdout.count("\n") == 2
     assert len((empty / "links").read_text().splitlines()) == 500
     assert json.loads((empty / "runs/tiny/evaluate/valid/report.json").read_text())["aer"] > 0

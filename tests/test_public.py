@@ -1,5 +1,7 @@
 """The public names and settings, and importing heed without side effects."""
 
+import doctest
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import heed
+import heed.cli.api
 from heed.cli.config import compose
 from heed.settings import dotted
 from tests.support.small_run import overrides
@@ -60,6 +63,16 @@ def test_the_public_names_are_these() -> None:
     assert all(getattr(heed, name) is not None for name in NAMES)
 
 
+@pytest.mark.parametrize("name", ["load", "train", "evaluate", "align"])
+def test_a_public_function_says_what_it_takes_and_gives(name: str) -> None:
+    """Catches a function that only its source explains; tests run the examples."""
+    text = getattr(heed, name).__doc__
+    for part in ("Args:", "Returns:", "Raises:", "UserError:", ">>> "):
+        assert part in text
+    parameters = [parameter for parameter in inspect.signature(getattr(heed, name)).parameters if parameter != "self"]
+    assert [parameter for parameter in parameters if f"\n        {parameter}: " not in text] == []
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_public_settings_are_these(name: str) -> None:
     """Catches a public setting that was added or removed by accident."""
@@ -104,6 +117,12 @@ def test_training_is_a_function(tmp_path: Path, capfd: pytest.CaptureFixture[str
 
 def _pair(line: str) -> tuple[str, str, str]:
     return line.partition("=")
+
+
+def test_the_example_of_training_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches an example that no longer works; those of a model are run in tests/test_translator.py."""
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(heed.cli.api) == (0, 5)
 
 
 def test_settings_can_be_given_as_python_has_them(tmp_path: Path) -> None:

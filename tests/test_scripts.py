@@ -9,10 +9,10 @@ from heed.bundle import load as load_bundle
 from heed.evaluation import evaluate, write
 from heed.experiment import Settings, train
 from heed.translator import Translator, load
+from scripts.page_engine import translate as translate_in_page
 from tests.support.commands import forked
 from tests.support.model_folder import write_lines
 from tests.support.page import needs_node
-from tests.support.page import translate as translate_in_page
 from tests.support.scripts import SCRIPTS
 from tests.support.settings import settings_of
 from tests.support.small_run import overrides

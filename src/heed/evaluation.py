@@ -196,6 +196,9 @@ def evaluate(
         progress: called after each batch with the number of translated lines and of all lines.
         settings: settings of the search.
 
+    Returns:
+        The scores, the translations and references in the order of the text, and the report on them.
+
     Raises:
         UserError: the corpus, split or search does not exist, the text is in other languages than the model's, or gold
             alignments do not fit the text.

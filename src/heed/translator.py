@@ -98,6 +98,9 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
             supports it and the search draws no random numbers. Scores and alignments are always computed in float32.
             An ONNX model has the precision that it was exported with.
 
+    Returns:
+        The translator, with the weights in memory.
+
     Raises:
         UserError: a folder does not exist or is damaged, the vocabularies differ, or there is no such device.
 
@@ -680,7 +683,19 @@ class Translator:
 def align(
     translator: Translator, sources: Iterable[str], targets: Iterable[str], **options: Any
 ) -> list[list[tuple[int, int]]]:
-    """Link the words of each target to the words of its source; the other arguments are those of `Translator.align`.
+    """Link the words of each target to the words of its source.
+
+    Args:
+        translator: the model.
+        sources: lines of text.
+        targets: the translation of each.
+        options: as for `Translator.align`, such as `threshold` or `reverse`.
+
+    Returns:
+        The links of each pair, as numbers of words from 0, source first.
+
+    Raises:
+        UserError: sources and targets of different numbers, an option that does not exist or is of a wrong type.
 
     Example:
         >>> import heed

@@ -3,7 +3,7 @@
 import pytest
 
 from heed.cli.config import compose
-from heed.cli.mistakes import Keys, known_keys, suggestion
+from heed.cli.keys import Keys, known_keys, suggestion
 from heed.cli.overrides import parsed
 from heed.errors import UserError
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from heed.cli.sweep import TABLE_MARK, Ended, Job, Result, print_table, table
+from heed.cli.sweep import Ended, Job, Result
+from heed.cli.sweep_table import TABLE_MARK, print_table, table
 from heed.cli.train import results, scores_of_test
 from heed.experiment import Run, Settings
 from tests.support.model_folder import write

@@ -17,7 +17,8 @@ from heed.search.greedy import Hypothesis, greedy
 from heed.search.sample import draw
 from heed.text.subwords import BOS, EOS, Subwords, train_pair
 from heed.translator import Translator
-from tests.support.page import needs_node, sized_bundle, translate
+from scripts.page_engine import translate
+from tests.support.page import needs_node, sized_bundle
 
 TINY = Path(__file__).parents[2] / "data" / "tiny"
 ATTENTION: dict[str, dict[str, Any]] = {

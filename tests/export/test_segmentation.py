@@ -10,7 +10,8 @@ import sentencepiece
 
 from heed.export.subword_model import parse
 from heed.text.subwords import Kind, Subwords
-from tests.support.page import needs_node, segment, unicode_lines
+from scripts.page_engine import segment
+from tests.support.page import needs_node, unicode_lines
 
 TINY = Path(__file__).parents[2] / "data" / "tiny"
 KINDS: list[tuple[Kind, bool]] = [

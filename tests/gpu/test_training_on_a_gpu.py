@@ -10,8 +10,8 @@ import torch
 
 from heed.errors import UserError
 from heed.experiment import train
+from tests.support.moments import with_moments
 from tests.support.small_run import differences, overrides, report, settings
-from tests.training.test_resume import with_moments
 
 ROOT = Path(__file__).parents[2]
 

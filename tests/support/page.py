@@ -1,11 +1,7 @@
-"""Models and texts for tests of the page, and functions that run its engine under node."""
+"""Models and texts for the tests of the page."""
 
-import json
 import random
 import shutil
-import subprocess
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +9,7 @@ import torch
 
 from heed.architecture import Architecture, build
 from heed.bundle import Bundle
-from heed.export.packed import Arrays, Precision, join_block, pack_model, subword_header
-from heed.export.page import engine_settings
 from heed.text.subwords import EOS, Subwords
-
-SCRIPTS = Path(__file__).parents[1] / "export" / "web"
 
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None, reason="node is not installed; on Debian: apt-get install nodejs"
@@ -68,29 +60,3 @@ def sized_bundle(
             parameter.mul_(1.0 if "embedding" in name or "norm" in name else 1.8)
         model.decoder.output.bias[EOS] += ending
     return Bundle(model, src, tgt, architecture, {"src_lang": "en", "tgt_lang": "fr", "run": "small"})
-
-
-def segment(subwords: Subwords, lines: Sequence[str], folder: Path) -> list[dict[str, Any]]:
-    """For each line the ids of its words and the decoded text, from the page's engine."""
-    arrays = Arrays()
-    block = join_block({"source": subword_header(subwords, arrays)}, arrays)
-    answers: list[dict[str, Any]] = _run("segment.mjs", block, list(lines), folder)
-    return answers
-
-
-def translate(
-    bundle: Bundle, requests: Sequence[dict[str, Any]], folder: Path, precision: Precision = "float32"
-) -> list[dict[str, Any]]:
-    """The results of the page's engine for requests {line, settings, begin}."""
-    block = pack_model(bundle.model, engine_settings(bundle.architecture), bundle.src, bundle.tgt, precision)
-    answers: list[dict[str, Any]] = _run("translate.mjs", block, list(requests), folder)
-    return answers
-
-
-def _run(script: str, block: bytes, requests: object, folder: Path) -> Any:
-    (folder / "block").write_bytes(block)
-    (folder / "requests.json").write_text(json.dumps(requests), encoding="utf-8")
-    command: list[str | Path] = ["node", SCRIPTS / script, folder / "block", folder / "requests.json"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)

@@ -36,6 +36,19 @@ SMALL = [
 ]
 """13 batches an epoch, so that neither validations nor checkpoints nor curves fall in with its end."""
 
+REGULARISED = [
+    *("r_drop=2.0", "word_dropout=0.2", "model.dropout=0.1", "batches.sentences=null", "batches.tokens=700"),
+    *("batches.accumulate=2", "heatmaps=0"),
+]
+TOGETHER = [
+    [*REGULARISED, "guided_attention=0.5", "ema=0.8"],
+    [*REGULARISED, "subwords=bpe", "subwords.vocab_size=40", "subword_sampling=0.3", "average_last=2"],
+]
+"""All options of training that go together, beside the scheduled sampling of `SMALL`.
+
+Guided attention needs one segmentation of each word, and of the two averages a run has one.
+"""
+
 CLOCKED = ("tokens_per_second", "hours")
 
 

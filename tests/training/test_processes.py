@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import torch
 from heed.errors import UserError
 from heed.experiment import train
 from heed.training.processes import started_processes
-from tests.support.small_run import differences, events, last_checkpoint, overrides, report, settings
+from tests.support.small_run import TOGETHER, differences, events, last_checkpoint, overrides, report, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,18 +34,31 @@ EQUAL = [
 """Without what every process draws for itself, nor bfloat16, in which sums of other parts are other sums."""
 
 
-def command(runs: Path, *more: str) -> list[str]:
+def command(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> list[str]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     return [
         *torchrun,
         "-m",
         "heed.cli.train",
-        *overrides(runs, *EQUAL, "distributed=true", "device=cpu", *more),
+        *overrides(runs, *options, "distributed=true", "device=cpu", *more),
     ]
 
 
-def in_two(runs: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(runs, *more), cwd=ROOT, capture_output=True, text=True, check=False)
+def in_two(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(runs, *more, options=options), cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def killed_in_two(runs: Path, name: str, options: Sequence[str] = EQUAL) -> None:
+    """Begin a run of two processes, and kill the second one after the first checkpoint."""
+    last = runs / name / "checkpoints" / "last.ckpt"
+    with subprocess.Popen(
+        command(runs, f"run={name}", options=options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as launcher:
+        while not last.exists() and launcher.poll() is None:
+            time.sleep(0.01)
+        os.kill(process_of_rank(1, launcher.pid), signal.SIGKILL)
+        assert launcher.wait(timeout=60) != 0
+    assert not (runs / name / "report.json").exists()
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +98,21 @@ def test_two_processes_write_and_say_everything_once(runs: Path) -> None:
 @pytest.mark.slow
 def test_a_killed_process_ends_the_other_and_the_same_command_goes_on(runs: Path) -> None:
     """Catches a process that waits for a dead one forever, and a resumed run of two that is not the run."""
-    last = runs / "killed" / "checkpoints" / "last.ckpt"
-    with subprocess.Popen(command(runs, "run=killed"), cwd=ROOT, stderr=subprocess.DEVNULL) as launcher:
-        while not last.exists() and launcher.poll() is None:
-            time.sleep(0.01)
-        os.kill(process_of_rank(1, launcher.pid), signal.SIGKILL)
-        assert launcher.wait(timeout=60) != 0
-    assert not (runs / "killed" / "report.json").exists()
+    killed_in_two(runs, "killed")
     assert in_two(runs, "run=killed").returncode == 0
     assert differences(runs / "killed", runs / "together") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", TOGETHER, ids=["guided", "sampled"])
+def test_all_options_together_go_on_in_two_processes(tmp_path: Path, options: Sequence[str]) -> None:
+    """Catches what one process keeps of an option and the other does not: averages, random state, pieces of words."""
+    longer = [*options, "trainer.max_steps=60", "trainer.validate_steps=20"]
+    together = in_two(tmp_path, "run=together", options=longer)
+    assert together.returncode == 0, together.stderr
+    killed_in_two(tmp_path, "killed", options=longer)
+    assert in_two(tmp_path, "run=killed", options=longer).returncode == 0
+    assert differences(tmp_path / "killed", tmp_path / "together") == []
 
 
 @pytest.mark.slow

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from heed.cli.progress import duration
 from heed.cli.train import train_and_print
+from heed.cli.validation_table import duration
 from tests.support.small_run import overrides, settings
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +18,8 @@ import torch
 from heed.errors import UserError
 from heed.experiment import train
 from heed.training.checkpoints import WholeFiles
-from tests.support.small_run import differences, last_checkpoint, overrides, same, settings
+from tests.support.moments import with_moments
+from tests.support.small_run import TOGETHER, differences, last_checkpoint, overrides, same, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,24 +30,6 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return with_moments(tmp_path_factory.mktemp("runs"))
 
 
-def with_moments(runs: Path, *more: str) -> Path:
-    """A folder of runs: `straight`, and copies of it as it was on the disk just before each checkpoint was replaced.
-
-    To a killed process the disk is all that counts, and just before is the worst moment: everything since the
-    checkpoint is done, drawn and lost.
-    """
-    save = WholeFiles.save_checkpoint
-
-    def save_after_a_copy(self: WholeFiles, checkpoint: dict[str, Any], path: Path, **rest: object) -> None:
-        shutil.copytree(runs / "straight", runs / f"{path.stem}-{checkpoint['global_step']}")
-        save(self, checkpoint, path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(WholeFiles, "save_checkpoint", save_after_a_copy)
-        train(settings(runs, "run=straight", *more))
-    return runs
-
-
 @pytest.mark.parametrize("killed_before", ["last-8", "last-12", "best-12", "last-16", "last-24"])
 def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, killed_before: str) -> None:
     """Catches a batch seen twice or never, a validation skipped or repeated, random state, patience or sums lost."""
@@ -54,18 +37,15 @@ def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, kill
     assert differences(moments / killed_before, moments / "straight") == []
 
 
-@pytest.mark.parametrize(
-    ("more", "killed_before"),
-    [
-        (("r_drop=2.0", "word_dropout=0.2", "ema=0.8"), "last-20"),
-        (("average_last=2", "batches.accumulate=3"), "last-24"),
-    ],
-)
-def test_what_regularises_goes_on_too(tmp_path: Path, more: tuple[str, ...], killed_before: str) -> None:
-    """Catches an average begun again, updated twice for a step or never, or restored instead of the weights."""
-    runs = with_moments(tmp_path, *more, "heatmaps=0")
-    train(settings(runs, f"run={killed_before}", *more, "heatmaps=0"))
-    assert differences(runs / killed_before, runs / "straight") == []
+@pytest.mark.parametrize("options", TOGETHER, ids=["guided", "sampled"])
+def test_all_options_together_go_on(tmp_path: Path, options: Sequence[str]) -> None:
+    """Catches an average begun again, updated twice for a step or never, or restored in the place of the weights.
+
+    And random state, of dropout, words and pieces, that one option draws for another.
+    """
+    runs = with_moments(tmp_path, *options)
+    train(settings(runs, "run=last-20", *options))
+    assert differences(runs / "last-20", runs / "straight") == []
 
 
 @pytest.mark.parametrize("budget", [["batches.sentences=32"], ["batches.sentences=null", "batches.tokens=700"]])

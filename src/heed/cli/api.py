@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from heed.cli.config import compose, plain
-from heed.cli.mistakes import known_keys, suggestion
+from heed.cli.keys import known_keys, suggestion
 from heed.cli.options import option_names, user_folders
 from heed.cli.overrides import parsed, quoted
 from heed.cli.progress import TerminalReporter
@@ -45,9 +45,13 @@ def train(
         KeyboardInterrupt: After Ctrl-C, once the run is saved. The same call resumes it.
 
     Example:
-        >>> run = heed.train(run="small", overrides={"model.hid_dim": 64, "trainer.max_steps": 300})  # doctest: +SKIP
-        >>> run.translator.translate("The black cat sleeps.").text  # doctest: +SKIP
-        'Le chat noir dort.'
+        >>> import heed
+        >>> sizes = {"corpus.train": 200, "corpus.valid": 20, "model.hid_dim": 32, "trainer.max_steps": 2}
+        >>> run = heed.train(run="first", corpus="reverse", subwords="word", overrides=sizes, progress=False)
+        >>> str(run.folder), run.report["steps"]
+        ('runs/first', 2)
+        >>> run.translator.translate("1 2 3").source_words
+        ['1', '2', '3']
     """
     _check(experiment, overrides, progress)
     listed = isinstance(overrides, Mapping)

@@ -2,34 +2,31 @@
 
 import argparse
 import logging
-import os
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, TypeVar
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from heed.cli.config import compose, plain
+from heed.cli.config import compose, show, typed
 from heed.cli.entry import HELP, VERSION, start
 from heed.cli.flags import OTHERS, read_flags
+from heed.cli.hydra_main import answer, run_jobs
 from heed.cli.hydra_settings import refuse_hydra_settings
-from heed.cli.mistakes import FAULTS, explained, refuse_renamed
-from heed.cli.options import CONFIGS, search_path, user_folders
+from heed.cli.options import user_folders
 from heed.cli.outcome import ended, exit_code, print_no_disk_faults
-from heed.cli.overrides import literal, parsed, typed_texts
+from heed.cli.overrides import parsed
+from heed.cli.renamed import refuse_renamed
 from heed.cli.streams import check_output, fill_closed
-from heed.cli.sweep import FOLDER, KEYS, Result, print_table, read_jobs, write_ended
+from heed.cli.sweep import Result, write_ended
+from heed.cli.sweep_table import print_table
 from heed.cli.terminal import print_what_fits
-from heed.errors import UserError
-from heed.settings import as_typed, parse
 from heed.signals import as_exceptions
 from heed.training.processes import process_rank
 
@@ -82,11 +79,7 @@ class Command:
     def _dispatch(self, arguments: Sequence[str]) -> int:
         check_output()
         if any(flag in arguments for flag in OTHERS):
-            os.environ["HYDRA_FULL_ERROR"] = "1"
-            try:
-                hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(print)()
-            except FAULTS as error:
-                raise UserError(str(error).splitlines()[0]) from error
+            answer(self.name)
             return 0
         options = read_flags(arguments)
         options.overrides = [parsed(line, self.name) for line in options.overrides]
@@ -100,22 +93,14 @@ class Command:
             print(show(cfg, options.package, options.resolve), end="")
             return 0
         log_to_stderr()
-        self.run(self._settings(cfg, options.overrides))
+        self.run(typed(cfg, self.schema, options.overrides))
         return 0
 
     def _sweep(self, options: argparse.Namespace, folders: Sequence[Path]) -> int:
         """Let Hydra run every job of a `--multirun`; return their highest exit code."""
         given: list[Override] = options.overrides
         refuse_hydra_settings(self.name, given, folders)
-        keys = ",".join(override.key_or_group for override in given if override.is_sweep_override())
-        with TemporaryDirectory(prefix="heed-sweep-") as folder:
-            os.environ |= {FOLDER: folder, KEYS: keys, "HYDRA_FULL_ERROR": "1"}
-            sys.argv[1:] = ["--multirun", *search_path(folders), *map(literal, given)]
-            try:
-                hydra.main(config_path=str(CONFIGS), config_name=self.name, version_base="1.3")(self._job)()
-            except FAULTS as error:
-                raise UserError(explained(error, self.name, given, folders)) from error
-            jobs = read_jobs(Path(folder))
+        jobs = run_jobs(self.name, given, folders, self._job)
         if jobs and self.results and process_rank() == 0:
             print_table(jobs)
         return max((job.ended.code for job in jobs), default=0)
@@ -126,7 +111,7 @@ class Command:
         results: list[Result] = []
 
         def run() -> int:
-            settings = self._settings(cfg, [parsed(line) for line in HydraConfig.get().overrides.task])
+            settings = typed(cfg, self.schema, [parsed(line) for line in HydraConfig.get().overrides.task])
             made = self.run(settings)
             if self.results:
                 results.extend(self.results(settings, made))
@@ -134,23 +119,6 @@ class Command:
 
         outcome = ended(self.name, run)
         write_ended(replace(outcome, result=results[-1]) if results else outcome)
-
-    def _settings(self, cfg: DictConfig, overrides: Sequence[Override]) -> Any:
-        values, texts = plain(cfg), typed_texts(overrides)
-        corpus = values.get("corpus")
-        if isinstance(corpus, dict) and isinstance(corpus.get("reader"), str):
-            from heed.data.readers import reader  # noqa: PLC0415 - translating does not need the corpus readers
-
-            values["corpus"] = as_typed(corpus, reader(corpus["reader"]), texts, "corpus.")
-        return parse(self.schema, as_typed(values, self.schema, texts))
-
-
-def show(cfg: DictConfig, package: str | None, resolve: bool) -> str:
-    """The config, or a part of it, as YAML. Raise UserError if there is no such part."""
-    part = OmegaConf.select(cfg, package) if package else cfg
-    if part is None:
-        raise UserError(f"--package {package}: the config has no such part (--cfg job shows all of it)")
-    return OmegaConf.to_yaml(part, resolve=resolve) if OmegaConf.is_config(part) else f"{part}\n"
 
 
 def log_to_stderr() -> None:

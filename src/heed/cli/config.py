@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from heed.cli.mistakes import FAULTS, explained, without_multirun
+from heed.cli.keys import FAULTS
+from heed.cli.mistakes import explained, without_multirun
 from heed.cli.options import composed
-from heed.cli.overrides import parsed
+from heed.cli.overrides import parsed, typed_texts
 from heed.errors import UserError
-from heed.settings import MISSING, dotted, without_value
+from heed.settings import MISSING, as_typed, dotted, parse, without_value
+
+T = TypeVar("T")
 
 
 def compose(name: str, overrides: Sequence[str | Override] = (), folders: Sequence[Path] = ()) -> DictConfig:
@@ -43,6 +46,28 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
         values = dotted(cast(dict[str, Any], OmegaConf.to_container(cfg)))
         missing = [without_value(key) for key, value in values.items() if value == MISSING]
         raise UserError("; ".join(missing) or f"{error.full_key}: {str(error).splitlines()[0]}") from error
+
+
+def typed(cfg: DictConfig, schema: type[T], overrides: Sequence[Override]) -> T:
+    """A composed config as the settings of a command; text stays as it was typed in `overrides`.
+
+    Raise UserError with every fault in one line.
+    """
+    values, texts = plain(cfg), typed_texts(overrides)
+    corpus = values.get("corpus")
+    if isinstance(corpus, dict) and isinstance(corpus.get("reader"), str):
+        from heed.data.readers import reader  # noqa: PLC0415 - translating does not need the corpus readers
+
+        values["corpus"] = as_typed(corpus, reader(corpus["reader"]), texts, "corpus.")
+    return parse(schema, as_typed(values, schema, texts))
+
+
+def show(cfg: DictConfig, package: str | None, resolve: bool) -> str:
+    """The config, or a part of it, as YAML. Raise UserError if there is no such part."""
+    part = OmegaConf.select(cfg, package) if package else cfg
+    if part is None:
+        raise UserError(f"--package {package}: the config has no such part (--cfg job shows all of it)")
+    return OmegaConf.to_yaml(part, resolve=resolve) if OmegaConf.is_config(part) else f"{part}\n"
 
 
 def at_home(value: Any) -> Any:

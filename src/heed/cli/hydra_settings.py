@@ -7,7 +7,8 @@ from typing import Any, cast
 from hydra.core.override_parser.types import Glob, Override
 from omegaconf import OmegaConf
 
-from heed.cli.mistakes import FAULTS, choices, explained
+from heed.cli.keys import FAULTS
+from heed.cli.mistakes import choices, explained
 from heed.cli.options import composed, option_names
 from heed.cli.overrides import parsed
 from heed.errors import UserError

@@ -2,72 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 from hydra.core.override_parser.types import Glob, Override
-from hydra.errors import HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from heed.cli.options import composed, keys_of_options, option_names
+from heed.cli.keys import Keys, known_keys, last_part, suggestion
+from heed.cli.options import option_names
 from heed.cli.overrides import literal
-from heed.errors import UserError
-from heed.settings import dotted, most_like, nearest, shown
-
-FAULTS = (HydraException, OmegaConfBaseException, ValueError)
-
-RENAMED = {
-    "train": {
-        "architecture": "model.hid_dim=… and similar keys",
-        "callbacks.board.every_steps": "curve_steps",
-        "callbacks.checkpoints.every_steps": "checkpoint_steps",
-        "callbacks.early_stop": "early_stop",
-        "callbacks.early_stop.patience": "early_stop.patience",
-        "callbacks.early_stop.min_delta": "early_stop.min_delta",
-        "callbacks.profile": "profile",
-        "learning_rate": "schedule",
-        "learning_rate.final": "schedule.final",
-        "learning_rate.steps": "schedule.steps",
-        "learning_rate.warmup_steps": "schedule.warmup_steps",
-        "model.att_dim": "model.attention.att_dim",
-        "model.heads": "model.attention.heads",
-        "model.positions": "model.attention.positions",
-        "model.score": "model.attention.score",
-        "pictures": "heatmaps",
-        "trainer": "device=cuda, or distributed=true",
-        "trainer.accelerator": "device",
-        "trainer.distributed": "distributed",
-        "trainer.matmul_precision": "matmul_precision",
-        "trainer.precision": "precision",
-    },
-    "evaluate": {"sentences": "batch_size"},
-    "translate": {
-        "alignment": "show_attention",
-        "attention": "show_attention",
-        "n_best": "search.n_best",
-        "sentences": "batch_size",
-    },
-    "align": {"backward": "reverse", "sentences": "batch_size"},
-}
-"""For each command: the keys of the first release, and their present names."""
-
-
-class Keys(NamedTuple):
-    """The keys of a command, by their full names."""
-
-    known: set[str]
-    """All keys of the chosen options, and the groups."""
-    choices: Mapping[str, str]
-    """The chosen option of each group."""
-    elsewhere: Mapping[str, str]
-    """For each key that only another option has: that option, such as `search=beam`."""
-
-
-def refuse_renamed(name: str, overrides: Sequence[Override]) -> None:
-    """Raise UserError, with the new name, for a key that had another name in an earlier release."""
-    for override in overrides:
-        if fault := _renamed(name, override):
-            raise UserError(fault)
+from heed.cli.renamed import renamed
+from heed.settings import nearest, shown
 
 
 def explained(
@@ -78,7 +21,7 @@ def explained(
     If no override is found to be wrong, `otherwise` is returned, or Hydra's own message.
     """
     groups = option_names(folders)
-    faults = [_renamed(name, override) or _option_fault(override, groups) for override in overrides]
+    faults = [renamed(name, override) or _option_fault(override, groups) for override in overrides]
     if not any(faults):
         keys = known_keys(name, overrides, folders)
         faults = [_key_fault(override, keys) for override in overrides] if keys else []
@@ -92,50 +35,6 @@ def without_multirun(overrides: Sequence[Override]) -> str | None:
         return None
     key, _, value = sweep.partition("=")
     return f"{sweep}: several values; add --multirun to run each, or type \"{key}='{value}'\" if it is one value"
-
-
-def known_keys(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> Keys | None:
-    """The keys of the command with the chosen options; None if Hydra cannot compose them."""
-    try:
-        choices: Mapping[str, Any] = composed(name, [], folders, with_hydra=True).hydra.runtime.choices
-        chosen = [override for override in overrides if override.key_or_group in choices]
-        cfg = composed(name, chosen, folders)
-    except FAULTS:
-        return None
-    known = {*dotted(cast(dict[str, Any], OmegaConf.to_container(cfg))), *choices}
-    options = {**choices, **{override.key_or_group: override.value() for override in chosen}}
-    return Keys(known, options, keys_of_options(known, folders))
-
-
-def suggestion(key: str, keys: Keys) -> str:
-    """A suggestion for a key that does not exist: a similar key, or the keys of the group that it names."""
-    above = _above(key, keys.known)
-    every = [name for name in (*keys.known, *keys.elsewhere) if name.startswith(above)]
-    near = most_like(key.removeprefix(above), [name.removeprefix(above) for name in every])
-    if near is not None:
-        option = keys.elsewhere.get(f"{above}{near}")
-        return f"; did you mean {above}{near}{f', a setting of {option}' if option else ''}?"
-    same = sorted(name for name in keys.known if _last(name) == _last(key))
-    return f"; did you mean {same[0]}?" if same else _listed(above, keys)
-
-
-def _above(key: str, known: set[str]) -> str:
-    """The longest beginning of the key that existing keys share, such as `search.`; empty if there is none."""
-    parts = key.split(".")
-    beginnings = (".".join(parts[:count]) + "." for count in range(len(parts) - 1, 0, -1))
-    return next((beginning for beginning in beginnings if any(name.startswith(beginning) for name in known)), "")
-
-
-def _listed(above: str, keys: Keys) -> str:
-    names = sorted(name.removeprefix(above) for name in keys.known if name.startswith(above))
-    group = above.removesuffix(".")
-    named = f"{group}={keys.choices[group]}" if group in keys.choices else group
-    return f"; {named} has {', '.join(name for name in names if '.' not in name)}" if above else ""
-
-
-def _renamed(name: str, override: Override) -> str | None:
-    now = RENAMED.get(name, {}).get(override.key_or_group)
-    return f"{override.input_line}: {override.key_or_group} was renamed; use {now}" if now else None
 
 
 def _option_fault(override: Override, groups: Mapping[str, list[str]]) -> str | None:
@@ -172,8 +71,4 @@ def _key_fault(override: Override, keys: Keys) -> str | None:
 
 def _elsewhere(key: str, elsewhere: Mapping[str, str]) -> str | None:
     """The full key of a setting of another option; `key` may be only its last part."""
-    return key if key in elsewhere else next((name for name in elsewhere if _last(name) == _last(key)), None)
-
-
-def _last(key: str) -> str:
-    return key.rpartition(".")[2]
+    return key if key in elsewhere else next((name for name in elsewhere if last_part(name) == last_part(key)), None)

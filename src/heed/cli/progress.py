@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from heed.cli.streams import writing
+from heed.cli.validation_table import columns, duration, head, line
 from heed.data.summary import table
 from heed.metrics.scores import metrics
 from heed.training.reporting import (
@@ -25,21 +26,17 @@ from heed.training.reporting import (
 
 REFRESHES = 4  # per second; drawn by the training loop itself, so that no thread slows it down
 
-WIDTHS = {"loss": 10, "perplexity": 10}
-"""Columns wider than six characters or their title."""
-
 
 class TerminalReporter(Reporter):
     """Prints a line for every validation and, at a terminal, a bar with loss, tokens/s and the longest time left."""
 
     def __init__(self, bar: bool = True) -> None:
         self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        columns = (TextColumn("{task.completed:>8,}/{task.total:,}"), BarColumn(24), TextColumn("{task.description}"))
+        parts = (TextColumn("{task.completed:>8,}/{task.total:,}"), BarColumn(24), TextColumn("{task.description}"))
         hidden = not (bar and self.console.is_terminal)
-        self._bar = Progress(*columns, console=self.console, auto_refresh=False, transient=True, disable=hidden)
+        self._bar = Progress(*parts, console=self.console, auto_refresh=False, transient=True, disable=hidden)
         self._drawn = -math.inf
-        self._scores: tuple[str, ...] = ()
-        """The columns of the table."""
+        self._columns: list[str] = []
 
     def outlined(self, outline: Outline) -> None:
         """Print the table of the splits, the model, the length of training and the machine."""
@@ -59,9 +56,8 @@ class TerminalReporter(Reporter):
 
     def begin(self, begin: Begin) -> None:
         """Print the header of the table."""
-        self._scores = (*(name for name in WIDTHS if name in begin.scores), *_others(begin.scores))
-        titles = [f"{_title(name):>{_width(name)}}" for name in self._scores]
-        self._print(Text("  ".join(["    step", "epoch", "train loss", *titles, "    time"]), style="bold"))
+        self._columns = columns(begin.scores)
+        self._print(Text(head(self._columns), style="bold"))
         self._task = self._bar.add_task("", total=begin.steps, completed=begin.step)
         self._bar.start()
 
@@ -77,17 +73,8 @@ class TerminalReporter(Reporter):
 
     def validated(self, validated: Validated) -> None:
         """Print the line of this validation."""
-        line = "  ".join(
-            [
-                f"{validated.step:8,}",
-                f"{validated.epoch:5.1f}",
-                f"{validated.train_loss:10.3f}",
-                *(_cell(name, validated.scores.get(name)) for name in self._scores),
-                f"{duration(validated.seconds):>8}",
-            ]
-        )
-        best = validated.best
-        self._print(Text(line + "  best" if best else line, style="bold" if best else ""))
+        shown = line(validated, self._columns)
+        self._print(Text(f"{shown}  best", style="bold") if validated.best else Text(shown))
 
     def stopped_early(self, stopped: StoppedEarly) -> None:
         """Print why the run ends before its last step."""
@@ -113,31 +100,3 @@ class TerminalReporter(Reporter):
         self._drawn = time.monotonic()
         if not self._bar.disable:
             self._bar.update(self._task, completed=step, description=text, refresh=True)
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, as 0:01:05."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-
-
-def _others(names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if name not in WIDTHS]
-
-
-def _title(name: str) -> str:
-    return "valid loss" if name == "loss" else metrics()[name].title
-
-
-def _width(name: str) -> int:
-    return WIDTHS.get(name, max(6, len(_title(name))))
-
-
-def _cell(name: str, value: float | None) -> str:
-    if value is None:
-        shown = "-"
-    elif name == "perplexity":
-        shown = f"{value:,.2f}" if value < 1e6 else f"{value:.2g}"
-    else:
-        shown = format(value, metrics()[name].format)
-    return f"{shown:>{_width(name)}}"

@@ -10,8 +10,9 @@ from typing import Any
 from heed import evaluation
 from heed.cli.bars import bars
 from heed.cli.command import Command
-from heed.cli.progress import TerminalReporter, duration
+from heed.cli.progress import TerminalReporter
 from heed.cli.sweep import Result, job_name
+from heed.cli.validation_table import duration
 from heed.experiment import Run, Settings, has_test, train
 from heed.metrics.scores import metrics
 from heed.runs.evaluation_folder import REPORT, evaluation_path

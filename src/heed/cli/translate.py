@@ -12,8 +12,9 @@ from pydantic import Field
 from heed.cli.command import Command
 from heed.cli.input_lines import greeting, input_lines
 from heed.cli.nodes import search_settings
+from heed.cli.output_lines import n_best_lines, one_line, shown
 from heed.cli.remarks import print_notes
-from heed.cli.translate_lines import n_best_lines, one_line, shown, write_translations
+from heed.cli.translate_lines import write_translations
 from heed.errors import UserError
 from heed.translator import Precision, load
 

@@ -3,9 +3,9 @@
 
 import { readFileSync } from "node:fs";
 
-import { alternatives } from "../../../src/heed/export/web/alternatives.mjs";
-import { Engine } from "../../../src/heed/export/web/engine.mjs";
-import { finish } from "../../../src/heed/export/web/search.mjs";
+import { alternatives } from "../../src/heed/export/web/alternatives.mjs";
+import { Engine } from "../../src/heed/export/web/engine.mjs";
+import { finish } from "../../src/heed/export/web/search.mjs";
 
 const [blockFile, requestsFile] = process.argv.slice(2);
 const block = readFileSync(blockFile);

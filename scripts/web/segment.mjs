@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 
-import { readBlock } from "../../../src/heed/export/web/packed.mjs";
-import { Subwords } from "../../../src/heed/export/web/subwords.mjs";
+import { readBlock } from "../../src/heed/export/web/packed.mjs";
+import { Subwords } from "../../src/heed/export/web/subwords.mjs";
 
 const [blockFile, linesFile] = process.argv.slice(2);
 const block = readFileSync(blockFile);
