@@ -10,6 +10,7 @@ from pathlib import Path
 from heed.data.corpus import Corpus, Pairs
 from heed.data.drawn import drawn_valid, without_valid
 from heed.data.lines import existing, read_lines
+from heed.data.provenance import read_provenance
 from heed.data.tables import Column, read_table
 from heed.errors import UserError
 
@@ -29,16 +30,18 @@ def files(
     valid_references: str | list[str] | None = None,
     test_references: str | list[str] | None = None,
     turn_gold: bool = False,
-    split_seed: int = 1,
+    split_seed: int | None = 1,
 ) -> Corpus:
     """Two text files a split, one sentence a line: `{prefix}.{lang}`, compressed or not (`.gz`, `.bz2`, `.xz`, `.zst`).
 
     A `{prefix}.align` beside them holds the gold alignments, source first; `turn_gold` exchanges their sides, for text
     that is read in the other direction. `src_suffix` and `tgt_suffix` are the ends of the names if these are not the
-    languages, as for two kinds of text in one language. Without `valid`, some pairs of `train` are drawn for it.
+    languages, as for two kinds of text in one language. Without `valid`, some pairs of `train` are drawn for it, unless
+    `split_seed` is None.
 
     `valid_references` and `test_references` are files of further translations of the sources of a split, line for line;
-    an empty line is one that is not there.
+    an empty line is one that is not there. Of text that `heed-translate` has written, a `{prefix}.provenance.json` says
+    which model translated it.
     """
     suffixes = (src_suffix or src_lang, tgt_suffix or tgt_lang)
     if suffixes[0] == suffixes[1]:
@@ -67,11 +70,11 @@ def tsv(
     valid: Prefix = None,
     test: Prefix = None,
     columns: tuple[Column, Column] | None = None,
-    split_seed: int = 1,
+    split_seed: int | None = 1,
 ) -> Corpus:
     """One table a split, compressed or not: source, a tab, target; or the two `columns`, by number or name.
 
-    Without `valid`, some pairs of `train` are drawn for it.
+    Without `valid`, some pairs of `train` are drawn for it, unless `split_seed` is None.
     """
     named = {"train": train, "valid": valid, "test": test}
     languages = (src_lang, tgt_lang)
@@ -108,12 +111,14 @@ def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool)
     src_path, tgt_path = existing(f"{prefix}.{src_suffix}"), existing(f"{prefix}.{tgt_suffix}")
     src, tgt = read_lines(src_path), read_lines(tgt_path)
     _check_equal(src_path, src, tgt_path, tgt)
+    provenance = read_provenance(prefix)
+    notes = [f"{prefix}: {provenance.note}"] if provenance else []
     gold_path = existing(f"{prefix}.align")
     if not gold_path.is_file():
-        return Pairs(src, tgt)
+        return Pairs(src, tgt, notes=notes)
     gold = read_lines(gold_path)
     _check_equal(src_path, src, gold_path, gold)
-    return Pairs(src, tgt, [turn(line) for line in gold] if turn_gold else gold)
+    return Pairs(src, tgt, [turn(line) for line in gold] if turn_gold else gold, notes=notes)
 
 
 def turn(line: str) -> str:
@@ -156,9 +161,9 @@ def joined(parts: Sequence[Pairs], names: Sequence[str]) -> Pairs:
     return Pairs(src, tgt, gold, notes=notes)
 
 
-def with_valid(splits: Mapping[str, Callable[[], Pairs]], seed: int) -> dict[str, Callable[[], Pairs]]:
-    """The splits, with a validation split drawn from the training split if there is none."""
-    if "train" not in splits or "valid" in splits:
+def with_valid(splits: Mapping[str, Callable[[], Pairs]], seed: int | None) -> dict[str, Callable[[], Pairs]]:
+    """The splits, with a validation split drawn from the training split if there is none and a `seed` to draw it."""
+    if "train" not in splits or "valid" in splits or seed is None:
         return dict(splits)
     train = splits["train"]
     drawn = {"train": partial(without_valid, train, seed), "valid": partial(drawn_valid, train, seed)}
