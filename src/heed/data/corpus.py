@@ -8,12 +8,27 @@ from heed.errors import UserError
 
 
 @dataclass(frozen=True)
+class Part:
+    """A corpus in a mix (`heed.data.mix`): how often its pairs are read in an epoch, and how many they are.
+
+    `scored` of the pairs read were left out because they have a sentence of the validation or the test split.
+    """
+
+    name: str
+    weight: float
+    read: int
+    scored: int = 0
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Sentence pairs, side by side; `gold` holds an alignment in Pharaoh's format for each, or is None.
 
     `lines` are their numbers in the files, from 1, if some were left out. `notes` are lines that a person should read,
     as on what was done to the files. `further` are other translations of the sources, each a list with one for every
-    pair, or None for a source that it lacks.
+    pair, or None for a source that it lacks. The training split of a mix has `parts`, and the number of the part of
+    each pair.
     """
 
     src: list[str]
@@ -22,17 +37,20 @@ class Pairs:
     lines: Sequence[int] | None = None
     notes: Sequence[str] = ()
     further: Sequence[Sequence[str | None]] = ()
+    parts: Sequence[Part] = ()
+    part: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.src)
 
     def select(self, keep: Sequence[bool]) -> "Pairs":
-        """The pairs to keep, with their gold alignments, further references and the numbers of their lines."""
+        """The pairs to keep, with all that belongs to them."""
         numbers = range(1, len(self) + 1) if self.lines is None else self.lines
         gold = None if self.gold is None else list(compress(self.gold, keep))
         lines = None if gold is None else list(compress(numbers, keep))
         further = tuple(list(compress(each, keep)) for each in self.further)
-        return Pairs(list(compress(self.src, keep)), list(compress(self.tgt, keep)), gold, lines, self.notes, further)
+        src, tgt = list(compress(self.src, keep)), list(compress(self.tgt, keep))
+        return Pairs(src, tgt, gold, lines, self.notes, further, self.parts, list(compress(self.part, keep)))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ It is then chosen by `corpus.reader=sentences`. Its signature is the schema of i
 """
 
 from heed.data.fetch import multi30k
+from heed.data.mix import mix
 from heed.data.registry import Reader, parsed, read_corpus, reader, register
 from heed.data.reverse import reverse
 from heed.data.tatoeba import tatoeba
@@ -25,6 +26,7 @@ _BUILT_IN: dict[str, Reader] = {
     "multi30k": multi30k,
     "tatoeba": tatoeba,
     "tiny": tiny,
+    "mix": mix,
 }
 
 for _name, _read in _BUILT_IN.items():
