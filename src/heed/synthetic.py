@@ -135,7 +135,9 @@ def translate_split(
 def _check_languages(translator: Translator) -> None:
     """UserError for languages that cannot end the names of two files, as in the folder of a stranger."""
     languages = [translator.src_lang, translator.tgt_lang]
-    if languages[0] == languages[1] or any(Path(one).name != one or not one.isprintable() for one in languages):
+    if languages[0] == languages[1] or not all(
+        one and Path(one).name == one and one.isprintable() for one in languages
+    ):
         raise UserError(
             f"the model translates from {languages[0]!r} to {languages[1]!r}; expected two languages, such as en and "
             "de, which end the names of the two files"
