@@ -41,8 +41,8 @@ SETTINGS = {
         search.no_repeat_ngram seeds split versus
     """,
     "translate": """
-        batch_size device input interactive model output precision replace_unk search.max_len search.name
-        search.no_repeat_ngram show_attention
+        batch_size closest device input interactive model output precision replace_unk search.max_len search.name
+        search.no_repeat_ngram show_attention split
     """,
     "align": """
         batch_size device gold level method model noisy_copies output reverse source split symmetrisation target

@@ -11,6 +11,7 @@ A folder written by `heed.export.onnx` can also be read (`heed.onnx_model`).
 """
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,9 +31,9 @@ from heed.architecture import Architecture, build
 from heed.errors import UserError
 from heed.files import replace_folder, replace_whole, write_whole
 from heed.models.seq2seq import Seq2Seq
+from heed.onnx_model import ENCODE, STEP, OnnxModel
 from heed.onnx_model import FILES as ONNX_FILES
 from heed.onnx_model import FORMAT as ONNX_FORMAT
-from heed.onnx_model import OnnxModel
 from heed.search.ensemble import Ensemble, ensemble
 from heed.text.subwords import PAD, Subwords, is_subword_model
 
@@ -190,6 +191,15 @@ def read_architecture(folder: Path) -> Architecture:
     """The architecture of a model folder, without its weights. Raise UserError as `load` does."""
     _check_complete(folder, FILES)
     return _read_config(folder / "config.json").architecture
+
+
+def weights_digest(folder: Path) -> str:
+    """The SHA-256 of the weights in a model folder, those of an ONNX model one graph after the other."""
+    names = [ENCODE, STEP] if is_onnx(folder) else ["weights.safetensors"]
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 def check_architecture(architecture: Architecture) -> None:

@@ -383,6 +383,7 @@ def _train(settings: Settings, folder: Path, status: State, stack: ExitStack, re
         "seconds": clock.training + clock.validation,
         "tokens_per_second": clock.tokens_per_second,
         "history": checkpoints.history,
+        **({"parts": {name: asdict(part) for name, part in data.summary.parts.items()}} if data.summary.parts else {}),
     }
 
 
@@ -484,6 +485,7 @@ def _data(settings: Settings, folder: Path | None) -> Data:
         seed=settings.seed,
         rank=processes.rank,
         world=processes.world,
+        readings=prepared.readings,
     )
     return Data(
         corpus,

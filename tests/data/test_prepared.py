@@ -1,5 +1,6 @@
 """Training data are the same whether computed or cached, and the cache is used only if nothing has changed."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from heed.data import prepared
 from heed.data.cleaning import Report, clean
-from heed.data.corpus import Corpus, Pairs
+from heed.data.corpus import Corpus, Pairs, Part
 from heed.data.encoded import Encoded
 from heed.data.prepared import Prepared, Recipe, Splits, fingerprint, prepare, read_splits
 from heed.data.resampled import Resampled
@@ -69,6 +70,25 @@ def test_what_is_found_is_what_was_made(sampling: float | None, monkeypatch: pyt
     else:
         assert isinstance(found.train, Encoded)
         assert found.summary.splits["train"].read == len(SPLITS["train"])
+
+
+def mixed(weight: float, further: int = 20) -> dict[str, Pairs]:
+    """The splits, of which the first pairs are read as often as `weight` says."""
+    train = SPLITS["train"]
+    parts = (Part("further", weight, further), Part("own", 1.0, len(train) - further))
+    return SPLITS | {"train": replace(train, parts=parts, part=[0] * further + [1] * (len(train) - further))}
+
+
+def test_readings_are_found_as_they_were_made() -> None:
+    """Catches a large mix whose second run reads every pair once, and one with the readings of another mix."""
+    each = [mixed(0.5), mixed(0.5), mixed(2.0), mixed(2.0, further=30)]
+    found = [prepare(Splits(splits), RECIPE, Cleaning(splits)) for splits in each]
+    counts = [one.readings.counts() for one in found if one.readings]
+    assert counts == [[10, 40], [10, 40], [40, 40], [60, 30]]
+    assert found[0].summary == found[1].summary
+    assert [one.summary.parts["further"].readings for one in found] == [10, 10, 40, 60]
+    assert asked(RECIPE, mixed(0.5)) == 0
+    assert prepare(Splits(SPLITS), RECIPE, Cleaning(SPLITS)).readings is None
 
 
 def test_it_is_made_once() -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from heed import extensions
-from heed.data import readers
+from heed.data import registry
 from heed.data.corpus import Corpus, Pairs
 from heed.data.named import own_corpus
 from heed.data.readers import read_corpus, reader, register
@@ -45,7 +45,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (about / "entry_points.txt").write_text("[heed.extensions]\nequations = heed_equations\n", encoding="utf-8")
     for split in ("train", "valid", "test"):
         (tmp_path / f"{split}.txt").write_text(f"one {split} = un {split}\n", encoding="utf-8")
-    monkeypatch.setattr(readers, "_READERS", dict(readers._READERS))
+    monkeypatch.setattr(registry, "_READERS", dict(registry._READERS))
     monkeypatch.syspath_prepend(str(site))
     extensions.load.cache_clear()
     yield site
@@ -115,7 +115,7 @@ FILES = {"reader": "files", "name": "n", "src_lang": "en", "tgt_lang": "fr", "tr
         (
             {},
             r"^corpus\.reader=None: expected the name of a reader, such as files, tsv, reverse, multi30k, tatoeba, "
-            r"tiny$",
+            r"tiny, mix$",
         ),
         ({"reader": "file"}, r"^corpus\.reader=file: there is no such reader; expected .*; did you mean files\?$"),
         (FILES | {"src_lan": "en"}, r"^corpus\.src_lan=en: there is no such key; did you mean src_lang\?$"),

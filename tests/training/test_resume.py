@@ -18,6 +18,7 @@ import torch
 from heed.errors import UserError
 from heed.experiment import train
 from heed.training.checkpoints import WholeFiles
+from tests.support import small_run
 from tests.support.moments import with_moments
 from tests.support.small_run import TOGETHER, differences, last_checkpoint, overrides, same, settings
 
@@ -54,6 +55,17 @@ def test_continued_in_an_epoch_whose_words_were_segmented_again(tmp_path: Path, 
     sampled = ["subwords=bpe", "subwords.vocab_size=40", "subword_sampling=0.3", *budget]
     with_moments(tmp_path, *sampled)
     train(settings(tmp_path, "run=last-20", *sampled))  # in the second epoch, of about 13 batches
+    assert differences(tmp_path / "last-20", tmp_path / "straight") == []
+
+
+def test_continued_in_an_epoch_of_a_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a sample of a part that is drawn anew when a run goes on."""
+    own = "{reader: reverse, train: 300, valid: 24, test: 16, min_len: 2, max_len: 4}"
+    more = "{reader: reverse, train: 300, min_len: 2, max_len: 4, seed: 2, weight: 0.4}"
+    others = [line for line in small_run.SMALL if not line.startswith("corpus")]
+    monkeypatch.setattr(small_run, "SMALL", ["corpus=mix", f"corpus.parts={{own: {own}, more: {more}}}", *others])
+    with_moments(tmp_path)
+    train(settings(tmp_path, "run=last-20"))  # in the second epoch, of 13 batches
     assert differences(tmp_path / "last-20", tmp_path / "straight") == []
 
 

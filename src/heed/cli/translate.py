@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -33,10 +33,17 @@ class Settings:
     batch_size: Annotated[int, Field(ge=1)] | None
     device: str
     precision: Precision
+    split: str | None
+    closest: Literal["bleu", "chrf"] | None
+    corpus: Mapping[str, Any] | None = None
 
 
 def translate(settings: Settings) -> int:
-    """Translate standard input or a file to standard output or a file; return the number of lines."""
+    """Translate standard input, a file or a split of a corpus; return the number of lines."""
+    if settings.split:
+        return _translate_split(settings, settings.split)
+    if settings.corpus or settings.closest:
+        raise UserError("corpus and closest need a split of a corpus; give split=train and output=PREFIX too")
     name, search = search_settings(settings.search)
     n_best = search.pop("n_best") or 1
     _check_files(settings)
@@ -59,6 +66,25 @@ def translate(settings: Settings) -> int:
     else:
         print_notes(seen.summary())
     return seen.lines
+
+
+def _translate_split(settings: Settings, split: str) -> int:
+    from heed.cli.translate_split import translate_and_print  # noqa: PLC0415 - other lines do without corpora
+
+    if settings.input or settings.interactive or settings.show_attention:
+        raise UserError(f"split={split} goes without input, interactive and show_attention; leave these out")
+    return translate_and_print(
+        settings.model,
+        settings.output,
+        settings.corpus,
+        split,
+        settings.search,
+        settings.closest,
+        settings.replace_unk,
+        settings.batch_size,
+        settings.device,
+        settings.precision,
+    )
 
 
 def _at_terminal(settings: Settings) -> bool:

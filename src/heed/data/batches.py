@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from heed.data.encoded import Encoded
+from heed.data.readings import Readings
 from heed.data.resampled import Resampled
 from heed.errors import UserError
 from heed.text.subwords import BOS, EOS, PAD
@@ -70,7 +71,8 @@ class SortedBatches:
 
     @cached_property
     def _order(self) -> list[list[int]]:
-        return self._plan(np.zeros(len(self.encoded)))
+        pairs = np.arange(len(self.encoded))
+        return self._plan(pairs, np.zeros(len(pairs)))
 
     def __len__(self) -> int:
         """Batches in an epoch: equal for all ranks and epochs, because only lengths decide where batches end."""
@@ -82,14 +84,14 @@ class SortedBatches:
     def _read(self, encoded: Encoded) -> None:
         self.encoded, self._src_len, self._tgt_len = encoded, encoded.src_len + 1, encoded.tgt_len + 1
 
-    def _plan(self, noise: Float[np.ndarray, "pairs"]) -> list[list[int]]:
+    def _plan(self, pairs: Int64[np.ndarray, "read"], noise: Float[np.ndarray, "read"]) -> list[list[int]]:
         """The pairs of each batch, sorted by both lengths and, for equal lengths, by `noise`.
 
         Target lengths alternate between ascending and descending order, so that neighbours at a change of the source
         length have similar target lengths too.
         """
         turned = np.where(self._src_len % 2, self._tgt_len, -self._tgt_len)
-        order = np.lexsort((noise, turned, self._src_len)).tolist()
+        order = pairs[np.lexsort((noise, turned[pairs], self._src_len[pairs]))].tolist()
         return list(torchtext.batch(order, self.sentences or self.tokens, None if self.sentences else self._cells))
 
     def _cells(self, new: int, count: int, so_far: int) -> _Cells:
@@ -121,6 +123,8 @@ class Batches(SortedBatches):
 
     If words are segmented again every epoch, lengths change from epoch to epoch and, with a budget of `tokens`, so does
     the number of batches; `len` is that of the first epoch. On Multi30k with 4,000 tokens it was 295 to 297.
+
+    `readings` say how often an epoch reads each pair of a mix; without them it is once.
     """
 
     _of = "the training split, as cleaning left it,"
@@ -133,7 +137,9 @@ class Batches(SortedBatches):
         seed: int = 1,
         rank: int = 0,
         world: int = 1,
+        readings: Readings | None = None,
     ) -> None:
+        self.readings = readings
         self.resampled = train if isinstance(train, Resampled) else None
         super().__init__(train.epoch(0) if isinstance(train, Resampled) else train, sentences, tokens, rank, world)
         if self.resampled and tokens:
@@ -180,7 +186,8 @@ class Batches(SortedBatches):
             self._read(self.resampled.epoch(epoch))
         self._epoch, self._batch = epoch, 0
         random_state = np.random.default_rng([self.seed, epoch])
-        plan = self._plan(random_state.random(len(self.encoded)))
+        pairs = self.readings.epoch(self.seed, epoch) if self.readings else np.arange(len(self.encoded))
+        plan = self._plan(pairs, random_state.random(len(pairs)))
         self._order = [plan[i] for i in random_state.permutation(len(plan))]
 
 

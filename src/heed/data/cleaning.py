@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from heed.data.corpus import Pairs
 from heed.errors import UserError
@@ -17,11 +17,15 @@ SYLLABLE = re.compile("[\u3040-\u30ff\uac00-\ud7a3]")
 
 @dataclass(frozen=True)
 class Report:
-    """The numbers of training pairs that were read, kept, and dropped for each reason."""
+    """The numbers of training pairs that were read, kept, and dropped for each reason.
+
+    `parts` has the same for each part of a mix.
+    """
 
     read: int
     dropped: Mapping[str, int]
     kept: int
+    parts: Sequence["Report"] = ()
 
 
 def clean(
@@ -52,12 +56,33 @@ def clean(
         *([] if keep_duplicates else ["duplicate"]),
     ]
     faults = list(_faults(pairs, max_len, max_ratio, max_characters, keep_duplicates))
-    counts = Counter(faults)
     kept = pairs.select([fault is None for fault in faults])
-    report = Report(len(pairs), {reason: counts[place] for place, reason in enumerate(reasons)}, len(kept))
+    report = _report(pairs, reasons, faults)
     if not len(kept):
         raise UserError(f"all {report.read} pairs were dropped ({_listed(report)}); check the training files")
     return kept, report
+
+
+SCORED = "in valid or test"
+"""Why pairs of a mix were left out before it was cleaned."""
+
+
+def _report(pairs: Pairs, reasons: Sequence[str], faults: Sequence[int | None]) -> Report:
+    if not pairs.parts:
+        return _counted(reasons, faults)
+    by_part: list[list[int | None]] = [[] for _ in pairs.parts]
+    for number, fault in zip(pairs.part, faults, strict=True):
+        by_part[number].append(fault)
+    scored = sum(part.scored for part in pairs.parts)
+    each = [_counted(reasons, found, part.scored) for part, found in zip(pairs.parts, by_part, strict=True)]
+    return replace(_counted(reasons, faults, scored), parts=each)
+
+
+def _counted(reasons: Sequence[str], faults: Sequence[int | None], scored: int | None = None) -> Report:
+    counts = Counter(faults)
+    before = {} if scored is None else {SCORED: scored}
+    dropped = before | {reason: counts[place] for place, reason in enumerate(reasons)}
+    return Report(len(faults) + (scored or 0), dropped, counts[None])
 
 
 def empty(pairs: Pairs) -> int:

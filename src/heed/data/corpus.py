@@ -8,6 +8,20 @@ from heed.errors import UserError
 
 
 @dataclass(frozen=True)
+class Part:
+    """A corpus in a mix (`heed.data.mix`): how often its pairs are read in an epoch, and how many they are.
+
+    `scored` of the pairs read were left out because they have a sentence of the validation or the test split.
+    """
+
+    name: str
+    weight: float
+    read: int
+    scored: int = 0
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Sentence pairs.
 
@@ -17,6 +31,8 @@ class Pairs:
         lines: line numbers in the files, from 1, if some lines were left out; otherwise None.
         notes: messages for the user, for example about changes to the text.
         further: additional reference translations; each is a list with one for every pair, or None if it has none.
+        parts: the parts of the training split of a mix.
+        part: the number of the part of each pair, if there are parts.
     """
 
     src: list[str]
@@ -25,17 +41,20 @@ class Pairs:
     lines: Sequence[int] | None = None
     notes: Sequence[str] = ()
     further: Sequence[Sequence[str | None]] = ()
+    parts: Sequence[Part] = ()
+    part: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.src)
 
     def select(self, keep: Sequence[bool]) -> "Pairs":
-        """A selection of the pairs, with their gold alignments, additional references and line numbers."""
+        """A selection of the pairs, with their alignments, additional references, line numbers and parts."""
         numbers = range(1, len(self) + 1) if self.lines is None else self.lines
         gold = None if self.gold is None else list(compress(self.gold, keep))
         lines = None if gold is None else list(compress(numbers, keep))
-        further = tuple(list(compress(lines, keep)) for lines in self.further)
-        return Pairs(list(compress(self.src, keep)), list(compress(self.tgt, keep)), gold, lines, self.notes, further)
+        further = tuple(list(compress(reference, keep)) for reference in self.further)
+        src, tgt = list(compress(self.src, keep)), list(compress(self.tgt, keep))
+        return Pairs(src, tgt, gold, lines, self.notes, further, self.parts, list(compress(self.part, keep)))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from lightning.pytorch import LightningDataModule
 
 from heed.data.batches import Batch, Batches, SortedBatches
 from heed.data.encoded import LONGEST, Encoded
+from heed.data.readings import Readings
 from heed.data.resampled import Resampled
 from heed.errors import UserError
 
@@ -46,7 +47,7 @@ class Stream:
 class Bitext(LightningDataModule):
     """The training split in batches shuffled by `seed`, and the validation split in sorted ones.
 
-    `sentences` or `tokens` is the size of a batch, for all ranks together.
+    `sentences` or `tokens` is the size of a batch, for all ranks together. `readings` are those of a mix.
     """
 
     def __init__(
@@ -58,10 +59,11 @@ class Bitext(LightningDataModule):
         seed: int = 1,
         rank: int = 0,
         world: int = 1,
+        readings: Readings | None = None,
     ) -> None:
         super().__init__()
         _check_longest(valid)
-        self.train = Batches(train, sentences, tokens, seed, rank, world)
+        self.train = Batches(train, sentences, tokens, seed, rank, world, readings)
         self.valid = SortedBatches(valid, sentences, tokens, rank, world)
 
     def train_dataloader(self) -> Stream:

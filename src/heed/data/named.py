@@ -30,7 +30,7 @@ def own_corpus(about: Mapping[str, Any], folder: Path) -> Corpus:
             "the model folder names no corpus that can be read; give the text to use (see --help)"
         ) from None
     trusted = _is_of_run(name, settings, folder.parent / "config.yaml")
-    settings.pop("url", None)  # does not describe the text, and an untrusted folder could send a request anywhere
+    settings = _without_urls(settings)
     if not trusted:
         _check_inside(settings)
     arguments, faults = parsed(settings, read)
@@ -56,6 +56,15 @@ def _is_of_run(name: str, settings: Mapping[str, Any], config: Path) -> bool:
     except (OSError, ValueError, yaml.YAMLError):
         return False
     return isinstance(run, dict) and _named(run.get("corpus")) == (settings, name)
+
+
+def _without_urls(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without any `url`: it does not describe the text, and an untrusted folder could send a request anywhere."""
+    return {
+        key: _without_urls(value) if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if key != "url"
+    }
 
 
 def _check_inside(settings: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from heed.data.cleaning import Report
 from heed.data.corpus import Corpus, Pairs
 from heed.data.encoded import Encoded, encode, encoded_lines
 from heed.data.lines import read_lines
+from heed.data.readings import Readings, readings
 from heed.data.resampled import Resampled, resampled
 from heed.data.summary import Summary, summarise
 from heed.errors import UserError
@@ -63,6 +64,8 @@ class Prepared(NamedTuple):
     valid: Encoded
     valid_lines: ValidLines
     summary: Summary
+    readings: Readings | None
+    """Of a mix; None if every pair is read once in an epoch."""
 
 
 def read_splits(corpus: Corpus) -> Splits:
@@ -104,10 +107,18 @@ def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, R
     lines = ValidLines(*_lines(splits.pairs["valid"], recipe))
     valid = encoded_lines(*lines)
     if len(splits.pairs["train"]) >= LARGE:
-        train, summary = _cached(splits.pairs, recipe, valid, cleaned)
+        made = _cached(splits.pairs, recipe, valid, cleaned)
     else:
-        train, summary = _made(splits.pairs, recipe, valid, cleaned)
-    return Prepared(train, valid, lines, replace(summary, notes=tuple(splits.notes)))
+        made = _made(splits.pairs, recipe, valid, cleaned)
+    return Prepared(made.train, valid, lines, replace(made.summary, notes=tuple(splits.notes)), made.readings)
+
+
+class Made(NamedTuple):
+    """What is made of the training split, and the counts of all."""
+
+    train: Encoded | Resampled
+    summary: Summary
+    readings: Readings | None
 
 
 def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
@@ -131,23 +142,26 @@ def _lines(pairs: Pairs, recipe: Recipe) -> Iterator[list[EncodedLine]]:
 
 def _made(
     splits: Mapping[str, Pairs], recipe: Recipe, valid: Encoded, cleaned: Callable[[], tuple[Pairs, Report]]
-) -> tuple[Encoded | Resampled, Summary]:
+) -> Made:
     pairs, report = cleaned()
     train = encode(pairs, recipe.src, recipe.tgt)
     summary = summarise(report, {**splits, "train": pairs}, {"train": train, "valid": valid})
-    return train if recipe.sampling is None else _resampled(pairs, recipe, recipe.sampling), summary
+    learnt = train if recipe.sampling is None else _resampled(pairs, recipe, recipe.sampling)
+    return Made(learnt, summary, readings(pairs))
 
 
 def _cached(
     splits: Mapping[str, Pairs], recipe: Recipe, valid: Encoded, cleaned: Callable[[], tuple[Pairs, Report]]
-) -> tuple[Encoded | Resampled, Summary]:
+) -> Made:
     def make() -> Entry:
-        train, summary = _made(splits, recipe, valid, cleaned)
-        return Entry(train.arrays(), json.dumps(summary.to_dict()))
+        train, summary, dealt = _made(splits, recipe, valid, cleaned)
+        part = {"part": dealt.part} if dealt else {}
+        return Entry({**train.arrays(), **part}, json.dumps(summary.to_dict()))
 
     arrays, text = cached(key(_parts(splits, recipe)), make)
     train = Encoded.from_arrays(arrays) if recipe.sampling is None else Resampled.from_arrays(arrays, recipe.seed)
-    return train, Summary.from_dict(json.loads(text))
+    weights = [part.weight for part in splits["train"].parts]
+    return Made(train, Summary.from_dict(json.loads(text)), Readings(arrays["part"], weights) if weights else None)
 
 
 def _resampled(train: Pairs, recipe: Recipe, alpha: float) -> Resampled:
@@ -168,3 +182,5 @@ def _text_parts(splits: Mapping[str, Pairs], gold: bool = False) -> Iterator[str
         yield name
         for side in (pairs.src, pairs.tgt, *([pairs.gold] if gold and pairs.gold else [])):
             yield from ("\n".join(side[start : start + LINES_AT_ONCE]) for start in range(0, len(side), LINES_AT_ONCE))
+        if pairs.parts:
+            yield json.dumps([[asdict(part) for part in pairs.parts], *pairs.part])

@@ -1,7 +1,7 @@
 """Statistics of the splits of a corpus, as values and as a table."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from io import StringIO
 from typing import Any
 
@@ -12,6 +12,7 @@ from rich.table import Table
 from heed.data.cleaning import Report, empty
 from heed.data.corpus import Pairs
 from heed.data.encoded import Encoded
+from heed.data.readings import readings
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,28 @@ class SplitSummary:
 
 
 @dataclass(frozen=True)
+class PartSummary:
+    """What a part of a mix gives: counts of pairs, and how many readings of them an epoch has."""
+
+    read: int
+    dropped: Mapping[str, int]
+    kept: int
+    weight: float
+    readings: int
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Summary:
-    """The splits by name, the number of dropped training pairs by reason, and notes."""
+    """The splits by name, the number of dropped training pairs by reason, and notes.
+
+    `parts` are those of a mix, by name.
+    """
 
     splits: Mapping[str, SplitSummary]
     dropped: Mapping[str, int]
     notes: Sequence[str] = ()
+    parts: Mapping[str, PartSummary] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as plain values, as `from_dict` takes them."""
@@ -45,7 +62,8 @@ class Summary:
     def from_dict(cls, values: Mapping[str, Any]) -> "Summary":
         """The inverse of `to_dict`."""
         splits = {name: SplitSummary(**split) for name, split in values["splits"].items()}
-        return cls(splits, values["dropped"], tuple(values["notes"]))
+        parts = {name: PartSummary(**{**part, "notes": tuple(part["notes"])}) for name, part in values["parts"].items()}
+        return cls(splits, values["dropped"], tuple(values["notes"]), parts)
 
 
 def leakage(pairs: Pairs, train: Pairs) -> tuple[int, int]:
@@ -63,20 +81,51 @@ def summarise(report: Report, splits: Mapping[str, Pairs], encoded: Mapping[str,
     return Summary(
         {name: _split(report, splits, encoded.get(name), name) for name in splits},
         dict(report.dropped),
+        parts=_parts(report, splits["train"]) if report.parts else {},
     )
 
 
 def table(summary: Summary) -> str:
-    """A table with the splits side by side, followed by warnings and notes."""
+    """A table with the splits side by side, then one of the parts of a mix, followed by warnings and notes."""
+    parts = [*_grid(summary.parts, _part_rows(summary.parts)), *_part_notes(summary)] if summary.parts else []
+    return "\n".join([*_grid(summary.splits, _rows(summary)), *parts, *_worries(summary), *summary.notes])
+
+
+def _grid(columns: Iterable[str], rows: Iterable[tuple[str, Mapping[str, str]]]) -> list[str]:
+    """The lines of a table: the label of each row and its cells by column."""
+    names = list(columns)
     grid = Table("", box=SIMPLE_HEAD)
-    for name in summary.splits:
+    for name in names:
         grid.add_column(name, justify="right")
-    for label, cells in _rows(summary):
-        grid.add_row(label, *(cells.get(name, "–") for name in summary.splits))
+    for label, cells in rows:
+        grid.add_row(label, *(cells.get(name, "–") for name in names))
     text = StringIO()
-    Console(file=text, width=100, color_system=None, force_terminal=False, force_jupyter=False).print(grid)
-    lines = [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
-    return "\n".join([*lines, *_worries(summary), *summary.notes])
+    width = max(100, 30 + 20 * len(names))
+    Console(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False).print(grid)
+    return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
+
+
+def _parts(report: Report, train: Pairs) -> dict[str, PartSummary]:
+    dealt = readings(train)
+    counts = dealt.counts() if dealt else []
+    return {
+        part.name: PartSummary(one.read, dict(one.dropped), one.kept, part.weight, count, tuple(part.notes))
+        for part, one, count in zip(train.parts, report.parts, counts, strict=True)
+    }
+
+
+def _part_rows(parts: Mapping[str, PartSummary]) -> Iterator[tuple[str, dict[str, str]]]:
+    yield "pairs read", {name: str(part.read) for name, part in parts.items()}
+    for reason in next(iter(parts.values())).dropped:
+        yield f"  {reason}", {name: str(part.dropped[reason]) for name, part in parts.items()}
+    yield "pairs kept", {name: str(part.kept) for name, part in parts.items()}
+    yield "weight", {name: f"{part.weight:g}" for name, part in parts.items()}
+    yield "readings in an epoch", {name: str(part.readings) for name, part in parts.items()}
+
+
+def _part_notes(summary: Summary) -> Iterator[str]:
+    for name, part in summary.parts.items():
+        yield from (f"{name}: {note}" for note in part.notes)
 
 
 def _split(report: Report, splits: Mapping[str, Pairs], encoded: Encoded | None, name: str) -> SplitSummary:

@@ -10,6 +10,7 @@ from pathlib import Path
 from heed.data.corpus import Corpus, Pairs
 from heed.data.drawn import drawn_valid, without_valid
 from heed.data.lines import existing, read_lines
+from heed.data.provenance import read_provenance
 from heed.data.tables import Column, read_table
 from heed.errors import UserError
 
@@ -29,12 +30,12 @@ def files(
     valid_references: str | list[str] | None = None,
     test_references: str | list[str] | None = None,
     turn_gold: bool = False,
-    split_seed: int = 1,
+    split_seed: int | None = 1,
 ) -> Corpus:
     """A corpus of two text files for each split, with one sentence per line.
 
     Files are called `{prefix}.{lang}`, with `.gz`, `.bz2`, `.xz` or `.zst` if compressed. If `{prefix}.align` exists,
-    it has the gold alignments, source first.
+    it has the gold alignments, source first. A `{prefix}.provenance.json` names the model that translated the text.
 
     Args:
         name: the name of the corpus.
@@ -45,7 +46,7 @@ def files(
         valid_references, test_references: files of additional reference translations, one line for each source; an
             empty line means that there is no translation.
         turn_gold: exchange the sides of the gold alignments, for text in the other direction.
-        split_seed: the seed for drawing validation pairs.
+        split_seed: the seed for drawing validation pairs; None to draw none.
 
     Raises:
         UserError: both sides have the same file names, or there are references for a split that is not given.
@@ -77,7 +78,7 @@ def tsv(
     valid: Prefix = None,
     test: Prefix = None,
     columns: tuple[Column, Column] | None = None,
-    split_seed: int = 1,
+    split_seed: int | None = 1,
 ) -> Corpus:
     """A corpus of one table for each split, compressed or not: source, tab, target; or the two `columns`.
 
@@ -87,7 +88,7 @@ def tsv(
         train, valid, test: the path of each split, or several paths, which are read one after the other. Without
             `valid`, validation pairs are drawn from `train`.
         columns: the columns of source and target, by number from 1 or by name.
-        split_seed: the seed for drawing validation pairs.
+        split_seed: the seed for drawing validation pairs; None to draw none.
     """
     named = {"train": train, "valid": valid, "test": test}
     languages = (src_lang, tgt_lang)
@@ -124,12 +125,14 @@ def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool)
     src_path, tgt_path = existing(f"{prefix}.{src_suffix}"), existing(f"{prefix}.{tgt_suffix}")
     src, tgt = read_lines(src_path), read_lines(tgt_path)
     _check_equal(src_path, src, tgt_path, tgt)
+    provenance = read_provenance(prefix)
+    notes = [f"{prefix}: {provenance.note}"] if provenance else []
     gold_path = existing(f"{prefix}.align")
     if not gold_path.is_file():
-        return Pairs(src, tgt)
+        return Pairs(src, tgt, notes=notes)
     gold = read_lines(gold_path)
     _check_equal(src_path, src, gold_path, gold)
-    return Pairs(src, tgt, [turn(line) for line in gold] if turn_gold else gold)
+    return Pairs(src, tgt, [turn(line) for line in gold] if turn_gold else gold, notes=notes)
 
 
 def turn(line: str) -> str:
@@ -172,9 +175,9 @@ def joined(parts: Sequence[Pairs], names: Sequence[str]) -> Pairs:
     return Pairs(src, tgt, gold, notes=notes)
 
 
-def with_valid(splits: Mapping[str, Callable[[], Pairs]], seed: int) -> dict[str, Callable[[], Pairs]]:
-    """The splits, with a validation split drawn from the training split if there is none."""
-    if "train" not in splits or "valid" in splits:
+def with_valid(splits: Mapping[str, Callable[[], Pairs]], seed: int | None) -> dict[str, Callable[[], Pairs]]:
+    """The splits, with a validation split drawn from the training split if there is none and a `seed` to draw it."""
+    if "train" not in splits or "valid" in splits or seed is None:
         return dict(splits)
     train = splits["train"]
     drawn = {"train": partial(without_valid, train, seed), "valid": partial(drawn_valid, train, seed)}

@@ -67,6 +67,11 @@ def sentence_bleu(*, hypothesis: str, reference: str, tgt_lang: str = "", furthe
     return float(bleu_metric(tgt_lang, effective_order=True).sentence_score(hypothesis, references).score)
 
 
+def sentence_chrf(*, hypothesis: str, reference: str) -> float:
+    """One sentence scored by chrF, to sort sentences by."""
+    return float(CHRF().sentence_score(hypothesis, [reference]).score)
+
+
 def bleu_metric(tgt_lang: str, effective_order: bool = False) -> BLEU:
     """The sacreBLEU metric with the tokenisation for the language (see SPACELESS).
 

@@ -1,0 +1,227 @@
+"""A split of a corpus, one side of it translated: what is written, by whom, and what an interruption leaves."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heed import bundle, synthetic
+from heed.data.corpus import Corpus, Pairs
+from heed.data.provenance import Provenance, provenance_path, read_provenance
+from heed.data.text_files import files
+from heed.errors import UserError
+from heed.files import PART
+from heed.metrics.bleu import sentence_bleu
+from heed.synthetic import translate_split
+from heed.translator import Translator, load
+from tests.support.commands import forked
+from tests.support.killed import killed_at
+from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
+
+SETTINGS: dict[str, Any] = {"search": "beam", "beam_size": 3, "max_len": 8}
+
+
+def corpus(turned: bool = False) -> Corpus:
+    """The text of the model, in its direction or in the other one."""
+    if turned:
+        return Corpus("own", "fr", "en", {"train": lambda: Pairs(TARGETS, SOURCES)})
+    return Corpus("own", "en", "fr", {"train": lambda: Pairs(SOURCES, TARGETS)})
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
+    return load(write(tmp_path_factory.mktemp("run") / "model"), precision="float32")
+
+
+@pytest.fixture
+def two_lines_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "BLOCK", 2)
+
+
+def read(prefix: Path) -> Pairs:
+    return files("made", "en", "fr", train=str(prefix), split_seed=None).read("train")
+
+
+def test_what_is_written_is_a_corpus_that_names_its_teacher(translator: Translator, tmp_path: Path) -> None:
+    """Catches lines of a translation beside those of another, and a mix that cannot say which model it learns from."""
+    made = translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    pairs = read(tmp_path / "made")
+    assert pairs.src == SOURCES
+    assert pairs.tgt == [one.text for one in translator.translate(SOURCES, **SETTINGS)]
+    assert read_provenance(tmp_path / "made") == made
+    ((folder, digest),) = made.models.items()
+    assert (Path(folder), digest) == (translator.folders[0], bundle.weights_digest(translator.folders[0]))
+    assert made.search.startswith("beam(max_len=8, beam_size=3") or "beam_size=3" in made.search
+    assert (made.translated, made.source, made.split, made.lines) == ("fr", "en", "train", len(SOURCES))
+    assert pairs.notes == [f"{tmp_path / 'made'}: {made.note}"]
+    assert folder in made.note
+    assert not list(tmp_path.glob(f".*{PART}"))
+
+
+def test_a_model_translates_the_side_that_it_reads(translator: Translator, tmp_path: Path) -> None:
+    """Catches a backward model that translates the wrong side: its translations are the sources of the student."""
+    translate_split(translator, tmp_path / "there", corpus(), **SETTINGS)
+    translate_split(translator, tmp_path / "back", corpus(turned=True), **SETTINGS)
+    assert read(tmp_path / "back").src == SOURCES
+    assert read(tmp_path / "back").tgt == read(tmp_path / "there").tgt
+
+
+def test_one_killed_at_any_moment_is_continued_to_the_same_files(
+    translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches lines translated twice or never, half a line that is kept, and an output that looks whole and is not."""
+    monkeypatch.setattr(synthetic, "BLOCK", 3)
+    greedy = {"search": "greedy", "max_len": 3}
+    translate_split(translator, tmp_path / "straight", corpus(), **greedy)
+    straight = [(tmp_path / f"straight.{lang}").read_bytes() for lang in ("en", "fr")]
+
+    def is_change(event: str, arguments: tuple[Any, ...]) -> bool:
+        return event in ("os.rename", "os.remove") or (event == "open" and str(arguments[0]).endswith(PART))
+
+    moment = 0
+    while True:
+        output = tmp_path / f"killed-{moment}"
+        if not killed_at(moment, partial(translate_split, translator, output, corpus(), **greedy), is_change):
+            break
+        assert not provenance_path(output).exists() or read(output).src == SOURCES
+        translate_split(translator, output, corpus(), **greedy)
+        assert [Path(f"{output}.{lang}").read_bytes() for lang in ("en", "fr")] == straight
+        assert read_provenance(output) is not None
+        moment += 1
+    assert moment > 5
+
+
+def test_what_was_translated_is_not_translated_again(
+    translator: Translator, tmp_path: Path, two_lines_at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a continued translation that begins anew, and a torn last block that ends up in the text."""
+    translate = Translator.translate
+    asked: list[list[str]] = []
+
+    def counted(self: Translator, text: list[str], *arguments: Any, **settings: Any) -> Any:
+        asked.append(text)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return translate(self, text, *arguments, **settings)
+
+    monkeypatch.setattr(Translator, "translate", counted)
+    with pytest.raises(KeyboardInterrupt):
+        translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    with (tmp_path / f".made{PART}").open("ab") as file:
+        file.write(b'["torn')
+    translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    assert asked == [SOURCES[:2], SOURCES[2:4], SOURCES[4:], SOURCES[4:]]
+    assert len(read(tmp_path / "made")) == len(SOURCES)
+    translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    assert len(asked) == 4
+
+
+def test_other_settings_are_not_continued(translator: Translator, tmp_path: Path) -> None:
+    """Catches a file of which one half is by another search, or by another model, than its provenance says."""
+    made = translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    with pytest.raises(UserError, match=r"made\.provenance\.json is of another translation \(search\)"):
+        translate_split(translator, tmp_path / "made", corpus(), search="greedy", max_len=8)
+    part = tmp_path / f".begun{PART}"
+    part.write_text(json.dumps(vars(replace(made, split="valid"))) + "\n")
+    with pytest.raises(UserError, match=r"heed-part is of another translation \(split\)"):
+        translate_split(translator, tmp_path / "begun", corpus(), **SETTINGS)
+    part.write_text("{}\n")
+    with pytest.raises(UserError, match="is damaged"):
+        translate_split(translator, tmp_path / "begun", corpus(), **SETTINGS)
+
+
+def test_nothing_is_written_over(translator: Translator, tmp_path: Path) -> None:
+    """Catches the loss of a text that somebody has under that name."""
+    (tmp_path / "mine.en").write_text("mine\n")
+    with pytest.raises(UserError, match=r"mine\.en is there already; remove it"):
+        translate_split(translator, tmp_path / "mine", corpus(), **SETTINGS)
+    assert (tmp_path / "mine.en").read_text() == "mine\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.en"]
+
+
+@pytest.mark.parametrize("closest", ["bleu", "chrf"])
+def test_the_closest_of_several_is_chosen(translator: Translator, tmp_path: Path, closest: Any) -> None:
+    """Catches the first of a list whatever is asked for, and closeness to the source instead of the original."""
+    several = translator.translate(SOURCES, n_best=3, **SETTINGS)
+    originals = [one.candidates[-1].text for one in several]
+    wanted = Corpus("own", "en", "fr", {"train": lambda: Pairs(SOURCES, originals)})
+    translate_split(translator, tmp_path / "made", wanted, n_best=3, closest=closest, **SETTINGS)
+    assert read(tmp_path / "made").tgt == originals
+    assert sentence_bleu(hypothesis=originals[0], reference=originals[0]) == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"n_best": 3}, "search.n_best=3 and closest=null: each needs the other"),
+        ({"closest": "bleu"}, "search.n_best=1 and closest=bleu: each needs the other"),
+        ({"closest": "ter", "n_best": 2}, "closest=ter: there is no such closest; choose bleu, chrf"),
+        ({"split": "test"}, "corpus own has no test split"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    translator: Translator, tmp_path: Path, given: dict[str, Any], message: str
+) -> None:
+    """Catches lists of which nobody chooses, and a split that is not there found out when a model is loaded."""
+    with pytest.raises(UserError, match=message):
+        translate_split(translator, tmp_path / "made", corpus(), **SETTINGS, **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_languages_are_refused(translator: Translator, tmp_path: Path) -> None:
+    """Catches a model that translates a language that it has never read."""
+    other = Corpus("own", "en", "de", {"train": lambda: Pairs(SOURCES, TARGETS)})
+    with pytest.raises(UserError, match="the model translates from en to fr, and corpus own is from en to de"):
+        translate_split(translator, tmp_path / "made", other, **SETTINGS)
+
+
+@pytest.mark.parametrize("languages", [("en", "en"), ("en", "../fr"), ("", "fr"), ("en", "f\nr")])
+def test_languages_end_the_names_of_two_files(tmp_path: Path, languages: tuple[str, str]) -> None:
+    """Catches one file written over by the other, and a stranger's model that writes where it likes."""
+    about = dict(zip(("src_lang", "tgt_lang"), languages, strict=True))
+    stranger = load(write(tmp_path / "model", about))
+    with pytest.raises(UserError, match="expected two languages, such as en and de"):
+        translate_split(stranger, tmp_path / "made", corpus(), **SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_command_translates_a_split(translator: Translator, tmp_path: Path) -> None:
+    """Catches settings that the command does not pass on."""
+    for lang, lines in (("en", SOURCES), ("fr", TARGETS)):
+        write_lines(tmp_path / f"text.{lang}", lines)
+    model = f"model={translator.folders[0]}"
+    own = [
+        "corpus=files",
+        "corpus.name=own",
+        "corpus.src_lang=en",
+        "corpus.tgt_lang=fr",
+        f"corpus.train={tmp_path}/text",
+    ]
+    given = [
+        *own,
+        "split=train",
+        "corpus.split_seed=null",
+        f"output={tmp_path}/made",
+        "search=beam",
+        "search.max_len=8",
+    ]
+    done = forked(tmp_path, "translate", model, *given, "precision=float32", "search.n_best=2", "closest=chrf")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[0].startswith("6 lines: fr translated from en by ")
+    assert "closest to the original by chrf" in done.out
+    made = read_provenance(tmp_path / "made")
+    assert isinstance(made, Provenance)
+    assert (made.closest, made.corpus, made.precision) == ("chrf", "own", "float32")
+    assert "n_best=2" in made.search
+
+    for more, line in (
+        (["split=train"], "split=train without output; give output=PREFIX"),
+        (["split=train", "output=x", "input=y"], "split=train goes without input, interactive and show_attention"),
+        (["closest=bleu"], "corpus and closest are of a split of a corpus; give split=train"),
+    ):
+        wrong = forked(tmp_path, "translate", model, *more)
+        assert wrong.code == 2
+        assert line in wrong.line
