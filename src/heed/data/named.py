@@ -59,7 +59,7 @@ def _is_of_run(name: str, settings: Mapping[str, Any], config: Path) -> bool:
 
 
 def _without_urls(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without any `url`: it does not describe the text, and an untrusted folder could send a request anywhere."""
+    """The settings without any `url`, which an untrusted folder could use to send a request anywhere."""
     return {
         key: _without_urls(value) if isinstance(value, Mapping) else value
         for key, value in settings.items()
