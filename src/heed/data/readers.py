@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from heed import extensions
+from heed.data.cmudict import cmudict
 from heed.data.corpus import Corpus
+from heed.data.dates import dates
 from heed.data.fetch import multi30k
 from heed.data.reverse import reverse
 from heed.data.tatoeba import tatoeba
@@ -127,6 +129,8 @@ _BUILT_IN: dict[str, Reader] = {
     "files": files,
     "tsv": tsv,
     "reverse": reverse,
+    "dates": dates,
+    "cmudict": cmudict,
     "multi30k": multi30k,
     "tatoeba": tatoeba,
     "tiny": tiny,
