@@ -9,6 +9,8 @@ A reader is a function that takes the settings of a corpus and returns it withou
 It is then chosen by `corpus.reader=sentences`. Its signature is the schema of its settings: names, types, defaults.
 """
 
+from heed.data.cmudict import cmudict
+from heed.data.dates import dates
 from heed.data.fetch import multi30k
 from heed.data.mix import mix
 from heed.data.registry import Reader, parsed, read_corpus, reader, register
@@ -23,6 +25,8 @@ _BUILT_IN: dict[str, Reader] = {
     "files": files,
     "tsv": tsv,
     "reverse": reverse,
+    "dates": dates,
+    "cmudict": cmudict,
     "multi30k": multi30k,
     "tatoeba": tatoeba,
     "tiny": tiny,

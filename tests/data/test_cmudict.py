@@ -1,0 +1,96 @@
+"""The pronouncing dictionary out of a stand-in of the same name, from a folder and from a server."""
+
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from heed.data import cmudict as module
+from heed.data.cmudict import FILE, divide
+from heed.data.readers import read_corpus
+from heed.errors import UserError
+
+WORDS = [f"word{number:c}" for number in range(97, 123)]
+DICTIONARY = "".join(
+    f"{word} W ER1 D\n{word}(2) W AO1 R D # old\n{word}(3) W ER0 D\n" if word < "wordk" else f"{word} W ER1 D Z # new\n"
+    for word in WORDS
+)
+SIZES = {"valid": 5, "test": 8}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "dictionary"
+    folder.mkdir()
+    (folder / FILE).write_text(DICTIONARY)
+    monkeypatch.setattr(module, "DIGESTS", {FILE: hashlib.sha256(DICTIONARY.encode()).hexdigest()})
+    return folder
+
+
+@pytest.fixture
+def url(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("HEED_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(root))) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_word_and_its_pronunciations_are_read_without_stress(root: Path) -> None:
+    """Catches comments and numbers that are pronounced, stress that stays, and two that are one without it."""
+    known = module.pronunciations(root / FILE)
+    assert list(known) == WORDS
+    assert known["worda"] == ["W ER D", "W AO R D"]
+    assert known["wordz"] == ["W ER D Z"]
+
+
+def test_other_pronunciations_are_trained_on_and_are_further_references(root: Path) -> None:
+    """Catches second pronunciations that count as errors, and those of another word."""
+    corpus = read_corpus({"reader": "cmudict", "root": str(root), **SIZES})
+    train, test = corpus.read("train"), corpus.read("test")
+    several = [word for word in WORDS if word < "wordk"]
+    assert all(train.src.count(word) == (2 if word in several else 1) for word in set(train.src))
+    assert len(test) == 8
+    for number, word in enumerate(test.src):
+        assert test.tgt[number] == ("W ER D" if word in several else "W ER D Z")
+        assert [lines[number] for lines in test.further] == (["W AO R D"] if word in several else [None])
+    assert (corpus.src_lang, corpus.tgt_lang) == ("letters", "phonemes")
+
+
+def test_no_word_is_in_two_splits(root: Path) -> None:
+    """Catches a word that is trained on with its second pronunciation, and one that is lost."""
+    corpus = read_corpus({"reader": "cmudict", "root": str(root), **SIZES})
+    words = [set(corpus.read(split).src) for split in ("train", "valid", "test")]
+    assert [len(each) for each in words] == [13, 5, 8]
+    assert set.union(*words) == set(WORDS)
+
+
+def test_a_word_stays_in_its_split() -> None:
+    """Catches an order that hangs on what else the dictionary has."""
+    before, after = (divide(words, SIZES)["test"] for words in (WORDS, [word for word in WORDS if word != "wordc"]))
+    assert len(set(before) - set(after)) <= 1
+
+
+def test_it_is_fetched_once_and_checked(url: str, root: Path, tmp_path: Path) -> None:
+    """Catches a file that is not what was published, and one that is fetched at every start."""
+    settings = {"reader": "cmudict", "url": url, **SIZES}
+    fetched = read_corpus(settings).read("test")
+    (root / FILE).unlink()
+    assert read_corpus(settings).read("test") == fetched
+    (tmp_path / "cache" / "cmudict" / FILE).write_text("worda W ER1 D\n")
+    with pytest.raises(UserError, match=r"cmudict\.dict is not the file that was published: its sha256"):
+        read_corpus(settings).read("test")
+
+
+@pytest.mark.parametrize("sizes", [{"valid": -1}, {"test": 60_000}])
+def test_sizes_that_leave_nothing_are_one_line(sizes: dict[str, int]) -> None:
+    """Catches a test split that is all of the dictionary."""
+    with pytest.raises(UserError, match="expected 0 or more, 50,000 together at most"):
+        read_corpus({"reader": "cmudict", **sizes})
