@@ -39,6 +39,14 @@ def test_reversing_digits_teaches_the_anti_diagonal(tmp_path: Path) -> None:
         assert sum(_anti_diagonal(found) for found in maps) > 0.8 * sum(len(found.tgt) for found in maps)
 
 
+@pytest.mark.slow
+def test_dates_are_learnt_and_digits_attend_to_their_words(tmp_path: Path) -> None:
+    """Catches a recipe that does not learn its task, and gold alignments that attention cannot have."""
+    best = trained(tmp_path, "experiment=dates", "heatmaps=0").report["best"]
+    assert best["exact"] >= 95
+    assert best["aer"] < 0.3
+
+
 def _anti_diagonal(found: Map) -> int:
     """Links of the map that are on its anti-diagonal."""
     return sum(src + tgt == len(found.src) - 1 for src, tgt in found.links())

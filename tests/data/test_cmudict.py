@@ -1,6 +1,7 @@
 """The pronouncing dictionary out of a stand-in of the same name, from a folder and from a server."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,10 +10,12 @@ from threading import Thread
 
 import pytest
 
+from heed import bundle
 from heed.data import cmudict as module
 from heed.data.cmudict import FILE, divide
 from heed.data.readers import read_corpus
 from heed.errors import UserError
+from tests.support.commands import forked
 
 WORDS = [f"word{number:c}" for number in range(97, 123)]
 DICTIONARY = "".join(
@@ -87,6 +90,25 @@ def test_it_is_fetched_once_and_checked(url: str, root: Path, tmp_path: Path) ->
     (tmp_path / "cache" / "cmudict" / FILE).write_text("worda W ER1 D\n")
     with pytest.raises(UserError, match=r"cmudict\.dict is not the file that was published: its sha256"):
         read_corpus(settings).read("test")
+
+
+def test_the_recipe_is_trained_and_scored_by_error_rates(root: Path, tmp_path: Path) -> None:
+    """Catches settings that cannot go together, phonemes in several pieces, and reports without error rates."""
+    few = ["trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
+    corpus = [f"corpus.root={root}", *(f"corpus.{split}={size}" for split, size in SIZES.items())]
+    trained = forked(tmp_path, "train", "experiment=g2p", *corpus, *few)
+    assert trained.code == 0, trained.err
+    assert "best model by PER" in trained.out + trained.err
+    found = bundle.load(tmp_path / "runs" / "cmudict" / "model")
+    assert found.tgt.pieces(found.tgt.encode("W ER D")) == ["▁", "W", "▁", "ER", "▁", "D"]
+    assert found.src.encode("WordA") == found.src.encode("worda")
+    assert {"per", "loss"} <= found.about["valid"].keys()
+    evaluated = forked(tmp_path, "evaluate", "model=runs/cmudict/model", "heatmaps=0", "search.max_len=2")
+    assert evaluated.code == 0, evaluated.err
+    report = json.loads((tmp_path / "runs/cmudict/evaluate/test/report.json").read_text())
+    assert report["wer"] == 100.0
+    assert report["per"] > 0
+    assert "PER signature" in evaluated.out
 
 
 @pytest.mark.parametrize("sizes", [{"valid": -1}, {"test": 60_000}])

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_the_seed_decides_and_the_size_of_a_later_split_does_not() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"train": -1}, {"train": DATES, "valid": 0, "test": 1}])
-def test_what_cannot_be_generated_is_refused(wrong: dict[str, int]) -> None:
+def test_what_cannot_be_generated_is_refused(wrong: dict[str, Any]) -> None:
     """Catches a split that is shorter than was asked for."""
     with pytest.raises(UserError, match="expected 0 or more of each, and 73,049 together at most"):
         dates(**wrong)

@@ -78,8 +78,9 @@ def test_one_that_is_drawn_more_often_weighs_more(utility: Any) -> None:
 
 def test_equal_candidates_are_that_candidate() -> None:
     """Catches a division by nothing, and a utility of itself that is not 100."""
-    assert chosen(["a cat eats"]) == [("a cat eats", pytest.approx(100))]
-    assert chosen(["a cat eats"] * 3) == [("a cat eats", pytest.approx(100))]
+    for several in (["a cat eats"], ["a cat eats"] * 3):
+        ((text, score),) = chosen(several)
+        assert (text, round(score, 9)) == ("a cat eats", 100)
     assert chosen([""]) == [("", 0.0)]
 
 
@@ -144,7 +145,7 @@ def test_a_prefix_and_runs_are_handed_on() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"candidates": 0}, {"n_best": 7}, {"n_best": 0}])
-def test_more_than_there_are_is_refused(wrong: dict[str, int]) -> None:
+def test_more_than_there_are_is_refused(wrong: dict[str, Any]) -> None:
     """Catches a list that is shorter than was asked for, without a word."""
     with pytest.raises(ValueError, match="n_best must be at least 1 and at most candidates"):
         found("beam", *sentences(LENGTHS), **wrong)

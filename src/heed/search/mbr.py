@@ -1,7 +1,7 @@
 """Minimum Bayes risk: of several candidates the one that is most like all the others."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64, Int
@@ -51,7 +51,7 @@ def mbr(
     if candidates < 1 or (n_best is not None and not 1 <= n_best <= candidates):
         raise ValueError(f"n_best must be at least 1 and at most candidates, got n_best={n_best} and {candidates=}")
     given = (model, src, src_len, bos_id, eos_id, max_len)
-    shared = dict(n_best=candidates, no_repeat_ngram=no_repeat_ngram, prefix=prefix)
+    shared: dict[str, Any] = dict(n_best=candidates, no_repeat_ngram=no_repeat_ngram, prefix=prefix)
     if method == "beam":
         found = beam(*given, beam_size=candidates, length_penalty=LENGTH_PENALTY, **shared)
         weights = [posterior(several) for several in found]
@@ -69,7 +69,8 @@ def posterior(several: Sequence[Hypothesis]) -> Float64[np.ndarray, " candidates
     lengths = np.array([len(one.attention) for one in several])
     log_probability = np.array([one.score for one in several]) * ((5 + lengths) / 6) ** LENGTH_PENALTY
     likelihood = np.exp(log_probability - log_probability.max())
-    return likelihood / likelihood.sum()
+    shares: Float64[np.ndarray, " candidates"] = likelihood / likelihood.sum()
+    return shares
 
 
 def by_utility(
