@@ -180,7 +180,6 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
         _refuse(own_files.conflicts(folder))
         return "new"
     _refuse_former_settings(folder, before)
-    before = completed(before, config)
     different = differences(before, config)
     if different and (folder / REPORT).exists() and _is_longer(before, config):
         _refuse_stopped_early(folder)
@@ -257,8 +256,11 @@ def finish(folder: Path, report: Mapping[str, Any]) -> None:
 
 
 def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Each setting with another value, as `key old -> new`; those without effect on the result are left out."""
-    old, new = _flat(kept), _flat(wanted)
+    """Each setting with another value, as `key old -> new`; those without effect on the result are left out.
+
+    A setting that only one of the runs knows counts as what the other did without it (`heed.runs.added_settings`).
+    """
+    old, new = _both(kept, wanted)
     keys = [key for key in old | new if _effective(key)]
     pairs = [(key, _shown(old, key), _shown(new, key)) for key in keys]
     return [f"{key} {before} -> {after}" for key, before, after in pairs if before != after]
@@ -266,7 +268,7 @@ def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
 
 def _is_longer(before: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether the length of the run has grown, and no other setting is another."""
-    old, new = _flat(before), _flat(config)
+    old, new = _both(before, config)
     others = [
         key for key in old | new if _effective(key) and key not in LENGTH and _shown(old, key) != _shown(new, key)
     ]
@@ -344,7 +346,7 @@ def _refuse_incomplete(folder: Path, config: Mapping[str, Any], overwrite: Overw
 
 def _free_name(folder: Path, config: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """A name for a run that differs from the one in `folder`: by what differs, and not taken yet."""
-    old, new = _flat(before), _flat(config)
+    old, new = _both(before, config)
     changed = {key: value for key, value in new.items() if _effective(key) and _shown(old, key) != _shown(new, key)}
     words = [value for value in changed.values() if isinstance(value, str) and re.fullmatch(r"[\w-]{1,24}", value)]
     pairs = [f"{key.rpartition('.')[2]}-{_plain(value)}" for key, value in changed.items()]
@@ -361,6 +363,11 @@ def _plain(value: object) -> str:
 
 def _effective(key: str) -> bool:
     return key.partition(".")[0] not in WITHOUT_EFFECT
+
+
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of two runs by dotted key, both with those that either of them knows."""
+    return _flat(completed(one, other)), _flat(completed(other, one))
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
