@@ -63,7 +63,10 @@ def value(client: BlockingKernelClient, cell: str) -> Any:
 def test_a_notebook_trains_translates_and_interrupts(
     kernel: tuple[KernelManager, BlockingKernelClient], tmp_path: Path
 ) -> None:
-    """Catches a kernel that an interrupt ends or that cannot be interrupted, and switches that stay after it."""
+    """Catches a kernel that an interrupt ends or that cannot be interrupted, and switches that stay after it.
+
+    And a table whose every line is an output of its own.
+    """
     manager, client = kernel
     run(client, f"{SWITCHES}\nimport heed\noptions = {overrides(tmp_path, 'heatmaps=0')}\nbefore = switches()")
 

@@ -9,7 +9,7 @@ import yaml
 
 from heed.errors import UserError
 from heed.experiment import Settings
-from heed.runs.run_folder import begin, finish, locked, state
+from heed.runs.run_folder import begin, differences, finish, locked, state
 from tests.support.settings import settings_of
 
 BEFORE = """
@@ -108,3 +108,10 @@ def test_a_finished_run_of_then_is_finished_and_can_go_on(folder: Path) -> None:
     finish(folder, REPORT)
     assert state(folder, today(*AS_BEFORE)) == "finished"
     assert state(folder, today(*AS_BEFORE, "trainer.max_epochs=11")) == "longer"
+
+
+def test_runs_of_then_and_of_today_are_compared_alike() -> None:
+    """Catches a mean over seeds that is refused because one of the runs was begun by an older heed."""
+    before, now = yaml.safe_load(BEFORE), today(*AS_BEFORE)
+    assert differences(before, now) == differences(now, before) == []
+    assert differences(now | {"init_from": "a/model"}, before) == ['init_from "a/model" -> null']

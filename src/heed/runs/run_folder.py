@@ -182,7 +182,6 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
         _refuse(own_files.conflicts(folder))
         return "new"
     _refuse_former_settings(folder, before)
-    before = completed(before, config)
     different = differences(before, config)
     if different and (folder / REPORT).exists() and _is_longer(before, config):
         _refuse_stopped_early(folder)
@@ -260,8 +259,11 @@ def finish(folder: Path, report: Mapping[str, Any]) -> None:
 
 
 def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """The settings that differ, as `key old -> new`, without those that do not affect the result."""
-    old, new = _flat(kept), _flat(wanted)
+    """The settings that differ, as `key old -> new`, without those that do not affect the result.
+
+    A setting that only one of the runs has counts as what the other did without it (`heed.runs.added_settings`).
+    """
+    old, new = _both(kept, wanted)
     keys = [key for key in old | new if _effective(key)]
     pairs = [(key, _shown(old, key), _shown(new, key)) for key in keys]
     return [f"{key} {before} -> {after}" for key, before, after in pairs if before != after]
@@ -269,7 +271,7 @@ def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
 
 def _is_longer(before: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
     """Whether only the length of the run was increased."""
-    old, new = _flat(before), _flat(config)
+    old, new = _both(before, config)
     others = [
         key for key in old | new if _effective(key) and key not in LENGTH and _shown(old, key) != _shown(new, key)
     ]
@@ -346,7 +348,7 @@ def _refuse_incomplete(folder: Path, config: Mapping[str, Any], overwrite: Overw
 
 def _free_name(folder: Path, config: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     """An unused name for a run with other settings than the one in `folder`, made of the settings that differ."""
-    old, new = _flat(before), _flat(config)
+    old, new = _both(before, config)
     changed = {key: value for key, value in new.items() if _effective(key) and _shown(old, key) != _shown(new, key)}
     words = [value for value in changed.values() if isinstance(value, str) and re.fullmatch(r"[\w-]{1,24}", value)]
     pairs = [f"{key.rpartition('.')[2]}-{_plain(value)}" for key, value in changed.items()]
@@ -363,6 +365,11 @@ def _plain(value: object) -> str:
 
 def _effective(key: str) -> bool:
     return key.partition(".")[0] not in WITHOUT_EFFECT
+
+
+def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of two runs by dotted key, both with those that either of them knows."""
+    return _flat(completed(one, other)), _flat(completed(other, one))
 
 
 def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
