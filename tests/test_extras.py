@@ -87,10 +87,12 @@ def test_commands_that_only_need_a_model_need_no_extra(name: str, model: str, tm
     assert outcome.returncode == 0, outcome.stderr
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate"])
-def test_a_command_of_an_extra_names_it(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "given"), [("train", ()), ("evaluate", ()), ("translate", ("model=m", "split=train", "output=made"))]
+)
+def test_a_command_of_an_extra_names_it(name: str, given: tuple[str, ...]) -> None:
     """Catches a traceback as the answer of a command that an installation does not cover."""
-    outcome = command(name)
+    outcome = command(name, *given)
     assert outcome.returncode == 2
     (line,) = outcome.stderr.splitlines()
     assert line.startswith(f"heed-{name}: ")

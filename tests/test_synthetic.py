@@ -74,7 +74,7 @@ def test_one_killed_at_any_moment_is_continued_to_the_same_files(
 ) -> None:
     """Catches lines translated twice or never, half a line that is kept, and an output that looks whole and is not."""
     monkeypatch.setattr(synthetic, "BLOCK", 3)
-    greedy = {"search": "greedy", "max_len": 3}
+    greedy: dict[str, Any] = {"search": "greedy", "max_len": 3}
     translate_split(translator, tmp_path / "straight", corpus(), **greedy)
     straight = [(tmp_path / f"straight.{lang}").read_bytes() for lang in ("en", "fr")]
 

@@ -15,7 +15,7 @@ from heed.cli.nodes import search_settings
 from heed.cli.output_lines import n_best_lines, one_line, shown
 from heed.cli.remarks import print_notes
 from heed.cli.translate_lines import write_translations
-from heed.errors import UserError
+from heed.errors import UserError, needs
 from heed.translator import Precision, load
 
 
@@ -69,7 +69,8 @@ def translate(settings: Settings) -> int:
 
 
 def _translate_split(settings: Settings, split: str) -> int:
-    from heed.cli.translate_split import translate_and_print  # noqa: PLC0415 - other lines do without corpora
+    with needs("train"):
+        from heed.cli.translate_split import translate_and_print  # noqa: PLC0415 - lines do without corpora
 
     if settings.input or settings.interactive or settings.show_attention:
         raise UserError(f"split={split} goes without input, interactive and show_attention; leave these out")
