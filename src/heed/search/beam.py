@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heed.search.greedy import Hypothesis, limits
+from heed.search.greedy import Hypothesis, limits, without_end
 from heed.search.model import Memory, Model, State
 from heed.search.prefix import Prefix
 from heed.search.repetition import Repetition
@@ -58,6 +58,7 @@ def beam(
     coverage_penalty: float = 0.0,
     n_best: int | None = None,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
     """Up to `n_best` hypotheses a sentence, best first; null is `beam_size`.
@@ -71,7 +72,7 @@ def beam(
     coverage_penalty times the sum over the source's words of log(min(weights that the word had, 1)): Wu et al. 2016,
     arXiv 1609.08144, equation 14, alpha and beta. The source's EOS is no word to be covered.
 
-    With `no_repeat_ngram`, no hypothesis has a run of so many pieces twice.
+    With `no_repeat_ngram`, no hypothesis has a run of so many pieces twice; with `min_len`, none is shorter.
     """
     wanted = beam_size if n_best is None else n_best
     if not 1 <= wanted <= beam_size:
@@ -86,7 +87,7 @@ def beam(
     needed = wanted if coverage_penalty == 0 else beam_size  # what coverage takes from a score is known at the end
     repetition = Repetition.blocked(no_repeat_ngram, len(src), src.device)
     steps, ends = _search(
-        model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed, repetition, prefix
+        model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed, repetition, min_len, prefix
     )
     ids, attention = _trace(steps, ends)
     if coverage_penalty:
@@ -115,6 +116,7 @@ def _search(
     length_penalty: float,
     needed: int,
     repetition: Repetition | None,
+    min_len: int | None,
     prefix: Prefix | None,
 ) -> tuple[list[Step], Ends]:
     """Grow the beams; every step of them, and all ends that were found."""
@@ -122,7 +124,7 @@ def _search(
     def penalty(length: Int[Tensor, " some"]) -> Float[Tensor, " some"]:
         return ((5 + length) / 6) ** length_penalty
 
-    batch, limit = len(src), limits(src_len, max_len, prefix)
+    batch, limit = len(src), limits(src_len, max_len, prefix, min_len)
     state, memory = model.encode(src, src_len)
     alive = torch.arange(batch, device=src.device)
     token, score = torch.full_like(alive, bos_id), torch.zeros(batch, 1, device=src.device)
@@ -137,6 +139,8 @@ def _search(
             log_probability = repetition.constrain(log_probability, prefix, alive.repeat_interleave(score.size(1)))
         if prefix is not None:
             log_probability = prefix.constrain(log_probability, alive.repeat_interleave(score.size(1)), position)
+        if min_len is not None and position < min_len:
+            log_probability = without_end(log_probability, eos_id)
         growth = _grow(score, log_probability, beam_size, eos_id)
         steps.append(_record(batch, alive, growth, weights.float()))
         now, latest = torch.full_like(alive, position + 1), limit[alive]

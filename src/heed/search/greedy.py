@@ -36,17 +36,19 @@ def greedy(
     eos_id: int,
     max_len: int | None = None,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
     """One hypothesis a sentence, no longer than `limits`; sentences leave the batch when they are finished.
 
-    With `no_repeat_ngram`, no run of so many pieces is written twice.
+    With `no_repeat_ngram`, no run of so many pieces is written twice. With `min_len`, EOS follows after so many pieces
+    at the earliest.
     """
 
     def most_probable(log_probability: Float[Tensor, "alive vocab"], *_: object) -> Int[Tensor, " alive"]:
         return top(log_probability, 1).indices[:, 0]
 
-    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable, no_repeat_ngram, prefix=prefix)
+    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable, no_repeat_ngram, min_len, prefix=prefix)
 
 
 @torch.inference_mode()
@@ -59,14 +61,16 @@ def write(
     max_len: int | None,
     choose: Choose,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     times: int = 1,
     prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
     """`times` hypotheses a sentence, one after the other, of words that `choose` chooses without ever going back.
 
-    `choose` sees log-probabilities of minus infinity for what a prefix or `no_repeat_ngram` rules out.
+    `choose` sees log-probabilities of minus infinity for what a prefix, `no_repeat_ngram` or `min_len` rules
+    out.
     """
-    limit = limits(src_len, max_len, prefix).repeat_interleave(times)
+    limit = limits(src_len, max_len, prefix, min_len).repeat_interleave(times)
     state, memory = model.encode(src, src_len)
     alive = torch.arange(len(limit), device=src.device)
     if times > 1:
@@ -81,6 +85,8 @@ def write(
             log_probability = repetition.constrain(log_probability, prefix, alive // times)
         if prefix is not None:
             log_probability = prefix.constrain(log_probability, alive // times, position)
+        if min_len is not None and position < min_len:
+            log_probability = without_end(log_probability, eos_id)
         token = choose(log_probability, alive, position)
         score[alive] += log_probability.gather(1, token.unsqueeze(1)).squeeze(1)
         steps.append((alive, token, weights.float()))
@@ -116,8 +122,10 @@ def longest(pieces: int) -> int:
     return max(2 * pieces + 10, SHORTEST_LIMIT)
 
 
-def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None) -> Int[Tensor, " batch"]:
-    """The most pieces that each translation may have: `max_len`, or those of `longest`.
+def limits(
+    src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None, min_len: int | None = None
+) -> Int[Tensor, " batch"]:
+    """The most pieces that each translation may have: `max_len`, or those of `longest` but at least `min_len`.
 
     An untrained model rarely writes EOS at all. A sentence's limit hangs on nothing that stands beside it, so neither
     does its translation. `src_len` counts EOS. A prefix counts, and is never cut: one that is as long as the limit is
@@ -125,8 +133,20 @@ def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix |
     """
     if max_len is not None and max_len < 1:
         raise ValueError(f"max_len must be at least 1, got {max_len}")
-    limit = (2 * (src_len - 1) + 10).clamp(min=SHORTEST_LIMIT) if max_len is None else torch.full_like(src_len, max_len)
+    if min_len is not None and (min_len < 1 or (max_len is not None and min_len > max_len)):
+        raise ValueError(f"min_len must be at least 1 and at most max_len, got min_len={min_len} and max_len={max_len}")
+    least = max(SHORTEST_LIMIT, min_len or 0)
+    limit = (2 * (src_len - 1) + 10).clamp(min=least) if max_len is None else torch.full_like(src_len, max_len)
     return limit if prefix is None else torch.maximum(limit, prefix.length)
+
+
+def without_end(log_probability: Float[Tensor, "rows vocab"], eos_id: int) -> Float[Tensor, "rows vocab"]:
+    """The log-probabilities of one step, minus infinity for EOS, except in a row where nothing else is possible.
+
+    What remains keeps its value, so a score is the model's own.
+    """
+    others = log_probability.index_fill(1, torch.tensor([eos_id], device=log_probability.device), -torch.inf)
+    return torch.where(others.isfinite().any(1, keepdim=True), others, log_probability)
 
 
 def cut(ids: list[int], score: float, attention: Float[Tensor, "steps src"], eos_id: int) -> Hypothesis:

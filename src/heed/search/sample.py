@@ -24,21 +24,23 @@ def sample(
     seed: int = 1,
     n_best: int = 1,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
     """`n_best` translations a sentence, drawn independently of one another, the same one twice perhaps; best first.
 
     Each word is drawn from the softmax of the logits divided by `temperature` (Ackley, Hinton and Sejnowski 1985),
     among the `top_k` most probable (Fan et al. 2018, arXiv 1805.04833), and of these among the fewest that have a
-    probability of `top_p` together (Holtzman et al. 2020, arXiv 1904.09751). With `no_repeat_ngram`, no run of so
-    many pieces is written twice. The score is the model's own log-probability, whatever the words were drawn from.
+    probability of `top_p` together (Holtzman et al. 2020, arXiv 1904.09751). With `no_repeat_ngram`, no run of so many
+    pieces is written twice; with `min_len`, no translation is shorter. The score is the model's own log-probability,
+    whatever the words were drawn from.
 
     The draws of a sentence hang on `seed` and on its own pieces, not on the sentences beside it or on its place: a
     text in other batches, or in parts, has the same translations, and so has a line that stands in it twice. That is of
     a model in float32: in bfloat16 one in five lines is drawn otherwise where it stands alone.
     """
     _check(temperature, top_k, top_p, n_best)
-    longest = int(limits(src_len, max_len, prefix).max())
+    longest = int(limits(src_len, max_len, prefix, min_len).max())
     lines = [ids[:length] for ids, length in zip(src.tolist(), src_len.tolist(), strict=True)]
     uniform = [_uniform(f"{seed} {number} {ids}", longest) for ids in lines for number in range(n_best)]
     drawn = torch.tensor(uniform, dtype=torch.float64, device=src.device)
@@ -49,7 +51,7 @@ def sample(
         probability = torch.softmax(log_probability.double() / temperature, dim=1)
         return draw(among(probability, top_k, top_p), drawn[alive, position])
 
-    found = write(model, src, src_len, bos_id, eos_id, max_len, choose, no_repeat_ngram, n_best, prefix)
+    found = write(model, src, src_len, bos_id, eos_id, max_len, choose, no_repeat_ngram, min_len, n_best, prefix)
     by_sentence = [found[first : first + n_best] for first in range(0, len(found), n_best)]
     return [sorted(several, key=lambda one: -one.score) for several in by_sentence]
 

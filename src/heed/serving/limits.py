@@ -13,7 +13,7 @@ class Limits:
         sentences: sentences of a request.
         characters: characters of a sentence, of a prefix, of a target.
         beam_size: width of a beam, and translations of a sentence.
-        max_len: pieces of a translation, if a request sets them.
+        max_len: pieces of a translation, if a request sets their most (`max_len`) or their fewest (`min_len`).
         weights: attention weights that are computed: of each translation the pieces of its source times those that it
             may have itself; ten times as many if the request asks for the attention. Each takes about 16 bytes.
         seconds: from the request's last byte to the answer's first; then 504. A client has as long to send its request.
