@@ -37,12 +37,12 @@ SETTINGS = {
         word_dropout
     """,
     "evaluate": """
-        batch_size device end faithfulness format heatmaps level model output references search.max_len search.name
-        search.no_repeat_ngram seeds split versus
+        batch_size device end faithfulness format heatmaps level model output references search.max_len search.min_len
+        search.name search.no_repeat_ngram seeds split versus
     """,
     "translate": """
-        batch_size closest device input interactive model output precision replace_unk search.max_len search.name
-        search.no_repeat_ngram show_attention split
+        batch_size closest device input interactive model output precision replace_unk search.max_len search.min_len
+        search.name search.no_repeat_ngram show_attention split
     """,
     "align": """
         batch_size device gold level method model noisy_copies output reverse source split symmetrisation target

@@ -93,7 +93,9 @@ def test_states_keep_their_digits_under_autocast(device: torch.device) -> None:
     assert not torch.equal(rounded.cpu(), state.hidden.cpu())
 
 
-@pytest.mark.parametrize("settings", [PLAIN, {"no_repeat_ngram": 2}, {"prefix": [[4, 5], [], [6]]}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [PLAIN, {"no_repeat_ngram": 2, "min_len": 5}, {"prefix": [[4, 5], [], [6]]}], ids=str
+)
 @pytest.mark.parametrize("search", [greedy, beam, sample])
 def test_searches_find_the_same(
     search: Callable[..., list[Any]], settings: dict[str, Any], device: torch.device

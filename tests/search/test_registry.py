@@ -26,7 +26,7 @@ def test_every_fault_is_in_the_one_line() -> None:
     assert str(refusal.value) == (
         "search.beam_sise=3: search=beam has no such setting; did you mean beam_size?; "
         "search.max_len=2.5: should be a valid integer; search.prefix=un: search=beam has no such setting; "
-        "expected max_len, beam_size, length_penalty, coverage_penalty, n_best, no_repeat_ngram"
+        "expected max_len, beam_size, length_penalty, coverage_penalty, n_best, no_repeat_ngram, min_len"
     )
 
 

@@ -33,6 +33,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/translate", {"text": "a", "search": "sample", "settings": {"temperature": 1e-310}}, "temperature"),
     ("/translate", {"text": "a", "search": "sample", "settings": {"n_best": 3}}, "outside of settings"),
     ("/translate", {"text": "a", "settings": {"max_len": 10**12}}, "max_len"),
+    ("/translate", {"text": "a", "settings": {"min_len": 1001}}, "min_len"),
     ("/translate", {"text": "a", "settings": {"model": 1}}, "no such setting"),
     (
         "/translate",

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heed.search.greedy import Hypothesis, limits
+from heed.search.greedy import Hypothesis, limits, without_end
 from heed.search.model import Memory, Model, State
 from heed.search.prefix import Prefix
 from heed.search.repetition import Repetition
@@ -58,6 +58,7 @@ def beam(
     coverage_penalty: float = 0.0,
     n_best: int | None = None,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
     """Beam search: up to `n_best` hypotheses for each sentence, best first; None means `beam_size`.
@@ -82,6 +83,7 @@ def beam(
         coverage_penalty: beta; 0 for none.
         n_best: the number of hypotheses to return for each sentence; None for `beam_size`.
         no_repeat_ngram: no hypothesis repeats a run of this many subwords; None for no limit.
+        min_len: no translation has fewer subwords; None for no limit.
         prefix: the beginnings of the translations.
 
     Raises:
@@ -100,7 +102,7 @@ def beam(
     needed = wanted if coverage_penalty == 0 else beam_size  # the coverage penalty is known only at the end
     repetition = Repetition.blocked(no_repeat_ngram, len(src), src.device)
     steps, ends = _search(
-        model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed, repetition, prefix
+        model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed, repetition, min_len, prefix
     )
     ids, attention = _trace(steps, ends)
     if coverage_penalty:
@@ -129,6 +131,7 @@ def _search(
     length_penalty: float,
     needed: int,
     repetition: Repetition | None,
+    min_len: int | None,
     prefix: Prefix | None,
 ) -> tuple[list[Step], Ends]:
     """Extend the beams; return all steps and all ends."""
@@ -136,7 +139,7 @@ def _search(
     def penalty(length: Int[Tensor, " some"]) -> Float[Tensor, " some"]:
         return ((5 + length) / 6) ** length_penalty
 
-    batch, limit = len(src), limits(src_len, max_len, prefix)
+    batch, limit = len(src), limits(src_len, max_len, prefix, min_len)
     state, memory = model.encode(src, src_len)
     alive = torch.arange(batch, device=src.device)
     token, score = torch.full_like(alive, bos_id), torch.zeros(batch, 1, device=src.device)
@@ -151,6 +154,8 @@ def _search(
             log_probability = repetition.constrain(log_probability, prefix, alive.repeat_interleave(score.size(1)))
         if prefix is not None:
             log_probability = prefix.constrain(log_probability, alive.repeat_interleave(score.size(1)), position)
+        if min_len is not None and position < min_len:
+            log_probability = without_end(log_probability, eos_id)
         growth = _grow(score, log_probability, beam_size, eos_id)
         steps.append(_record(batch, alive, growth, weights.float()))
         now, latest = torch.full_like(alive, position + 1), limit[alive]

@@ -36,6 +36,7 @@ def greedy(
     eos_id: int,
     max_len: int | None = None,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
     """Greedy search: one hypothesis for each sentence, up to `limits`; finished sentences leave the batch.
@@ -47,6 +48,7 @@ def greedy(
         bos_id, eos_id: the ids of BOS and EOS in the target vocabulary.
         max_len: the largest number of subwords of a translation; None for `longest`.
         no_repeat_ngram: no translation repeats a run of this many subwords; None for no limit.
+        min_len: no translation has fewer subwords; None for no limit.
         prefix: the beginnings of the translations.
 
     Raises:
@@ -56,7 +58,7 @@ def greedy(
     def most_probable(log_probability: Float[Tensor, "alive vocab"], *_: object) -> Int[Tensor, " alive"]:
         return top(log_probability, 1).indices[:, 0]
 
-    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable, no_repeat_ngram, prefix=prefix)
+    return write(model, src, src_len, bos_id, eos_id, max_len, most_probable, no_repeat_ngram, min_len, prefix=prefix)
 
 
 @torch.inference_mode()
@@ -69,15 +71,16 @@ def write(
     max_len: int | None,
     choose: Choose,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     times: int = 1,
     prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
     """Write `times` hypotheses for each sentence, with subwords chosen by `choose`.
 
-    `choose` gets log-probabilities of minus infinity for subwords that a prefix or `no_repeat_ngram` rules out. The
-    other arguments are those of `greedy`. The hypotheses of a sentence are consecutive in the result.
+    `choose` gets log-probabilities of minus infinity for subwords that a prefix, `no_repeat_ngram` or `min_len`
+    rules out. The other arguments are those of `greedy`. The hypotheses of a sentence are consecutive in the result.
     """
-    limit = limits(src_len, max_len, prefix).repeat_interleave(times)
+    limit = limits(src_len, max_len, prefix, min_len).repeat_interleave(times)
     state, memory = model.encode(src, src_len)
     alive = torch.arange(len(limit), device=src.device)
     if times > 1:
@@ -92,6 +95,8 @@ def write(
             log_probability = repetition.constrain(log_probability, prefix, alive // times)
         if prefix is not None:
             log_probability = prefix.constrain(log_probability, alive // times, position)
+        if min_len is not None and position < min_len:
+            log_probability = without_end(log_probability, eos_id)
         token = choose(log_probability, alive, position)
         score[alive] += log_probability.gather(1, token.unsqueeze(1)).squeeze(1)
         steps.append((alive, token, weights.float()))
@@ -127,20 +132,34 @@ def longest(pieces: int) -> int:
     return max(2 * pieces + 10, SHORTEST_LIMIT)
 
 
-def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None) -> Int[Tensor, " batch"]:
-    """The largest number of subwords of each translation: `max_len`, or the default of `longest`.
+def limits(
+    src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None, min_len: int | None = None
+) -> Int[Tensor, " batch"]:
+    """The largest number of subwords of each translation: `max_len`, or the default of `longest`, at least `min_len`.
 
     An untrained model rarely writes EOS. The limit of a sentence does not depend on the rest of the batch, so neither
     does its translation. `src_len` includes EOS. A prefix counts for the limit but is never cut: if it is as long as
     the limit, it is the whole translation.
 
     Raises:
-        ValueError: `max_len` is below 1.
+        ValueError: `max_len` or `min_len` is below 1, or `min_len` is above `max_len`.
     """
     if max_len is not None and max_len < 1:
         raise ValueError(f"max_len must be at least 1, got {max_len}")
-    limit = (2 * (src_len - 1) + 10).clamp(min=SHORTEST_LIMIT) if max_len is None else torch.full_like(src_len, max_len)
+    if min_len is not None and (min_len < 1 or (max_len is not None and min_len > max_len)):
+        raise ValueError(f"min_len must be at least 1 and at most max_len, got min_len={min_len} and max_len={max_len}")
+    least = max(SHORTEST_LIMIT, min_len or 0)
+    limit = (2 * (src_len - 1) + 10).clamp(min=least) if max_len is None else torch.full_like(src_len, max_len)
     return limit if prefix is None else torch.maximum(limit, prefix.length)
+
+
+def without_end(log_probability: Float[Tensor, "rows vocab"], eos_id: int) -> Float[Tensor, "rows vocab"]:
+    """The log-probabilities of one step, minus infinity for EOS, except in a row where nothing else is possible.
+
+    What remains keeps its value, so a score is the model's own.
+    """
+    others = log_probability.index_fill(1, torch.tensor([eos_id], device=log_probability.device), -torch.inf)
+    return torch.where(others.isfinite().any(1, keepdim=True), others, log_probability)
 
 
 def cut(ids: list[int], score: float, attention: Float[Tensor, "steps src"], eos_id: int) -> Hypothesis:

@@ -1,4 +1,4 @@
-"""Minimum Bayes risk: of several candidates the one that is most like all the others."""
+"""Minimum Bayes risk: choose the candidate that is most similar to all other candidates."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -18,7 +18,7 @@ LENGTH_PENALTY = 1.0
 """Of the beam search that finds candidates; the default of `beam`."""
 
 Text = Callable[[Sequence[int]], str]
-"""The text that pieces make up."""
+"""A function from subword ids to their text."""
 
 
 def mbr(
@@ -35,23 +35,44 @@ def mbr(
     seed: int = 1,
     n_best: int | None = None,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     prefix: Prefix | None = None,
     *,
     text_of: Text,
     tgt_lang: str = "",
 ) -> list[list[Hypothesis]]:
-    """Up to `n_best` of so many candidates a sentence, the highest expected utility first; null is all of them.
+    """Find candidates for each sentence and return up to `n_best` of them, the highest expected utility first.
 
     The score of a candidate is its expected utility, from 0 to 100: the mean of its sentence chrF or BLEU with each
-    candidate as the reference, itself among them, weighted by the candidate's probability (Kumar and Byrne 2004,
-    N04-1022). Candidates of beam search weigh as much as the model finds them probable, relative to one another. Those
-    that are sampled, at `temperature` and by `seed`, weigh the same, one that is drawn twice counting twice (Eikema and
-    Aziz 2020, arXiv 2005.10283). Candidates of the same text are one. Of equal scores the more probable comes first.
+    candidate as the reference, including itself, weighted by that candidate's probability (Kumar and Byrne 2004,
+    N04-1022). Candidates of beam search are weighted by the model's probabilities, relative to one another. Sampled
+    candidates have equal weights, and one that is drawn twice counts twice (Eikema and Aziz 2020, arXiv 2005.10283).
+    Candidates with the same text are merged. If scores are equal, the more probable candidate comes first.
+
+    Args:
+        model: the model.
+        src: subword ids of the sources, with EOS, padded.
+        src_len: the lengths of the sources, including EOS.
+        bos_id, eos_id: the ids of BOS and EOS in the target vocabulary.
+        max_len: the largest number of subwords of a translation; None for `heed.search.greedy.longest`.
+        candidates: the number of candidates for each sentence.
+        method: the search that finds them.
+        utility: the similarity of two candidates.
+        temperature, seed: those of `sample`, for `method="sample"`.
+        n_best: the number of candidates to return; None for all.
+        no_repeat_ngram: no translation repeats a run of this many subwords; None for no limit.
+        min_len: no translation has fewer subwords; None for no limit.
+        prefix: the beginnings of the translations.
+        text_of: returns the text of subword ids.
+        tgt_lang: the target language, by which sacreBLEU chooses its tokenizer.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
     if candidates < 1 or (n_best is not None and not 1 <= n_best <= candidates):
         raise ValueError(f"n_best must be at least 1 and at most candidates, got n_best={n_best} and {candidates=}")
     given = (model, src, src_len, bos_id, eos_id, max_len)
-    shared: dict[str, Any] = dict(n_best=candidates, no_repeat_ngram=no_repeat_ngram, prefix=prefix)
+    shared: dict[str, Any] = dict(n_best=candidates, no_repeat_ngram=no_repeat_ngram, min_len=min_len, prefix=prefix)
     if method == "beam":
         found = beam(*given, beam_size=candidates, length_penalty=LENGTH_PENALTY, **shared)
         weights = [posterior(several) for several in found]
@@ -65,7 +86,7 @@ def mbr(
 
 
 def posterior(several: Sequence[Hypothesis]) -> Float64[np.ndarray, " candidates"]:
-    """The probabilities of hypotheses of beam search among one another; their scores were divided for length."""
+    """The probabilities of hypotheses of beam search, relative to one another, from scores normalised by length."""
     lengths = np.array([len(one.attention) for one in several])
     log_probability = np.array([one.score for one in several]) * ((5 + lengths) / 6) ** LENGTH_PENALTY
     likelihood = np.exp(log_probability - log_probability.max())
@@ -80,9 +101,9 @@ def by_utility(
     utility: Utility = "chrf",
     tgt_lang: str = "",
 ) -> list[Hypothesis]:
-    """The candidates of one sentence by their expected utility, which is their score now; one for each text.
+    """The candidates of one sentence, one for each text, sorted by their expected utility, which becomes their score.
 
-    `weights` are the probability of each and sum to 1. Of candidates with the same text the first stays.
+    `weights` are their probabilities, which sum to 1. Of candidates with the same text the first is kept.
     """
     first: dict[str, Hypothesis] = {}
     mass: dict[str, float] = {}

@@ -24,6 +24,7 @@ def sample(
     seed: int = 1,
     n_best: int = 1,
     no_repeat_ngram: int | None = None,
+    min_len: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
     """Draw `n_best` translations for each sentence, independently, so they may be equal; return them best first.
@@ -49,13 +50,14 @@ def sample(
         seed: the seed of the draws.
         n_best: the number of translations of each sentence.
         no_repeat_ngram: no translation repeats a run of this many subwords; None for no limit.
+        min_len: no translation has fewer subwords; None for no limit.
         prefix: the beginnings of the translations.
 
     Raises:
         ValueError: an argument is out of range.
     """
     _check(temperature, top_k, top_p, n_best)
-    longest = int(limits(src_len, max_len, prefix).max())
+    longest = int(limits(src_len, max_len, prefix, min_len).max())
     lines = [ids[:length] for ids, length in zip(src.tolist(), src_len.tolist(), strict=True)]
     uniform = [_uniform(f"{seed} {number} {ids}", longest) for ids in lines for number in range(n_best)]
     drawn = torch.tensor(uniform, dtype=torch.float64, device=src.device)
@@ -66,7 +68,7 @@ def sample(
         probability = torch.softmax(log_probability.double() / temperature, dim=1)
         return draw(among(probability, top_k, top_p), drawn[alive, position])
 
-    hypotheses = write(model, src, src_len, bos_id, eos_id, max_len, choose, no_repeat_ngram, n_best, prefix)
+    hypotheses = write(model, src, src_len, bos_id, eos_id, max_len, choose, no_repeat_ngram, min_len, n_best, prefix)
     by_sentence = [hypotheses[first : first + n_best] for first in range(0, len(hypotheses), n_best)]
     return [sorted(several, key=lambda one: -one.score) for several in by_sentence]
 

@@ -13,7 +13,7 @@ class Limits:
         sentences: sentences in a request.
         characters: characters of a sentence, a prefix or a target.
         beam_size: width of a beam, and translations of a sentence.
-        max_len: subwords of a translation, if a request sets `max_len`.
+        max_len: subwords of a translation, if a request sets `max_len` or `min_len`.
         weights: attention weights that are computed: for each translation, the subwords of its source times its own
             largest number of subwords; ten times that if attention is requested. Each takes about 16 bytes.
         seconds: time from the request's last byte to the answer's first, after which the answer is 504. A client has

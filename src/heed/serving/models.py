@@ -20,6 +20,9 @@ from heed.settings import nearest
 from heed.text.subwords import Subwords
 from heed.translator import Translator, check_lengths, check_reverse
 
+LENGTHS = ("max_len", "min_len")
+"""Settings of a search that limit the length of a translation."""
+
 WRITTEN = 10
 """How many times the memory of a tensor element an attention weight in an answer takes, as Python number and text."""
 
@@ -53,7 +56,8 @@ class Models:
         lines = _encoded("text", texts, translator.bundle.src)
         prefixes = self._prefixes(body, len(lines))
         weights = width * sum(
-            (len(line.ids) + 1) * max(settings.get("max_len") or longest(len(line.ids)), len(prefix))
+            (len(line.ids) + 1)
+            * max(settings.get("max_len") or longest(len(line.ids)), settings.get("min_len") or 0, len(prefix))
             for line, prefix in zip(lines, prefixes or [""] * len(lines), strict=True)
         )
         group = Searching(
@@ -156,7 +160,7 @@ class Models:
         return dict(body.settings), max(bound.get(name) or 1 for name in SIZES)
 
     def _check_setting(self, name: str, value: object) -> None:
-        most = self._limits.max_len if name == "max_len" else self._limits.beam_size if name in SIZES else 2**53
+        most = self._limits.max_len if name in LENGTHS else self._limits.beam_size if name in SIZES else 2**53
         if isinstance(value, int) and not -most <= value <= most:
             raise UserError(f"{name}={_short(value)}: expected at most {most}")
         if name in SIZES and isinstance(value, int) and value < 1:
