@@ -22,7 +22,7 @@ PAGES = [
     if BLOCK.search(page.read_text(encoding="utf-8")) and str(page.relative_to(ROOT)) not in RUN_ELSEWHERE
 ]
 
-PAIRS = 200
+PAIRS, HELD_OUT = 200, 6
 SIZES = {f"model.{name}": 16 for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim")}
 
 
@@ -33,8 +33,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for language in ("en", "fr", "align"):
         lines = (ROOT / f"data/tiny/train.{language}").read_text(encoding="utf-8").splitlines()
         write_lines(place / f"text/train.{language}", lines[:PAIRS])
-        for split, first in (("valid", PAIRS), ("test", PAIRS + 12)):
-            write_lines(place / f"text/{split}.{language}", lines[first : first + 12])
+        for split, first in (("valid", PAIRS), ("test", PAIRS + HELD_OUT)):
+            write_lines(place / f"text/{split}.{language}", lines[first : first + HELD_OUT])
     corpus = {"name": "tiny", "src_lang": "en", "tgt_lang": "fr"}
     corpus |= {split: f"text/{split}" for split in ("train", "valid", "test")}
     with pytest.MonkeyPatch.context() as patched:
@@ -44,7 +44,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             overrides={f"corpus.{key}": value for key, value in corpus.items()}
             | SIZES
             | {"model.attention.att_dim": 16, "subwords.vocab_size": 120, "optim.lr": 0.01, "heatmaps": 0}
-            | {"trainer.max_epochs": None, "trainer.max_steps": 20, "trainer.validate_steps": 20},
+            | {"trainer.max_epochs": None, "trainer.max_steps": 12, "trainer.validate_steps": 12},
             progress=False,
         )
     for seed in (1, 2):
