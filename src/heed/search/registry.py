@@ -11,7 +11,7 @@ from heed.arguments import whole_number
 from heed.errors import UserError
 from heed.search.greedy import Hypothesis
 from heed.search.memory import is_out_of_memory
-from heed.settings import checked, instead, nearest, shown
+from heed.settings import checked, instead, nearest, shown, under
 
 Results = Sequence[Hypothesis | list[Hypothesis]]
 Function = TypeVar("Function", bound=Callable[..., Results])
@@ -56,7 +56,7 @@ class Search:
             UserError: every unknown name, missing value and wrong type, in one line; more translations than it finds.
         """
         settings = {name: int(value) if _is_whole(value) else value for name, value in settings.items()}
-        n_best = None if n_best is None else whole_number("n_best", n_best, 1)
+        n_best = None if n_best is None else whole_number("search.n_best", n_best, 1)
         for name, value in {"n_best": n_best, "beam_size": settings.get("beam_size")}.items():
             if isinstance(value, int) and not 1 <= value <= MOST:
                 raise UserError(f"search.{name}={value}: should be 1 to {MOST}")
@@ -77,7 +77,8 @@ class Search:
         try:
             results = self.function(*arguments, **settings, **prefix)
         except ValueError as error:
-            raise UserError(f"search={self.name}: {error}") from error
+            message = under("search", str(error), self.parameters)
+            raise UserError(message if message.startswith("search.") else f"search={self.name}: {error}") from error
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
