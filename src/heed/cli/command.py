@@ -27,7 +27,7 @@ from heed.cli.outcome import ended, exit_code, print_no_disk_faults
 from heed.cli.overrides import literal, parsed, typed_texts
 from heed.cli.streams import check_output, fill_closed
 from heed.cli.sweep import FOLDER, KEYS, Result, print_table, read_jobs, write_ended
-from heed.cli.terminal import print_what_fits
+from heed.cli.terminal import HarmlessLines, print_what_fits
 from heed.errors import UserError
 from heed.settings import as_typed, parse
 from heed.signals import as_exceptions
@@ -150,4 +150,5 @@ def show(cfg: DictConfig, package: str | None, resolve: bool) -> str:
 
 def log_to_stderr() -> None:
     """Warnings and notes of the library as plain lines, apart from what is printed as a result."""
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr, force=True)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
+    logging.getLogger().handlers[0].setFormatter(HarmlessLines("%(message)s"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from heed.cli.nodes import only_model
 from heed.cli.sweep import job_name
+from heed.cli.terminal import print_harmless
 from heed.evaluation import Evaluation, over_seeds
 from heed.runs.evaluation_folder import evaluation_path, refuse_strangers_to_several, write_report, writing
 from heed.runs.report import table_over_runs
@@ -55,9 +56,11 @@ def evaluate_seeds(
     each: dict[int, Evaluation] = {}
     for seed in seeds:
         each[seed], place = evaluate(seed)
-        print(f"seed {seed}: BLEU {each[seed].scores['bleu']:.2f}, written to {place}", flush=True)
+        print_harmless(f"seed {seed}: BLEU {each[seed].scores['bleu']:.2f}, written to {place}")
     report = over_seeds(each)
     with writing(folder):
         write_report(folder, report)
-    print(f"\nmean ± standard deviation over {len(each)} runs\n{table_over_runs(report)}\n\nwritten to {folder}")
+    print_harmless(
+        f"\nmean ± standard deviation over {len(each)} runs\n{table_over_runs(report)}\n\nwritten to {folder}"
+    )
     return report

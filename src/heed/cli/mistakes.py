@@ -8,13 +8,14 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import MarkedYAMLError, YAMLError
 
 from heed.cli.options import composed, keys_of_options, option_names
 from heed.cli.overrides import literal
 from heed.errors import UserError
 from heed.settings import dotted, most_like, nearest, shown
 
-FAULTS = (HydraException, OmegaConfBaseException, ValueError)
+FAULTS = (HydraException, OmegaConfBaseException, ValueError, YAMLError)
 
 RENAMED = {
     "train": {
@@ -82,7 +83,15 @@ def explained(
     if not any(found):
         keys = known_keys(name, overrides, folders)
         found = [_key_fault(override, keys) for override in overrides] if keys else []
-    return next(filter(None, found), otherwise or str(error).splitlines()[0])
+    return next(filter(None, found), otherwise or _own_words(error))
+
+
+def _own_words(error: Exception) -> str:
+    """What the library says, in one line, with the place in the file if that is no YAML, or has a tag of another."""
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    if not mark:
+        return str(error).splitlines()[0]
+    return f"{mark.name} line {mark.line + 1} is no YAML with plain values: {cast(MarkedYAMLError, error).problem}"
 
 
 def without_multirun(overrides: Sequence[Override]) -> str | None:

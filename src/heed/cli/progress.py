@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from heed.cli.streams import writing
+from heed.cli.terminal import harmless_lines
 from heed.data.summary import table
 from heed.metrics.scores import metrics
 from heed.training.reporting import (
@@ -45,7 +46,7 @@ class TerminalReporter(Reporter):
         """The table of the splits, and what is about to happen."""
         if outline.replaced:
             self._print(f"the former run is kept in {outline.replaced} until the first checkpoint of this one")
-        self._print(Text(table(outline.summary)))
+        self._print(table(outline.summary))
         self._print(
             f"\nmodel      {outline.parameters:,} parameters; {outline.src_vocab:,} source and {outline.tgt_vocab:,} "
             f"target subwords\ntraining   {outline.steps:,} steps, {outline.steps_per_epoch:,} an epoch, validation "
@@ -61,7 +62,7 @@ class TerminalReporter(Reporter):
         """The head of the table."""
         self._scores = (*(name for name in WIDTHS if name in begin.scores), *_others(begin.scores))
         titles = [f"{_title(name):>{_width(name)}}" for name in self._scores]
-        self._print(Text("  ".join(["    step", "epoch", "train loss", *titles, "    time"]), style="bold"))
+        self._print("  ".join(["    step", "epoch", "train loss", *titles, "    time"]), style="bold")
         self._task = self._bar.add_task("", total=begin.steps, completed=begin.step)
         self._bar.start()
 
@@ -87,7 +88,7 @@ class TerminalReporter(Reporter):
             ]
         )
         best = validated.best
-        self._print(Text(line + "  best" if best else line, style="bold" if best else ""))
+        self._print(line + "  best" if best else line, style="bold" if best else "")
 
     def stopped_early(self, stopped: StoppedEarly) -> None:
         """Why the run is shorter than was asked for."""
@@ -99,15 +100,15 @@ class TerminalReporter(Reporter):
 
     def profiled(self, profiled: Profiled) -> None:
         """The table of operations."""
-        self._print(Text(profiled.table))
+        self._print(profiled.table)
 
     def close(self) -> None:
         """Take the bar away: what is printed next stands in its place."""
         self._bar.stop()
 
-    def _print(self, text: str | Text, style: str | None = None) -> None:
+    def _print(self, text: str, style: str = "") -> None:
         with writing():
-            self.console.print(text, style=style)
+            self.console.print(Text(harmless_lines(text), style=style))
 
     def _draw(self, step: int, text: str) -> None:
         self._drawn = time.monotonic()

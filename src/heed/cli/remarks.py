@@ -32,7 +32,7 @@ class Seen:
         """A line for each kind of fault."""
         texts = {
             "unknown": "have words with letters that the model does not know",
-            "spelled": "have words unlike all that the model was trained on",
+            "spelled": "have words that the model reads letter by letter, as it does if it has learnt none like them",
             "unended": "were cut at their longest length: the model found no end",
         }
         return [
@@ -46,7 +46,7 @@ def remarks(translation: Translation) -> list[str]:
     """The same of one translation, as lines to stand below it."""
     words = {
         "not known, as it has letters that the model was not trained on": translation.unknown_words,
-        "unlike all words that the model was trained on": translation.spelled_words,
+        "read letter by letter, as the model does if it has learnt no word like it": translation.spelled_words,
     }
     lines = [f"{', '.join(some)}: {text}" for text, some in words.items() if some]
     if translation.src.ids and not translation.finished:

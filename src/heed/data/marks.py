@@ -60,12 +60,13 @@ def is_tokenised(lines: Sequence[str]) -> bool:
     return len(ends) >= FEWEST and 2 * sum(line.endswith(" .") for line in ends) > len(ends)
 
 
-def notes(name: str, lines: Sequence[str]) -> Iterator[str]:
-    """What a person should know of a text that was cut; `name` is what the text is called."""
+def notes(name: str, lines: Sequence[str], scored: bool = True) -> Iterator[str]:
+    """What a person should know of a text that was cut; `name` is what the text is called.
+
+    `scored` says whether translations are compared with it, as with a target.
+    """
     if mark := subword_mark(lines):
         yield mark_note(name, mark)
     elif is_tokenised(lines):
-        yield (
-            f"{name} is tokenised (a space before the full stops), as nobody types it: BLEU of it is not that of plain "
-            "text; detokenise it first"
-        )
+        why = "BLEU of it is not that of plain text" if scored else "plain text will be translated worse"
+        yield f"{name} is tokenised (a space before the full stops), as nobody types it: {why}; detokenise it first"

@@ -249,8 +249,8 @@ class Checkpoints(Checkpoint):
         """Warn if the metric has said nothing."""
         if trainer.is_global_zero and self.metric.name == "bleu" and self.history and not self.best["bleu"]:
             log.warning(
-                "BLEU was 0.00 at every validation, so chrF has chosen the model; if the target is written without "
-                "spaces, name its language by a code such as zh, else give metric=chrf"
+                "BLEU was 0.00 at every validation, so chrF has chosen the model; train longer, or give metric=chrf; "
+                "if the target is written without spaces, the code of its language must be known for that, as zh is"
             )
 
     def _save_last(self, trainer: Trainer) -> None:
