@@ -8,8 +8,9 @@ aligned.links, aligned.scores
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from heed.errors import UserError
 from heed.files import replace_whole, write_whole
 from heed.maps import Level, Map, Symmetrisation, Unknown, has_spaces, link_words, read_gold
 from heed.metrics.alignment import AlignmentScores, Links, alignment_scores, misfits, write_pharaoh, write_weights
-from heed.runs.alignment_files import report_path
+from heed.runs.alignment_files import digest, refuse_strangers, report_path
 from heed.translation import Translation
 from heed.translator import Translator, check_reverse, forced_portions
 
@@ -155,17 +156,24 @@ class _Counted:
     method_seconds: float = 0.0
 
 
-def write(alignment: Alignment, output: Path, weights: Path | None = None) -> None:
+def write(alignment: Alignment, output: Path, weights: Path | None = None, given: bool = True) -> None:
     """Write the links as Pharaoh lines, their scores beside them, and the weights between words as a .npz file.
 
-    Whose files are replaced is checked by `heed.runs.alignment_files.refuse_strangers`, best before aligning.
+    A report beside the lines has their digest too, by which heed knows them later, and is written without scores for
+    the usual place in a run folder.
+
+    `given` says whether a person chose the place of the alignment, or it is the usual one in a run folder.
 
     Raises:
-        UserError: a file that cannot be written.
+        UserError: a file that cannot be written, or that heed has not written: `refuse_strangers`, which is best called
+            before aligning too.
     """
-    _write(output, "".join(f"{write_pharaoh(one)}\n" for one in alignment.links))
-    if alignment.scores is not None:
-        _write(report_path(output), json.dumps(alignment.scores._asdict(), indent=2) + "\n")
+    check = partial(refuse_strangers, output, weights, given)
+    lines = "".join(f"{write_pharaoh(one)}\n" for one in alignment.links)
+    scores = alignment.scores._asdict() if alignment.scores else {}
+    _write(output, lines, check)
+    if scores or not given:
+        _write(report_path(output), json.dumps(scores | digest(lines.encode()), indent=2) + "\n")
     if weights is not None:
         try:
             replace_whole(weights, lambda new: write_weights(new, (one.between_words for one in alignment.maps)))
@@ -175,9 +183,9 @@ def write(alignment: Alignment, output: Path, weights: Path | None = None) -> No
             ) from error
 
 
-def _write(path: Path, content: str) -> None:
+def _write(path: Path, content: str, check: Callable[[], object] = lambda: None) -> None:
     try:
-        write_whole(path, content)
+        write_whole(path, content, check)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}); choose another with output=FILE") from error
 

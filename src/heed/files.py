@@ -43,17 +43,18 @@ class AlreadyLocked(Exception):
     """Another process has the lock."""
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | str, check: Callable[[], object] = lambda: None) -> None:
     """Write a file so that a reader, or a machine that stops now, finds the old content or all of the new.
 
-    A symlink stays, and the file that it names is replaced; a FIFO, a device or `/dev/stdout` is written to. OSError
-    for a folder, and for a file that may not be written.
+    A symlink stays, and the file that it names is replaced; a FIFO, a device or `/dev/stdout` is written to. `check`
+    raises a UserError if what is there by then may not be replaced; the content is kept beside it, and the error says
+    where. OSError for a folder, and for a file that may not be written.
     """
     data = content.encode() if isinstance(content, str) else content
-    replace_whole(path, lambda temporary: temporary.write_bytes(data))
+    replace_whole(path, lambda temporary: temporary.write_bytes(data), check)
 
 
-def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
+def replace_whole(path: Path, write: Callable[[Path], object], check: Callable[[], object] = lambda: None) -> None:
     """Let `write` fill a temporary file, then put it in the place of `path`, as `write_whole` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = _mode(path)
@@ -63,7 +64,12 @@ def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    put_in_place(write_part(target, write, stat.S_IMODE(mode) if mode is not None else None), target)
+    part = write_part(target, write, stat.S_IMODE(mode) if mode is not None else None)
+    try:
+        check()
+    except UserError as error:
+        raise UserError(f"{error}; what was to be written is in {part}") from error
+    put_in_place(part, target)
 
 
 def write_part(path: Path, write: Callable[[Path], object], mode: int | None = None) -> Path:
@@ -95,6 +101,13 @@ def put_in_place(part: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def check_writable(folder: Path) -> None:
+    """OSError if no file can be made in the folder or, if it is not there, in the nearest one above it."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    with tempfile.TemporaryFile(dir=nearest):
+        pass
+
+
 def parts(path: Path) -> list[Path]:
     """What processes that were killed while they wrote `path` have left."""
     pattern = f"{glob.escape(_prefix(path))}????????{PART}"
@@ -108,8 +121,10 @@ def remove_parts(path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def replace_folder(folder: Path, write: Callable[[Path], object], names: Collection[str]) -> None:
-    """Let `write` fill a new folder, then put it in the place of `folder`.
+def replace_folder(
+    folder: Path, write: Callable[[Path], object], names: Collection[str], check: Callable[[], object] = lambda: None
+) -> None:
+    """Let `write` fill a new folder, then put it in the place of `folder`, unless `check` raises a UserError by then.
 
     Of what stood there, only files called one of `names` are removed: anything else is in the new folder too. If
     `folder` is a symlink, it stays, and the folder that it names is replaced. A machine that stops now leaves the old
@@ -130,6 +145,7 @@ def replace_folder(folder: Path, write: Callable[[Path], object], names: Collect
         new.mkdir()
         write(new)
         sync_folder(new)
+        check()
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)  # made above, under a name that nobody else can have used
         raise

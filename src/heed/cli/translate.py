@@ -13,8 +13,9 @@ from heed.cli.command import Command
 from heed.cli.input_lines import greeting, input_lines
 from heed.cli.nodes import search_settings
 from heed.cli.remarks import print_notes
-from heed.cli.translate_lines import n_best_lines, one_line, shown, write_translations
+from heed.cli.translate_lines import n_best_lines, one_line, refuse_file, shown, write_translations
 from heed.errors import UserError
+from heed.text.controls import harmless
 from heed.translator import Precision, load
 
 
@@ -44,7 +45,9 @@ def translate(settings: Settings) -> int:
     terminal = _at_terminal(settings)
     if terminal:
         model = settings.model if isinstance(settings.model, str) else " and ".join(settings.model)
-        print(f"{greeting(model, translator.about)}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr)
+        print(
+            f"{harmless(greeting(model, translator.about))}\nType a sentence and Enter; Ctrl-D ends.", file=sys.stderr
+        )
     watched = terminal and (bool(settings.interactive) or sys.stderr.isatty())
     seen = write_translations(
         settings.output,
@@ -73,9 +76,7 @@ def _check_files(settings: Settings) -> None:
         raise UserError(f"input={settings.input} and interactive=true; give one of them")
     if settings.input and settings.output and Path(settings.input).resolve() == Path(settings.output).resolve():
         raise UserError(f"output={settings.output} would be written over input={settings.input}; choose another place")
-    output = Path(settings.output or os.devnull)
-    if output.is_file() and output.stat().st_size:
-        raise UserError(f"output={settings.output} is there already; remove it, or choose another output=FILE")
+    refuse_file(settings.output or os.devnull)
 
 
 main = Command("translate", translate, Settings, shorthands={"--interactive": "interactive=true"})

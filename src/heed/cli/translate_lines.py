@@ -30,7 +30,7 @@ def write_translations(
     """Translate blocks of lines as they come, to standard output, or to a file, which is there when it is whole.
 
     Raises:
-        UserError: a line that is not UTF-8, when all is done; a file that cannot be written.
+        UserError: a line that is not UTF-8, when all is done; a file that cannot be written, or is there already.
     """
     if not path:
         return _stream(waiting, translate, form, show, sys.stdout.buffer)
@@ -41,7 +41,7 @@ def write_translations(
             seen.append(_stream(waiting, translate, form, show, file))
 
     try:
-        replace_whole(Path(path), fill)
+        replace_whole(Path(path), fill, partial(refuse_file, path))
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}); choose another with output=FILE") from error
     return seen[0]
@@ -72,9 +72,15 @@ def _stream(
         others = f" and {wrong - 1} more are" if wrong > 1 else " is"
         raise UserError(
             f"line {first_wrong}{others} not UTF-8: what could not be read was taken as an unknown character; "
-            "convert the input first, as with: iconv -f latin1 -t utf-8"
+            "convert the input first, with the name of its encoding: iconv -f ENCODING -t UTF-8"
         )
     return seen
+
+
+def refuse_file(path: str) -> None:
+    """UserError for an output that is there already, unless it is empty."""
+    if Path(path).is_file() and Path(path).stat().st_size:
+        raise UserError(f"output={path} is there already; remove it, or choose another output=FILE")
 
 
 def one_line(number: int, translation: Translation) -> str:
