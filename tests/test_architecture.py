@@ -35,7 +35,7 @@ class TestLimits:
     @pytest.mark.parametrize(("size", "limit"), [(0, "at least 1"), (10**9, "at most 65536")])
     def test_a_score_s_sizes_have_the_same_limits(self, score: str, name: str, size: int, limit: str) -> None:
         """Catches an unchecked size of the attention: zero heads divide by zero, a billion fill the memory."""
-        with pytest.raises(ValueError, match=f"^{name} must be {limit}"):
+        with pytest.raises(ValueError, match=rf"^attention\.{name} must be {limit}"):
             Architecture(attention={"score": score, name: size})
 
     @settings(deadline=None, max_examples=40)

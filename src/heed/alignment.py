@@ -8,8 +8,9 @@ aligned.links, aligned.scores
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from heed.errors import UserError
 from heed.files import replace_whole, write_whole
 from heed.maps import Level, Map, Symmetrisation, Unknown, has_spaces, link_words, read_gold
 from heed.metrics.alignment import AlignmentScores, Links, alignment_scores, misfits, write_pharaoh, write_weights
-from heed.runs.alignment_files import report_path
+from heed.runs.alignment_files import digest, refuse_strangers, report_path
 from heed.translation import Translation
 from heed.translator import Translator, check_reverse, forced_portions
 
@@ -155,18 +156,28 @@ class _Counted:
     method_seconds: float = 0.0
 
 
-def write(alignment: Alignment, output: Path, weights: Path | None = None) -> None:
+def write(alignment: Alignment, output: Path, weights: Path | None = None, given: bool = True) -> None:
     """Write the links as Pharaoh lines, their scores to a file beside them, and the weights to a .npz file.
 
-    Existing files are replaced: call `heed.runs.alignment_files.refuse_strangers` before aligning to protect files that
-    heed has not written.
+    The file beside them also has the digest of the lines, by which heed recognises them later. In the usual place in a
+    run folder it is written even without scores.
+
+    Args:
+        alignment: the alignment.
+        output: the file of links.
+        weights: the file of weights between words, if any.
+        given: whether the user chose the path of the alignment; False for the usual place in a run folder.
 
     Raises:
-        UserError: a file cannot be written.
+        UserError: a file cannot be written, or exists and was not written by heed (`refuse_strangers`, which is best
+            called before aligning too).
     """
-    _write(output, "".join(f"{write_pharaoh(links)}\n" for links in alignment.links))
-    if alignment.scores is not None:
-        _write(report_path(output), json.dumps(alignment.scores._asdict(), indent=2) + "\n")
+    check = partial(refuse_strangers, output, weights, given)
+    lines = "".join(f"{write_pharaoh(links)}\n" for links in alignment.links)
+    scores = alignment.scores._asdict() if alignment.scores else {}
+    _write(output, lines, check)
+    if scores or not given:
+        _write(report_path(output), json.dumps(scores | digest(lines.encode()), indent=2) + "\n")
     if weights is not None:
         try:
             replace_whole(
@@ -178,9 +189,9 @@ def write(alignment: Alignment, output: Path, weights: Path | None = None) -> No
             ) from error
 
 
-def _write(path: Path, content: str) -> None:
+def _write(path: Path, content: str, check: Callable[[], object] = lambda: None) -> None:
     try:
-        write_whole(path, content)
+        write_whole(path, content, check)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with output=FILE") from error
 

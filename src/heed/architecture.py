@@ -170,8 +170,12 @@ def _check_attention(a: Architecture) -> None:
     for name, parameter in signature.items():
         if parameter.default is parameter.empty and name not in a.attention:
             raise ValueError(f"attention.{name} has no value, which the score {a.attention['score']!r} needs")
-    with torch.device("meta"):
-        _attention(a)
+    try:
+        with torch.device("meta"):
+            _attention(a)
+    except ValueError as error:
+        own = str(error).partition(" ")[0].partition("=")[0] in signature
+        raise ValueError(f"attention.{error}" if own else str(error)) from error
 
 
 def score_settings(score: object) -> dict[str, inspect.Parameter]:

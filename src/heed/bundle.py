@@ -224,6 +224,11 @@ def _check_complete(folder: Path, files: Sequence[str]) -> None:
         raise UserError(f"{folder} cannot be read ({error.strerror}); ask its owner for permission") from error
     if missing:
         raise UserError(f"{folder} is not a model folder: {', '.join(missing)} missing; {advice}")
+    for path in (folder / name for name in files):
+        try:
+            path.open("rb").close()  # what reads it later would call it damaged
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}); ask its owner for permission") from error
 
 
 def load_ensemble(folders: str | Sequence[str], device: str | torch.device = "cpu") -> Bundle:

@@ -299,7 +299,7 @@ def find_corpus(translator: Translator, corpus: Corpus | Mapping[str, Any] | str
 def _of_text(split: str, pairs: Pairs) -> Iterator[str]:
     """Warnings about text that was tokenised or cut into subwords."""
     for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
-        yield from marks.notes(f"{split}: the {side}", lines)
+        yield from marks.notes(f"{split}: the {side}", lines, scored=side == "target")
 
 
 def _of_ends(translations: Sequence[Translation]) -> Iterator[str]:

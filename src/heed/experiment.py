@@ -44,7 +44,7 @@ from heed.runs.run_folder import (
     run_path,
     state,
 )
-from heed.settings import bind, dotted, shown
+from heed.settings import bind, checked, dotted, shown, under
 from heed.text.kept import Kept
 from heed.text.normalization import Normalization
 from heed.text.sampling import check_kind
@@ -277,9 +277,30 @@ def check(settings: Settings) -> None:
     lightning_devices(settings.device)
     if settings.metric != "auto":
         scores.metric(settings.metric)
-    bind("optim", settings.optim, OPTIMIZERS)([torch.nn.Parameter(torch.zeros(1))])
+    _check_optimizer(settings.optim)
     _schedule("schedule", settings.schedule, LEARNING_RATES, 1)
     _schedule("teacher_forcing", settings.teacher_forcing, TEACHER_FORCING, 1)
+
+
+OPTIMIZER_LIMITS: Mapping[str, Any] = {
+    "lr": Annotated[float, Field(ge=0)],
+    "betas": tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]],
+    "eps": Annotated[float, Field(ge=0)],
+    "weight_decay": Annotated[float, Field(ge=0)],
+}
+"""torch's own, which it names without the key."""
+
+
+def _check_optimizer(node: Mapping[str, Any]) -> None:
+    """UserError for settings that the optimizer refuses, by their keys."""
+    made = bind("optim", node, OPTIMIZERS)
+    for key, limits in OPTIMIZER_LIMITS.items():
+        if key in node:
+            try:
+                checked(limits, node[key])
+            except ValueError as error:
+                raise UserError(f"optim.{key}={shown(node[key])}: should be {error}") from error
+    made([torch.nn.Parameter(torch.zeros(1))])
 
 
 def _check_subwords(settings: Settings) -> None:
@@ -296,7 +317,7 @@ def _check_subwords(settings: Settings) -> None:
         )
         check_normalization(given.joint, given.src_normalization, given.tgt_normalization)
     except UserError as error:
-        raise UserError(f"subwords: {error}") from error
+        raise UserError(under("subwords", str(error), vars(given))) from error
     if settings.subword_sampling:
         check_kind(given.kind, settings.subword_sampling)
 
@@ -306,7 +327,7 @@ def _check_model(settings: Settings) -> None:
     try:
         bundle.check_architecture(settings.model)
     except ValueError as error:
-        raise UserError(f"model: {error}") from error
+        raise UserError(under("model", str(error), vars(settings.model))) from error
     if settings.init_from is None:
         return
     if Path(settings.init_from).resolve().is_relative_to(run_path(settings.runs, settings.run).resolve()):
@@ -512,7 +533,7 @@ def _subwords(settings: Settings, train: Callable[[], Pairs], folder: Path | Non
     try:
         return train_pair(pairs.src, pairs.tgt, **asdict(settings.subwords))
     except UserError as error:
-        raise UserError(f"subwords: {error}") from error
+        raise UserError(under("subwords", str(error), vars(settings.subwords))) from error
 
 
 def _task(settings: Settings, model: Seq2Seq, data: Data, steps: int) -> TranslationModule:

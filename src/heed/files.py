@@ -43,19 +43,21 @@ class AlreadyLocked(Exception):
     """Another process holds the lock."""
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: bytes | str, check: Callable[[], object] = lambda: None) -> None:
     """Write a file atomically: a reader, or the disk after a power cut, has either the old or the complete new content.
 
-    A symlink stays, and the file that it names is replaced; a FIFO, a device or `/dev/stdout` is written to.
+    A symlink stays, and the file that it names is replaced; a FIFO, a device or `/dev/stdout` is written to. `check` is
+    called just before the replacement. It raises a UserError if the file that exists by then may not be replaced; the
+    content is kept beside it, and the error says where.
 
     Raises:
         OSError: the path is a folder, or may not be written.
     """
     data = content.encode() if isinstance(content, str) else content
-    replace_whole(path, lambda temporary: temporary.write_bytes(data))
+    replace_whole(path, lambda temporary: temporary.write_bytes(data), check)
 
 
-def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
+def replace_whole(path: Path, write: Callable[[Path], object], check: Callable[[], object] = lambda: None) -> None:
     """Let `write` fill a temporary file, then replace `path` by it, as `write_whole` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = _mode(path)
@@ -65,7 +67,12 @@ def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    put_in_place(write_part(target, write, stat.S_IMODE(mode) if mode is not None else None), target)
+    part = write_part(target, write, stat.S_IMODE(mode) if mode is not None else None)
+    try:
+        check()
+    except UserError as error:
+        raise UserError(f"{error}; what was to be written is in {part}") from error
+    put_in_place(part, target)
 
 
 def write_part(path: Path, write: Callable[[Path], object], mode: int | None = None) -> Path:
@@ -97,6 +104,13 @@ def put_in_place(part: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
+def check_writable(folder: Path) -> None:
+    """OSError if no file can be made in the folder or, if it is not there, in the nearest one above it."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    with tempfile.TemporaryFile(dir=nearest):
+        pass
+
+
 def parts(path: Path) -> list[Path]:
     """Temporary files of `path`, left by processes that were killed while writing it."""
     pattern = f"{glob.escape(_prefix(path))}????????{PART}"
@@ -110,8 +124,10 @@ def remove_parts(path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def replace_folder(folder: Path, write: Callable[[Path], object], names: Collection[str]) -> None:
-    """Let `write` fill a new folder, then replace `folder` by it.
+def replace_folder(
+    folder: Path, write: Callable[[Path], object], names: Collection[str], check: Callable[[], object] = lambda: None
+) -> None:
+    """Let `write` fill a new folder, then replace `folder` by it, unless `check` raises a UserError before that.
 
     Of the old folder, only files with one of the `names` are removed; all others are moved to the new one. If `folder`
     is a symlink, it stays, and the folder that it names is replaced. After a power cut, either the old or the new
@@ -132,6 +148,7 @@ def replace_folder(folder: Path, write: Callable[[Path], object], names: Collect
         new.mkdir()
         write(new)
         sync_folder(new)
+        check()
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)  # created above, under a unique name
         raise

@@ -8,6 +8,7 @@ import difflib
 import inspect
 import json
 import math
+import re
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
@@ -37,7 +38,7 @@ def parse(schema: type[T], values: Mapping[str, Any]) -> T:
     try:
         return TypeAdapter(schema).validate_python(values)
     except ValidationError as error:  # a rule about several keys
-        lines = [_located(fault["loc"], fault["msg"].removeprefix("Value error, ")) for fault in error.errors()]
+        lines = [_located(fault["loc"], fault["msg"].removeprefix("Value error, "), values) for fault in error.errors()]
         raise UserError("; ".join(lines)) from error
 
 
@@ -95,10 +96,11 @@ def bind(path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..
 def _named(path: str, function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
     try:
         return function(*arguments, **keywords)
-    except UserError:
-        raise
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}") from error
+        message = under(path, str(error), parameters_of(function))
+        if isinstance(error, UserError) and not message.startswith(f"{path}."):
+            raise
+        raise UserError(message) from error
 
 
 def faults(settings: Mapping[str, Any], schema: Callable[..., object]) -> list[str]:
@@ -148,6 +150,17 @@ def without_value(key: str) -> str:
 def shown(value: object) -> str:
     """A value as written in an override."""
     return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def under(path: str, message: str, names: Iterable[str]) -> str:
+    """The message of a fault in the node at `path`, with the whole key of the setting in `names` that it begins with.
+
+    >>> under("model", "hid_dim must be at least 1, got 0", ["emb_dim", "hid_dim"])
+    'model.hid_dim must be at least 1, got 0'
+    >>> under("model", "two sizes must be equal", ["emb_dim", "hid_dim"])
+    'model: two sizes must be equal'
+    """
+    return f"{path}.{message}" if re.split(r"[ .=:]", message, maxsplit=1)[0] in names else f"{path}: {message}"
 
 
 def fits(annotation: Any, value: object) -> bool:
@@ -241,7 +254,9 @@ def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
         yield f"{path}={shown(value)}: should be {error}"
 
 
-def _located(location: tuple[int | str, ...], message: str) -> str:
+def _located(location: tuple[int | str, ...], message: str, values: Mapping[str, Any]) -> str:
     """The message of a rule, with the node's name in front unless the message already names its keys."""
-    node = ".".join(map(str, location))
-    return message if not node or message.startswith(f"{node}.") else f"{node}: {message}"
+    node, names = ".".join(map(str, location)), values
+    for key in location:
+        names = names.get(str(key)) if isinstance(names, Mapping) else {}
+    return message if not node or message.startswith(f"{node}.") else under(node, message, names or ())

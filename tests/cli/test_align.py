@@ -58,7 +58,8 @@ def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture
     align(settings("gold=gold.align", "output=again.align"))
 
     perfect = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "aer": 0.0}
-    assert json.loads(Path("again.align.report.json").read_text()) == perfect
+    report = json.loads(Path("again.align.report.json").read_text())
+    assert {name: report[name] for name in perfect} == perfect
     assert "AER        0.000" in capsys.readouterr().out
 
 
@@ -206,6 +207,7 @@ def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
         "recall",
         "f1",
         "aer",
+        "sha256",
     }
     assert "AER" in capsys.readouterr().out
 

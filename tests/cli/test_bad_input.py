@@ -157,26 +157,26 @@ def test_a_vocabulary_of_a_million_is_lowered_and_reported(tmp_path: Path) -> No
         ("trainer.validate_epochs=1e200", "trainer.validate_epochs=1e+200: should be less than or equal to"),
         ("checkpoint_steps=9999999999999", "checkpoint_steps=9999999999999: should be less than or equal to"),
         ("trainer.max_epochs=true", "trainer.max_epochs=true: should be"),
-        ("schedule.warmup_steps=-1", "warmup_steps is -1; expected at least 0"),
+        ("schedule.warmup_steps=-1", "schedule.warmup_steps is -1; expected at least 0"),
         ("schedule.final=x", "schedule.final=x: should be a valid"),
-        ("teacher_forcing.ratio=2", "ratio is 2; expected 0 (own words) to 1 (reference words)"),
+        ("teacher_forcing.ratio=2", "teacher_forcing.ratio is 2; expected 0 (own words) to 1 (reference words)"),
         ("subwords.kind=letters", "subwords.kind=letters: should be 'unigram', 'bpe', 'char' or 'word'"),
-        ("subwords.character_coverage=0.5", "character_coverage=0.5, expected a share from 0.98 to 1.0"),
-        ("subwords.user_defined_symbols=[a b]", "subwords: user_defined_symbols: 'a b' cannot be a symbol"),
+        ("subwords.character_coverage=0.5", "subwords.character_coverage=0.5, expected a share from 0.98 to 1.0"),
+        ("subwords.user_defined_symbols=[a b]", "subwords.user_defined_symbols: 'a b' cannot be a symbol"),
         ("subwords.user_defined_symbols=<x>", "subwords.user_defined_symbols=<x>: should be a list, such as [<x>]"),
         ("init_from=nowhere", "nowhere is not a model folder"),
         ("heads=4", "heads=4: model.attention.heads is a setting of attention=multi_head; give attention=multi_head"),
         ("text/train", "text/train: not a setting; write corpus=files corpus.train=text/train"),
-        ("subwords.vocab_size=3", "subwords: vocab_size=3, expected 5 (4 subwords are special) to 1000000"),
-        ("subwords.vocab_size=5", "vocab_size=5 is too small: the characters of this text need"),
-        ("subwords.vocab_size=0", "subwords: vocab_size=0, expected 5"),
-        ("subwords.vocab_size=1000001", "subwords: vocab_size=1000001, expected 5"),
+        ("subwords.vocab_size=3", "subwords.vocab_size=3, expected 5 (4 subwords are special) to 1000000"),
+        ("subwords.vocab_size=5", "subwords.vocab_size=5 is too small: the characters of this text need"),
+        ("subwords.vocab_size=0", "subwords.vocab_size=0, expected 5"),
+        ("subwords.vocab_size=1000001", "subwords.vocab_size=1000001, expected 5"),
         ("batches.sentences=0", "batches.sentences=0: should be greater than or equal to 1"),
         ("batches.sentences=-3", "batches.sentences=-3: should be greater than or equal to 1"),
-        ("model.hid_dim=0", "model: hid_dim must be at least 1, got 0"),
-        ("model.hid_dim=-8", "model: hid_dim must be at least 1, got -8"),
-        ("model.hid_dim=100000000000", "model: hid_dim must be at most 65536, got 100000000000"),
-        ("model.dec_layers=1000", "model: dec_layers must be at most 64, got 1000"),
+        ("model.hid_dim=0", "model.hid_dim must be at least 1, got 0"),
+        ("model.hid_dim=-8", "model.hid_dim must be at least 1, got -8"),
+        ("model.hid_dim=100000000000", "model.hid_dim must be at most 65536, got 100000000000"),
+        ("model.dec_layers=1000", "model.dec_layers must be at most 64, got 1000"),
         ("model.tie=all", "model.tie=all, but each side has a vocabulary of its own; give subwords.joint=true too"),
         ("seed=99999999999999999999", "seed=99999999999999999999: should be less than"),
         ("trainer.max_steps=0", "trainer.max_steps=0: should be greater than or equal to 1"),
@@ -187,7 +187,7 @@ def test_a_vocabulary_of_a_million_is_lowered_and_reported(tmp_path: Path) -> No
         ("curve_steps=0", "curve_steps=0: should be greater than or equal to 1"),
         ("early_stop.patience=0", "early_stop.patience=0: should be greater than or equal to 1"),
         ("cleaning.max_ratio=nan", "cleaning.max_ratio=NaN: should be a number"),
-        ("optim.lr=-1", "optim: Invalid learning rate: -1"),
+        ("optim.lr=-1", "optim.lr=-1: should be greater than or equal to 0"),
         ("optim.lr=fast", "optim.lr=fast: should be a valid number"),
         ("overwrite=maybe", "overwrite=maybe: should be a valid boolean or 'debug'"),
         ("model.hiden_dim=8", "model.hiden_dim=8: there is no key model.hiden_dim; did you mean model.hid_dim?"),
@@ -286,7 +286,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
             "report/report.json exists and was not written by an evaluation; choose",
         ),
         ("evaluate output=own/test.en/x", "own/test.en/x cannot be written (Not a directory); choose another"),
-        ("evaluate search.max_len=0", "search=greedy: max_len must be at least 1, got 0"),
+        ("evaluate search.max_len=0", "search.max_len must be at least 1, got 0"),
         ("evaluate search=beam search.beam_size=0", "search.beam_size=0: should be 1 to 10000"),
         ("evaluate batch_size=0", "batch_size=0: should be greater than or equal to 1"),
         ("evaluate heatmaps=-1", "heatmaps=-1: should be greater than or equal to 0"),
@@ -354,6 +354,7 @@ def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own
         ("evaluate model=secret/model", "secret/model cannot be read (Permission denied)"),
         ("align model=runs/own/model output=locked/o", "locked/o cannot be written (Permission denied)"),
         ("translate model=secret/model", "secret/model cannot be read (Permission denied)"),
+        ("translate model=half/model", "half/model/weights.safetensors cannot be read (Permission denied)"),
     ],
 )  # fmt: skip
 def test_what_may_not_be_read_or_written_is_reported_in_one_line(own: Path, command: str, message: str) -> None:
@@ -361,6 +362,8 @@ def test_what_may_not_be_read_or_written_is_reported_in_one_line(own: Path, comm
     for name, mode in {"locked": 0o555, "secret": 0o000}.items():
         (own / name).mkdir()
         (own / name).chmod(mode)
+    shutil.copytree(own / "runs/own/model", own / "half/model")
+    (own / "half/model/weights.safetensors").chmod(0o000)
     name, *overrides = command.split()
 
     found = forked(own, name, *overrides)

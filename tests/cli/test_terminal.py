@@ -1,5 +1,6 @@
 """Output if the terminal's encoding lacks characters."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from heed.cli.terminal import HarmlessLines
+from tests.support.commands import forked
 from tests.support.model_folder import SOURCES, TARGETS, write, write_lines
 from tests.support.small_run import overrides
 
@@ -47,3 +50,16 @@ def test_the_other_commands_do_so_too(tmp_path: Path, encoding: str) -> None:
         found = run(tmp_path, encoding, *arguments, stdin="a 龍 barks\n".encode())
         assert (found.returncode, found.stderr.count(b"Traceback")) == (0, 0), found.stderr
         found.stdout.decode(encoding if arguments[0] != "translate" else "utf-8")
+
+
+def test_what_is_printed_holds_no_control_sequence(tmp_path: Path) -> None:
+    """Catches a file's name that sets the title of a terminal: in a result, and in a note of the library."""
+    output = tmp_path / "\x1b]0;mine\x07" / "page.html"
+    found = forked(tmp_path, "export", "page", f"model={write(tmp_path / 'model')}", f"output={output}")
+    assert found.code == 0
+    assert output.is_file()
+    assert "\N{REPLACEMENT CHARACTER}]0;mine\N{REPLACEMENT CHARACTER}/page.html" in found.out
+    assert "\x1b" not in found.out + found.err
+
+    record = logging.LogRecord("heed", logging.INFO, "", 0, "\x1b[2Jone\ntwo", (), None)
+    assert HarmlessLines("%(message)s").format(record) == "\N{REPLACEMENT CHARACTER}[2Jone\ntwo"

@@ -214,14 +214,14 @@ def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pyte
     [
         (["search.name=greddy"], "search=greddy: there is no such search; expected .*; did you mean greedy"),
         (["search=beam", "search.n_best=6"], "n_best must be at least 1 and at most beam_size, got n_best=6"),
-        (["search=sample", "search.temperature=0.0"], "search=sample: temperature=0.0, expected above 0"),
-        (["search=sample", "search.top_p=0.0"], "search=sample: top_p=0.0, expected above 0 and at most 1"),
+        (["search=sample", "search.temperature=0.0"], "search.temperature=0.0, expected above 0"),
+        (["search=sample", "search.top_p=0.0"], "search.top_p=0.0, expected above 0 and at most 1"),
         (["search=mbr", "search.n_best=17"], "n_best must be at least 1 and at most candidates, got n_best=17"),
         (["search=mbr", "search.method=greedy"], "search.method=greedy: should be 'beam' or 'sample'"),
         (["search=beam", "search.beam_size=0"], "search.beam_size=0: should be 1 to 10000"),
         (["search=beam", "search.beam_size=x"], "search.beam_size=x: should be a valid integer"),
         (["search.max_len=far"], "search.max_len=far: should be a valid integer"),
-        (["search=beam", "search.coverage_penalty=-1.0"], "search=beam: coverage_penalty must be at least 0, got -1"),
+        (["search=beam", "search.coverage_penalty=-1.0"], "search.coverage_penalty must be at least 0, got -1"),
     ],
 )
 def test_what_no_search_can_do_is_reported(

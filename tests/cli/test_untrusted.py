@@ -125,6 +125,35 @@ def test_a_config_of_options_calls_nothing(sentinel: Path, tmp_path: Path, key: 
         assert f"hydra.{key}: heed does not let Hydra write its own files, or call what a config names" in found.err
 
 
+@pytest.mark.parametrize(
+    ("option", "fault"),
+    [
+        (
+            "model: !!python/object/apply:os.mkdir [{sentinel}]\n",
+            "line 2 is no YAML with plain values: could not",
+        ),
+        ("model: [hid_dim\n", "is no YAML with plain values: "),
+        ("model:\n\thid_dim: 8\n", "line 3 is no YAML with plain values: found character"),
+    ],
+    ids=["tag", "unclosed", "tab"],
+)
+@pytest.mark.parametrize("flags", [[], ["--multirun"]])
+def test_an_option_that_is_no_plain_yaml_is_one_line(
+    sentinel: Path, tmp_path: Path, option: str, fault: str, flags: list[str]
+) -> None:
+    """Catches a traceback of the YAML library, or an object that it makes of a stranger's tag."""
+    (tmp_path / "theirs/experiment").mkdir(parents=True)
+    (tmp_path / "theirs/experiment/nice.yaml").write_text(f"# @package _global_\n{option.format(sentinel=sentinel)}")
+
+    found = forked(tmp_path, "train", *flags, "--config-dir", "theirs", "experiment=nice")
+
+    assert not sentinel.exists()
+    assert found.code == 2
+    assert fault in found.line
+    assert "experiment/nice.yaml" in found.line
+    assert "Traceback" not in found.err
+
+
 @pytest.mark.parametrize("form", ["pickle", "torch"])
 def test_a_hostile_checkpoint_is_not_executed(sentinel: Path, tmp_path: Path, form: str) -> None:
     """Catches a resumed run that unpickles whatever its folder holds."""

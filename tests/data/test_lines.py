@@ -92,6 +92,44 @@ def test_the_advice_works_as_it_is_typed(tmp_path: Path, encoding: str, fault: s
     assert read_lines(folder / "utf8-train.fr") == text.splitlines()
 
 
+EAST = {
+    "ja": "私は「りんご」を食べる。\n駅まで歩いて、バスを待った！\n",
+    "ko": "나는 사과를 먹는다.\n역까지 걸어서 버스를 기다렸다!\n",
+    "zh": "我吃苹果。\n他走到车站，等公共汽车！\n",
+    "zh-TW": "我吃蘋果。\n他走到車站，等公共汽車！\n",
+    "ru": "Я ем яблоко.\nОн дошёл до станции.\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("lang", "encoding", "told"),
+    [
+        ("ja", "cp932", "CP932"),
+        ("ja", "euc_jp", "EUC-JP"),
+        ("ja", "utf-16-be", "UTF-16BE"),
+        ("ja", "utf-16-le", "UTF-16LE"),
+        ("ja", "utf-32", "UTF-32"),
+        ("ja", "iso2022_jp", "ISO-2022-JP"),
+        ("ko", "cp949", "CP949"),
+        ("ko", "iso2022_kr", "ISO-2022-KR"),
+        ("ko", "utf-32-be", "UTF-32BE"),
+        ("zh", "gb18030", "GB18030"),
+        ("zh", "utf-16", "UTF-16"),
+        ("zh-TW", "big5", "BIG5"),
+        ("ru", "koi8-r", "ENCODING"),
+    ],
+)
+def test_text_of_the_east_is_not_taken_for_latin_1(tmp_path: Path, lang: str, encoding: str, told: str) -> None:
+    """Catches Japanese converted as if it were Latin-1, or UTF-32 as UTF-16: then the advice gives nonsense."""
+    path = write(tmp_path / f"train.{lang}", EAST[lang].encode(encoding))
+    with pytest.raises(UserError, match=rf"iconv -f {told} -t UTF-8") as refused:
+        read_lines(path)
+    message = str(refused.value)
+    command = message[message.rindex(": ") + 2 :].replace("ENCODING", encoding)
+    subprocess.run(command, shell=True, check=True)
+    assert read_lines(tmp_path / f"utf8-train.{lang}") == EAST[lang].splitlines()
+
+
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
 def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: str) -> None:
     """Catches a file that is there and "does not exist", and damage that comes through as a traceback."""

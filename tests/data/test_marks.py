@@ -82,3 +82,10 @@ def test_a_text_has_one_note() -> None:
     assert [note[:30] for note in notes("train", ["the un@@ known ."] * 50)] == ["train is already divided into "]
     assert [note[:30] for note in notes("train", ["he sleeps ."] * 50)] == ["train is tokenised (there is a"]
     assert not list(notes("train", ["he sleeps."] * 50))
+
+
+def test_a_text_that_is_not_scored_has_another_reason() -> None:
+    """Catches a source of which a BLEU is spoken, though nothing is compared with it."""
+    [note] = notes("train: the source", ["he sleeps ."] * 50, scored=False)
+    assert "plain text will be translated worse" in note
+    assert "BLEU" not in note

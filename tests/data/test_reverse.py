@@ -48,10 +48,10 @@ def test_the_size_of_one_split_changes_no_earlier_one() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"train": -1}, "sizes -1, 500, 1000"),
-        ({"min_len": 0}, "lengths 0 to 12"),
-        ({"min_len": 9, "max_len": 8}, "lengths 9 to 8"),
-        ({"max_len": 10**9}, "lengths 3 to 1000000000; .* <= 100"),
+        ({"train": -1}, "corpus.train=-1: expected 0 pairs or more"),
+        ({"min_len": 0}, "corpus.min_len=0 and corpus.max_len=12: expected 1 <= min_len"),
+        ({"min_len": 9, "max_len": 8}, "corpus.min_len=9 and corpus.max_len=8"),
+        ({"max_len": 10**9}, "corpus.max_len=1000000000: .* <= 100"),
         ({"train": 10**9}, "give at most 1000000"),
         ({"max_len": 4}, "11500 pairs of at most 4 digits are too many to be different; give at most 5000"),
     ],

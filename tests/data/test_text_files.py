@@ -99,6 +99,21 @@ def test_a_row_of_other_than_two_columns_names_its_line(tmp_path: Path, row: str
         tsv("table", "en", "de", test=str(path)).read("test")
 
 
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        ("en,fr\nhello,bonjour\n", "commas or semicolons stand between its columns, save it as tab-separated text"),
+        ("สวัสดี;hello\n", "save it as tab-separated text"),
+        ('"two\nlines"\tdeux\n', "its cell goes on in the next line; put the text of each cell on one line"),
+        ("a\tb\nc, d\n", "remove the line, or put a tab"),
+    ],
+)
+def test_a_row_of_one_column_has_the_advice_that_fits(tmp_path: Path, content: str, advice: str) -> None:
+    """Catches advice to remove the lines of a whole CSV file, or the first half of a cell."""
+    with pytest.raises(UserError, match=advice):
+        table(tmp_path, content)
+
+
 def test_a_corpus_can_be_sent_to_another_process(tmp_path: Path) -> None:
     """Catches a corpus that holds a lambda, which no spawned process can be given."""
     write(tmp_path / "train.en", "a\n")
@@ -161,6 +176,7 @@ def test_columns_are_chosen_by_number_or_name(tmp_path: Path) -> None:
     wrong: list[tuple[tuple[int | str, int | str], str]] = [
         ((5, 2), r"table\.tsv line 1 has 4 columns, but column 5 is needed"),
         ((0, 2), r"columns are counted from 1"),
+        ((2, 2), r"corpus\.columns=\[2,2\] is one column of .*table\.tsv; name two"),
         (("original", 2), r"no column original; its first line is 1, Va !"),
     ]
     for columns, message in wrong:

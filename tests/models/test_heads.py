@@ -68,7 +68,7 @@ def test_stepping_equals_the_whole_sentence() -> None:
 
 def test_shares_must_be_even() -> None:
     """A share more or less would be cut off, or taken from another head."""
-    with pytest.raises(ValueError, match="2 heads cannot share att_dim=11 evenly"):
+    with pytest.raises(ValueError, match="heads=2 cannot share att_dim=11 evenly"):
         MultiHead(6, 6, att_dim=11, heads=2)
     with pytest.raises(ValueError, match="2 heads cannot share values of size 9 evenly"):
         Attn(6, 6, None, 9, 5, MultiHead(6, 6, att_dim=12, heads=2))

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from heed.runs.alignment_files import own_files, report_path
 from tests.support import model_folder
 from tests.support.commands import Outcome, forked
 from tests.support.small_run import overrides
@@ -345,6 +346,26 @@ def test_an_alignment_made_by_hand_is_not_written_over(own: list[str]) -> None:
     assert outcome.code == 2
     assert "output=gold.align already exists; remove it, or choose another output=FILE" in outcome.line
     assert gold.read_text() == "0-0 1-1\n"
+
+
+def test_an_alignment_that_was_corrected_by_hand_stays() -> None:
+    """Catches a day of corrections lost to the same command given again, or to a new run in that folder."""
+    pairs = zip(model_folder.SOURCES, model_folder.TARGETS, strict=True)
+    Path("own.tsv").write_text("".join(f"{one}\t{other}\n" for one, other in pairs))
+    model = model_folder.write(Path("runs/en/model"), {"corpus": {"reader": "tsv", "name": "en", **TSV}})
+    for _ in range(2):  # its own is replaced
+        assert forked(Path(".."), "align", f"model={model}").code == 0
+    place = Path("runs/en/align/test.align")
+    place.write_text("0-0 1-0\n" + place.read_text())
+    before = {str(place): place.read_bytes()}
+    outcome = forked(Path(".."), "align", f"model={model}")
+    assert outcome.code == 2
+    assert f"{place} is there, and heed-align has not written it" in outcome.line
+    assert own_files(Path("runs/en/align")) == [report_path(place)]
+    assert changed(before) == []
+
+
+TSV = {"src_lang": "en", "tgt_lang": "fr", "train": "own.tsv", "valid": "own.tsv", "test": "own.tsv"}
 
 
 @pytest.mark.parametrize("key", ["output", "weights"])

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from heed.errors import UserError
+from heed.runs.alignment_files import digest
 from heed.runs.run_folder import (
     Overwrite,
     State,
@@ -84,7 +85,8 @@ def work(folder: Path, config: Mapping[str, Any] = CONFIG, done: bool = True) ->
     files |= {"evaluate/test/hypotheses.txt": b"x", "evaluate/test/references.txt": b"x"}
     files |= {"evaluate/test/heatmaps/0001.png": b"PNG Matplotlib", "evaluate/test/gallery.html": b"x"}
     files |= {"evaluate/test/report.json": b'{"corpus": "x", "split": "test", "sentences": 1, "search": "greedy"}'}
-    files |= {"align/test.align": b"0-0 1?2\n\n"}
+    links = b"0-0 1?2\n\n"
+    files |= {"align/test.align": links, "align/test.align.report.json": json.dumps(digest(links)).encode()}
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

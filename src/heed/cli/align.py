@@ -10,6 +10,7 @@ from heed.alignment import Alignment, align_text, own_text, read_text, write
 from heed.attribution import Method
 from heed.cli.align_files import check_files, check_text, output_path
 from heed.cli.command import Command
+from heed.cli.terminal import print_harmless
 from heed.maps import Level, Symmetrisation
 from heed.metrics.alignment import Links
 from heed.translator import load
@@ -60,8 +61,8 @@ def align(settings: Settings) -> list[Links]:
         batch_size=settings.batch_size,
         keep_maps=settings.weights is not None,
     )
-    write(aligned, output, Path(settings.weights) if settings.weights else None)
-    print("\n".join([*summary(aligned, settings.method), f"written to {output}"]))
+    write(aligned, output, Path(settings.weights) if settings.weights else None, given=bool(settings.output))
+    print_harmless("\n".join([*summary(aligned, settings.method), f"written to {output}"]))
     return aligned.links
 
 

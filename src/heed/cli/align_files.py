@@ -7,7 +7,7 @@ from heed.cli.nodes import only_model
 from heed.errors import UserError
 from heed.files import beside
 from heed.maps import Level
-from heed.runs.alignment_files import refuse_strangers, report_path
+from heed.runs.alignment_files import check_places, refuse_strangers, report_path
 
 
 def output_path(output: str | None, model: str | Sequence[str], split: str) -> Path:
@@ -50,3 +50,4 @@ def check_files(read: Sequence[str | None], output: Path, weights: str | None, g
             raise UserError(f"{name} would overwrite another file of this command; choose another path")
         taken.add(path.resolve())
     refuse_strangers(output, Path(weights) if weights else None, given=given)
+    check_places(output, Path(weights) if weights else None)

@@ -26,7 +26,7 @@ from heed.cli.renamed import refuse_renamed
 from heed.cli.streams import check_output, fill_closed
 from heed.cli.sweep import Result, write_ended
 from heed.cli.sweep_table import print_table
-from heed.cli.terminal import print_what_fits
+from heed.cli.terminal import HarmlessLines, print_what_fits
 from heed.signals import as_exceptions
 from heed.training.processes import process_rank
 
@@ -123,4 +123,5 @@ class Command:
 
 def log_to_stderr() -> None:
     """Write the library's warnings and notes as plain lines to stderr; results go to stdout."""
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr, force=True)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
+    logging.getLogger().handlers[0].setFormatter(HarmlessLines("%(message)s"))

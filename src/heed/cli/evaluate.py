@@ -12,12 +12,13 @@ from heed.cli.command import Command
 from heed.cli.evaluate_seeds import evaluate_seeds, folder_of, of_seed
 from heed.cli.nodes import search_settings
 from heed.cli.sweep import Result
+from heed.cli.terminal import print_harmless
 from heed.data.corpus import Corpus
 from heed.data.readers import read_corpus
 from heed.evaluation import Evaluation, write
 from heed.evaluation import evaluate as evaluate_model
 from heed.maps import Level
-from heed.runs.evaluation_folder import GALLERY, refuse_strangers
+from heed.runs.evaluation_folder import GALLERY, check_place
 from heed.runs.report import table
 from heed.runs.seeds import check_seeds
 from heed.translator import load
@@ -57,7 +58,7 @@ def evaluate(settings: Settings) -> dict[str, Any]:
         if settings.seeds:
             return evaluate_seeds(settings.seeds, settings.model, _folder(settings, corpus), of_each)
         evaluation, folder = _evaluate(settings, corpus)
-    print(f"{table(evaluation.report)}\n\nwritten to {folder}\ngallery    {folder / GALLERY}")
+    print_harmless(f"{table(evaluation.report)}\n\nwritten to {folder}\ngallery    {folder / GALLERY}")
     return evaluation.report
 
 
@@ -65,7 +66,7 @@ def _evaluate(settings: Settings, corpus: Corpus | None) -> tuple[Evaluation, Pa
     """Evaluate one model; return the evaluation and the folder that it was written to."""
     search, options = search_settings(settings.search)
     translator, folder = load(settings.model, settings.device), _folder(settings, corpus)
-    refuse_strangers(folder)
+    check_place(folder)
     evaluation = evaluate_model(
         translator,
         corpus,

@@ -6,6 +6,7 @@ from typing import Any
 
 from heed.cli.nodes import only_model
 from heed.cli.sweep import job_name
+from heed.cli.terminal import print_harmless
 from heed.evaluation import Evaluation, over_seeds
 from heed.runs.evaluation_folder import evaluation_path, refuse_strangers_to_several, write_report, writing
 from heed.runs.report import table_over_runs
@@ -55,9 +56,10 @@ def evaluate_seeds(
     evaluations: dict[int, Evaluation] = {}
     for seed in seeds:
         evaluations[seed], written = evaluate(seed)
-        print(f"seed {seed}: BLEU {evaluations[seed].scores['bleu']:.2f}, written to {written}", flush=True)
+        print_harmless(f"seed {seed}: BLEU {evaluations[seed].scores['bleu']:.2f}, written to {written}")
     report = over_seeds(evaluations)
     with writing(folder):
         write_report(folder, report)
-    print(f"\nmean ± standard deviation over {len(evaluations)} runs\n{table_over_runs(report)}\n\nwritten to {folder}")
+    runs = f"mean ± standard deviation over {len(evaluations)} runs"
+    print_harmless(f"\n{runs}\n{table_over_runs(report)}\n\nwritten to {folder}")
     return report

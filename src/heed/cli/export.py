@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from heed.cli.command import Command
+from heed.cli.terminal import print_harmless
 from heed.data.named import own_corpus
 from heed.errors import UserError, needs
 from heed.export.page import choose_examples, write_page
@@ -42,13 +43,13 @@ def _onnx(settings: Settings, models: list[Path]) -> None:
     output = Path(settings.output)
     export_onnx(models[0], output, settings.precision or "float32")
     sizes = (f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(output.glob("*.onnx")))
-    print(f"written to {output}: {', '.join(sizes)}")
+    print_harmless(f"written to {output}: {', '.join(sizes)}")
 
 
 def _page(settings: Settings, models: list[Path]) -> None:
     output = Path(settings.output)
     size = write_page(models, output, settings.precision or "int8", _examples(models[0], settings.split))
-    print(f"written to {output}: {size / 1e6:.2f} MB; open it in a browser")
+    print_harmless(f"written to {output}: {size / 1e6:.2f} MB; open it in a browser")
 
 
 def _examples(model: Path, split: str) -> list[str]:

@@ -8,11 +8,12 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from heed.cli.options import composed, keys_of_options
 from heed.settings import dotted, most_like
 
-FAULTS = (HydraException, OmegaConfBaseException, ValueError)
+FAULTS = (HydraException, OmegaConfBaseException, ValueError, YAMLError)
 """The exceptions of Hydra for a config that cannot be composed."""
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.types import Glob, Override
+from yaml import MarkedYAMLError
 
 from heed.cli.keys import Keys, known_keys, last_part, suggestion
 from heed.cli.options import option_names
@@ -25,7 +26,15 @@ def explained(
     if not any(faults):
         keys = known_keys(name, overrides, folders)
         faults = [_key_fault(override, keys) for override in overrides] if keys else []
-    return next(filter(None, faults), otherwise or str(error).splitlines()[0])
+    return next(filter(None, faults), otherwise or _own_words(error))
+
+
+def _own_words(error: Exception) -> str:
+    """The library's message as one line; for a file that is not plain YAML, with the place in the file."""
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    if not mark:
+        return str(error).splitlines()[0]
+    return f"{mark.name} line {mark.line + 1} is not YAML with plain values: {cast(MarkedYAMLError, error).problem}"
 
 
 def without_multirun(overrides: Sequence[Override]) -> str | None:

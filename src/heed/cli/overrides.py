@@ -20,6 +20,7 @@ NAMED = {
     "evaluate": "model={0}",
     "translate": "input={0}",
     "align": "source={0} target=… output=…",
+    "export": "output={0}",
 }
 """For each command: the key that a file given without a key is probably meant for."""
 
@@ -43,7 +44,7 @@ def parsed(line: str, command: str = "") -> Override:
     try:
         return OverridesParser.create().parse_override(f"{key[0]}{as_text}")
     except HydraException as error:
-        raise UserError(f"{line}: not a setting; write key=value, such as seed=2 (--help lists the keys)") from error
+        raise UserError(f"{line}: not a setting; write {_example(command)} (--help lists the keys)") from error
 
 
 def _key_for(word: str, command: str) -> str:
@@ -52,7 +53,11 @@ def _key_for(word: str, command: str) -> str:
         return f"model={word}"
     if command in NAMED and (os.path.lexists(word) or "/" in word or "." in word):
         return NAMED[command].format(word)
-    return "key=value, such as seed=2"
+    return _example(command)
+
+
+def _example(command: str) -> str:
+    return f"key=value, such as {'seed=2' if command == 'train' else 'model=runs/tiny/model'}"
 
 
 def literal(override: Override) -> str:

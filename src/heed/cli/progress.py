@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from heed.cli.streams import writing
+from heed.cli.terminal import harmless_lines
 from heed.cli.validation_table import columns, duration, head, line
 from heed.data.summary import table
 from heed.metrics.scores import metrics
@@ -43,7 +44,7 @@ class TerminalReporter(Reporter):
         """Print the table of the splits, the model, the length of training and the machine."""
         if outline.replaced:
             self._print(f"the previous run is kept in {outline.replaced} until this run's first checkpoint")
-        self._print(Text(table(outline.summary)))
+        self._print(table(outline.summary))
         self._print(
             f"\nmodel      {outline.parameters:,} parameters; {outline.src_vocab:,} source and {outline.tgt_vocab:,} "
             f"target subwords\ntraining   {outline.steps:,} steps, {outline.steps_per_epoch:,} an epoch, validation "
@@ -58,7 +59,7 @@ class TerminalReporter(Reporter):
     def begin(self, begin: Begin) -> None:
         """Print the header of the table."""
         self._columns = columns(begin.scores)
-        self._print(Text(head(self._columns), style="bold"))
+        self._print(head(self._columns), style="bold")
         self._task = self._bar.add_task("", total=begin.steps, completed=begin.step)
         self._bar.start()
 
@@ -75,7 +76,7 @@ class TerminalReporter(Reporter):
     def validated(self, validated: Validated) -> None:
         """Print the line of this validation."""
         shown = line(validated, self._columns)
-        self._print(Text(f"{shown}  best", style="bold") if validated.best else Text(shown))
+        self._print(f"{shown}  best" if validated.best else shown, style="bold" if validated.best else "")
 
     def stopped_early(self, stopped: StoppedEarly) -> None:
         """Print why the run ends before its last step."""
@@ -87,15 +88,15 @@ class TerminalReporter(Reporter):
 
     def profiled(self, profiled: Profiled) -> None:
         """Print the table of operations."""
-        self._print(Text(profiled.table))
+        self._print(profiled.table)
 
     def close(self) -> None:
         """Remove the bar; the next output is printed where it was."""
         self._bar.stop()
 
-    def _print(self, text: str | Text, style: str | None = None) -> None:
+    def _print(self, text: str, style: str = "") -> None:
         with writing():
-            self.console.print(text, style=style)
+            self.console.print(Text(harmless_lines(text), style=style))
 
     def _draw(self, step: int, text: str) -> None:
         self._drawn = time.monotonic()

@@ -32,7 +32,7 @@ class Seen:
         """One line for each kind of problem."""
         texts = {
             "unknown": "contain words with letters that the model does not know",
-            "spelled": "contain words that are unlike all words of the training text",
+            "spelled": "contain words that the model reads letter by letter, because it has learned no similar words",
             "unended": "were cut at the maximum length, because the model did not end them",
         }
         return [
@@ -46,7 +46,7 @@ def remarks(translation: Translation) -> list[str]:
     """The warnings about one translation, as lines to print below it."""
     words = {
         "unknown: contains letters that the model was not trained on": translation.unknown_words,
-        "unlike all words of the training text": translation.spelled_words,
+        "read letter by letter, because the model has learned no similar word": translation.spelled_words,
     }
     lines = [f"{', '.join(some)}: {text}" for text, some in words.items() if some]
     if translation.src.ids and not translation.finished:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from heed.cli.command import Command
+from heed.cli.terminal import print_harmless
 from heed.errors import needs
 from heed.serving.limits import Batching, Limits
 from heed.serving.origins import check_origins
@@ -42,7 +43,7 @@ def serve(settings: Settings) -> None:
     app = create_app(translators, settings.limits, settings.batching, settings.origins)
     address = address_of(listening)
     try:
-        run(app, listening, settings.limits.seconds, lambda: print(_greeting(translators, address), flush=True))
+        run(app, listening, settings.limits.seconds, lambda: print_harmless(_greeting(translators, address)))
     except (KeyboardInterrupt, Terminated):
         print("stopped after answering all running requests", flush=True)
 

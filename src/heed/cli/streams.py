@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from heed.errors import UserError
+from heed.text.controls import harmless
 
 FAULTS = (errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC)
 """Error numbers of a stream whose file or device is full or broken; a closed pipe is handled separately."""
@@ -66,7 +67,7 @@ def discard_output() -> None:
 def print_error(line: str) -> None:
     """Print a line on standard error, unless that cannot be written either."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(harmless(line), file=sys.stderr, flush=True)
 
 
 def _is_open(number: int) -> bool:

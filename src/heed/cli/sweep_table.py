@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from heed.cli.sweep import Job
+from heed.cli.terminal import print_harmless
 from heed.errors import UserError
 from heed.files import write_whole
 from heed.runs.run_folder import SWEEP
@@ -18,14 +19,14 @@ def print_table(jobs: Sequence[Job]) -> None:
     """Print the table, and write it into the common parent of the jobs' folders, if they have one."""
     failed = sum(job.ended.code != 0 for job in jobs)
     shown = table(jobs)
-    print(f"\nsweep      {len(jobs)} jobs, {failed} failed\n\n{shown}")
+    print_harmless(f"\nsweep      {len(jobs)} jobs, {failed} failed\n\n{shown}")
     places = {job.ended.result.folder.parent for job in jobs if job.ended.result}
     if len(places) == 1:
         path = places.pop() / SWEEP
         if path.exists() and not _is_table(path):
             raise UserError(f"{path} was not written by heed, so the table is not saved; move that file away")
         write_whole(path, f"{shown}\n{TABLE_MARK}\n")
-        print(f"\nwritten to {path}")
+        print_harmless(f"\nwritten to {path}")
 
 
 def _is_table(path: Path) -> bool:

@@ -1,7 +1,10 @@
 """Output in the terminal's encoding."""
 
 import codecs
+import logging
 import sys
+
+from heed.text.controls import harmless
 
 PLAIN = {
     "–": "-",
@@ -29,6 +32,23 @@ def print_what_fits() -> None:
         encoding = getattr(stream, "encoding", None)
         if encoding and hasattr(stream, "reconfigure") and not encoding.lower().startswith("utf"):
             stream.reconfigure(errors=HANDLER)
+
+
+def print_harmless(text: str) -> None:
+    """Print lines without the control characters that a file name or an untrusted model may contain."""
+    print(harmless_lines(text), flush=True)
+
+
+def harmless_lines(text: str) -> str:
+    """The text with `�` for each control character but the line feed."""
+    return "\n".join(map(harmless, text.split("\n")))
+
+
+class HarmlessLines(logging.Formatter):
+    """A formatter of log records that replaces control characters in the same way."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless_lines(super().format(record))
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from heed.cli.bars import bars
 from heed.cli.command import Command
 from heed.cli.progress import TerminalReporter
 from heed.cli.sweep import Result, job_name
+from heed.cli.terminal import print_harmless
 from heed.cli.validation_table import duration
 from heed.experiment import Run, Settings, has_test, train
 from heed.metrics.scores import metrics
@@ -27,7 +28,7 @@ def train_and_print(settings: Settings) -> Run:
     with bars():
         run = train(settings, reporter=TerminalReporter(bar=settings.progress_bar))
     if process_rank() == 0:
-        print(summary(run, has_test(settings)))
+        print_harmless(summary(run, has_test(settings)))
     return run
 
 

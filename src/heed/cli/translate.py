@@ -14,8 +14,9 @@ from heed.cli.input_lines import greeting, input_lines
 from heed.cli.nodes import search_settings
 from heed.cli.output_lines import n_best_lines, one_line, shown
 from heed.cli.remarks import print_notes
-from heed.cli.translate_lines import write_translations
+from heed.cli.translate_lines import refuse_file, write_translations
 from heed.errors import UserError, needs
+from heed.text.controls import harmless
 from heed.translator import Precision, load
 
 
@@ -52,7 +53,8 @@ def translate(settings: Settings) -> int:
     terminal = _at_terminal(settings)
     if terminal:
         model = settings.model if isinstance(settings.model, str) else " and ".join(settings.model)
-        print(f"{greeting(model, translator.about)}\nType a sentence and press Enter; Ctrl-D ends.", file=sys.stderr)
+        welcome = harmless(greeting(model, translator.about))
+        print(f"{welcome}\nType a sentence and press Enter; Ctrl-D ends.", file=sys.stderr)
     watched = terminal and (bool(settings.interactive) or sys.stderr.isatty())
     seen = write_translations(
         settings.output,
@@ -101,9 +103,7 @@ def _check_files(settings: Settings) -> None:
         raise UserError(f"input={settings.input} and interactive=true exclude each other; give only one")
     if settings.input and settings.output and Path(settings.input).resolve() == Path(settings.output).resolve():
         raise UserError(f"output={settings.output} would overwrite input={settings.input}; choose another path")
-    output = Path(settings.output or os.devnull)
-    if output.is_file() and output.stat().st_size:
-        raise UserError(f"output={settings.output} already exists; remove it, or choose another output=FILE")
+    refuse_file(settings.output or os.devnull)
 
 
 main = Command("translate", translate, Settings, shorthands={"--interactive": "interactive=true"})

@@ -22,7 +22,7 @@ def write_translations(
     """Translate blocks of lines as they arrive, to standard output, or to a file that appears only when complete.
 
     Raises:
-        UserError: a line is not UTF-8 (raised after all lines are translated), or the file cannot be written.
+        UserError: a line is not UTF-8 (raised after all lines are translated), or the file cannot be written or exists.
     """
     if not path:
         return _stream(waiting, translate, form, show, sys.stdout.buffer)
@@ -33,7 +33,7 @@ def write_translations(
             seen.append(_stream(waiting, translate, form, show, file))
 
     try:
-        replace_whole(Path(path), fill)
+        replace_whole(Path(path), fill, partial(refuse_file, path))
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with output=FILE") from error
     return seen[0]
@@ -64,9 +64,15 @@ def _stream(
         others = f" and {wrong - 1} more are" if wrong > 1 else " is"
         raise UserError(
             f"line {first_wrong}{others} not UTF-8, so its unreadable bytes were replaced by an unknown character; "
-            "convert the input first, for example with: iconv -f latin1 -t utf-8"
+            "convert the input first, with the name of its encoding: iconv -f ENCODING -t UTF-8"
         )
     return seen
+
+
+def refuse_file(path: str) -> None:
+    """Raise UserError if an output exists already and is not empty."""
+    if Path(path).is_file() and Path(path).stat().st_size:
+        raise UserError(f"output={path} already exists; remove it, or choose another output=FILE")
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -1,9 +1,11 @@
 """Read text files as lines. Files are UTF-8, compressed or not; for others an error says how to convert them."""
 
 import bz2
+import codecs
 import gzip
 import importlib
 import lzma
+import re
 import shlex
 import zlib
 from collections.abc import Callable
@@ -91,28 +93,72 @@ def _zstd() -> tuple[Callable[[bytes], bytes], type[Exception]]:
 
 
 def _decode(path: Path, data: bytes) -> str:
-    if encoding := _utf16(data):
+    if encoding := _other(data):
         raise UserError(f"{path} is {encoding}; convert it: {_piped(path, f'iconv -f {encoding} -t UTF-8')}")
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        advice = f"if it is Latin-1, convert it: {_piped(path, 'iconv -f ISO-8859-1 -t UTF-8')}"
-        raise UserError(f"{path} line {line} is not UTF-8; find out its encoding; {advice}") from None
+        raise UserError(f"{path} line {line} is not UTF-8; find out its encoding; {_advice(path, data)}") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise UserError(f"{path} line {line} contains a NUL character; expected plain text; remove the character")
     return text
 
 
-def _utf16(data: bytes) -> str | None:
-    """The name of a UTF-16 encoding for iconv, if data begin with a BOM or every other byte is zero; otherwise None."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+def _other(data: bytes) -> str | None:
+    """The name for iconv of UTF-16, UTF-32 or an ISO 2022 encoding, recognised by its BOM or control bytes."""
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "UTF-16"
-    if data.count(0) > len(data) / 4:
-        return "UTF-16BE" if data[::2].count(0) > data[1::2].count(0) else "UTF-16LE"
+    if b"\x1b$" in data:
+        return "ISO-2022-KR" if b"\x1b$)C" in data else "ISO-2022-JP"
+    if b"\0" not in data:
+        return None
+    for encoding in ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE"):
+        text = _decoded(data, encoding)
+        if text and "\0" not in text and ("\n" in text or max(text) < "\u0250"):
+            return encoding
     return None
+
+
+def _advice(path: Path, data: bytes) -> str:
+    """How to convert what is no UTF-8: from the encoding that it seems to have, or as Latin-1 if little needs it."""
+    if encoding := _east_asian(data):
+        return f"it seems to be {encoding}; then convert it: {_piped(path, f'iconv -f {encoding} -t UTF-8')}"
+    if sum(byte > 127 for byte in data) < len(data) / 4:  # letters with accents among others
+        return f"if it is Latin-1, convert it: {_piped(path, 'iconv -f ISO-8859-1 -t UTF-8')}"
+    return f"then convert it, with its name for ENCODING: {_piped(path, 'iconv -f ENCODING -t UTF-8')}"
+
+
+EAST_ASIAN = {
+    "EUC-JP": ("euc_jp", r"[ぁ-ヿ]", 0.25),
+    "CP932": ("cp932", r"[ぁ-ヿ]", 0.25),
+    "CP949": ("cp949", r"[가-힣]", 0.85),
+    "GB18030": ("gb2312", r"[一-鿿]", 0.7),
+    "BIG5": ("big5", r"[一-鿿]", 0.7),
+}
+"""iconv's name of an encoding -> Python's, letters that text in it has, and their least share beside ASCII.
+
+Chinese read as CP949 is Hangul in part, so this asks for more; gb2312 has the common signs of GB18030."""
+
+
+def _east_asian(data: bytes) -> str | None:
+    """The encoding, as iconv has it, in which data can be read as text of China, Japan or Korea."""
+    for name, (encoding, letters, share) in EAST_ASIAN.items():
+        others = re.sub(r"[\0-\x7f]", "", _decoded(data, encoding) or "")
+        if others and len(re.findall(letters, others)) > share * len(others):
+            return name
+    return None
+
+
+def _decoded(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
 
 
 def _check_cr(path: Path, text: str) -> None:

@@ -60,12 +60,13 @@ def is_tokenised(lines: Sequence[str]) -> bool:
     return len(ends) >= FEWEST and 2 * sum(line.endswith(" .") for line in ends) > len(ends)
 
 
-def notes(name: str, lines: Sequence[str]) -> Iterator[str]:
-    """Warnings about a text that is divided into subwords or tokenised; `name` is the name of the text."""
+def notes(name: str, lines: Sequence[str], scored: bool = True) -> Iterator[str]:
+    """Warnings about a text that is divided into subwords or tokenised; `name` is the name of the text.
+
+    `scored` says whether translations are compared with the text, which is the case for targets.
+    """
     if mark := subword_mark(lines):
         yield mark_note(name, mark)
     elif is_tokenised(lines):
-        yield (
-            f"{name} is tokenised (there is a space before full stops), so BLEU is not comparable with that of plain "
-            "text; detokenise it first"
-        )
+        why = "BLEU is not comparable with that of plain text" if scored else "plain text will be translated worse"
+        yield f"{name} is tokenised (there is a space before full stops), so {why}; detokenise it first"

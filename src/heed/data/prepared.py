@@ -126,7 +126,7 @@ def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
     for name, pairs in splits.items():
         yield from pairs.notes
         for side, lines in (("source", pairs.src), ("target", pairs.tgt)):
-            yield from marks.notes(f"{name}: the {side}", lines)
+            yield from marks.notes(f"{name}: the {side}", lines, scored=side == "target")
 
 
 def fingerprint(splits: Mapping[str, Pairs]) -> str:

@@ -42,10 +42,12 @@ def reverse(
 
 
 def _check(train: int, valid: int, test: int, min_len: int, max_len: int) -> None:
-    if min(train, valid, test) < 0 or not 1 <= min_len <= max_len <= MAX_LEN:
+    for name, size in (("train", train), ("valid", valid), ("test", test)):
+        if size < 0:
+            raise UserError(f"corpus.{name}={size}: expected 0 pairs or more")
+    if not 1 <= min_len <= max_len <= MAX_LEN:
         raise UserError(
-            f"reverse: sizes {train}, {valid}, {test} and lengths {min_len} to {max_len}; "
-            f"expected sizes of 0 or more and 1 <= min_len <= max_len <= {MAX_LEN}"
+            f"corpus.min_len={min_len} and corpus.max_len={max_len}: expected 1 <= min_len <= max_len <= {MAX_LEN}"
         )
     # half of the number of longest sequences, so that drawing without repetition stays fast
     supported = min(10**max_len // 2, MAX_PAIRS)

@@ -24,10 +24,12 @@ NAMES = {
     "it": ("italian", "italiano"),
     "ja": ("japanese", "日本語"),
     "ko": ("korean", "한국어"),
+    "lo": ("lao", "ລາວ"),
     "nl": ("dutch", "nederlands"),
     "pl": ("polish", "polski"),
     "pt": ("portuguese", "português"),
     "ru": ("russian", "русский"),
+    "si": ("sinhala", "sinhalese", "සිංහල"),
     "sv": ("swedish", "svenska"),
     "th": ("thai", "ไทย"),
     "tr": ("turkish", "türkçe"),
@@ -127,15 +129,27 @@ def _chosen(
     """The indices of the source and target columns."""
     if columns is not None:
         src, tgt = (_place(file, rows, header, column) for column in columns)
+        if src == tgt:
+            raise UserError(f"corpus.columns=[{','.join(map(str, columns))}] is one column of {file}; name two")
         return src, tgt
     if "<src>" in header:
         return header["<src>"], header["<tgt>"]
     for number, row in enumerate(rows, start=1):
         if len(row) != 2:
-            advice = "choose two with corpus.columns=[1,2]" if len(row) > 2 else "remove the line, or put a tab"
             expected = "expected 2 (source, tab, target)"
-            raise UserError(f"{file} line {number} has {_count(len(row), 'column')}, {expected}; {advice}")
+            raise UserError(f"{file} line {number} has {_count(len(row), 'column')}, {expected}; {_advice(row, rows)}")
     return 0, 1
+
+
+def _advice(row: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """What to do about a row that has not two columns."""
+    if len(row) > 2:
+        return "choose two with corpus.columns=[1,2]"
+    if row[0].startswith('"') and row[0].count('"') % 2:
+        return "its cell goes on in the next line; put the text of each cell on one line"
+    if all(len(one) == 1 for one in rows) and any(sign in row[0] for sign in ",;"):
+        return "if commas or semicolons stand between its columns, save it as tab-separated text"
+    return "remove the line, or put a tab"
 
 
 def _place(file: Path, rows: Sequence[Sequence[str]], header: dict[str, int], column: Column) -> int:

@@ -48,8 +48,9 @@ def export_onnx(model: Path, output: Path, precision: OnnxPrecision = "float32")
     _refuse_strangers(output)
     graphs = {ENCODE: encode_graph(loaded.model, precision), STEP: step_graph(loaded.model, precision)}
     files = {name: model_of(graph, version("heed")).SerializeToString() for name, graph in graphs.items()}
+    write = partial(_write, loaded=loaded, files=files, precision=precision)
     try:
-        replace_folder(output, partial(_write, loaded=loaded, files=files, precision=precision), FILES)
+        replace_folder(output, write, FILES, partial(_refuse_strangers, output))
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); choose another output=DIR") from error
 

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,11 +60,10 @@ def write_page(
             raise UserError(f"{folder} was trained with subwords.keep, but a page cannot copy addresses")
     _check_languages(models, loaded)
     try:
-        if not _may_be_written(output):
-            raise UserError(f"{output} exists and is not a page of heed; choose another output=FILE")
+        _refuse_stranger(output)
         page = make_page(loaded, precision, examples)
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output, page)
+        write_whole(output, page, partial(_refuse_stranger, output))
     except OSError as error:
         raise UserError(f"{output} cannot be written ({error.strerror}); choose another output=FILE") from error
     return len(page.encode())
@@ -77,12 +77,13 @@ def _check_languages(models: Sequence[Path], loaded: Sequence[Bundle]) -> None:
         raise UserError(f"models of one page need the same languages, but {listed}; export a page for each pair")
 
 
-def _may_be_written(output: Path) -> bool:
-    """Whether a file does not exist, is empty, or is a page written by heed."""
+def _refuse_stranger(output: Path) -> None:
+    """Raise UserError if a file exists, is not empty, and is not a page written by heed."""
     if not output.is_file() or not output.stat().st_size:
-        return True
+        return
     with output.open("rb") as file:
-        return MADE_BY in file.read(4096)
+        if MADE_BY not in file.read(4096):
+            raise UserError(f"{output} is there, and is no page of heed's; choose another output=FILE")
 
 
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:

@@ -186,7 +186,7 @@ class MultiHead(Additive):
         super().__init__(query_size, key_size, att_dim=att_dim)
         check_limits("heads", heads)
         if att_dim % heads:
-            raise ValueError(f"{heads} heads cannot share att_dim={att_dim} evenly")
+            raise ValueError(f"heads={heads} cannot share att_dim={att_dim} evenly")
         self.heads = heads
 
     def forward(  # an energy for each head

@@ -1,29 +1,41 @@
-"""Recognise the files that heed-align has written; no other files are replaced."""
+"""Recognise the files that heed-align has written; no other files are replaced.
 
+NAME               Pharaoh lines
+NAME.report.json   identifies them: their digest, and their scores if there was a gold alignment
+"""
+
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from heed.errors import UserError
+from heed.files import check_writable
 from heed.runs.json_files import read_object
 
-LINE = re.compile(rb"(?:\d+[-?]\d+(?: \d+[-?]\d+)*)?\n")
 NPZ = re.compile(rb"PK\x03\x04.{26}0\.npy", re.DOTALL)
 
 Proof = Callable[[Path], bool]
 
+DIGEST, SCORES = "sha256", {"precision", "recall", "f1", "aer"}
+
 SPLITS = ("train", "valid", "test")
 
 
+def digest(content: bytes) -> dict[str, str]:
+    """The entry of a report that identifies the content of its alignment."""
+    return {DIGEST: hashlib.sha256(content).hexdigest()}
+
+
 def is_alignment(path: Path) -> bool:
-    """Whether every line of a file is an alignment in Pharaoh format."""
-    with path.open("rb") as file:
-        return all(LINE.fullmatch(line) for line in file)
+    """Whether a file is exactly what heed-align wrote; if it was corrected by hand, it is not."""
+    return digest(path.read_bytes()).items() <= read_object(report_path(path)).items()
 
 
 def is_alignment_report(path: Path) -> bool:
-    """Whether a file contains the scores of an alignment."""
-    return {"precision", "recall", "aer"} <= read_object(path).keys()
+    """Whether a file is the report of an alignment."""
+    keys = read_object(path).keys()
+    return keys in ({DIGEST}, SCORES, {DIGEST, *SCORES})  # an earlier release wrote no digest
 
 
 def is_weights(path: Path) -> bool:
@@ -40,8 +52,7 @@ def report_path(alignment: Path) -> Path:
 def refuse_strangers(alignment: Path, weights: Path | None, given: bool) -> None:
     """Raise UserError if a file would be overwritten that is not an alignment, scores or weights written by heed.
 
-    An alignment is recognised by its place in a run folder. One whose path was `given` by the user may come from
-    another program, or be made by hand, so it is never replaced.
+    A path that was `given` by the user is never replaced.
     """
     if given and not _may_be_written(alignment, lambda path: False):
         raise UserError(f"output={alignment} already exists; remove it, or choose another output=FILE")
@@ -51,6 +62,16 @@ def refuse_strangers(alignment: Path, weights: Path | None, given: bool) -> None
     for key, path, is_own in written:
         if not _may_be_written(path, is_own):
             raise UserError(f"{path} exists and was not written by heed-align; choose another {key}=FILE")
+
+
+def check_places(alignment: Path, weights: Path | None) -> None:
+    """UserError if the alignment or the weights cannot be written where they are to be."""
+    for key, path in (("output", alignment), ("weights", weights)):
+        try:
+            if path and not path.exists():
+                check_writable(path.parent)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written ({error.strerror}); choose another with {key}=FILE") from error
 
 
 def own_files(folder: Path) -> list[Path]:

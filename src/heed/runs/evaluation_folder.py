@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from heed.errors import UserError
-from heed.files import beside, parts, put_in_place, write_part, write_whole
+from heed.files import beside, check_writable, parts, put_in_place, write_part, write_whole
 from heed.runs.json_files import read_object
 
 HYPOTHESES, REFERENCES, REPORT = "hypotheses.txt", "references.txt", "report.json"
@@ -45,6 +45,13 @@ def evaluation_path(model: Path, split: str, corpus: str | None) -> Path:
     if corpus is not None and (corpus.startswith(".") or Path(corpus).name != corpus):
         raise UserError(f"corpus.name={corpus}: expected a name that can be a folder name; or give output=DIR")
     return beside(model, "evaluate") / (corpus or "") / split
+
+
+def check_place(folder: Path) -> None:
+    """UserError if nothing can be written there, or a file would be replaced that no evaluation by heed has written."""
+    refuse_strangers(folder)
+    with writing(folder):
+        check_writable(folder)
 
 
 def refuse_strangers(folder: Path) -> None:

@@ -11,7 +11,7 @@ from heed.arguments import whole_number
 from heed.errors import UserError
 from heed.search.greedy import Hypothesis
 from heed.search.memory import is_out_of_memory
-from heed.settings import checked, instead, nearest, shown
+from heed.settings import checked, instead, nearest, shown, under
 
 Results = Sequence[Hypothesis | list[Hypothesis]]
 Function = TypeVar("Function", bound=Callable[..., Results])
@@ -66,7 +66,7 @@ class Search:
                 translations are asked for than the search can return.
         """
         settings = {name: int(value) if _is_whole(value) else value for name, value in settings.items()}
-        n_best = None if n_best is None else whole_number("n_best", n_best, 1)
+        n_best = None if n_best is None else whole_number("search.n_best", n_best, 1)
         for name in SIZES:
             value = n_best if name == "n_best" else settings.get(name)
             if isinstance(value, int) and not 1 <= value <= MOST:
@@ -88,7 +88,8 @@ class Search:
         try:
             results = self.function(*arguments, **settings, **given)
         except ValueError as error:
-            raise UserError(f"search={self.name}: {error}") from error
+            message = under("search", str(error), self.parameters)
+            raise UserError(message if message.startswith("search.") else f"search={self.name}: {error}") from error
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -251,8 +251,8 @@ class Checkpoints(Checkpoint):
         """Warn if the metric was 0 at all validations."""
         if trainer.is_global_zero and self.metric.name == "bleu" and self.history and not self.best["bleu"]:
             log.warning(
-                "BLEU was 0.00 at every validation, so chrF has chosen the model; if the target is written without "
-                "spaces, give its language as a code such as zh, otherwise give metric=chrf"
+                "BLEU was 0.00 at every validation, so chrF has chosen the model; train longer, or give metric=chrf; "
+                "if the target is written without spaces, give its language as a code such as zh"
             )
 
     def _save_last(self, trainer: Trainer) -> None:

@@ -90,4 +90,4 @@ def _at_least(name: str, value: Number, lowest: Number) -> None:
 
 def _share(name: str, value: Number) -> None:
     if not 0 <= value <= 1:
-        raise UserError(f"teacher-forcing {name} is {value}; expected 0 (own words) to 1 (reference words)")
+        raise UserError(f"{name} is {value}; expected 0 (own words) to 1 (reference words)")

@@ -1,0 +1,92 @@
+"""A file that appears while a command works, after it has looked at the place: it stays, and so does the work."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from heed.alignment import Text, align_text, write
+from heed.cli.translate_lines import one_line, write_translations
+from heed.errors import UserError
+from heed.export.page import write_page
+from heed.files import replace_folder
+from heed.translator import load
+from tests.support import model_folder
+
+FOREIGN = "years of work"
+
+
+def kept(refused: UserError) -> str:
+    """What the refused command has made, where its message says."""
+    found = re.search(r"; what was to be written is in (\S+)$", str(refused))
+    assert found, refused
+    return Path(found[1]).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return model_folder.write(tmp_path / "model")
+
+
+def test_translations_are_not_put_in_the_place_of_a_file_that_has_appeared(tmp_path: Path, model: Path) -> None:
+    """Catches a night's output of another program, lost to a rename."""
+    output = tmp_path / "late.fr"
+
+    def waiting() -> Iterator[list[bytes]]:
+        yield [b"a dog barks"]
+        output.write_text(FOREIGN)
+        yield [b"a cat"]
+
+    with pytest.raises(UserError, match=r"^output=.*late\.fr is there already; remove it, or choose") as refused:
+        write_translations(str(output), waiting(), load(model).translate, one_line, None)
+    assert output.read_text() == FOREIGN
+    assert kept(refused.value).count("\n") == 2
+
+
+@pytest.mark.parametrize("late", ["a.align", "a.align.report.json", "a.npz"])
+def test_an_alignment_is_not_put_in_the_place_of_a_file_that_has_appeared(
+    tmp_path: Path, model: Path, late: str
+) -> None:
+    text = Text(["a dog barks"], ["un chien aboie"], ["0-0 1-1 2-2"], "a.gold")
+    aligned = align_text(load(model), text, keep_maps=True)
+    (tmp_path / late).write_text(FOREIGN)
+
+    with pytest.raises(UserError, match="is there") as refused:
+        write(aligned, tmp_path / "a.align", tmp_path / "a.npz")
+    assert (tmp_path / late).read_text() == FOREIGN
+    assert len(kept(refused.value).split()) == 3
+    assert [path.name for path in tmp_path.glob("a.*")] == [late]
+
+
+def test_a_page_is_not_put_in_the_place_of_a_file_that_has_appeared(tmp_path: Path, model: Path) -> None:
+    output = tmp_path / "late.html"
+
+    class Examples(list[str]):
+        def __iter__(self) -> Iterator[str]:
+            output.write_text(FOREIGN)
+            return super().__iter__()
+
+    with pytest.raises(UserError, match=r"late\.html is there, and is no page of heed's") as refused:
+        write_page([model], output, examples=Examples(["a dog barks"]))
+    assert output.read_text() == FOREIGN
+    assert kept(refused.value).startswith("<!")
+
+
+def test_a_folder_is_not_put_in_the_place_of_one_that_has_appeared(tmp_path: Path) -> None:
+    """Catches a file of the same name as one of heed's removed with the former folder."""
+    folder = tmp_path / "late"
+
+    def check() -> None:
+        if (folder / "config.json").exists():
+            raise UserError("late is of another program")
+
+    def fill(new: Path) -> None:
+        (new / "config.json").write_text("{}")
+        folder.mkdir()
+        (folder / "config.json").write_text(FOREIGN)
+
+    with pytest.raises(UserError, match="another program"):
+        replace_folder(folder, fill, ["config.json"], check)
+    assert (folder / "config.json").read_text() == FOREIGN
+    assert [path.name for path in tmp_path.iterdir()] == ["late"]
