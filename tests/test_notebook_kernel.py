@@ -79,7 +79,7 @@ def test_a_notebook_trains_translates_and_interrupts(
     cell = client.execute(f"heed.train(overrides=options, {long})")
     shown_cells = outputs(client, cell)
     for one in shown_cells:
-        if one["msg_type"] == "stream" and "best" in one["content"]["text"]:
+        if one["msg_type"] == "stream" and "  best\n" in one["content"]["text"]:
             break
     manager.interrupt_kernel()
     error = next(one["content"] for one in shown_cells if one["msg_type"] == "error")
