@@ -83,7 +83,7 @@ def write_part(path: Path, write: Callable[[Path], object], mode: int | None = N
     try:
         write(temporary)
         with temporary.open("rb+") as file:
-            _sync(file.fileno(), "file")
+            sync_file(file.fileno())
         _set_mode(temporary, 0o666 & ~_umask() if mode is None else mode)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -126,24 +126,30 @@ def replace_folder(
 ) -> None:
     """Let `write` fill a new folder, then put it in the place of `folder`, unless `check` raises a UserError by then.
 
-    Of what stood there, only files called one of `names` are removed: anything else is in the new folder too. If
+    Of what stood there, only files called one of `names` are removed: anything else is in the new folder too, which has
+    the permissions of the old one. If
     `folder` is a symlink, it stays, and the folder that it names is replaced. A machine that stops now leaves the old
     folder or the new one; between the two renames of a replacement, neither under its name but both whole, side by
     side in `.<name>.….heed-part`: `finish_replacing` goes on from there, and so does the next replacement.
 
     Raises:
-        UserError: one of `names` is there and is no regular file, so heed has not written it.
+        UserError: one of `names` is there and is no regular file, so heed has not written it; or the folder is the
+            current one, which would be another one afterwards than the shell is in.
         OSError: the folder cannot be written.
     """
     place = Path(os.path.realpath(folder))
     finish_replacing(place, names)
     _refuse_irregular(place, names)
+    if place == Path(os.path.realpath(Path.cwd())):
+        raise UserError(f"{folder} is the folder that you are in; name one below it, or give its path from elsewhere")
     place.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=place.parent, prefix=_prefix(place), suffix=PART))
     new = work / "new"
     try:
         new.mkdir()
         write(new)
+        if place.exists():
+            _set_mode(new, stat.S_IMODE(place.stat().st_mode))
         sync_folder(new)
         check()
     except BaseException:
@@ -331,6 +337,11 @@ def _sync(descriptor: int, kind: str) -> None:
         if error.errno not in UNSUPPORTED:
             raise
         _warn(f"cannot force a {kind} to the disk (fsync): a power cut may lose what was written last")
+
+
+def sync_file(descriptor: int) -> None:
+    """Force an open file to the disk, if the file system can do so."""
+    _sync(descriptor, "file")
 
 
 def sync_folder(folder: Path) -> None:
