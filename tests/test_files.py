@@ -319,3 +319,22 @@ class TestLock:
         with pytest.raises(OSError, match=r".+"), locked(path):
             pass
         assert names(tmp_path) == [".lock"]
+
+
+def test_a_folder_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    """Catches a private folder that others can read afterwards."""
+    folder = tmp_path / "private"
+    folder.mkdir()
+    folder.chmod(0o700)
+    replace_folder(folder, lambda new: (new / "new.txt").write_text("new"), ["new.txt"])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert (folder / "new.txt").exists()
+
+
+def test_the_current_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a shell that is left in a folder which is gone, and looks as if everything in it were lost."""
+    (tmp_path / "thesis.tex").write_text("years of work")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^\. is the folder that you are in; name one below it"):
+        replace_folder(Path(), lambda new: (new / "new.txt").write_text("new"), ["new.txt"])
+    assert [path.name for path in Path().iterdir()] == ["thesis.tex"]

@@ -86,7 +86,7 @@ def write_part(path: Path, write: Callable[[Path], object], mode: int | None = N
     try:
         write(temporary)
         with temporary.open("rb+") as file:
-            _sync(file.fileno(), "file")
+            sync_file(file.fileno())
         _set_mode(temporary, 0o666 & ~_umask() if mode is None else mode)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -129,24 +129,30 @@ def replace_folder(
 ) -> None:
     """Let `write` fill a new folder, then replace `folder` by it, unless `check` raises a UserError before that.
 
-    Of the old folder, only files with one of the `names` are removed; all others are moved to the new one. If `folder`
-    is a symlink, it stays, and the folder that it names is replaced. After a power cut, either the old or the new
-    folder is complete. Between the two renames of a replacement neither has its name, but both are complete in
-    `.<name>.….heed-part`; `finish_replacing`, or the next replacement, continues from there.
+    Of the old folder, only files with one of the `names` are removed; all others are moved to the new one, which gets
+    the permissions of the old one. If `folder` is a symlink, it stays, and the folder that it names is replaced. After a
+    power cut, either the old or the new folder is complete. Between the two renames of a replacement neither has its
+    name, but both are complete in `.<name>.….heed-part`; `finish_replacing`, or the next replacement, continues from
+    there.
 
     Raises:
-        UserError: one of the `names` exists and is not a regular file, so heed has not written it.
+        UserError: one of the `names` exists and is not a regular file, so heed has not written it; or the folder is the
+            current one, because the shell would then be in a folder that no longer has this name.
         OSError: the folder cannot be written.
     """
     place = Path(os.path.realpath(folder))
     finish_replacing(place, names)
     _refuse_irregular(place, names)
+    if place == Path(os.path.realpath(Path.cwd())):
+        raise UserError(f"{folder} is the folder that you are in; name one below it, or give its path from elsewhere")
     place.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=place.parent, prefix=_prefix(place), suffix=PART))
     new = work / "new"
     try:
         new.mkdir()
         write(new)
+        if place.exists():
+            _set_mode(new, stat.S_IMODE(place.stat().st_mode))
         sync_folder(new)
         check()
     except BaseException:
@@ -337,6 +343,11 @@ def _sync(descriptor: int, kind: str) -> None:
         if error.errno not in UNSUPPORTED:
             raise
         _warn(f"does not support fsync of a {kind}: a power cut may lose what was written last")
+
+
+def sync_file(descriptor: int) -> None:
+    """Force an open file to the disk, if the file system can do so."""
+    _sync(descriptor, "file")
 
 
 def sync_folder(folder: Path) -> None:

@@ -40,6 +40,8 @@ def test_bom_crlf_and_a_missing_last_line_feed_change_nothing(tmp_path: Path, co
     [
         (b"good\n\xe9t\xe9\n", r"line 2 is not UTF-8; find out its encoding"),
         (b"good\nfine\nb\0d\n", r"line 3 contains a NUL character"),
+        (b"un\nd\0\n", r"line 2 contains a NUL character"),
+        ("déjà\tvu\0\n".encode(), r"line 1 contains a NUL character"),
         (b"", r"is empty; expected one sentence a line"),
         (b"\xef\xbb\xbf", r"is empty"),
         ("bad".encode("utf-16"), r"is UTF-16; convert it: cat "),

@@ -125,6 +125,15 @@ def test_a_full_disk_leaves_what_was_saved_and_is_reported(run: Path, stopped: P
     assert differences(run, stopped / "straight") == []
 
 
+@pytest.mark.parametrize("room", [1, 1_000, 200_000, 400_100])
+def test_a_disk_that_is_full_at_any_byte_is_its_own_error(tmp_path: Path, room: int) -> None:
+    """Catches torch's error of a file's end, which hides that of the disk: a traceback about `unexpected pos`."""
+    path = tmp_path / "last.ckpt"
+    with limited(resource.RLIMIT_FSIZE, room), pytest.raises(OSError, match="File too large"):
+        WholeFiles().save_checkpoint({"weights": torch.zeros(100_000)}, path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_read_only_folder_is_reported(run: Path) -> None:
     """Catches a traceback out of the depth of a writer."""
     checkpoints = run / "checkpoints"

@@ -1,5 +1,7 @@
 """Which event files are cut, removed and renamed."""
 
+import errno
+import os
 import time
 from pathlib import Path
 
@@ -69,3 +71,14 @@ def test_a_file_that_somebody_removed_is_not_missed(folder: Path) -> None:
     written(folder, 2, 1_700_000_000, b"second")
     assert cut_back(folder, {"1": 10, "2": len(EVENT) + 3}) == 3
     assert own(folder) == [b"sec"]
+
+
+def test_a_disk_without_fsync_holds_curves_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a run that dies at its first checkpoint, on a file system that cannot force a file to the disk."""
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    path = written(tmp_path, 1, 100, b"12345")
+    assert sizes(tmp_path) == {"1": path.stat().st_size}

@@ -115,8 +115,9 @@ def _other(data: bytes) -> str | None:
         return "UTF-16"
     if b"\x1b$" in data:
         return "ISO-2022-KR" if b"\x1b$)C" in data else "ISO-2022-JP"
-    if b"\0" not in data:
-        return None
+    others = _decoded(data.translate(None, b"\0\t\r\n"), "UTF-8") if b"\0" in data else ""
+    if data.count(0) < len(data) / 4 and others is not None and others.isprintable():
+        return None  # UTF-8, be there a NUL in it
     for encoding in ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE"):
         text = _decoded(data, encoding)
         if text and "\0" not in text and ("\n" in text or max(text) < "\u0250"):

@@ -48,7 +48,12 @@ class WholeFiles(TorchCheckpointIO):
         def write(temporary: Path) -> None:
             # given a path, torch.save would replace the disk's error by one of its own
             with temporary.open("wb") as file:
-                torch.save(checkpoint, file)
+                try:
+                    torch.save(checkpoint, file)
+                except RuntimeError as error:  # a second one, of the end of a file that a full disk has cut short
+                    if isinstance(error.__context__, OSError):
+                        raise error.__context__ from error
+                    raise
 
         place = Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from heed.files import sync_file
+
 NAME = re.compile(r"events\.out\.tfevents\.(?P<seconds>\d+)(?P<rest>\..*\.heed-(?P<start>\d+))")
 """File names of TensorBoard's writer, with heed's suffix."""
 
@@ -36,7 +38,7 @@ def sizes(folder: Path) -> Sizes:
     """Force the event files to the disk and return their sizes."""
     for path in _paths(folder).values():
         with path.open("rb") as file:
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
     return {start: path.stat().st_size for start, path in _paths(folder).items()}
 
 
