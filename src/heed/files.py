@@ -130,8 +130,8 @@ def replace_folder(
     """Let `write` fill a new folder, then replace `folder` by it, unless `check` raises a UserError before that.
 
     Of the old folder, only files with one of the `names` are removed; all others are moved to the new one, which gets
-    the permissions of the old one. If `folder` is a symlink, it stays, and the folder that it names is replaced. After a
-    power cut, either the old or the new folder is complete. Between the two renames of a replacement neither has its
+    the permissions of the old one. If `folder` is a symlink, it stays, and the folder that it names is replaced. After
+    a power cut, either the old or the new folder is complete. Between the two renames of a replacement neither has its
     name, but both are complete in `.<name>.….heed-part`; `finish_replacing`, or the next replacement, continues from
     there.
 
