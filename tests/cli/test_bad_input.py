@@ -276,11 +276,14 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("evaluate split=dev", "corpus own has no dev split; give split="),
         ("evaluate split=valid", "corpus own has no valid split; give split="),
         ("evaluate OTHER corpus.tgt_lang=de", "translates en to fr, and corpus other is en to de; choose text of its"),
-        ("evaluate OTHER corpus.name=../../../out", "corpus.name=../../../out: expected a name that a folder can have"),
-        ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that a folder can have"),
+        (
+            "evaluate OTHER corpus.name=../../../out",
+            "corpus.name=../../../out: expected a name that can be a",
+        ),
+        ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that can be a folder name"),
         (
             "evaluate output=report",
-            "report/report.json is there, and no evaluation by heed has written it; choose",
+            "report/report.json exists and was not written by an evaluation; choose",
         ),
         ("evaluate output=own/test.en/x", "own/test.en/x cannot be written (Not a directory); choose another"),
         ("evaluate search.max_len=0", "search=greedy: max_len must be at least 1, got 0"),

@@ -257,7 +257,7 @@ def test_faithfulness_is_in_the_report_the_table_and_the_gallery(run: Path, caps
     assert json.loads((run / "evaluate/test/report.json").read_text(encoding="utf-8"))["faithfulness"] == measured
     assert measured["words"]["all"] == measured["words"]["function"] + measured["words"]["content"] > 0
     out = capsys.readouterr().out
-    assert "word stays" in out
+    assert "same word" in out
     assert f"{measured['comprehensiveness']['attention']:.3f} attention" in out
     assert f"{measured['times_plain_evaluation']:.1f} times the rest" in out
 

@@ -76,7 +76,7 @@ def test_a_batch_that_the_memory_does_not_hold_is_one_line(
         monkeypatch.setattr("heed.training.module.TranslationModule.training_step", _no_memory)
     wide = [f"model.{name}=512" for name in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim")]
     try:
-        with pytest.raises(UserError, match=r"^a batch needs more memory than there is; lower batches"):
+        with pytest.raises(UserError, match=r"^a batch does not fit into memory; lower batches"):
             train(settings(tmp_path, *FIXED, f"device={given_device.type}", *wide))
     finally:
         if given_device.type == "cuda":
@@ -111,4 +111,4 @@ def test_a_process_that_has_multiplied_before_says_what_to_set(given_device: tor
         text=True,
         check=False,
     )
-    assert "UserError: this process has multiplied on the GPU before" in done.stderr, done.stderr[-3000:]
+    assert "UserError: this process has already used cuBLAS on the GPU" in done.stderr, done.stderr[-3000:]

@@ -85,7 +85,7 @@ def test_a_folder_with_a_config_of_another_program_is_no_run(more: list[str]) ->
     before = foreign("runs/p/config.yaml", "runs/p/chapters/one.tex", "runs/p/checkpoints/last.ckpt")
     for outcome in (train("run=p", *more), train_without_text("run=p", *more)):
         assert outcome.code == 2
-        assert "is no run that heed has begun" in outcome.line
+        assert "is not a run of heed" in outcome.line
         assert snapshot(Path()).keys() == {*before, "runs", "runs/p", "runs/p/chapters", "runs/p/checkpoints"}
         assert changed(before) == []
 
@@ -113,7 +113,7 @@ def test_a_run_of_another_program_is_no_run() -> None:
     before = of_another_program("runs/p", *FOREIGN_RUN)
     outcome = train("run=p", "overwrite=true")
     assert outcome.code == 2
-    assert "is no run that heed has begun" in outcome.line
+    assert "is not a run of heed" in outcome.line
     assert changed(before) == []
 
 
@@ -124,7 +124,7 @@ def test_a_file_of_another_program_in_a_run_is_not_replaced_with_it(finished: Pa
     before = of_another_program("runs/tiny", name)
     outcome = train("run=tiny", "overwrite=true", "seed=2")
     assert outcome.code == 2
-    assert f"{name} is damaged, or heed has not written it" in outcome.line
+    assert f"{name} is damaged, or was not written by heed" in outcome.line
     assert changed(before) == []
 
 
@@ -177,7 +177,7 @@ def test_a_debug_run_does_not_replace_a_finished_one() -> None:
     before = snapshot(Path())
     outcome = forked(Path(".."), "train", "debug=one_batch", "run=tiny", "runs=runs")
     assert outcome.code == 2
-    assert "holds a run with other settings" in outcome.line
+    assert "contains a run with other settings" in outcome.line
     assert changed(before) == []
 
 
@@ -294,7 +294,7 @@ def test_an_evaluation_into_a_folder_with_files_of_others_is_refused(own: list[s
     before = foreign(f"out/{name}")
     outcome = evaluate(*own, "output=out")
     assert outcome.code == 2, outcome.err
-    assert "choose another place with output=DIR" in outcome.line
+    assert "choose another folder with output=DIR" in outcome.line
     assert changed(before) == []
 
 
@@ -305,7 +305,7 @@ def test_a_former_evaluation_does_not_make_files_of_others_ours(own: list[str], 
     before = {**snapshot(Path("out")), **foreign(f"out/{name}")}
     outcome = evaluate(*own, "output=out")
     assert outcome.code == 2
-    assert f"{name} is there, and no evaluation by heed has written it" in outcome.line
+    assert f"{name} exists and was not written by an evaluation" in outcome.line
     assert changed(before) == []
 
 
@@ -317,7 +317,7 @@ def test_a_report_of_heed_s_does_not_make_a_text_beside_it_ours(own: list[str], 
     before = snapshot(Path("out"))
     outcome = evaluate(*own, "output=out")
     assert outcome.code == 2
-    assert f"{name} is there, and no evaluation by heed has written it" in outcome.line
+    assert f"{name} exists and was not written by an evaluation" in outcome.line
     assert changed(before) == []
 
 
@@ -329,7 +329,7 @@ def test_a_picture_that_another_program_has_drawn_stays(own: list[str], suffix: 
     before = snapshot(Path("out"))
     outcome = evaluate(*own, "output=out", "heatmaps=1")
     assert outcome.code == 2
-    assert f"0007.{suffix} is there, and no evaluation by heed has written it" in outcome.line
+    assert f"0007.{suffix} exists and was not written by an evaluation" in outcome.line
     assert changed(before) == []
     Path(f"out/heatmaps/0007.{suffix}").unlink()
     assert evaluate(*own, "output=out", "heatmaps=0").code == 0  # its own are removed

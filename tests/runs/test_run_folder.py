@@ -283,7 +283,7 @@ def test_a_run_that_ends_before_its_first_checkpoint_gives_the_former_one_back(
 def test_a_debug_run_replaces_debug_runs_alone(folder: Path) -> None:
     """Catches `debug=one_batch run=tiny` beside a run of days."""
     old = work(folder)
-    with pytest.raises(UserError, match="holds a run with other settings"):
+    with pytest.raises(UserError, match="contains a run with other settings"):
         state(folder, changed(seed=2, overwrite="debug"), "debug")
     assert state(folder, CONFIG, "debug") == "finished"
     assert contents(folder) == old
@@ -291,7 +291,7 @@ def test_a_debug_run_replaces_debug_runs_alone(folder: Path) -> None:
     debug = folder.with_name("debug")
     work(debug, changed(overwrite="debug"))
     assert state(debug, changed(seed=2, overwrite="debug"), "debug") == "new"
-    with pytest.raises(UserError, match="holds a run with other settings"):
+    with pytest.raises(UserError, match="contains a run with other settings"):
         state(debug, changed(seed=2))
 
 
@@ -376,9 +376,9 @@ def test_what_is_no_run_is_never_touched(tmp_path: Path, overwrite: bool, name: 
         path.write_text("app: 1")
     before = contents(folder)
 
-    with pytest.raises(UserError, match="is no run that heed has begun"), locked(folder):
+    with pytest.raises(UserError, match="is not a run of heed"), locked(folder):
         pass
-    with pytest.raises(UserError, match="is no run that heed has begun"):
+    with pytest.raises(UserError, match="is not a run of heed"):
         state(folder, CONFIG, overwrite)
     assert contents(folder) == before
 
@@ -392,7 +392,7 @@ def test_what_others_put_in_the_place_of_our_files_is_refused(folder: Path, name
     (folder / name).write_text('{"app": 1}')
     before = contents(folder)
 
-    with pytest.raises(UserError, match=f"{name} is damaged, or heed has not written it"):
+    with pytest.raises(UserError, match=f"{name} is damaged, or was not written by heed"):
         state(folder, CONFIG, overwrite)
     assert contents(folder) == before
 

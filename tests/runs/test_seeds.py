@@ -99,7 +99,7 @@ def test_output_holds_all_seeds_apart(runs: Path) -> None:
         assert written("all") == report
         assert [written(f"all/seed-{seed}") for seed in (1, 2)] == report["runs"]
     assert not list(runs.rglob("report.json"))
-    with pytest.raises(UserError, match=r"all/seed-1 holds report.json, which no evaluation of several seeds wrote"):
+    with pytest.raises(UserError, match=r"all/seed-1 contains a report.json that is not of several seeds"):
         evaluated("seeds=[1,2]", "output=all/seed-1")
 
 
@@ -110,22 +110,22 @@ def replaced(folder: Path) -> None:
 
 WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "a run that is not there": (lambda run: None, "seeds=[1,2,7]", "seed-7/model is not a model folder"),
-    "one seed": (lambda run: None, "seeds=[1]", r"seeds=\[1\]: expected two seeds at least, all different"),
-    "a seed twice": (lambda run: None, "seeds=[1,2,1]", "expected two seeds at least, all different"),
+    "one seed": (lambda run: None, "seeds=[1]", r"seeds=\[1\]: expected at least two different seeds"),
+    "a seed twice": (lambda run: None, "seeds=[1,2,1]", "expected at least two different seeds"),
     "other settings": (
         lambda run: trained(run / "seed-2", seed=2, run="other", optim={"lr": 0.2}),
         "seeds=[1,2]",
-        r"seed-2/model is of other settings than .*seed-1/model \(optim.lr 0.1 -> 0.2\)",
+        r"seed-2/model has other settings than .*seed-1/model \(optim.lr 0.1 -> 0.2\)",
     ),
     "a folder by a wrong name": (
         lambda run: trained(run / "seed-2", seed=1, optim={"lr": 0.1}),
         "seeds=[1,2]",
-        "seed-2/model is of a run with seed=1, and seed 2 was expected",
+        "seed-2/model belongs to a run with seed=1; expected seed=2",
     ),
     "another architecture": (
         lambda run: replaced(run / "seed-2"),
         "seeds=[1,2]",
-        r"seed-2/model is of other settings .*architecture.src_vocab",
+        r"seed-2/model has other settings .*architecture.src_vocab",
     ),
     "a damaged config": (
         lambda run: (run / "seed-2/config.yaml").write_bytes(b"\xff"),

@@ -200,6 +200,6 @@ def test_a_run_folder_that_is_removed_meanwhile_is_a_line(tmp_path: Path, valida
             if len(seen) == validation:
                 (tmp_path / "gone").rename(tmp_path / "elsewhere")  # a thread may be writing into it
 
-    with pytest.raises(UserError, match=r"gone was removed, or its environment\.json, while a run trained in it"):
+    with pytest.raises(UserError, match=r"gone or its environment\.json was removed while a run trained in it"):
         train(settings(tmp_path, "run=gone"), reporter=Removing())
     assert not (tmp_path / "gone/report.json").exists()

@@ -28,10 +28,10 @@ def test_a_gpu_is_named_as_torch_names_it() -> None:
     assert lightning_devices("cuda", here=2) == ("cuda", 2)
     with pytest.raises(UserError, match="cuda:2: torch finds 2 GPUs here"):
         resolve_device("cuda:2")
-    with pytest.raises(UserError, match="each of 2 processes has a GPU of its own; use device=cuda"):
+    with pytest.raises(UserError, match="each of the 2 processes needs its own GPU; use device=cuda"):
         lightning_devices("cuda:1", here=2)
     with pytest.raises(
-        UserError, match="torchrun started 3 processes here, and torch finds 2 GPUs here; give --nproc-per"
+        UserError, match="torchrun started 3 processes on this machine, but torch finds 2 GPUs here; give --nproc-per"
     ):
         lightning_devices("cuda", here=3)
 

@@ -78,7 +78,7 @@ def test_a_cosine_that_had_reached_its_end_is_said_to_rise(tmp_path: Path, caplo
 def test_a_finished_run_goes_on_for_more_steps_alone(finished: Path, more: str) -> None:
     """Catches a run whose report tells of other settings than it was trained with, and one cut short."""
     before = report(finished)
-    with pytest.raises(UserError, match="holds a run with other settings"):
+    with pytest.raises(UserError, match="contains a run with other settings"):
         train(settings(finished.parent, "run=short", *CONSTANT, *more.split()))
     assert report(finished) == before
 

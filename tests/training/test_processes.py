@@ -100,7 +100,7 @@ def test_one_refusal_ends_all_and_is_said_once(runs: Path) -> None:
     """Catches a line for each process, one that waits for a refused one, and an end that looks like a fault of ours."""
     refused = in_two(runs, "run=together", "seed=2")
     assert refused.stderr.count("heed-train: ") == 1
-    assert "holds a run with other settings (seed 1 -> 2)" in refused.stderr
+    assert "contains a run with other settings (seed 1 -> 2)" in refused.stderr
     assert re.findall(r"exitcode *: (\d+)", refused.stderr)[-1] == "2"
     assert "pairs read" not in refused.stdout
 

@@ -21,7 +21,7 @@ def test_the_nearer_of_two_limits_ends_a_run() -> None:
 @pytest.mark.parametrize("limits", [(None, None), (0, None), (None, 0), (2, -1)])
 def test_a_run_of_no_steps_is_refused(limits: tuple[float | None, int | None]) -> None:
     """Catches a run that ends, or never ends, without a word."""
-    with pytest.raises(UserError, match="give no run"):
+    with pytest.raises(UserError, match="there would be no training"):
         run_steps(10, *limits)
 
 

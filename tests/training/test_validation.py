@@ -248,7 +248,7 @@ def test_bleu_is_by_the_tokens_of_the_target_language() -> None:
 
 def test_a_validation_split_without_a_target_word_is_refused() -> None:
     """Catches a run of hours whose every validation scores nothing."""
-    with pytest.raises(UserError, match="every target line of the validation split is empty"):
+    with pytest.raises(UserError, match="all target lines of the validation split are empty"):
         Validation(Pairs(["0", "1"], ["", " "]), DIGITS, DIGITS)
 
 
@@ -271,7 +271,7 @@ def test_translations_that_are_all_empty_are_said(model: Seq2Seq, caplog: pytest
             if parameter.shape == (len(DIGITS),):  # the bias of the output layer
                 parameter[EOS] = 100.0
     validated(model, 8).scores()
-    assert "every translation of the validation split is empty" in caplog.text
+    assert "all translations of the validation split are empty" in caplog.text
 
 
 def test_every_reference_of_a_sentence_counts(model: Seq2Seq) -> None:

@@ -1,4 +1,4 @@
-"""What a result depends on beside the settings and the text."""
+"""The environment of a run: versions, machine and command line, which may affect the result."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ PACKAGES = ("heed", "torch", "lightning", "sentencepiece", "sacrebleu", "numpy",
 
 
 def environment(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a result depends on beside the settings, and when it was begun (UTC)."""
+    """The environment of a run, with the time at which it began (UTC)."""
     return {
         "command": shlex.join(_typed()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -36,13 +36,13 @@ def environment(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _typed() -> list[str]:
-    """The command line; a process that a launcher made for a job of a sweep has it from its parent, in `sys.argv`."""
+    """The command line. In a job of a sweep that a launcher started, `sys.argv` is that of the parent process."""
     own = sys.orig_argv[len(sys.orig_argv) - len(sys.argv) + 1 :]
     return sys.orig_argv if own == sys.argv[1:] else [sys.executable, *sys.argv]
 
 
 def _git() -> dict[str, Any] | None:
-    """Commit of the checkout that heed runs from, and whether it was changed since; None outside git."""
+    """The commit of the checkout that heed runs from, and whether files were changed since; None outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         answer = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
@@ -62,7 +62,7 @@ def _cpu_name() -> str:
 
 
 def _memory_gib() -> float | None:
-    """Memory of the machine; None if the system does not tell it."""
+    """Memory of the machine in GiB; None if the system does not report it."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     except (AttributeError, OSError, ValueError):

@@ -1,12 +1,12 @@
-"""What an evaluation leaves in its folder, and how another finds it there.
+"""The files in the folder of an evaluation.
 
-hypotheses.txt   the translations, a line each
-references.txt   the split's own
-report.json      by which the evaluation is known, with the digests of these two; of several seeds alone in its folder
+hypotheses.txt   the translations, one per line
+references.txt   the references of the split
+report.json      the scores, and the digests of these two files; for several seeds it is the only file
 heatmaps/  gallery.html
 
-These files are always of one evaluation: those of a former one are removed before the first of a new one gets its name,
-and only if a report proves that heed has written them. Any other file in the folder stays as it is.
+These files always belong to one evaluation. Files of an earlier one are removed before the first new file gets its
+name, and only if a report proves that heed has written them. Other files in the folder are not touched.
 """
 
 import hashlib
@@ -27,34 +27,35 @@ HYPOTHESES, REFERENCES, REPORT = "hypotheses.txt", "references.txt", "report.jso
 HEATMAPS, GALLERY = "heatmaps", "gallery.html"
 
 FILES = "files"
-"""Key of the report for the digests of the texts beside it."""
+"""The key of the report with the digests of the texts beside it."""
 
 GALLERY_MARK = b'<meta name="generator" content="heed gallery">'
 DRAWN_MARKS = (b"Software\0heed", b"<dc:title>heed</dc:title>")
 
 PICTURE = re.compile(r"\d{4,}\.(?:png|svg)")
-"""How heatmaps are called: by the number of their line."""
+"""The file names of heatmaps: the number of the line."""
 
 
 def evaluation_path(model: Path, split: str, corpus: str | None) -> Path:
-    """Beside the model folder; a corpus that is not the model's own has a folder by its name.
+    """The folder for an evaluation, beside the model folder; a corpus other than the model's own has a subfolder.
 
-    UserError where that name leads elsewhere.
+    Raises:
+        UserError: the name of the corpus cannot be the name of a folder.
     """
     if corpus is not None and (corpus.startswith(".") or Path(corpus).name != corpus):
-        raise UserError(f"corpus.name={corpus}: expected a name that a folder can have; or give output=DIR")
+        raise UserError(f"corpus.name={corpus}: expected a name that can be a folder name; or give output=DIR")
     return beside(model, "evaluate") / (corpus or "") / split
 
 
 def refuse_strangers(folder: Path) -> None:
-    """UserError if a file would be written over that no evaluation by heed has written."""
+    """Raise UserError if a file would be overwritten that no evaluation has written."""
     try:
         strange = _strangers(folder)
     except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror}); choose another place with output=DIR") from error
+        raise UserError(f"{folder} cannot be read ({error.strerror}); choose another folder with output=DIR") from error
     if strange:
         raise UserError(
-            f"{strange[0]} is there, and no evaluation by heed has written it; choose another place with output=DIR"
+            f"{strange[0]} exists and was not written by an evaluation; choose another folder with output=DIR"
         )
 
 
@@ -68,25 +69,25 @@ def _strangers(folder: Path) -> list[Path]:
 
 
 def refuse_strangers_to_several(folder: Path) -> None:
-    """UserError if what would be written over is no report on several seeds."""
+    """Raise UserError if a file would be overwritten that is not a report on several seeds."""
     report = folder / REPORT
     try:
         strange = os.path.lexists(report) and (report.is_symlink() or not _is_report_on_several(report))
     except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror}); choose another place with output=DIR") from error
+        raise UserError(f"{folder} cannot be read ({error.strerror}); choose another folder with output=DIR") from error
     if strange:
         raise UserError(
-            f"{folder} holds {REPORT}, which no evaluation of several seeds wrote; choose another place with output=DIR"
+            f"{folder} contains a {REPORT} that is not of several seeds; choose another folder with output=DIR"
         )
 
 
 def own_files(folder: Path) -> list[Path]:
-    """The files of the evaluation in this folder, in an order in which they can be removed: the report last."""
+    """The files of the evaluation in this folder, in the order in which they can be removed, with the report last."""
     reports = [path for path in (*parts(folder / REPORT), folder / REPORT) if _is_file(path) and _is_report(path)]
     if not reports:
         return []
     listed = [each for path in reports if isinstance(each := read_object(path).get(FILES), dict)]
-    marked = len(listed) == len(reports)  # those of earlier releases are known by less
+    marked = len(listed) == len(reports)  # reports of earlier releases have fewer keys
     drawn = [path for path in _listed(folder / HEATMAPS) if PICTURE.fullmatch(path.name) and _is_drawn(path, marked)]
     texts = [path for path in (folder / HYPOTHESES, folder / REFERENCES) if _is_file(path)]
     if marked:
@@ -96,7 +97,7 @@ def own_files(folder: Path) -> list[Path]:
 
 
 def own_files_below(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
-    """The files of every evaluation in this folder and below it, but for those of a run that lies there.
+    """The files of all evaluations in this folder and below, except those of a run below it.
 
     Symlinks are not followed.
     """
@@ -108,7 +109,7 @@ def own_files_below(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
 def _below(folder: Path, is_run: Callable[[Path], bool]) -> Iterator[Path]:
     for place, names, _ in os.walk(folder):
         if is_run(Path(place)):
-            names.clear()  # os.walk does not go on below
+            names.clear()  # os.walk skips this folder
         else:
             yield Path(place)
 
@@ -132,7 +133,7 @@ def _is_gallery(path: Path, marked: bool) -> bool:
 
 
 def _is_drawn(path: Path, marked: bool) -> bool:
-    """Whether a picture says that heed has drawn it or, if it is not marked, the library that heed draws with."""
+    """Whether the metadata of an image name heed or, if it is unmarked, the library that heed draws with."""
     if not _is_file(path):
         return False
     with path.open("rb") as file:
@@ -149,12 +150,12 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[str], report: Mapping[str, Any]) -> None:
-    """Write an evaluation but for its pictures and its gallery, in the place of a former one, all of which goes.
+    """Write an evaluation, except heatmaps and gallery; all files of an earlier evaluation are removed.
 
-    A process that is killed leaves the former evaluation, or this one, or a part of this one without a report.
+    If the process is killed, the folder has the earlier evaluation, this one, or a part of this one without a report.
 
     Raises:
-        UserError: a file would be written over that no evaluation by heed has written.
+        UserError: a file would be overwritten that no evaluation has written.
     """
     refuse_strangers(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +168,7 @@ def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[s
     try:
         for name, content in contents.items():
             written[name] = write_part(folder / name, partial(_write_bytes, content))
-        if folder / REPORT in former:  # out of sight first; until the end it proves whose the other files are
+        if folder / REPORT in former:  # renamed first; until the end it proves that heed has written the other files
             former += [write_part(folder / REPORT, (folder / REPORT).replace)]
         for path in former:
             path.unlink(missing_ok=True)
@@ -175,12 +176,12 @@ def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[s
         for part in written.values():
             part.unlink(missing_ok=True)
         raise
-    for name in reversed(contents):  # the report last: until then its temporary file proves whose the others are
+    for name in reversed(contents):  # the report last, because it proves that heed has written the others
         put_in_place(written[name], folder / name)
 
 
 def _remove_half_written(folder: Path, former: Sequence[Path]) -> None:
-    """Remove what killed evaluations were writing, but for a report that proves whose the other files are."""
+    """Remove temporary files of killed evaluations, except a report that proves that heed has written the others."""
     for name in (REPORT, HYPOTHESES, REFERENCES, GALLERY):
         for part in parts(folder / name):
             if part.is_file() and part not in former:
@@ -207,7 +208,7 @@ def _text(lines: Sequence[str]) -> str:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """UserError for a place that cannot be written."""
+    """Raise UserError if the folder cannot be written."""
     try:
         yield
     except OSError as error:
@@ -215,28 +216,29 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def translations_in(folder: Path, references: Sequence[str], named: str) -> list[str]:
-    """What another system made of the same sentences; `named` is how the user named it, for the errors.
+    """Another system's translations of the same sentences; `named` is the setting that the user gave, for messages.
 
-    UserError where nothing is there, or the translations are of other sentences.
+    Raises:
+        UserError: there are no translations, or they are of other sentences.
     """
     try:
         others, theirs = (_lines(folder / name) for name in (HYPOTHESES, REFERENCES))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{named}: {folder} does not hold {HYPOTHESES} and {REFERENCES} of an evaluation; evaluate that model on "
-            "this split first, or give the folder that its evaluation wrote"
+            f"{named}: {folder} does not contain {HYPOTHESES} and {REFERENCES} of an evaluation; evaluate that model "
+            "on this split first, or give the folder of its evaluation"
         ) from error
     if len(others) != len(theirs) or theirs != list(references):
         same = sum(one == other for one, other in zip(theirs, references, strict=False))
         raise UserError(
-            f"{named}: {len(others)} translations and {len(theirs)} references, {same} of which are those of this "
-            f"split, line for line; expected all {len(references)}, as only translations of the same text compare"
+            f"{named}: {len(others)} translations and {len(theirs)} references, of which {same} are equal to this "
+            f"split's; expected the same {len(references)} references; evaluate it on the same text"
         )
     return others
 
 
 def search_in(folder: Path) -> str | None:
-    """How the translations there were searched for, where the report beside them says so."""
+    """The search of the translations in a folder, if its report names it."""
     try:
         search = json.loads((folder / REPORT).read_text(encoding="utf-8"))["search"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -245,5 +247,5 @@ def search_in(folder: Path) -> str | None:
 
 
 def _lines(path: Path) -> list[str]:
-    """As they were written: some signs inside a sentence end a line to Python."""
+    """The lines as written; Python's `splitlines` would also split at other characters."""
     return path.read_bytes().decode().split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""JSON files of which nobody knows who has written them."""
+"""JSON files that may not have been written by heed."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The object that a JSON file holds; an empty one if it is not there, is damaged, or holds anything else."""
+    """The object in a JSON file; an empty dict if the file is missing or damaged, or contains something else."""
     try:
         content = json.loads(path.read_bytes()) if path.is_file() else {}
     except (OSError, ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Which files of a run folder heed has written. No other is ever removed or replaced.
+"""Recognise the files of a run folder that heed has written; no other files are ever removed or replaced.
 
-A file counts if it has one of the names that heed writes, is a file itself (no symlink, and below none), and holds
-what heed writes there. A folder is a run if its environment.json is heed's.
+A file is heed's if it has one of the names that heed writes, is a regular file (not a symlink, nor below one), and has
+the content that heed writes. A folder is a run if its environment.json is heed's.
 """
 
 import os
@@ -26,13 +26,13 @@ MODEL = "model"
 CONFIG_KEYS = {"seed", "corpus", "model", "subwords", "label_smoothing"}
 ENVIRONMENT_KEYS = {"command", "started", "seed", "packages", "python", "machine"}
 REPORT_KEYS = {"best", "steps", "history", "tokens_per_second"}
-"""By which a file is known: none of another program has all of them."""
+"""Keys that identify a file: no file of another program has all of them."""
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def is_run(folder: Path) -> bool:
-    """Whether heed has begun a run in this folder."""
+    """Whether this folder is a run of heed."""
     return is_environment(folder / ENVIRONMENT)
 
 
@@ -42,7 +42,7 @@ def is_config(path: Path) -> bool:
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
-    """The settings of a run; None for a file that is not there, is damaged, or that heed has not written."""
+    """The settings of a run; None if the file is missing or damaged, or heed has not written it."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
@@ -63,17 +63,17 @@ def is_report(path: Path) -> bool:
 
 
 def _is_checkpoint(path: Path) -> bool:
-    """Whether this is a checkpoint of heed, be its end missing or damaged: the key of its format comes early."""
+    """Whether this is a checkpoint of heed, even if its end is missing or damaged; the format key is near its start."""
     with path.open("rb") as file:
         start = file.read(CHECKPOINT_START)
     return start.startswith(b"PK") and b"heed_format" in start
 
 
-CHECKPOINT_START = 2**22  # bytes; the key was at 13 KiB and at 17 KiB
+CHECKPOINT_START = 2**22  # bytes; the key was found at 13 KiB and at 17 KiB
 
 
 def _is_trace(path: Path) -> bool:
-    """Whether this is a trace that heed has marked as its own."""
+    """Whether this is a trace with heed's mark."""
     with path.open("rb") as file:
         return file.read(len(TRACE_MARK)) == TRACE_MARK
 
@@ -91,11 +91,11 @@ PROOFS: Mapping[str, Callable[[Path], bool]] = {
     CONFIG: is_config,
     ENVIRONMENT: is_environment,
 }
-"""Name of a file that training writes -> whether one of that name is heed's; what proves others comes last."""
+"""Name of a file that training writes -> a function that recognises it; files that prove others come last."""
 
 
 def own_files(folder: Path) -> list[Path]:
-    """Every file of the run in this folder that heed has written, in an order in which they can be removed."""
+    """All files of the run in this folder that heed has written, in the order in which they can be removed."""
     proved = [folder / name for name, proof in PROOFS.items() if _is_own(folder, folder / name, proof)]
     others = [*own_event_files(folder), *evaluation_folder.own_files_below(folder / "evaluate", is_run)]
     others += alignment_files.own_files(folder / "align")
@@ -103,17 +103,17 @@ def own_files(folder: Path) -> list[Path]:
 
 
 def conflicts(folder: Path) -> list[Path]:
-    """What stands where a new run would write, and heed has not written."""
+    """Files that a new run would overwrite and that heed has not written."""
     places = {folder / name for name in PROOFS} | {(folder / name).parent for name in PROOFS} | {folder / "tensorboard"}
     own = {*own_files(folder)}
     return sorted(path for path in places - {folder} - own if os.path.lexists(path) and not _is_folder(path))
 
 
 def conflicts_on_resuming(folder: Path) -> list[Path]:
-    """What stands where a run that goes on would write, and is not its own; symlinks are followed."""
+    """Files that a resumed run would overwrite and that are not its own; symlinks are followed."""
     names = [REPORT, TRACE, *(f"{MODEL}/{name}" for name in FILES)]
     if not os.path.lexists(folder / LAST) or _holds(folder / LAST, _is_checkpoint):
-        names += [BEST, PREVIOUS]  # a damaged last one is dealt with where checkpoints are read
+        names += [BEST, PREVIOUS]  # a damaged last checkpoint is handled when checkpoints are read
     paths = [folder / name for name in names]
     folders = sorted({(folder / name).parent for name in PROOFS} - {folder} | {folder / "tensorboard"})
     return [path for path in folders if os.path.lexists(path) and not path.is_dir()] + [
@@ -124,26 +124,26 @@ def conflicts_on_resuming(folder: Path) -> list[Path]:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is anything to go on from."""
+    """Whether there is a checkpoint to resume from."""
     return any((folder / name).is_file() for name in (LAST, PREVIOUS))
 
 
 def remove_half_written(folder: Path) -> None:
-    """Remove what killed processes have left of files that they were writing; call it while the folder is locked."""
+    """Remove temporary files of killed processes; call it while the folder is locked."""
     for name in PROOFS:
         if _is_folder((folder / name).parent):
             remove_parts(folder / name)
 
 
 def remove(folder: Path, files: list[Path]) -> None:
-    """Remove these files, and the folders below `folder` that are empty then."""
+    """Remove these files, and the folders below `folder` that become empty."""
     for path in files:
         path.unlink(missing_ok=True)
     remove_empty(folder, files)
 
 
 def remove_empty(folder: Path, files: list[Path]) -> None:
-    """Remove the folders below `folder` in which these files were, if nothing else is in them."""
+    """Remove the folders below `folder` that contained these files, if they are empty."""
     for parent in sorted({parent for path in files for parent in _parents(folder, path)}, reverse=True):
         if parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
@@ -165,7 +165,7 @@ def _holds(path: Path, proof: Callable[[Path], bool]) -> bool:
 
 
 def _is_direct(folder: Path, path: Path) -> bool:
-    """Whether no symlink is on the way from the folder to the file."""
+    """Whether there is no symlink between the folder and the file."""
     return path.is_file() and not any(part.is_symlink() for part in (path, *_parents(folder, path)))
 
 

@@ -1,10 +1,10 @@
-"""A run takes the place of another: the old one's files are put aside until the new one has a checkpoint.
+"""Replace one run by another: the old run's files are moved aside until the new run has a checkpoint.
 
-.replaced         the old run's files; the folder around it holds the new run
-.replaced-partly  some of the old run's files; the others are in their places, and nothing of another run is there
+.replaced         the old run's files; the folder around it contains the new run
+.replaced-partly  some of the old run's files; the others are still in their places, and there is no new run yet
 
-Either is heed's if it holds the file `.written-by-heed`. Each step leaves a state from which `settle` can tell what is
-to be done, so that a process may be killed between any two.
+Both are heed's if they contain the file `.written-by-heed`. After each step, `settle` can see from the files what is
+left to do, so a process may be killed between any two steps.
 """
 
 import os
@@ -19,9 +19,12 @@ REPLACED, PARTLY, MARK = ".replaced", ".replaced-partly", ".written-by-heed"
 
 
 def put_aside(folder: Path) -> Path | None:
-    """Put aside every file that heed has written in a run folder; where they are, None if there was no run.
+    """Move all files that heed has written in a run folder aside; return their folder, or None if there was no run.
 
-    Call it in a settled folder. UserError if something else stands where they would go.
+    Call it in a settled folder.
+
+    Raises:
+        UserError: the folder to move them to exists and is not heed's.
     """
     files = own_files(folder)
     if not files or files == [folder / ENVIRONMENT]:
@@ -37,18 +40,18 @@ def put_aside(folder: Path) -> Path | None:
     remove_empty(folder, files)
     sync_folder(folder)
     if replaced.exists():
-        replaced.rmdir()  # empty: a process was killed before it had removed it
+        replaced.rmdir()  # empty: a process was killed before it could remove it
     partly.rename(replaced)
     return replaced
 
 
 def is_unsettled(folder: Path) -> bool:
-    """Whether files of a former run are put aside in this folder."""
+    """Whether files of an old run are moved aside in this folder."""
     return any((folder / name / MARK).is_file() for name in (REPLACED, PARTLY))
 
 
 def settle(folder: Path) -> None:
-    """Leave one run in the folder: the new one if it has a checkpoint, else the one that it was to replace.
+    """Keep one run in the folder: the new one if it has a checkpoint, otherwise the old one.
 
     Call it while the folder is locked.
     """
@@ -76,9 +79,9 @@ def _put_back(partly: Path, folder: Path) -> None:
 
 
 def _remove_marked(aside: Path) -> None:
-    """Remove what is empty but for empty folders and its mark."""
+    """Remove the folder if it contains only empty folders and its mark."""
     for place, _, _ in os.walk(aside, topdown=False):
-        with suppress(OSError):  # something is in it
+        with suppress(OSError):  # not empty
             Path(place).rmdir()
     if [path.name for path in aside.iterdir()] == [MARK]:
         (aside / MARK).unlink()
@@ -89,4 +92,4 @@ def _remove_marked(aside: Path) -> None:
 def _refuse_strangers(replaced: Path, partly: Path) -> None:
     for path in (replaced, partly):
         if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
-            raise UserError(f"{path} is in the way of what heed puts aside there; move it away")
+            raise UserError(f"{path} exists, but heed needs this path for the files of the old run; move it away")

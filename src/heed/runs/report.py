@@ -1,4 +1,4 @@
-"""What an evaluation found, as rows to print, and what several evaluations of one kind have in common."""
+"""The results of an evaluation as rows to print, and statistics over several evaluations."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,13 +10,13 @@ from heed.metrics.scores import shown_scores, signed_scores
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """The rows of one report, and what its attention lacks."""
+    """The rows of one report, its notes, and advice if attention has not formed."""
     unformed = advice(Health(**report["attention"]["reference"]))
     return "\n".join([_aligned(rows(report)), *(f"\n{note}" for note in [*report.get("notes", []), unformed] if note)])
 
 
 def rows(report: Mapping[str, Any]) -> dict[str, str]:
-    """Name -> what to show of it."""
+    """The rows to print, by name."""
     looked = report["attention"]["reference"]
     return {
         "corpus": _corpus(report),
@@ -35,30 +35,30 @@ def rows(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def versus_rows(report: Mapping[str, Any]) -> dict[str, str]:
-    """The comparison with another system, where there was one."""
+    """The comparison with another system, if there is one."""
     compared = report["versus"] or {}
     search = f" ({compared['search']})" if compared.get("search") else ""
     known = shown_scores()
     return {
-        f"{known[key][0]} versus": f"{one['difference']:+.2f} against {one['other']:.2f} of "
-        f"{compared['folder']}{search}, 95 % of the resamples from {one['low']:+.2f} to {one['high']:+.2f}, "
-        f"p = {one['p_value']:.3f}{_noted(one)}"
-        for key, one in compared.items()
+        f"{known[key][0]} versus": f"{score['difference']:+.2f} compared with {score['other']:.2f} of "
+        f"{compared['folder']}{search}, 95 % interval {score['low']:+.2f} to {score['high']:+.2f}, "
+        f"p = {score['p_value']:.3f}{_noted(score)}"
+        for key, score in compared.items()
         if key in known
     }
 
 
 def _noted(compared: Mapping[str, Any]) -> str:
-    """What else a person should know of a comparison, which reports of older releases do not say."""
+    """A note on a comparison, which reports of older releases do not have."""
     return f"; {compared['note']}" if compared.get("note") else ""
 
 
 CHANGES = {"permuted": "permuted", "uniform": "uniform", "without_maximum": "without the largest"}
-"""What was changed in the weights -> how it is called in tables."""
+"""Change of the attention weights -> its name in tables."""
 
 
 def faithfulness_rows(report: Mapping[str, Any]) -> dict[str, str]:
-    """Whether the words depended on attention, if that was measured."""
+    """Whether words depend on attention, if that was measured."""
     measured = report.get("faithfulness")
     if measured is None:
         return {}
@@ -66,8 +66,8 @@ def faithfulness_rows(report: Mapping[str, Any]) -> dict[str, str]:
     each = ", ".join(f"{_percent(same[key]['all'])} {name}" for key, name in CHANGES.items())
     kinds = ", ".join(f"{_percent(same['every'][kind])} of the {kind} words" for kind in ("function", "content"))
     return {
-        "word stays": f"{each}; {_percent(same['any']['all'])} under any, {_percent(same['every']['all'])} under every "
-        f"one of them ({kinds}); control {_percent(same['control']['all'])}",
+        "same word": f"{each}; {_percent(same['any']['all'])} under any, {_percent(same['every']['all'])} under all "
+        f"of them ({kinds}); control {_percent(same['control']['all'])}",
         **{
             name: ", ".join(f"{value:.3f} {by}" for by, value in measured[name].items())
             for name in ("comprehensiveness", "sufficiency")
@@ -83,7 +83,7 @@ def _percent(share: float | None) -> str:
 
 
 def over_runs(seeds: Sequence[int], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One report of evaluations that differ in the seed of their runs alone: each, their mean, and how they vary."""
+    """One report on evaluations of runs that differ only in their seed: all of them, mean and standard deviation."""
     return {
         **{key: reports[0][key] for key in ("corpus", "split", "sentences", "search")},
         "seeds": list(seeds),
@@ -116,7 +116,7 @@ def table_over_runs(report: Mapping[str, Any]) -> str:
 
 
 def _stability_rows(report: Mapping[str, Any]) -> dict[str, str]:
-    """How far the maps of the runs agree, if that was measured."""
+    """How similar the maps of the runs are, if that was measured."""
     if "stability" not in report:
         return {}
     found, permuted = (report["stability"][name] for name in ("divergence", "permuted"))
@@ -126,7 +126,7 @@ def _stability_rows(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A statistic of every score, those of attention too; of counts, p-values and speed it would say nothing."""
+    """A statistic of every score, including those of attention, but not of counts, p-values and speed."""
     scores: dict[str, Any] = {
         key: statistic([report[key] for report in reports]) for key in shown_scores() if reports[0].get(key) is not None
     }
@@ -141,14 +141,14 @@ def _of_each(statistic: Callable[[list[float]], float], reports: Sequence[Mappin
 
 
 def _nested(statistic: Callable[[list[float]], float], each: Sequence[Any]) -> Any:
-    """The statistic of every number in reports of one form; None if one of them lacks it."""
+    """The statistic of every number in reports with the same keys; None if a report lacks it."""
     if isinstance(each[0], Mapping):
         return {key: _nested(statistic, [one[key] for one in each]) for key in each[0]}
     return None if None in each else statistic(list(each))
 
 
 def _signatures(report: Mapping[str, Any]) -> dict[str, str]:
-    """How each score was computed; a metric whose signature the report lacks is left out."""
+    """The signatures of the scores; metrics without signature are left out."""
     titles = shown_scores()
     return {
         f"{titles[key][0]} signature": report[f"{key}_signature"]

@@ -1,11 +1,11 @@
-"""A run is its folder: what is in it decides whether the same command begins, goes on, or has nothing to do.
+"""The run folder: its files decide whether a command begins a run, resumes it, or has nothing to do.
 
-config.yaml        every setting, resolved; written first, compared ever after
-environment.json   with what text, on what machine and by which command the run was begun
-report.json        written last: a folder that holds it is finished
-sweep.md           what came of the jobs of a sweep, whose run folders are below this one
-.lock              locked while a process trains in the folder; that ends with the process, however it ends
-.replaced          the files of a former run, until the run that is to replace it has a checkpoint
+config.yaml        all settings, resolved; written first, and compared at every later start
+environment.json   the text, the machine and the command with which the run began
+report.json        written last: a run with this file is finished
+sweep.md           the results of a sweep, whose run folders are below this one
+.lock              locked while a process trains in the folder; the lock ends with the process
+.replaced          the files of an old run, until the run that replaces it has a checkpoint
 
 A caller locks the folder, asks for its state, reads the text, and only then begins:
 
@@ -43,7 +43,7 @@ SWEEP = "sweep.md"
 LOCK = ".lock"
 
 WITHOUT_EFFECT = ("run", "runs", "overwrite", "progress_bar")
-"""Top-level settings that change nothing in the result, so that two runs may differ in them and be the same."""
+"""Top-level settings that do not affect the result; two runs that differ only in them count as the same."""
 
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -52,29 +52,29 @@ GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 DEBUG: Literal["debug"] = "debug"
 
 State = Literal["new", "unfinished", "finished", "longer"]
-"""`longer`: a finished run that is to go on, as its length alone has grown."""
+"""`longer`: a finished run that will be continued, because only its length was increased."""
 
 LENGTH = ("trainer.max_epochs", "trainer.max_steps")
 
 Overwrite = bool | Literal["debug"]
-"""Whether a run that is there is replaced; `debug`: only one that was begun with `debug` too."""
+"""Whether an existing run is replaced; `debug`: only if it was also begun with `debug`."""
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A run that has begun, and where the files of the run are that it is to replace, if it is to replace any."""
+    """A run that has begun, and the folder with the files of the run that it replaces, if there is one."""
 
     folder: Path
     replaced: Path | None
 
     def settle(self) -> None:
-        """Remove the former run's files if this one has a checkpoint by now; call it once that is written."""
+        """Remove the old run's files if this run has a checkpoint; call it after the first checkpoint."""
         if self.replaced and own_files.has_checkpoint(self.folder):
             settle(self.folder)
 
 
 def run_path(runs: str, name: str) -> Path:
-    """The folder of a run. UserError for a name that leads out of `runs`; a nested one is a job of a sweep."""
+    """The folder of a run. Raise UserError for a name that leads out of `runs`. Jobs of sweeps have nested names."""
     parts = Path(name).parts
     if not parts or Path(name).is_absolute() or any(part.startswith(".") for part in parts):
         raise UserError(f"run={name}: expected a name for a folder below {runs}, such as run=first-try")
@@ -83,12 +83,12 @@ def run_path(runs: str, name: str) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a run folder for this process, made if need be, and settle what a killed process has left undone.
+    """Lock a run folder for this process, create it if needed, and finish what a killed process had begun.
 
-    A folder that was made here is removed again if nothing is in it afterwards.
+    A folder that was created here is removed again if it is empty afterwards.
 
     Raises:
-        UserError: another process trains in the folder, it cannot be written, or heed has not made what is in it.
+        UserError: another process trains in the folder, it cannot be written, or it has files of other programs.
     """
     _check_place(folder)
     made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
@@ -97,7 +97,7 @@ def locked(folder: Path) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked_file(folder / LOCK))
         except AlreadyLocked:
-            raise UserError(f"another process trains in {folder}; wait for it, or choose another run=…") from None
+            raise UserError(f"another process trains in {folder}; wait for it, or choose another run=NAME") from None
         except OSError as error:
             raise _unwritable(folder, error) from error
         with _nothing_left(folder, made), _disk_faults(folder):
@@ -108,7 +108,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _check_place(folder: Path) -> None:
-    """UserError if the folder cannot be read, or holds something and is no run; nothing is written into such a one."""
+    """Raise UserError if the folder cannot be read, or is not empty and not a run."""
     try:
         if os.path.lexists(folder) and not (is_run(folder) or is_unsettled(folder)):
             _refuse_strangers(folder)
@@ -118,12 +118,12 @@ def _check_place(folder: Path) -> None:
 
 @contextmanager
 def _nothing_left(folder: Path, made: Sequence[Path]) -> Iterator[None]:
-    """Remove the folders that were `made`, innermost first, if nothing but the lock is in there at the end."""
+    """Remove the folders that were `made`, innermost first, if they contain nothing except the lock."""
     try:
         yield
     finally:
         if made and folder.is_dir() and [path.name for path in folder.iterdir()] == [LOCK]:
-            with suppress(OSError):  # another run is beside it by now
+            with suppress(OSError):  # another run was created beside it
                 (folder / LOCK).unlink()
                 for path in made:
                     path.rmdir()
@@ -131,22 +131,22 @@ def _nothing_left(folder: Path, made: Sequence[Path]) -> Iterator[None]:
 
 def _removed(folder: Path) -> UserError:
     return UserError(
-        f"{folder} was removed, or its {ENVIRONMENT}, while a run trained in it; what is left there belongs to no run: "
-        "remove it, and start again"
+        f"{folder} or its {ENVIRONMENT} was removed while a run trained in it; its remaining files belong to no run: "
+        "remove them, and start again"
     )
 
 
 def _unwritable(folder: Path, error: OSError) -> UserError:
     if os.path.islink(folder / LOCK):  # noqa: PTH114 - Path.is_symlink raises for a name that is too long
         return UserError(
-            f"{folder / LOCK} is a symlink, and heed has not made it; move it away, or choose another run=…"
+            f"{folder / LOCK} is a symlink, so heed has not created it; move it away, or choose another run=NAME"
         )
-    return UserError(f"{folder} cannot be written ({error.strerror}); choose another place with runs=…")
+    return UserError(f"{folder} cannot be written ({error.strerror}); choose another folder with runs=DIR")
 
 
 @contextmanager
 def _disk_faults(folder: Path) -> Iterator[None]:
-    """UserError for a full disk and the like; everything in a run folder is written whole or not at all."""
+    """Raise UserError for a full disk and similar errors; files in a run folder are always written atomically."""
     try:
         yield
     except OSError as error:
@@ -161,14 +161,16 @@ def _disk_faults(folder: Path) -> Iterator[None]:
 
 
 def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False) -> State:
-    """What a start with `config`, plain and resolved, makes of the folder; nothing is touched.
+    """What a command with `config`, plain and resolved, has to do in the folder; nothing is changed.
 
-    `new` if it is to begin, in an empty folder or in the place of the run that is there, which only `overwrite` asks
-    for; `unfinished` if it is to go on with the run that is there; `finished` if there is nothing to do; `longer` if
-    the run that is there is finished, and is to go on because its length, and nothing else, has grown.
+    Returns:
+        `new`: begin a run, in an empty folder or, with `overwrite`, instead of the existing run.
+        `unfinished`: resume the existing run.
+        `finished`: there is nothing to do.
+        `longer`: continue the existing, finished run, because only its length was increased.
 
     Raises:
-        UserError: the folder holds a run with other settings, or what heed has not written.
+        UserError: the folder contains a run with other settings, or files that heed has not written.
     """
     if not is_run(folder):
         _refuse_strangers(folder)
@@ -186,7 +188,7 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
         return "longer"
     if different:
         raise UserError(
-            f"{folder} holds a run with other settings ({', '.join(different)}); give this one its own name, such as "
+            f"{folder} contains a run with other settings ({', '.join(different)}); give another name, such as "
             f"run={_free_name(folder, config, before)}, or start over with overwrite=true"
         )
     _refuse(own_files.conflicts_on_resuming(folder))
@@ -194,39 +196,39 @@ def state(folder: Path, config: Mapping[str, Any], overwrite: Overwrite = False)
 
 
 def lengthen(folder: Path, config: Mapping[str, Any]) -> None:
-    """Make a finished run whose `state` is `longer` an unfinished one with this config."""
-    (folder / REPORT).unlink()  # first: with the new config and this report, the run would look finished
+    """Turn a finished run whose `state` is `longer` into an unfinished one with this config."""
+    (folder / REPORT).unlink()  # first, because with the new config and this report the run would look finished
     write_whole(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
 
 
 def former_config(folder: Path) -> dict[str, Any]:
-    """The settings with which the run in this folder was begun, or lengthened last."""
+    """The settings with which the run in this folder was begun or last lengthened."""
     return _read_config(folder)
 
 
 def check_text(folder: Path, text: Mapping[str, str]) -> None:
-    """UserError if the run in this folder was begun with another text; `text` has a digest of each split."""
+    """Raise UserError if the run in this folder was begun with another text; `text` has a digest of each split."""
     before = read_object(folder / ENVIRONMENT).get("text")
-    if not isinstance(before, dict):  # begun by a heed that did not write it down
+    if not isinstance(before, dict):  # begun by a version of heed that did not record it
         return
     changed = [split for split, digest in text.items() if before.get(split) != digest]
     if changed:
         raise UserError(
-            f"{folder}: the text has changed since this run was begun (split {' and '.join(changed)}); put the former "
-            f"text back, give this run its own run=NAME, or start over with overwrite=true"
+            f"{folder}: the text has changed since this run was begun (split {' and '.join(changed)}); restore the old "
+            f"text, give another run=NAME, or start over with overwrite=true"
         )
 
 
 @contextmanager
 def begin(folder: Path, config: Mapping[str, Any], text: Mapping[str, str]) -> Iterator[Begun]:
-    """Begin a run in a locked folder whose `state` is `new`: it holds `config` and the environment from here on.
+    """Begin a run in a locked folder whose `state` is `new`: write its config and environment.
 
-    A run that is there is put aside. Its files are removed once this one has a checkpoint; if this one ends before
-    that, they are put back, when it ends or at the next start. `text` has a digest of each split that the run reads. A
-    run that a UserError ends before it has drawn a curve leaves nothing.
+    An existing run is moved aside. Its files are removed when this run has a checkpoint; if this run ends before, they
+    are moved back, at its end or at the next start. `text` has a digest of each split that the run reads. If a
+    UserError ends the run before it has logged anything, all its files are removed.
 
     Raises:
-        UserError: something is in the way that heed has not written.
+        UserError: a file would be overwritten that heed has not written.
     """
     _refuse(own_files.conflicts(folder))
     begun = Begun(folder, put_aside(folder))
@@ -243,9 +245,10 @@ def begin(folder: Path, config: Mapping[str, Any], text: Mapping[str, str]) -> I
 
 
 def finish(folder: Path, report: Mapping[str, Any]) -> None:
-    """Write the report, by which the run is finished. UserError if a file is in its place that heed has not written.
+    """Write the report, which marks the run as finished.
 
-    UserError too if the folder is no run any more.
+    Raises:
+        UserError: there is such a file that heed has not written, or the folder is not a run any more.
     """
     if not is_run(folder):
         raise _removed(folder)
@@ -255,7 +258,7 @@ def finish(folder: Path, report: Mapping[str, Any]) -> None:
 
 
 def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Each setting with another value, as `key old -> new`; those without effect on the result are left out."""
+    """The settings that differ, as `key old -> new`, without those that do not affect the result."""
     old, new = _flat(kept), _flat(wanted)
     keys = [key for key in old | new if _effective(key)]
     pairs = [(key, _shown(old, key), _shown(new, key)) for key in keys]
@@ -263,7 +266,7 @@ def differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]
 
 
 def _is_longer(before: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether the length of the run has grown, and no other setting is another."""
+    """Whether only the length of the run was increased."""
     old, new = _flat(before), _flat(config)
     others = [
         key for key in old | new if _effective(key) and key not in LENGTH and _shown(old, key) != _shown(new, key)
@@ -273,42 +276,41 @@ def _is_longer(before: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
 
 
 def _is_more(one: object, other: object) -> bool:
-    """Whether a limit has been raised or, with None, taken away."""
+    """Whether a limit was raised or, with None, removed."""
     if not isinstance(one, int | float):
         return False
     return other is None or (isinstance(other, int | float) and other > one)
 
 
 def _refuse_stopped_early(folder: Path) -> None:
-    """UserError for a longer run that would stop where it has stopped before."""
+    """Raise UserError for a longer run that would stop early again."""
     if read_object(folder / REPORT).get("stopped_early"):
         raise UserError(
-            f"{folder} was stopped early, as its scores rose no more, and would stop there again; to train its model "
-            f"further, give init_from={folder / MODEL} and another run=NAME"
+            f"{folder} was stopped early and would stop at the same step again; to train its model further, give "
+            f"init_from={folder / MODEL} and another run=NAME"
         )
 
 
 def _refuse_former_settings(folder: Path, config: Mapping[str, Any]) -> None:
-    """UserError for a run whose settings have the names of heed 0.1.0, in which configs named functions to call."""
+    """Raise UserError for a run with the settings of heed 0.1.0, in which configs named functions to call."""
     corpus = config.get("corpus")
     if isinstance(corpus, Mapping) and "_target_" in corpus:
         raise UserError(
-            f"{folder} holds a run of heed 0.1.0, whose settings have other names: finish it with that version (its "
-            f"model, {folder}/model, is evaluated and translates as before), give this run its own run=NAME, or start "
-            "over with overwrite=true"
+            f"{folder} contains a run of heed 0.1.0, whose settings have other names; finish it with that version, "
+            f"give another run=NAME, or start over with overwrite=true ({folder}/model can be used as before)"
         )
 
 
 def _refuse(strange: Sequence[Path]) -> None:
     if strange:
         raise UserError(
-            f"{strange[0]} is damaged, or heed has not written it, so it is not touched; move it away, or choose "
+            f"{strange[0]} is damaged, or was not written by heed, so it is not changed; move it away, or choose "
             "another run=NAME"
         )
 
 
 def _refuse_strangers(folder: Path) -> None:
-    """UserError if a folder that is no run holds anything but hidden files, and runs of a sweep and their table."""
+    """Raise UserError if a folder that is not a run contains more than hidden files and the runs of a sweep."""
     if not folder.is_dir():
         if os.path.lexists(folder):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
@@ -317,13 +319,13 @@ def _refuse_strangers(folder: Path) -> None:
     strange = [child for child in visible if not is_environment(child / ENVIRONMENT)]
     if strange:
         raise UserError(
-            f"{folder} holds {strange[0].name}, and is no run that heed has begun, so nothing in it is touched; choose "
+            f"{folder} contains {strange[0].name} and is not a run of heed, so nothing in it is changed; choose "
             "another run=NAME, or move it away"
         )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    """The settings of a run; empty if it has none, because a process was killed as it began or was removed."""
+    """The settings of a run; empty if a process was killed while it began or was being removed."""
     path = folder / CONFIG
     if os.path.lexists(path) and not is_config(path):
         _refuse([path])
@@ -331,17 +333,17 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _refuse_incomplete(folder: Path, config: Mapping[str, Any], overwrite: Overwrite) -> None:
-    """UserError for a run without settings, unless nothing else is there of it, or it shall be replaced."""
+    """Raise UserError for a run without settings, unless it has no other files or is to be replaced."""
     rest = [path for path in own_files.own_files(folder) if path.name != ENVIRONMENT]
     if rest and not config and overwrite is not True:
         raise UserError(
-            f"{folder} holds a run without its {CONFIG}; put that back, choose another run=NAME, or start over with "
+            f"{folder} contains a run without its {CONFIG}; restore it, choose another run=NAME, or start over with "
             "overwrite=true"
         )
 
 
 def _free_name(folder: Path, config: Mapping[str, Any], before: Mapping[str, Any]) -> str:
-    """A name for a run that differs from the one in `folder`: by what differs, and not taken yet."""
+    """An unused name for a run with other settings than the one in `folder`, made of the settings that differ."""
     old, new = _flat(before), _flat(config)
     changed = {key: value for key, value in new.items() if _effective(key) and _shown(old, key) != _shown(new, key)}
     words = [value for value in changed.values() if isinstance(value, str) and re.fullmatch(r"[\w-]{1,24}", value)]
@@ -353,7 +355,7 @@ def _free_name(folder: Path, config: Mapping[str, Any], before: Mapping[str, Any
 
 
 def _plain(value: object) -> str:
-    """A value in characters that need no quotes in a shell, in a file name, or in an override."""
+    """A value in characters that need no quotes in a shell, a file name or an override."""
     return re.sub(r"[^\w.]+", "-", json.dumps(value, ensure_ascii=False)).strip("-.")[:24] or "none"
 
 

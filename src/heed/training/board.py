@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run. The horizontal axis is the number of updates, everywhere."""
+"""What is logged to TensorBoard. The horizontal axis is always the number of updates."""
 
 import logging
 import math
@@ -23,10 +23,10 @@ from heed.viz.heatmap import BOARD, heatmap
 FOLDER = "tensorboard"
 
 EARLY = 200
-"""Updates before which there is no warning that attention has not formed."""
+"""The number of updates before which there is no warning that attention has not formed."""
 
 FINAL = "final/"
-"""How the tags of what is written at a run's end begin."""
+"""The prefix of tags that are written at the end of a run."""
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 class Board(Callback):
     """Curves, attention maps, translations and hyperparameters; one event file for each start of the run.
 
-    A checkpoint is written only when everything drawn before it has reached the disk, and it records how long the files
-    are. When a run is continued they are cut back to that, so that no kill leaves a step out or shows one twice.
-    TensorBoard's own means, `purge_step`, hides later steps of curves and pictures, but not of text, and nothing once
-    the files are read in another order; it is given for a TensorBoard that has read those steps already.
+    Before a checkpoint is written, everything logged so far is flushed to disk, and the checkpoint records the lengths
+    of the files. When a run is resumed, the files are truncated to these lengths, so a kill never leaves out a step or
+    shows one twice. TensorBoard's own solution, `purge_step`, hides later steps of curves and images, but not of text,
+    and fails if files are read in another order; it is set too, for a TensorBoard that has already read those steps.
     """
 
     def __init__(
@@ -45,34 +45,34 @@ class Board(Callback):
     ) -> None:
         self.clock, self.settings, self.every_steps = clock, settings, every_steps
         self.sums = no_sums()
-        """Of the steps since the last point of the curves."""
+        """Sums over the steps since the last point of the curves."""
         self._last = (0.0, 0.0)
         self._advice: str | None = None
-        """What the last validation's attention calls for."""
+        """Advice on attention, from the last validation."""
         self._writer: SummaryWriter | None = None
         self._recorded: event_files.Sizes = {}
-        """The event files as the checkpoint has them, from which this start continues."""
+        """The lengths of the event files in the checkpoint from which this run is resumed."""
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Bring the file up to date first; save what the next point is made of."""
+        """Flush the event file, then save the sums for the next point."""
         if self._writer:
             self._writer.flush()
             self._recorded = event_files.sizes(_folder(trainer))
         checkpoint["board"] = {"sums": self.sums._asdict(), "event_files": self._recorded}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Continue from there."""
+        """Restore the sums."""
         self.sums, self._recorded = Sums(**checkpoint["board"]["sums"]), checkpoint["board"]["event_files"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remove what an earlier start drew after the checkpoint; speed is measured from here."""
+        """Remove what was logged after the checkpoint by an earlier start; begin to measure speed."""
         self._open(trainer)
         self._last = (float(self.clock.tokens), self.clock.training)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add to the sums; draw a point of every curve when it is time."""
+        """Add to the sums; log a point of every curve if it is due."""
         self.sums = self.sums + outputs["sums"]
         step = trainer.global_step
         if step % self.every_steps == 0:
@@ -90,7 +90,7 @@ class Board(Callback):
             "perplexity": math.exp(min(means.nll, 700.0)),
             **({"guided_loss": means.guided} if task.guide else {}),
             **({"r_drop": means.divergence} if task.r_drop else {}),
-            # Of the update just done: the scheduler has already moved on.
+            # the rate of this update; the scheduler has already computed the next one
             "learning_rate": task.peak_learning_rate * task.learning_rate(step - 1),
             "teacher_forcing": task.teacher_forcing(step - 1),
             "gradient_norm": float(task.gradient_norm),
@@ -99,7 +99,7 @@ class Board(Callback):
         }
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the scores, and the fixed sentences: where the model attended, and what it wrote."""
+        """Log the scores and, for the fixed sentences, attention maps and translations."""
         task = cast(TranslationModule, pl_module)
         self._curves(trainer, {f"valid/{name}": value for name, value in task.scores.items()})
         self._curves(trainer, {f"valid/preserved_{name}": share for name, share in task.preserved.items()})
@@ -120,15 +120,15 @@ class Board(Callback):
                 figure = heatmap(shown.weights, shown.src, shown.tgt, size=BOARD)
                 writer.add_figure(f"attention/{number}/{name}", figure, step, close=False)
         lines = (("source", picture.source), ("reference", picture.reference), ("hypothesis", picture.hypothesis))
-        # Indented by four, Markdown leaves every sign as it is, until a line ends.
+        # Indented by four, Markdown shows all characters unchanged up to the end of the line.
         text = "\n".join(f"    {name:10} {harmless(text)}" for name, text in lines)
         writer.add_text(f"sentence/{number}", text, step)
 
     def finish(self, trainer: Trainer, best: Mapping[str, int | float]) -> None:
-        """Write the settings with the scores that they led to, for TensorBoard's table of hyperparameters.
+        """Write the settings with their final scores, for TensorBoard's table of hyperparameters.
 
-        A process killed after this, before the run is known to be finished, comes here again: as it is written after
-        the last checkpoint, what was written the first time is cut off then.
+        If the process is killed after this but before the run is marked as finished, this is called again. What was
+        written the first time is then truncated, because it was written after the last checkpoint.
         """
         writer = self._open(trainer)
         if writer and writer.file_writer:
@@ -165,13 +165,13 @@ def _curves_of(health: Health) -> dict[str, float]:
 
 
 def _is_time_to_judge(trainer: Trainer) -> bool:
-    """At the first validation in the second half of a run; a function of the step, so that no kill makes it two."""
+    """True at the first validation in the second half of a run; a function of the step, so it is true only once."""
     half = trainer.max_steps / 2
     return max(half, EARLY) <= trainer.global_step < max(half, EARLY) + int(trainer.val_check_interval)
 
 
 def _warn(writer: SummaryWriter, text: str, step: int, prefix: str = "") -> None:
-    """Warn in the log and beside the curves that attention has not formed."""
+    """Warn, in the log and in TensorBoard, that attention has not formed."""
     log.warning("%s", text)
     writer.add_text(f"{prefix}attention_health/warning", text, step)
 

@@ -1,4 +1,4 @@
-"""What is saved of a run and when, so that no kill can leave half a file; and when a run is stopped early."""
+"""Checkpoints: what is saved and when, so that a kill never leaves half a file; and early stopping."""
 
 import logging
 import os
@@ -23,10 +23,10 @@ from heed.training.module import TranslationModule
 from heed.training.reporting import Reporter, StoppedEarly
 
 Record = dict[str, int | float]
-"""A validation: its step, and its scores by name; plain, so that a checkpoint loads without executing anything."""
+"""A validation: its step and its scores by name; plain values, so that loading a checkpoint executes no code."""
 
 FORMAT = 2
-"""Of the checkpoints; it changes when one of an earlier heed cannot be continued any more."""
+"""The format number of checkpoints; it changes when checkpoints of earlier versions cannot be resumed any more."""
 
 LAST, BEST, PREVIOUS = (f"checkpoints/{name}.ckpt" for name in ("last", "best", "previous"))
 
@@ -34,19 +34,19 @@ log = logging.getLogger(__name__)
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Checkpoints that appear whole or not at all, also when the machine loses power.
+    """Writes checkpoints atomically, even if the machine loses power.
 
-    Lightning's own writer renames too, but without fsync: a crash of the machine can leave a name without its bytes.
+    Lightning's own writer also renames, but without fsync: a crash of the machine can leave a file without its content.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
-        """Write beside `path`, force the bytes to the disk, then rename; what was the last becomes the previous one.
+        """Write a temporary file, force it to the disk, then rename it; the last checkpoint becomes the previous one.
 
-        A symlink in its place is replaced, and the file that it names, such as a copy put back, stays as it is.
+        If `path` is a symlink, it is replaced; the file that it names, such as a copy, is not changed.
         """
 
         def write(temporary: Path) -> None:
-            # Given a path, torch.save would hide the error of the disk behind one of its own.
+            # given a path, torch.save would replace the disk's error by one of its own
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
 
@@ -59,18 +59,20 @@ class WholeFiles(TorchCheckpointIO):
 
 
 def resumable(folder: Path) -> Path | None:
-    """The newest whole checkpoint of a run, None if there is no checkpoint yet.
+    """The newest complete checkpoint of a run, or None if there is no checkpoint yet.
 
-    A damaged one is reported by a warning and renamed, or it would take the place of the whole one at the next
-    rotation. UserError if none is whole, or if an earlier heed wrote it.
+    A damaged checkpoint is renamed with a warning; otherwise it would replace the complete one at the next rotation.
+
+    Raises:
+        UserError: no checkpoint is complete, or it was written by a version of heed with another format.
     """
     for name in (LAST, BEST, PREVIOUS):
-        remove_parts(folder / name)  # left by a kill in the middle of writing
+        remove_parts(folder / name)  # left by a process that was killed while writing
     paths = [folder / name for name in (LAST, PREVIOUS) if (folder / name).exists()]
     whole = next((path for path in paths if is_whole(path)), None)
     if paths and not whole:
         names = " and ".join(map(str, paths))
-        raise UserError(f"{names} cannot be read; put back a copy, or start over with overwrite=true")
+        raise UserError(f"{names} cannot be read; restore a copy, or start over with overwrite=true")
     if whole:
         _refuse_other_formats(whole)
     if whole and whole != paths[0]:
@@ -80,13 +82,13 @@ def resumable(folder: Path) -> Path | None:
 
 
 def _free(path: Path) -> Path:
-    """This path, or one like it if something is there."""
+    """The path, or a similar one if it exists."""
     others = (path.with_suffix(f".{number}{path.suffix}") for number in count(2))
     return next(one for one in chain([path], others) if not os.path.lexists(one))
 
 
 def _refuse_other_formats(path: Path) -> None:
-    """UserError for a checkpoint in which this heed would not find what it needs."""
+    """Raise UserError for a checkpoint of another format."""
     if torch.load(path, weights_only=True, map_location="cpu", mmap=True).get("heed_format") != FORMAT:
         raise UserError(
             f"{path} was written by another version of heed; finish the run with that version, or start over with "
@@ -95,26 +97,26 @@ def _refuse_other_formats(path: Path) -> None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a checkpoint is as it was written, and loads without executing anything.
+    """Whether a checkpoint is undamaged and loads without executing code.
 
-    torch.load alone notices a missing end, but takes altered weights as they are: it does not look at the checksums
-    that torch.save has put beside them.
+    torch.load notices a missing end but not altered weights, because it does not check the checksums that torch.save
+    writes.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             sound = archive.testzip() is None
         content = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
         return sound and "global_step" in content
-    except Exception:  # whatever altered bytes make of a reader
+    except Exception:  # altered bytes can raise anything
         return False
 
 
 class EarlyStop(Callback):
-    """Stops when `patience` validations in a row were not better than the best by more than `min_delta`.
+    """Stops after `patience` validations in a row that did not exceed the best one by more than `min_delta`.
 
-    `metric` says what is better, and if it is equal, chrF: a score such as BLEU can be 0 while translations improve.
-    The loss does not count, as it may fall for ever while no translation changes. Lightning's own early stopping
-    forgets on resume that it had stopped.
+    Validations are compared by `metric` and, if it is equal, by chrF, because a score such as BLEU can be 0 while
+    translations improve. The loss is not compared, because it can fall forever while no translation changes.
+    Lightning's own early stopping forgets on resume that it had stopped.
     """
 
     def __init__(
@@ -127,26 +129,26 @@ class EarlyStop(Callback):
         self.metric, self.patience, self.min_delta = metric, patience, min_delta
         self.reporter = reporter or Reporter()
         self.best: dict[str, float] = {}
-        """The scores that have to be surpassed."""
+        """The best scores so far."""
         self.waited = 0
-        """Validations since."""
+        """Validations since the best one."""
         self.stopped: StoppedEarly | None = None
-        """When and why the run was stopped, if it was."""
+        """When and why the run was stopped, or None."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain numbers."""
+        """The state as plain values."""
         return {"best": self.best, "waited": self.waited}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from there."""
+        """Restore the state."""
         self.best, self.waited = state_dict["best"], state_dict["waited"]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Ask for no further update if the checkpoint was written after the patience had ended."""
+        """Stop at once if the checkpoint was written after early stopping."""
         self._stop_if_due(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compare the scores with the best."""
+        """Compare the scores with the best ones."""
         scores = cast(TranslationModule, pl_module).scores
         if not self.best or self._is_better(scores):
             self.best, self.waited = dict(scores), 0
@@ -169,9 +171,9 @@ class EarlyStop(Callback):
 
 
 class Stopped(BaseException):
-    """A signal has ended the run between two updates; its last checkpoint is of this moment.
+    """A signal has stopped the run between two updates; the last checkpoint was written then.
 
-    Not a KeyboardInterrupt: Lightning would make SystemExit of that.
+    It is not a KeyboardInterrupt, because Lightning would turn that into SystemExit.
     """
 
     def __init__(self, number: signal.Signals, step: int) -> None:
@@ -180,26 +182,26 @@ class Stopped(BaseException):
 
 
 class Checkpoints(Checkpoint):
-    """Saves the last checkpoint after every validation and every `every_steps` updates, and the best by `metric`.
+    """Saves the last checkpoint after every validation and every `every_steps` updates, and the best model by `metric`.
 
-    Between equals chrF decides, then the loss, then which came first.
+    If models are equal by `metric`, chrF decides, then the loss, then the earlier step.
 
-    Ctrl-C and SIGTERM are deferred: the update, and the validation that follows it, is finished and saved first. A
-    second one is not deferred.
+    Ctrl-C and SIGTERM are deferred until the update, and a validation after it, is finished and saved. A second signal
+    is not deferred.
 
-    A step that a validation follows is saved after it, never before: Lightning takes such a checkpoint for one whose
-    validation is done, so that a kill in between would lose a point of every validation curve.
+    If a validation follows a step, the checkpoint is written after it. Lightning would treat an earlier checkpoint as
+    one whose validation is finished, and a kill in between would lose a point of every validation curve.
     """
 
     def __init__(self, metric: Metric, every_steps: Annotated[int, Field(ge=1)] = 500) -> None:
         self.metric, self.every_steps = metric, every_steps
         self.history: list[Record] = []
         self.on_best: Callable[[Record], None] = lambda scores: None
-        """Called with a validation's scores when it is the best so far, before the checkpoints are written."""
+        """Called with the scores of a validation if it is the best so far, before checkpoints are written."""
         self.on_saved: Callable[[], None] = lambda: None
-        """Called when the last checkpoint is written, in the first process."""
+        """Called after the last checkpoint is written, in the first process."""
         self.signals = Deferral()
-        """Entered by whoever trains."""
+        """Defers signals; entered by `fit`."""
 
     @property
     def best(self) -> Record:
@@ -211,33 +213,33 @@ class Checkpoints(Checkpoint):
         return not self.history or rank(self.metric, scores) > rank(self.metric, self.best)
 
     def state_dict(self) -> dict[str, Any]:
-        """The validation history: it decides what is best, and a report shows all of it."""
+        """The validation history, from which the best is chosen and the report is made."""
         return {"history": self.history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the history of the run that is resumed."""
+        """Restore the history of the run that is resumed."""
         self.history = state_dict["history"]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Name the format, which `resumable` looks for."""
+        """Store the format number, which `resumable` checks."""
         checkpoint["heed_format"] = FORMAT
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Defer signals from now on, in the place of the handlers that Lightning has set."""
+        """Defer signals from now on, replacing the handlers that Lightning has set."""
         self.signals.start()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save in the middle between validations; ask for a validation after the last step."""
+        """Save between validations; request a validation after the last step."""
         step = trainer.global_step
         if step == trainer.max_steps:
-            trainer.should_stop = True  # Lightning validates where a run stops early, not where it ends
+            trainer.should_stop = True  # Lightning validates when a run stops early, but not at its end
         elif step % int(trainer.val_check_interval) and (step % self.every_steps == 0 or self._asked_to_stop(trainer)):
             self._save_last(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record the scores, save the best and the last."""
+        """Record the scores; save the best model and the last checkpoint."""
         self.history.append({"step": trainer.global_step} | cast(TranslationModule, pl_module).scores)
         if self.best is self.history[-1]:
             if trainer.is_global_zero:
@@ -246,11 +248,11 @@ class Checkpoints(Checkpoint):
         self._save_last(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Warn if the metric has said nothing."""
+        """Warn if the metric was 0 at all validations."""
         if trainer.is_global_zero and self.metric.name == "bleu" and self.history and not self.best["bleu"]:
             log.warning(
                 "BLEU was 0.00 at every validation, so chrF has chosen the model; if the target is written without "
-                "spaces, name its language by a code such as zh, else give metric=chrf"
+                "spaces, give its language as a code such as zh, otherwise give metric=chrf"
             )
 
     def _save_last(self, trainer: Trainer) -> None:
@@ -261,7 +263,7 @@ class Checkpoints(Checkpoint):
             raise Stopped(self.signals.asked or signal.SIGTERM, trainer.global_step)
 
     def _asked_to_stop(self, trainer: Trainer) -> bool:
-        """Whether a signal has come, to whichever process."""
+        """Whether any process has received a signal."""
         return trainer.strategy.reduce_boolean_decision(self.signals.asked is not None, all=False)
 
 

@@ -1,4 +1,4 @@
-"""How long a run has taken and how much text it has read, all starts of it together."""
+"""Total time of a run and number of tokens it has read, over all its starts."""
 
 import time
 from typing import Any
@@ -10,15 +10,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 class Clock(Callback):
     """Counts seconds and tokens; put it before the callbacks that read it.
 
-    Time between a checkpoint and a kill is not counted, and neither are its tokens: both belong to steps that are
-    repeated.
+    Time and tokens between a checkpoint and a kill are not counted, because those steps are repeated.
     """
 
     def __init__(self) -> None:
         self.training = 0.0
-        """Seconds spent on updates, with the loading of batches and whatever callbacks do at them."""
+        """Seconds spent on updates, including the loading of batches and callbacks."""
         self.validation = 0.0
-        """Seconds spent on validation, with the checkpoints written after it."""
+        """Seconds spent on validation, including the checkpoints written after it."""
         self.tokens = torch.zeros((), dtype=torch.float64)
         """Target tokens read (labels, padding not counted), all ranks together."""
         self._since = time.monotonic()
@@ -28,23 +27,23 @@ class Clock(Callback):
         return {"training": self.training, "validation": self.validation, "tokens": self.tokens}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue counting from there."""
+        """Restore the counts."""
         vars(self).update(state_dict)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start."""
+        """Start the clock."""
         self._since = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count an update."""
-        # Not in place: the count may have come from a checkpoint and lie on another device.
+        # Not in place: the count may come from a checkpoint and be on another device.
         self.tokens = self.tokens + outputs["sums"].tokens
         self.training += self._lap()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What other callbacks did after the update still belongs to training."""
+        """Add the time since the update, which callbacks used, to training."""
         self.training += self._lap()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -53,7 +52,7 @@ class Clock(Callback):
 
     @property
     def tokens_per_second(self) -> float:
-        """Over all updates so far; validation is left out."""
+        """Target tokens per second over all updates so far, without validation."""
         return float(self.tokens) / self.training if self.training else 0.0
 
     def _lap(self) -> float:

@@ -1,4 +1,4 @@
-"""Where a run computes and in which precision: heed's words, and Lightning's."""
+"""The device and precision of a run, in heed's and in Lightning's terms."""
 
 from typing import Literal, NamedTuple, cast
 
@@ -10,18 +10,18 @@ from heed.models.fast.product import multiplies_bfloat16
 Precision = Literal["auto", "float32", "bfloat16"]
 
 LIGHTNING: dict[str, Literal["32-true", "bf16-mixed"]] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
-"""Precision of products -> what Lightning calls it; weights are float32 in both."""
+"""Precision of matrix products -> Lightning's name for it; weights are float32 in both."""
 
 
 class Devices(NamedTuple):
-    """What Lightning's Trainer is given."""
+    """Arguments for Lightning's Trainer."""
 
     accelerator: Literal["cpu", "cuda", "mps"]
     devices: int | list[int]
 
 
 def resolve_device(device: str) -> torch.device:
-    """The device called `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:N` or `mps`. UserError if it is absent."""
+    """The device for `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:N` or `mps`. Raise UserError if absent."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = device.partition(":")
@@ -30,7 +30,7 @@ def resolve_device(device: str) -> torch.device:
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise UserError(f"device={device}: torch finds {_gpus(torch.cuda.device_count())}; use device=cpu or auto")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise UserError(f"device={device}: torch finds no GPU of Apple's here; use device=cpu or auto")
+        raise UserError(f"device={device}: torch finds no Apple GPU on this machine; use device=cpu or auto")
     return torch.device(device)
 
 
@@ -39,26 +39,27 @@ def _gpus(count: int) -> str:
 
 
 def lightning_devices(device: str, here: int = 1) -> Devices:
-    """What Lightning is given for a device and `here` processes on this machine.
+    """Lightning's arguments for a device and `here` processes on this machine.
 
-    UserError for a device that is not there, and for the number of a GPU if there are several processes.
+    Raises:
+        UserError: the device does not exist, or a GPU is chosen by number for several processes.
     """
     resolved = resolve_device(device)
     gpus = torch.cuda.device_count()
     if resolved.type == "cuda" and here > gpus:
         raise UserError(
-            f"device={device}: torchrun started {here} processes here, and torch finds {_gpus(gpus)}; give "
+            f"device={device}: torchrun started {here} processes on this machine, but torch finds {_gpus(gpus)}; give "
             f"--nproc-per-node {gpus}"
         )
     if resolved.index is None:
         return Devices(cast(Literal["cpu", "cuda", "mps"], resolved.type), here)
     if here > 1:
-        raise UserError(f"device={device}: each of {here} processes has a GPU of its own; use device=cuda")
+        raise UserError(f"device={device}: each of the {here} processes needs its own GPU; use device=cuda")
     return Devices("cuda", [resolved.index])
 
 
 def resolve_precision(precision: Precision, device: str) -> Literal["float32", "bfloat16"]:
-    """`auto` is bfloat16 if the device multiplies it in hardware, else float32: emulated, it is only slower."""
+    """Resolve `auto`: bfloat16 if the hardware supports it, otherwise float32, because emulation is slower."""
     if precision != "auto":
         return precision
     return "bfloat16" if multiplies_bfloat16(resolve_device(device).type) else "float32"

@@ -1,9 +1,9 @@
-"""TensorBoard's event files of a run: one for each start, cut back to the checkpoint from which a run is continued.
+"""TensorBoard's event files of a run: one for each start, truncated to the checkpoint from which a run is resumed.
 
-TensorBoard reads the files of a folder in the order of their names, which begin with the time of their making. That
-must be the order of the steps too: to its readers a step back is a restart, for which they hide what they have read. A
-file made after the clock was set back would come first; the earlier ones are renamed then. The end of a name says which
-start wrote the file, and stays.
+TensorBoard reads the files of a folder in the order of their names, which begin with their creation time. This must be
+the order of the steps too, because TensorBoard treats a smaller step as a restart and hides what it has read before. If
+the clock was set back, a new file would come first, so earlier files are renamed. The end of a name says which start
+wrote the file, and is kept.
 """
 
 import json
@@ -14,26 +14,26 @@ from collections.abc import Mapping
 from pathlib import Path
 
 NAME = re.compile(r"events\.out\.tfevents\.(?P<seconds>\d+)(?P<rest>\..*\.heed-(?P<start>\d+))")
-"""As TensorBoard's writer makes it, with our suffix."""
+"""File names of TensorBoard's writer, with heed's suffix."""
 
 FORMER = re.compile(r"events\.out\.tfevents\.\d+\..+\.\d+\.\d+")
-"""Names of event files in runs that were begun before heed marked them."""
+"""File names in older runs, in which heed did not mark event files."""
 
 FOLDER = "tensorboard"
 
 FIRST_RECORD = b"brain.Event"
 
 Sizes = dict[str, int]
-"""Number of a start -> bytes of its event file. The number is text, as in the names of files."""
+"""Number of a start -> bytes of its event file. The number is a string, as in file names."""
 
 
 def suffix(start: int) -> str:
-    """What the name of the event file of a start ends with; the first start is 1."""
+    """The ending of the event file of a start; the first start is 1."""
     return f".heed-{start}"
 
 
 def sizes(folder: Path) -> Sizes:
-    """The event files as they are on the disk, once the disk has them: nothing of them is lost with the machine."""
+    """Force the event files to the disk and return their sizes."""
     for path in _paths(folder).values():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -41,9 +41,9 @@ def sizes(folder: Path) -> Sizes:
 
 
 def cut_back(folder: Path, recorded: Mapping[str, int]) -> int:
-    """Take out what was written after `recorded`; the number of the next start.
+    """Remove everything written after `recorded`; return the number of the next start.
 
-    Later files are removed and longer ones cut, at what was the end of a record. Files of other programs stay.
+    Later files are removed, longer ones truncated at the end of a record. Files of other programs are not changed.
     """
     for start, path in _paths(folder).items():
         if start not in recorded:
@@ -66,7 +66,7 @@ def own_event_files(run: Path) -> list[Path]:
 
 
 def _marks_its_files(run: Path) -> bool:
-    """Whether the run was begun by a heed that marks its files: then its environment has the digest of its text."""
+    """Whether the run was begun by a version of heed that marks its files; then environment.json has a text digest."""
     try:
         return "text" in json.loads((run / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
@@ -74,7 +74,7 @@ def _marks_its_files(run: Path) -> bool:
 
 
 def _event_files(folder: Path) -> list[Path]:
-    """Files that hold events, and are no links to such files."""
+    """Files that contain events and are not symlinks."""
     named = folder.glob("events.out.tfevents.*")
     return [path for path in named if path.is_file() and not path.is_symlink() and _holds_events(path)]
 
@@ -85,7 +85,7 @@ def _holds_events(path: Path) -> bool:
 
 
 def _put_before(folder: Path, seconds: int) -> None:
-    """Rename files, in their order, if one of them would come after a file that is made at this time."""
+    """Rename files, in order, so that a file created now comes after them."""
     ordered = sorted(_paths(folder).items(), key=lambda item: int(item[0]))
     made = [int(_parts(path)["seconds"]) for _, path in ordered]
     if not made or max(made) < seconds:
@@ -95,7 +95,7 @@ def _put_before(folder: Path, seconds: int) -> None:
 
 
 def _paths(folder: Path) -> dict[str, Path]:
-    """The files that were written here, by the number of their start."""
+    """The event files of heed, by the number of their start."""
     return {_parts(path)["start"]: path for path in _event_files(folder) if NAME.fullmatch(path.name)}
 
 

@@ -1,4 +1,4 @@
-"""Where attention should look, from alignments that are given with the training text."""
+"""Guided attention: a loss that trains attention to follow word alignments of the training text."""
 
 from itertools import chain
 
@@ -19,12 +19,12 @@ from heed.training.schedules import Number
 
 
 class Guide:
-    """The attention that gold links between words ask of pieces (Chen et al. 2016, arXiv 1607.01628).
+    """The target attention between subwords for given links between words (Chen et al. 2016, arXiv 1607.01628).
 
-    Every piece of a target word attends to all pieces of the source words that it is linked to, evenly: by its sure
-    links, or the possible ones where it has no sure one. EOS attends to EOS, unless `attend_end` is false. A word
-    without a link asks for nothing. `weight` is the loss's share in what training minimises. Links and pieces in a word
-    are stored as flat arrays: long corpora cost a few bytes a word.
+    Every subword of a target word should attend evenly to all subwords of the source words that it is linked to, by its
+    sure links or, if it has none, by its possible ones. EOS should attend to EOS, unless `attend_end` is false. Words
+    without links have no target. `weight` is the factor of this loss in the training loss. Links and subword counts
+    are stored as flat arrays, which take a few bytes per word.
     """
 
     def __init__(
@@ -32,8 +32,8 @@ class Guide:
     ) -> None:
         if pairs.gold is None:
             raise UserError(
-                "guided_attention needs word alignments of the training split; give guided_links=FILE, as heed-align "
-                "split=train writes them, or put train.align beside it"
+                "guided_attention needs word alignments of the training split; give guided_links=FILE, written by "
+                "heed-align split=train, or put train.align beside the text"
             )
         self.weight, self.attend_end = weight, attend_end
         self._src, self._tgt = word_pieces(pairs.src, src), word_pieces(pairs.tgt, tgt)
@@ -42,11 +42,11 @@ class Guide:
         self._links = ragged([list(chain.from_iterable(_chosen(links))) for links in gold])
 
     def loss(self, weights: Float[Tensor, "batch tgt src"], batch: Batch) -> Float[Tensor, ""]:
-        """What the attention of a batch is still away from what is asked, in weighted nats, summed over rows."""
+        """The guided-attention loss of a batch, in weighted nats, summed over rows."""
         return self.weight * guided_attention(weights, self.target(batch))
 
     def target(self, batch: Batch) -> Float[Tensor, "batch tgt src"]:
-        """The weights asked for, a row for each label of the batch: it sums to 1, or is 0 where nothing is asked."""
+        """The target weights: a row for each label of the batch, which sums to 1, or is 0 if there is no target."""
         target = torch.zeros(batch.tgt.size(0), batch.tgt.size(1) - 1, batch.src.size(1))
         for row, pair in enumerate(batch.index.tolist()):
             if pair >= 0:
@@ -55,7 +55,7 @@ class Guide:
         return target.to(batch.src.device)
 
     def _wanted(self, pair: int) -> Float32[np.ndarray, "tgt src"]:
-        """The weights between the pieces of one pair; EOS is a word of one piece."""
+        """The target weights between the subwords of one pair; EOS is a word of one subword."""
         tgt_pieces, src_pieces = (np.append(side.row(pair), 1) for side in (self._tgt, self._src))
         tgt_words, src_words = self._links.row(pair).reshape(-1, 2).T
         linked = np.zeros((len(tgt_pieces), len(src_pieces)), np.float32)
@@ -67,6 +67,6 @@ class Guide:
 
 
 def _chosen(gold: Gold) -> list[tuple[int, int]]:
-    """(target word, source word) of each link that is asked for."""
+    """(target word, source word) of each link that is used."""
     sure = {tgt for _, tgt in gold.sure}
     return [(tgt, src) for src, tgt in sorted(gold.possible) if (src, tgt) in gold.sure or tgt not in sure]

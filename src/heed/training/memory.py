@@ -1,4 +1,4 @@
-"""What the process does with memory that a step has freed."""
+"""Reuse of memory that a training step has freed."""
 
 import ctypes
 from collections.abc import Callable, Iterator
@@ -9,14 +9,14 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 MOST = 2**30
 MMAP_BEFORE, TRIM_BEFORE = 2**25, 2**26
-"""Where the thresholds of a process that works on large tensors stand by themselves: glibc raises them with each large
-block that is freed, up to these values, until they are set for the first time. 128 KiB, with which it begins, would
-stay there from then on and make the process slower than one that never set them."""
+"""The thresholds that glibc reaches by itself in a process with large tensors: it raises them with each large block
+that is freed, up to these values, until they are set explicitly. The initial 128 KiB would then stay, and make the
+process slower than if they had never been set."""
 
 
 @contextmanager
 def freed_memory_reused() -> Iterator[None]:
-    """As `reuse_freed_memory` while it is open."""
+    """Apply `reuse_freed_memory` within the context."""
     reuse_freed_memory()
     try:
         yield
@@ -27,19 +27,19 @@ def freed_memory_reused() -> Iterator[None]:
 
 
 def reuse_freed_memory() -> None:
-    """Let glibc keep blocks up to a gigabyte for the next step, which asks for the same ones again.
+    """Let glibc keep blocks up to a gigabyte for the next step, which allocates the same sizes again.
 
-    By itself it hands large blocks back to the system and gets them again, every page of them zeroed and mapped at
-    first touch: some 6 % of an update on a CPU, for which the process holds up to half as much more. Without glibc
-    nothing happens.
+    By default glibc returns large blocks to the system and requests them again; the system then zeroes and maps every
+    page at first use. This costs about 6 % of an update on a CPU; keeping the blocks takes up to half as much memory
+    more. Without glibc this function does nothing.
     """
     mallopt = _mallopt()
-    mallopt(MMAP_THRESHOLD, MOST) or mallopt(MMAP_THRESHOLD, 2**25)  # glibc before 2.35 takes no more
+    mallopt(MMAP_THRESHOLD, MOST) or mallopt(MMAP_THRESHOLD, 2**25)  # the maximum of glibc before 2.35
     mallopt(TRIM_THRESHOLD, MOST)
 
 
 def _mallopt() -> Callable[[int, int], int]:
-    """Glibc's function; without glibc, one that does nothing."""
+    """The function mallopt of glibc; without glibc, a function that does nothing."""
     try:
         return ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):

@@ -1,4 +1,4 @@
-"""One update and one validation of a translation model, as Lightning's Trainer asks for them."""
+"""The training step and the validation step of a translation model, for Lightning's Trainer."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, cast
@@ -26,10 +26,10 @@ from heed.training.validation import Validation
 
 
 class TranslationModule(LightningModule):
-    """A model in training. It keeps no hyperparameters: checkpoints stay loadable with `weights_only=True`.
+    """A model in training. It saves no hyperparameters, so checkpoints can be loaded with `weights_only=True`.
 
-    What changes from step to step (dropout, words dropped, teacher forcing) is a function of (seed, step, rank), so
-    that a checkpoint holds no random state and a run continued anywhere is the run.
+    Everything random in a step (dropout, dropped words, teacher forcing) is a function of (seed, step, rank). So
+    checkpoints need no random state, and a run resumed at any step gives the same result.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class TranslationModule(LightningModule):
         self.validation, self.seed, self.guide = validation, seed, guide
         self.r_drop, self.word_dropout, self.average = float(r_drop), word_dropout, average
         self.accumulate = accumulate
-        """Parts of a batch that are computed one after another, for less memory."""
+        """The number of parts of a batch that are computed one after the other, to save memory."""
         self.loss = self.gradient_norm = torch.zeros(())
-        """Of the last update: the loss of this rank's share, and the norm over all parameters before clipping."""
+        """The loss of this rank's share in the last update, and the gradient norm before clipping."""
         self.scores: dict[str, float]
-        """Of the last validation, by the names of the metrics."""
+        """Scores of the last validation, by metric name."""
         self.preserved: dict[str, float] = {}
-        """Of the last validation (`Validation.preserved`); on the first rank alone."""
+        """`Validation.preserved` of the last validation; only on the first rank."""
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, and a learning rate that is its `lr` times a function of the updates done.
+        """The optimizer, and a scheduler that multiplies its `lr` by a function of the number of updates.
 
-        Weight decay, where the optimizer has it, is for matrices, embeddings among them: a bias or a gain is no weight
-        that could fit a sentence by heart, and has no reason to be near zero.
+        Weight decay, if the optimizer has it, is applied to matrices, including embeddings, but not to biases and
+        gains, which cannot memorise sentences and need not be near zero.
         """
         matrices = [parameter for parameter in self.model.parameters() if parameter.dim() > 1]
         vectors = [parameter for parameter in self.model.parameters() if parameter.dim() == 1]
@@ -80,21 +80,21 @@ class TranslationModule(LightningModule):
         return float(self.trainer.optimizers[0].param_groups[0]["initial_lr"])
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Make the random numbers of this update a function of the seed, the step and the rank."""
+        """Seed the random numbers of this update with a function of seed, step and rank."""
         seed = derived_seed(self.seed, self.global_step, self.global_rank)
-        # torch.manual_seed would also prepare the seeds of absent devices: 2 ms a step, for formatted stack traces.
+        # torch.manual_seed would also seed absent devices and format stack traces for them, which takes 2 ms per step.
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Mean loss over the tokens of the global batch, and the sums over all processes, for whoever draws curves.
+        """Mean loss over the tokens of the global batch, and the sums over all processes, for the curves.
 
-        The gradients of all parts but the last are there already when Lightning asks for those of the loss.
+        Gradients of all parts except the last are computed here; Lightning then computes those of the returned loss.
         """
         self.trainer.optimizers[0].zero_grad()
         *others, last = in_parts(batch, self.accumulate)
-        # what the parts before the last are divided by; where there are none in any process, the last one's sums tell
+        # parts before the last are divided by this; if no process has such parts, the sums of the last one have it
         tokens = torch.ones(()) if self.accumulate == 1 else self._over_processes((batch.tgt[:, 1:] != PAD).sum())
         sums, self.loss = list[Tensor](), torch.zeros(())
         for part in others:
@@ -106,27 +106,27 @@ class TranslationModule(LightningModule):
             self.loss = mean.detach() + self.loss
         objective, of_part = self._objective(last)
         total = Sums(*self._over_processes(sum(sums, of_part)).unbind())
-        # Lightning averages gradients over ranks: times world, that is the sum over ranks of total / global count.
+        # Lightning averages gradients over ranks; times the number of ranks, this is the sum of total / global count
         mean = objective * self.trainer.world_size / total.tokens.to(objective)
         self.loss = mean.detach() + self.loss
         return {"loss": mean, "sums": total}
 
     def optimizer_zero_grad(self, *_: Any) -> None:
-        """Nothing: `training_step` clears the gradients, before those of a batch's first part."""
+        """Do nothing: `training_step` clears the gradients before the first part of a batch."""
 
     def _objective(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What is minimised, summed over the labels, and the five sums of `Sums` for this process."""
+        """The training loss, summed over the labels, and the five sums of `Sums` for this process."""
         loss, guided, divergence = self._losses(batch)
         parts = [loss.total, loss.nll, loss.count, guided, divergence]
         return loss.total + (guided + divergence), torch.stack(parts).detach()
 
     def _over_processes(self, sums: Tensor) -> Tensor:
-        """The sums over all processes, of which each has a part, in one message."""
+        """Add the sums of all processes, in one message."""
         sums = sums.cpu().double() if sums.device.type == "mps" else sums.double()  # MPS has no float64
         return self.trainer.strategy.reduce(sums, reduce_op="sum") if self.trainer.world_size > 1 else sums
 
     def _losses(self, batch: Batch) -> tuple[Loss, Tensor, Tensor]:
-        """The cross entropy, and what guided attention and R-Drop add to it, summed over the labels."""
+        """The cross entropy and the losses of guided attention and R-Drop, summed over the labels."""
         ratio, read = self.teacher_forcing(self.global_step), batch.tgt[:, :-1]
         if self.r_drop:
             if ratio < 1:
@@ -142,40 +142,41 @@ class TranslationModule(LightningModule):
         return Loss(*sums), guided / 2 if self.r_drop else guided, divergence
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Update the weights, and their moving average in the same breath: a checkpoint may come right after."""
+        """Update the weights and at once their moving average, because a checkpoint may follow immediately."""
         super().optimizer_step(*args, **kwargs)
         if isinstance(self.average, AveragedModel):
             self.average.update_parameters(self.model)
 
     def on_validation_start(self) -> None:
-        """Let these weights into the mean of those validated last."""
+        """Add these weights to the mean of the last validated ones."""
         if isinstance(self.average, MeanOfLast):
             self.average.update_parameters(self.model)
 
     @property
     def evaluated(self) -> Seq2Seq:
-        """The model that is validated, and that a run leaves behind: with averaged weights, where they are averaged."""
+        """The model that is validated and saved: the one with averaged weights, if weights are averaged."""
         return cast(Seq2Seq, self.average.module) if self.average else self.model
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Clip the norm over all parameters, and keep what it was, in one pass.
+        """Clip the gradient norm over all parameters, and store the norm before clipping.
 
-        UserError where it is not a number: the update, which would leave no weight that is one, is not made.
+        Raises:
+            UserError: the norm is NaN or infinite. The update is not made, because it would make all weights NaN.
         """
         limit = torch.inf if self.clip_norm is None else self.clip_norm
         self.gradient_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-        if not torch.isfinite(self.gradient_norm):  # the same on all ranks, and never finite where a loss is not
+        if not torch.isfinite(self.gradient_norm):  # equal on all ranks, and not finite if any loss is not
             refuse(self._breakdown(optimizer.param_groups[0]["lr"]))
 
     def _breakdown(self, learning_rate: float) -> str:
-        """One line on an update that cannot be made, and what to try."""
+        """The message for an update with NaN or infinity, with advice."""
         clip = "clip_norm=1.0" if self.clip_norm is None else f"a clip_norm below {self.clip_norm:g}"
         precision = ", precision=float32" if "16" in str(self.trainer.precision) else ""
         return (
-            f"training has broken down at step {self.global_step + 1:,}: loss {float(self.loss):.4g}, gradient norm "
-            f"{float(self.gradient_norm):.4g}, learning rate {learning_rate:.4g}; the checkpoints are of steps before. "
+            f"training diverged at step {self.global_step + 1:,}: loss {float(self.loss):.4g}, gradient norm "
+            f"{float(self.gradient_norm):.4g}, learning rate {learning_rate:.4g}; checkpoints are from earlier steps. "
             f"Try an optim.lr below {self.peak_learning_rate:g}, {clip}{precision}, with run=NAME"
         )
 
@@ -184,19 +185,19 @@ class TranslationModule(LightningModule):
         self.validation.clear()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Loss on the references, and translations by greedy search."""
+        """Compute the loss on the references, and translate with greedy search."""
         self.validation.add(self.evaluated, batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Scores over the whole split, every rank's sentences together."""
+        """Compute the scores over the whole split, with the sentences of all ranks."""
         self.scores = self.validation.scores()
         if self.global_rank == 0:
             self.preserved = self.validation.preserved(self.evaluated)
 
 
 def derived_seed(seed: int, step: int, rank: int) -> int:
-    """One seed, 64 bits, out of three numbers: NumPy's SeedSequence hashes them.
+    """A 64-bit seed from three numbers, hashed by NumPy's SeedSequence.
 
-    Seeds of neighbouring steps and ranks have nothing in common, as those of seed + step + rank would.
+    Seeds of neighbouring steps and ranks are independent, unlike those of seed + step + rank.
     """
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])

@@ -1,4 +1,4 @@
-"""Several processes that train one model: who they are, and how they come to one decision."""
+"""Several processes that train one model: their ranks, and common decisions and errors."""
 
 import os
 import sys
@@ -18,12 +18,12 @@ from heed.training.devices import lightning_devices
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(hours=2)  # the others wait while the first reads the corpus and trains the vocabularies
-GRACE = 10.0  # seconds in which the one that speaks leaves; torchrun ends the others as soon as it has
+PATIENCE = timedelta(hours=2)  # the others wait while the first process reads the corpus and trains subwords
+GRACE = 10.0  # seconds in which the process that prints an error exits; torchrun then ends the others
 
 
 class Processes(NamedTuple):
-    """Which of how many processes this is, on all machines and on this one, as torchrun says."""
+    """The rank of this process and the number of processes, on all machines and on this one, from torchrun."""
 
     rank: int = 0
     world: int = 1
@@ -31,25 +31,25 @@ class Processes(NamedTuple):
 
 
 def started_processes(several: bool) -> Processes:
-    """What torchrun started. UserError where it and the config do not agree."""
+    """The processes that torchrun started. Raise UserError if they do not fit the config."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
     started = (
         Processes(*(int(os.environ[name]) for name in names)) if all(name in os.environ for name in names) else None
     )
     if several and started is None:
         raise UserError(
-            "distributed=true is for processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
+            "distributed=true needs processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
         )
     if started and started.world > 1 and not several:
-        raise UserError(f"torchrun started {started.world} processes, which needs distributed=true")
+        raise UserError(f"torchrun started {started.world} processes; give distributed=true")
     return started or Processes()
 
 
 @contextmanager
 def joined(several: bool, device: str) -> Iterator[None]:
-    """Bring the processes together, where there are `several`; all but the first print nothing.
+    """Connect the processes, if there are `several`; all except the first print nothing.
 
-    Before Lightning does, which joins them only to train: the run folder and the vocabularies come first.
+    Lightning connects them only for training, which is too late for the run folder and the vocabularies.
     """
     processes = started_processes(several)
     if not several:
@@ -67,7 +67,7 @@ def joined(several: bool, device: str) -> Iterator[None]:
 
 
 def decided_by_first(decide: Callable[[], T]) -> T:
-    """What `decide` gives to the first process, in all of them; its UserError ends them all and is printed once."""
+    """The result of `decide` in the first process, for all; its UserError ends them all and is printed once."""
     if not distributed.is_initialized():
         return decide()
     answer: list[T | None] = [None]
@@ -79,7 +79,7 @@ def decided_by_first(decide: Callable[[], T]) -> T:
 
 
 def first_then_others(make: Callable[[], T]) -> T:
-    """What `make` gives to each process, the others calling it once the first is done and find what it left."""
+    """The result of `make` in each process; the others call it after the first has finished, and find its files."""
     if not distributed.is_initialized():
         return make()
     made: list[T] = []
@@ -92,7 +92,7 @@ def first_then_others(make: Callable[[], T]) -> T:
 
 @contextmanager
 def one_error() -> Iterator[None]:
-    """A UserError in any of the processes ends them all; the first of those that met one says it."""
+    """If a process raises UserError, all end, and the first one with an error prints it."""
     fault = None
     try:
         yield
@@ -107,28 +107,28 @@ def one_error() -> Iterator[None]:
 
 
 def refuse(message: str) -> NoReturn:
-    """UserError for what all processes find alike, said by the first of them."""
+    """Raise a UserError that all processes raise alike; only the first prints it."""
     if distributed.is_initialized() and distributed.get_rank() > 0:
         leave()
     raise UserError(message)
 
 
 def process_rank() -> int:
-    """Which of its fellows this process is, as torchrun says; 0 alone."""
+    """The rank of this process, from torchrun; 0 for a single process."""
     rank = os.environ.get("RANK", "")
     return int(rank) if "WORLD_SIZE" in os.environ and rank.isdecimal() else 0
 
 
 def await_turn() -> None:
-    """Give the first process time to print what all have met, and torchrun time to end this one before it does too."""
+    """Wait until the first process has printed the common error and torchrun has ended this process."""
     if process_rank() > 0:
         time.sleep(GRACE / 2)
 
 
 def leave() -> NoReturn:
-    """End with the code of a UserError and without its line, after the process that says it.
+    """Exit with the code of a UserError without printing it, after the process that prints it.
 
-    Or at torchrun's SIGTERM, without a word as well.
+    Also ends silently at torchrun's SIGTERM.
     """
     end_at_sigterm()
     time.sleep(GRACE)

@@ -1,4 +1,4 @@
-"""Where the time of an update goes."""
+"""Profile where the time of an update is spent."""
 
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,16 @@ TRACE, MARK = "trace.json", '{"written_by": "heed",'
 
 
 class Profile(Callback):
-    """Profiles `steps` updates after the first `wait_steps`: reports the costliest operations, writes a trace.
+    """Profiles `steps` updates after the first `wait_steps`, reports the most expensive operations and writes a trace.
 
-    The first updates are left out because they pay for what is done once: memory is claimed, kernels are chosen.
+    The first updates are left out because they include one-time work, such as allocating memory and choosing kernels.
     """
 
     def __init__(self, reporter: Reporter, wait_steps: int = 9, steps: int = 10) -> None:
         self.reporter, self.wait_steps, self.steps = reporter, wait_steps, steps
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the count."""
+        """Start counting."""
         self._on_gpu = pl_module.device.type == "cuda"
         activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * self._on_gpu
         self._profile = profile(
@@ -48,6 +48,6 @@ class Profile(Callback):
 
 
 def _export(profiled: profile, path: Path) -> None:
-    """Write the trace, marked as heed's."""
+    """Write the trace, marked as written by heed."""
     profiled.export_chrome_trace(str(path))
     path.write_text(path.read_text(encoding="utf-8").lstrip().replace("{", MARK, 1), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Turns what happens in training into calls of a `Reporter`."""
+"""Calls a `Reporter` with the events of training."""
 
 import time
 from typing import Any, cast
@@ -14,26 +14,26 @@ from heed.training.sums import Sums, no_sums
 
 
 class Progress(Callback):
-    """Reports begin, updates, validations and end. It stands before `checkpoints`, behind `clock`, among the callbacks.
+    """Reports begin, updates, validations and end. As a callback, it comes after `clock` and before `checkpoints`.
 
-    All processes keep the sums, as all load the same checkpoint; the first reports.
+    All processes keep the sums, because all load the same checkpoint; only the first one reports.
     """
 
     def __init__(self, reporter: Reporter, clock: Clock, checkpoints: Checkpoints) -> None:
         self.reporter, self.clock, self.checkpoints = reporter, clock, checkpoints
         self.sums = no_sums()
-        """Of the updates since the last validation."""
+        """Sums over the updates since the last validation."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next validation reports as the training loss."""
+        """The sums from which the next validation's training loss is computed."""
         return {"sums": self.sums._asdict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from there."""
+        """Restore the sums."""
         self.sums = Sums(**state_dict["sums"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report the begin, and from which update a run is continued."""
+        """Report the beginning, and the update from which a run is resumed."""
         self._started, self._first = time.monotonic(), trainer.global_step
         if not trainer.is_global_zero:
             return
@@ -46,7 +46,7 @@ class Progress(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Report an update, without waiting for its numbers."""
+        """Report an update, without waiting for the device."""
         self.sums = self.sums + outputs["sums"]
         if trainer.is_global_zero:
             step, steps = trainer.global_step, int(trainer.max_steps)
@@ -57,7 +57,7 @@ class Progress(Callback):
         return self.clock.tokens_per_second
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report what takes so long."""
+        """Report that a validation begins."""
         if trainer.is_global_zero:
             self.reporter.validating(Validating(trainer.global_step))
 
@@ -81,7 +81,7 @@ class Progress(Callback):
         self._close(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Report the end, before anyone prints what went wrong."""
+        """Report the end, before the error is printed."""
         self._close(trainer)
 
     def _close(self, trainer: Trainer) -> None:

@@ -1,10 +1,10 @@
-"""How a caller sees a training: `Reporter` is called with what happens, and by itself does nothing.
+"""Events of training for the caller: the methods of a `Reporter` are called with them, and do nothing by default.
 
     class Lines(Reporter):
         def validated(self, validated: Validated) -> None:
             print(validated.step, validated.scores)
 
-Methods are called in the process of rank 0 alone, from the training loop: what they take, training takes longer.
+Methods are called only in the process of rank 0, by the training loop, so slow methods slow down training.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,24 +18,24 @@ from heed.training.sums import Sums
 
 @dataclass(frozen=True)
 class Outline:
-    """What is about to be trained, on what and where."""
+    """The model, the text and the machine, before training begins."""
 
     summary: Summary
-    """Counts of the splits, and what should worry a person about them."""
+    """Statistics of the splits, and warnings about them."""
     parameters: int
     src_vocab: int
     tgt_vocab: int
     steps: int
     steps_per_epoch: int
     validation_steps: int
-    """Steps from one validation to the next."""
+    """The number of steps between validations."""
     metric: str
     """Name of the metric that chooses the best model."""
     device: str
     precision: Literal["float32", "bfloat16"]
     threads: int
     replaced: Path | None
-    """Where the files of a run of the same name are kept until the first checkpoint of this one."""
+    """The folder in which the files of a previous run of this name are kept until this run's first checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,21 @@ class Begin:
 
 @dataclass(frozen=True)
 class Resumed:
-    """An earlier start had got to update `step`, from which this one continues."""
+    """A run is resumed after update `step`."""
 
     step: int
 
 
 @dataclass(frozen=True)
 class Update:
-    """Update `step` of `steps` is done. `loss` and `tokens_per_second` wait for the device: read them now and then."""
+    """Update `step` of `steps` is done. Reading `loss` or `tokens_per_second` waits for the device, so do it rarely."""
 
     step: int
     steps: int
     sums: Sums
     """Since the last validation."""
     seconds_left: float
-    """At the pace of this start, if the run is not stopped early."""
+    """Estimated at the speed since this start, if the run does not stop early."""
     speed: Callable[[], float]
 
     @property
@@ -76,7 +76,7 @@ class Update:
 
     @property
     def tokens_per_second(self) -> float:
-        """Target tokens read in a second of training."""
+        """Target tokens per second of training."""
         return self.speed()
 
 
@@ -96,16 +96,16 @@ class Validated:
     train_loss: float
     """Mean over the labels since the validation before, in nats."""
     scores: Mapping[str, float]
-    """By the names of the metrics; alignment error only if the corpus has gold alignments."""
+    """Scores by metric name; alignment error only if the corpus has gold alignments."""
     best: bool
     """Whether it is the best validation so far."""
     seconds: float
-    """Of the run up to here, all starts together."""
+    """Duration of the run so far, over all starts."""
 
 
 @dataclass(frozen=True)
 class StoppedEarly:
-    """Training ends after update `step`: `patience` validations in a row were not better by `metric`."""
+    """Training ends after update `step`, because `metric` did not improve in `patience` validations."""
 
     step: int
     steps: int
@@ -115,28 +115,28 @@ class StoppedEarly:
 
 @dataclass(frozen=True)
 class Profiled:
-    """Where the time of an update goes."""
+    """The profile of some updates."""
 
     table: str
-    """The costliest operations."""
+    """The table of the most expensive operations."""
     trace: Path
     """A file for chrome://tracing."""
 
 
 class Reporter:
-    """Override the methods for what you want to see."""
+    """Base class: override the methods for the events that you want."""
 
     def outlined(self, outline: Outline) -> None:
-        """Text, vocabularies and model are ready."""
+        """Called when text, vocabularies and model are ready."""
 
     def begin(self, begin: Begin) -> None:
-        """Training begins or continues."""
+        """Called when training begins or resumes."""
 
     def resumed(self, resumed: Resumed) -> None:
         """Called before `begin` if an earlier start of the run is continued."""
 
     def update(self, update: Update) -> None:
-        """An update is done."""
+        """Called after an update."""
 
     def validating(self, validating: Validating) -> None:
         """A validation begins."""
@@ -145,10 +145,10 @@ class Reporter:
         """A validation is done."""
 
     def stopped_early(self, stopped: StoppedEarly) -> None:
-        """No better model for long enough; training ends."""
+        """Called when early stopping ends training."""
 
     def profiled(self, profiled: Profiled) -> None:
-        """The profile of some updates is ready."""
+        """Called when the profile of some updates is ready."""
 
     def close(self) -> None:
-        """Training has ended, whatever ended it."""
+        """Called when training has ended, for whatever reason."""

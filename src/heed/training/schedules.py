@@ -1,7 +1,7 @@
-"""How the learning rate and the share of teacher forcing change with the step.
+"""Schedules of the learning rate and of teacher forcing.
 
-Each function returns a plain function of the number of updates done so far, so that a step alone decides the value and
-a resumed run needs no state for it.
+Each function returns a function of the number of updates so far. Values depend only on the step, so a resumed run needs
+no state for them.
 """
 
 import math
@@ -31,11 +31,11 @@ def warmup_inverse_sqrt(warmup_steps: int) -> Schedule:
 def warmup_cosine(warmup_steps: int, steps: int | None, final: Number = 0.0) -> Schedule:
     """Factor of the peak learning rate: linear up to 1, then half a cosine down to `final` at update `steps`.
 
-    Loshchilov & Hutter 2017, equation 5, without restarts. `steps` of None is the length of the run, which whoever
-    builds a run puts in; a run that is shorter than its warm-up only rises.
+    Loshchilov & Hutter 2017, equation 5, without restarts. If `steps` is None, the caller replaces it by the length of
+    the run. A run that is shorter than its warm-up only rises.
     """
     if steps is None:
-        raise UserError("schedule.steps is null, and no run is known to take it from; give a number of updates")
+        raise UserError("schedule.steps is null, and there is no run to take its length; give a number of updates")
     _at_least("warmup_steps", warmup_steps, 0)
     _at_least("steps", steps, 1)
     if not 0 <= final <= 1:
@@ -51,13 +51,13 @@ def warmup_cosine(warmup_steps: int, steps: int | None, final: Number = 0.0) -> 
 
 
 def constant(ratio: Number = 1.0) -> Schedule:
-    """The same teacher-forcing ratio throughout; 1 always feeds the reference, 0 always the model's own word."""
+    """A constant teacher-forcing ratio; 1 always feeds the reference, 0 always the model's own word."""
     _share("ratio", ratio)
     return lambda step: float(ratio)
 
 
 def linear(start: Number, end: Number, steps: int) -> Schedule:
-    """Teacher-forcing ratio on a straight line from `start` to `end` at update `steps` (Bengio et al. 2015, 2.4)."""
+    """Teacher-forcing ratio that changes linearly from `start` to `end` at update `steps` (Bengio et al. 2015, 2.4)."""
     _share("start", start)
     _share("end", end)
     _at_least("steps", steps, 1)
@@ -65,7 +65,7 @@ def linear(start: Number, end: Number, steps: int) -> Schedule:
 
 
 def inverse_sigmoid(k: Number) -> Schedule:
-    """Teacher-forcing ratio k / (k + exp(step / k)) (Bengio et al. 2015, 2.4): 1/2 is passed at step k·ln k."""
+    """Teacher-forcing ratio k / (k + exp(step / k)) (Bengio et al. 2015, 2.4); it is 1/2 at step k·ln k."""
     _at_least("k", k, 1)
     # Written with exp(-x): exp(step / k) overflows after about 710 k updates.
     return lambda step: k * math.exp(-step / k) / (k * math.exp(-step / k) + 1)

@@ -1,4 +1,4 @@
-"""What the updates of a run add up to, by name."""
+"""Named sums over the updates of a run."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ Sum = Float64[Tensor, ""]
 
 
 class Means(NamedTuple):
-    """The same per label, in nats."""
+    """Means per label, in nats."""
 
     loss: float
     nll: float
@@ -19,28 +19,28 @@ class Means(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Sums over the labels of one or more updates, of all processes together; all but `tokens` in nats.
+    """Sums over the labels of one or more updates, over all processes; all except `tokens` are in nats.
 
-    Zero-dimensional tensors: they stay on the device of the model, so that no update waits for their values, and one
-    that begins at zero on the CPU can be added to one on any device.
+    They are zero-dimensional tensors on the device of the model, so that no update waits for their values. A zero on
+    the CPU can be added to one on any device.
     """
 
     loss: Sum
-    """What the cross entropy is with label smoothing."""
+    """Cross entropy with label smoothing."""
     nll: Sum
     """Negative log-likelihood of the references."""
     tokens: Sum
-    """Labels; padding is not counted."""
+    """The number of labels, without padding."""
     guided: Sum
-    """What guided attention adds to the loss."""
+    """Loss of guided attention."""
     divergence: Sum
-    """What R-Drop adds to the loss."""
+    """Loss of R-Drop."""
 
-    def __add__(self, other: "Sums") -> "Sums":  # type: ignore[override]  # a tuple would be put behind the other
+    def __add__(self, other: "Sums") -> "Sums":  # type: ignore[override]  # tuples would be concatenated
         return Sums(*(one + another for one, another in zip(self, other, strict=True)))
 
     def means(self) -> Means:
-        """The mean over all labels of each sum. Waits for the device, once."""
+        """Each sum divided by the number of labels. Waits for the device once."""
         loss, nll, tokens, guided, divergence = torch.stack(self).tolist()
         return Means(loss / tokens, nll / tokens, guided / tokens, divergence / tokens)
 

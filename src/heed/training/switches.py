@@ -1,4 +1,4 @@
-"""Settings of the whole process that training needs, put back when it ends, however it ends."""
+"""Process-wide settings that training needs; they are restored when it ends, even after an error."""
 
 import logging
 import os
@@ -17,12 +17,12 @@ from heed.training.memory import freed_memory_reused
 MatmulPrecision = Literal["highest", "high", "medium"]
 
 LIBRARIES = ("lightning.pytorch", "lightning.fabric")
-"""Loggers that announce what is of no use to whoever trains."""
+"""Loggers whose messages are of no use to the user."""
 
 CUBLAS, WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-"""An environment variable: cuBLAS adds up in the same order every time only with a workspace of a fixed size.
+"""An environment variable: cuBLAS sums in a fixed order only with a workspace of fixed size.
 
-torch reads it once, at the first product of the process on a GPU.
+torch reads it once, at the first matrix product of the process on a GPU.
 """
 
 
@@ -40,7 +40,7 @@ def switched(matmul_precision: MatmulPrecision = "high") -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what Lightning prints about itself; warnings that mean something to a person stay."""
+    """Suppress Lightning's messages about itself; useful warnings are still printed."""
     levels = {name: logging.getLogger(name).level for name in LIBRARIES}
     for name in LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -60,7 +60,7 @@ def _deterministic() -> Iterator[None]:
     filled, benchmark = deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark  # type: ignore[attr-defined]
     workspace = os.environ.get(CUBLAS)
     torch.use_deterministic_algorithms(True)
-    # Its other half fills every new tensor with NaN, which finds faults and costs time.
+    # torch would also fill every new tensor with NaN, which finds bugs but costs time.
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     os.environ[CUBLAS] = WORKSPACE
@@ -70,8 +70,8 @@ def _deterministic() -> Iterator[None]:
         if CUBLAS not in str(error):
             raise
         raise UserError(
-            "this process has multiplied on the GPU before, with a cuBLAS that does not add up in a fixed order; train "
-            f"in a process of its own, or start this one with {CUBLAS}={WORKSPACE}"
+            "this process has already used cuBLAS on the GPU without a fixed order of summation; train "
+            f"in a new process, or start this one with {CUBLAS}={WORKSPACE}"
         ) from error
     finally:
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
@@ -94,5 +94,5 @@ def _matmul_precision(precision: MatmulPrecision) -> Iterator[None]:
 
 
 def _initialised_gpus() -> list[int]:
-    """Those whose random numbers somebody may have drawn already."""
+    """GPUs whose random numbers may already have been used."""
     return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []

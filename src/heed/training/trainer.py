@@ -1,4 +1,4 @@
-"""Lightning's Trainer without what it must not do by itself, and a run under it."""
+"""Lightning's Trainer with some of its features disabled, and training with it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from heed.training.switches import MatmulPrecision, quiet, switched
 
 
 class RunTrainer(Trainer):
-    """Lightning's Trainer, and what `fit` sets for the whole process while it trains."""
+    """Lightning's Trainer, and the process-wide settings that `fit` applies."""
 
     matmul_precision: MatmulPrecision = "high"
 
@@ -43,12 +43,17 @@ def build_trainer(
 ) -> RunTrainer:
     """A Trainer for a run of `max_epochs` or `max_steps`, whichever is less, that validates at intervals.
 
-    `device` is auto, cpu, cuda, cuda:N or mps; `precision` that of the model's products; `matmul_precision` what
-    float32 products may use inside. Give `validate_steps` or `validate_epochs`; if both, steps count. UserError for a
-    device that is not there, for processes that torchrun did not start, and for a run of no steps.
+    For Lightning, lengths are in steps and the whole run is one epoch, so nothing that it does at the beginning or end
+    of an epoch (counters, loaders, resuming) affects the run.
 
-    Lengths are counted in steps from here on, and Lightning is shown the whole run as one epoch: what it does where an
-    epoch begins or ends (its counters, its loaders, what it believes on resume) then has no part in a run.
+    Args:
+        device: auto, cpu, cuda, cuda:N or mps.
+        precision: the precision of the model's matrix products.
+        matmul_precision: the precision that torch may use inside float32 products.
+        validate_steps, validate_epochs: the interval of validations; if both are given, steps are used.
+
+    Raises:
+        UserError: the device does not exist, torchrun did not start the processes, or the run has no steps.
     """
     processes = started_processes(distributed)
     accelerator, devices = lightning_devices(device, processes.here)
@@ -79,11 +84,13 @@ def build_trainer(
 
 
 def fit(trainer: RunTrainer, task: TranslationModule, bitext: Bitext) -> None:
-    """Train to the end, from the last checkpoint in the run folder if there is one.
+    """Train to the end, starting from the last checkpoint in the run folder if there is one.
 
-    Ctrl-C raises Interrupted and SIGTERM Terminated, both with the step up to which the run is saved. Everything that
-    is set for the whole process, signal handlers too, is put back. UserError for checkpoints that cannot be continued,
-    a batch that is too large for the memory, and a loss that is not a number.
+    All process-wide settings, including signal handlers, are restored.
+
+    Raises:
+        UserError: checkpoints cannot be resumed, a batch is too large for the memory, or the loss is NaN or infinite.
+        Interrupted, Terminated: after Ctrl-C and SIGTERM, with the last step that is saved.
     """
     checkpoint = decided_by_first(lambda: resumable(Path(trainer.default_root_dir)))
     with switched(trainer.matmul_precision), _signals_with_step(trainer), enough_memory(bitext):
@@ -95,7 +102,7 @@ def fit(trainer: RunTrainer, task: TranslationModule, bitext: Bitext) -> None:
 
 @contextmanager
 def _signals_with_step(trainer: RunTrainer) -> Iterator[None]:
-    """Make Interrupted and Terminated of what Lightning and `Checkpoints` raise after a signal."""
+    """Convert what Lightning and `Checkpoints` raise after a signal to Interrupted and Terminated."""
     (signals,) = [callback.signals for callback in trainer.checkpoint_callbacks if isinstance(callback, Checkpoints)]
     try:
         with signals:
@@ -105,16 +112,16 @@ def _signals_with_step(trainer: RunTrainer) -> Iterator[None]:
     except SIGTERMException as ended:  # before the first update
         raise Terminated from ended
     except SystemExit as ended:
-        if ended.code == 1:  # what Lightning makes of Ctrl-C, before the first update or the second time
+        if ended.code == 1:  # raised by Lightning for a Ctrl-C before the first update, or for a second one
             raise Interrupted from ended
         raise
-    if signals.asked:  # since the last checkpoint, which is that of the last update
+    if signals.asked:  # after the last checkpoint, which is that of the last update
         raise stopped_by(signals.asked, trainer.global_step)
 
 
 @contextmanager
 def enough_memory(bitext: Bitext) -> Iterator[None]:
-    """UserError, with the setting to lower, if a batch takes more memory than there is."""
+    """Raise UserError, which names the setting to lower, if a batch does not fit into memory."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -123,15 +130,15 @@ def enough_memory(bitext: Bitext) -> Iterator[None]:
         sentences, tokens = bitext.train.sentences, bitext.train.tokens
         budget = f"batches.sentences, now {sentences:,}" if sentences else f"batches.tokens, now {tokens:,}"
         raise UserError(
-            f"a batch needs more memory than there is; lower {budget}, or raise batches.accumulate, with run=NAME"
+            f"a batch does not fit into memory; lower {budget}, or raise batches.accumulate, with run=NAME"
         ) from error
 
 
 def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:
-    """Updates of the whole run. UserError if there would be none, or no end."""
+    """The number of updates of the run. Raise UserError if it is 0 or unlimited."""
     limits = [round(max_epochs * batches_per_epoch)] if max_epochs is not None else []
     limits += [max_steps] if max_steps is not None else []
     if not limits or min(limits) < 1:
         given = f"max_epochs={json.dumps(max_epochs)} and max_steps={json.dumps(max_steps)}"
-        raise UserError(f"{given} give no run; set one of them to at least 1")
+        raise UserError(f"{given}: there would be no training; set one of them to at least 1")
     return min(limits)

@@ -1,4 +1,4 @@
-"""What a validation computes: losses on the references, translations, alignments, and a few sentences to draw."""
+"""Validation: loss on the references, translations, alignments, and a few sentences for heatmaps."""
 
 import logging
 import math
@@ -25,15 +25,15 @@ from heed.text.subwords import BOS, EOS, PAD, Subwords
 from heed.training.processes import process_rank
 
 SAMPLE = 50
-"""Sentences of which `preserved` is measured."""
+"""The number of sentences for which `preserved` is measured."""
 
 log = logging.getLogger(__name__)
 
 
 class Sentence(NamedTuple):
-    """One validation sentence, translated; links and health are of the attention on its reference.
+    """One translated validation sentence; links and health are those of the attention on its reference.
 
-    Its two maps, of the reference and of the hypothesis, are there if it is one of those to draw.
+    Its two maps, of the reference and of the hypothesis, are set only if it is one of the sentences to draw.
     """
 
     number: int
@@ -45,7 +45,7 @@ class Sentence(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A sentence to draw: where the model attended for the reference and for its own words, and the texts."""
+    """A sentence to draw: its texts, and the attention for the reference and for the hypothesis."""
 
     forced: Map
     free: Map
@@ -57,11 +57,14 @@ class Picture(NamedTuple):
 class Validation:
     """Collects one pass over the validation split.
 
-    The loss is that of the reference words, each predicted from the reference words before it: perplexity is defined
-    so, and it is no teacher forcing of training, which the translations here never see.
+    The loss is that of the reference words, each predicted from the previous reference words, as perplexity is defined.
+    The translations are not affected by teacher forcing.
 
-    `sentences` of the split, the first ones, are drawn. Every metric that is registered as `validated` is computed, and
-    `metric`, which chooses the best model. UserError if no target line has a word, or if `metric` cannot be computed.
+    The first `sentences` of the split are drawn. All metrics registered as `validated` are computed, and `metric`,
+    which chooses the best model.
+
+    Raises:
+        UserError: all target lines are empty, or `metric` cannot be computed.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Validation:
         metric: Metric | None = None,
     ) -> None:
         if not any(line.strip() for line in pairs.tgt):
-            raise UserError("every target line of the validation split is empty; give other files as corpus.valid")
+            raise UserError("all target lines of the validation split are empty; give other files with corpus.valid")
         self.pairs, self.tgt, self.tgt_lang = pairs, tgt, tgt_lang
         self.pictured = sentences
         self.spaced = has_spaces(pairs.tgt)
@@ -87,27 +90,27 @@ class Validation:
             lengths = ([len(one.words) for one in lines] for lines in (self.sources, self.tgt_words))
             self.gold = read_gold(pairs.gold, zip(*lengths, strict=True), "gold alignment of the validation split")
         elif metric and metric.name == "aer":
-            raise UserError("metric=aer needs word alignments of the validation split; put valid.align beside it")
+            raise UserError("metric=aer needs word alignments of the validation split; put valid.align beside the text")
         self.score_names = tuple(name for name, of in metrics().items() if of.validated or of == metric)
-        """The metrics that are computed; alignment error, `aer`, only if there are gold alignments."""
+        """The metrics that are computed; `aer` (alignment error rate) only if there are gold alignments."""
         self.clear()
 
     def clear(self) -> None:
-        """Remove everything that was added."""
+        """Remove all batches."""
         self.nll, self.tokens = 0.0, 0
         self.sentences: list[Sentence] = []
 
     @torch.no_grad()
     def add(self, model: Seq2Seq, batch: Batch) -> None:
         """Score and translate one batch."""
-        if int(batch.index[0]) < 0:  # a stand-in, for a rank that was left without a sentence
+        if int(batch.index[0]) < 0:  # a placeholder, for a rank without a sentence
             return
         logits, weights = model(batch.src, batch.src_len, batch.tgt[:, :-1])
         loss = cross_entropy(logits, batch.tgt[:, 1:], PAD)
         self.nll += float(loss.nll)
         self.tokens += int(loss.count)
         hypotheses = greedy(model, batch.src, batch.src_len, BOS, EOS)
-        with torch.autocast("cpu", enabled=False):  # it is for the model, not for measures
+        with torch.autocast("cpu", enabled=False):  # only the model needs it
             self._add_sentences(batch, hypotheses, self._forced(batch, weights))
 
     def _add_sentences(self, batch: Batch, hypotheses: Sequence[Hypothesis], forced: Sequence[Map]) -> None:
@@ -129,7 +132,7 @@ class Validation:
         ]
 
     def gather(self) -> None:
-        """Put together the sentences of all ranks; nothing to do for a process alone."""
+        """Collect the sentences of all ranks; does nothing for a single process."""
         if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
             return
         parts: list[tuple[float, int, list[Sentence]]] = [(0.0, 0, [])] * torch.distributed.get_world_size()
@@ -138,13 +141,13 @@ class Validation:
         self.sentences = [sentence for part in parts for sentence in part[2]]
 
     def scores(self) -> dict[str, float]:
-        """The scores of the whole split by the names of the metrics, the same on every rank."""
+        """The scores of the whole split, by metric name; equal on all ranks."""
         self.gather()
         self.sentences.sort(key=lambda sentence: sentence.number)
         loss, aer = self.nll / self.tokens, self._aer()
         return {
             "loss": loss,
-            "perplexity": math.exp(min(loss, 700.0)),  # exp of more than 709 is beyond a float
+            "perplexity": math.exp(min(loss, 700.0)),  # exp overflows a float beyond 709
             **self._text_scores(),
             **({} if aer is None else {"aer": aer}),
         }
@@ -155,7 +158,7 @@ class Validation:
         references = [self.pairs.tgt[number] for number in numbers]
         further = [[lines[number] for number in numbers] for lines in self.pairs.further]
         if not any(text.strip() for text in hypotheses) and process_rank() == 0:
-            log.warning("every translation of the validation split is empty: the model ends each of them at once")
+            log.warning("all translations of the validation split are empty, because the model ends them at once")
         scores = text_scores(
             hypotheses=hypotheses,
             references=references,
@@ -172,14 +175,14 @@ class Validation:
         return alignment_scores(links, [self.gold[sentence.number] for sentence in self.sentences]).aer
 
     def health(self) -> Health:
-        """How well formed attention is on the references, over the whole split, once `scores` has put it together."""
+        """Measures of attention on the references, over the whole split; call `scores` first."""
         return mean_health([sentence.health for sentence in self.sentences])
 
     def preserved(self, model: Seq2Seq) -> dict[str, float]:
-        """The share of words that do not depend on attention, in the translations of a sample, spread over the split.
+        """The share of words that do not depend on attention, in the translations of an evenly spaced sample.
 
-        `any`: they come out the same under at least one of `heed.counterfactual.COUNTERFACTUAL`, `every`: under all
-        three. Empty if there is no word. It costs five times a pass of the decoder over the sample.
+        `any`: words that stay the same under at least one of `heed.counterfactual.COUNTERFACTUAL`; `every`: under all
+        three. Empty if there are no words. It costs five decoder passes over the sample.
         """
         chosen = [sentence for sentence in self.sentences if sentence.number in self._sampled]
         written = [written_line(sentence.ids, self.tgt, self.spaced).by_word for sentence in chosen]
@@ -194,7 +197,7 @@ class Validation:
         return {name: sum(words) / len(words) for name, words in stays.items() if words}
 
     def pictures(self) -> list[Picture]:
-        """The fixed sentences: the first of the split, in its order."""
+        """The sentences to draw: the first ones of the split, in order."""
         return [
             Picture(
                 *sentence.maps,
@@ -208,5 +211,5 @@ class Validation:
 
 
 def spread(total: int, count: int) -> range:
-    """At most `count` numbers below `total`, at even distances."""
+    """At most `count` evenly spaced numbers below `total`."""
     return range(0, total, max(1, -(-total // count)))
