@@ -223,17 +223,17 @@ def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
     assert [note[:44] for note in notes] == [
         "test: the source is already divided into sub",
         "test: the target is already divided into sub",
-        "30 of 120 source words hold characters that ",
-        "30 of 60 target words hold characters that t",
-        "BLEU is 0.00: no translation has four words ",
-        "30 of 30 translations reached their longest ",
-        "gold alignment of x, test: no link of 30 lin",
+        "30 of 120 source words contain characters th",
+        "30 of 60 target words contain characters tha",
+        "BLEU is 0.00: no translation shares four con",
+        "30 of 30 translations were cut at the maximu",
+        "gold alignment of x, test: no link in 30 lin",
     ]
     zero, cut = evaluate(translator, max_len=3).report["notes"]
-    assert zero.startswith("BLEU is 0.00 because it counts four words in a row, and references have 3.0 on average")
+    assert zero.startswith("BLEU is 0.00 because it counts runs of four words, but references have 3.0 on average")
     assert cut == (
-        "5 of 6 translations reached their longest length without an end; if they are right as far as they go, give a "
-        "larger search.max_len"
+        "5 of 6 translations were cut at the maximum length; if they are correct up to there, give a larger "
+        "search.max_len"
     )
 
 

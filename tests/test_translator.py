@@ -317,7 +317,7 @@ def test_ctrl_c_ends_a_translation_and_not_the_translator(translator: Translator
         ({"search": "beam", "beam_size": 0}, "search.beam_size=0: should be 1 to 10000"),
         ({"search": "beam", "n_best": 6}, "search=beam: n_best must be .*, got n_best=6 and beam_size=5"),
         ({"search": "sample", "temperature": 0.0}, "search=sample: temperature=0.0, expected above 0"),
-        ({"n_best": 2}, "n_best=2: search=greedy finds one translation; choose search=beam or search=sample"),
+        ({"n_best": 2}, "n_best=2: search=greedy returns only one translation; choose search=beam or search=sample"),
         ({"n_best": 0}, "n_best=0, expected 1 or more"),
         ({"batch_size": 0}, "batch_size=0, expected 1 or more"),
         ({"max_len": 0}, "search=greedy: max_len must be at least 1, got 0"),

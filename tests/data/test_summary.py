@@ -44,7 +44,7 @@ def test_what_should_worry_stands_below_the_table() -> None:
     """Would catch the two reasons for scores that nobody can explain: leakage and unknown pieces."""
     train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
     assert shown(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are also in")
-    assert "of the pieces of one side are <unk>" in shown(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]
+    assert "of the subwords of one side are <unk>" in shown(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]
     assert "valid:" not in shown(train, Pairs(["a tac"], ["un chat"]))
 
 

@@ -158,7 +158,7 @@ def test_finding_nothing_is_all_wrong() -> None:
 
 
 def test_refuses_unequal_numbers_of_sentences() -> None:
-    with pytest.raises(UserError, match="1 alignments against 2 gold"):
+    with pytest.raises(UserError, match="1 alignments and 2 gold"):
         alignment_scores([frozenset()], [read_pharaoh(""), read_pharaoh("")])
 
 
@@ -185,7 +185,7 @@ def test_gold_that_counts_from_one_is_noticed() -> None:
     assert misfits(good, sizes) == []
     shifted = [one_pair(count, base=1, last=False) for count, _ in sizes]
     assert misfits(shifted, sizes) == [
-        "no link of 30 lines names word 0: they seem to count words from 1, expected from 0"
+        "no link in 30 lines is to word 0; words seem to be counted from 1, expected from 0"
     ]
     assert misfits([good[0], *shifted[1:]], sizes) == []
     assert misfits(shifted[:10], sizes[:10]) == []

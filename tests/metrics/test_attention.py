@@ -138,7 +138,7 @@ def test_attention_that_has_formed_needs_no_advice() -> None:
     [
         (torch.full((6, 10), 0.1), "100% of that of uniform"),
         (random_attention(8, 20, seed=0, sharpness=0.3), "of that of uniform"),
-        (pointing([9, 9, 9, 0, 1, 9], 10), "67% of it rests on </s>"),
+        (pointing([9, 9, 9, 0, 1, 9], 10), "67% of it is on </s>"),
         (pointing([3, 3, 3, 3, 3, 3], 10), "only 11% of the source words"),
     ],
 )

@@ -84,7 +84,7 @@ def test_an_empty_hypothesis_is_scored() -> None:
 
 
 def test_unequal_numbers_are_refused_with_both() -> None:
-    with pytest.raises(UserError, match="2 hypotheses against 3 references"):
+    with pytest.raises(UserError, match="2 hypotheses and 3 references"):
         translation_scores(hypotheses=HYPOTHESES[:2], references=REFERENCES)
     with pytest.raises(UserError, match="no sentences"):
         bleu(hypotheses=[], references=[])

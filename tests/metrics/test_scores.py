@@ -60,12 +60,12 @@ def test_a_metric_from_outside_is_one_of_them(registry: None) -> None:
     assert text_scores(hypotheses=["ab"], references=["abc"])["shortness"] == (2.0, "characters")
     assert choose("shortness", REFERENCES) == mine
     register(mine)
-    with pytest.raises(ValueError, match="shortness is registered already"):
+    with pytest.raises(ValueError, match="shortness is already registered"):
         register(Metric("shortness", "other", ".2f", higher_is_better=True))
 
 
 def test_an_unknown_metric_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UserError, match="metric=blue: a metric is auto or one of bleu, "):
+    with pytest.raises(UserError, match="metric=blue: expected auto or one of bleu, "):
         choose("blue", REFERENCES)
 
 

@@ -56,7 +56,7 @@ def test_the_draw_is_fixed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_sentences_are_refused() -> None:
-    with pytest.raises(UserError, match="29 hypotheses against 30 references"):
+    with pytest.raises(UserError, match="29 hypotheses and 30 references"):
         paired_bootstrap(hypotheses=WORSE, others=WORSE[1:], references=REFERENCES)
 
 

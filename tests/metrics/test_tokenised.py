@@ -59,9 +59,9 @@ def test_a_language_without_rules_is_left_out_and_said(tgt_lang: str) -> None:
     found = tokenised_bleu(hypotheses=["1 2"], references=["1 2"], tgt_lang=tgt_lang)
     assert found.bleu_tokenised is None
     assert found.bleu_tokenised_signature.startswith("left out: sacremoses 0.")
-    assert (tgt_lang or "(not named)") in found.bleu_tokenised_signature
+    assert (tgt_lang or "(not given)") in found.bleu_tokenised_signature
 
 
 def test_unequal_numbers_are_refused() -> None:
-    with pytest.raises(UserError, match="1 hypotheses against 2 references"):
+    with pytest.raises(UserError, match="1 hypotheses and 2 references"):
         tokenised_bleu(hypotheses=["a"], references=["a", "b"], tgt_lang="en")

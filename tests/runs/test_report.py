@@ -27,11 +27,11 @@ def report(**more: Any) -> dict[str, Any]:
 
 def test_too_few_sentences_are_said_beside_the_comparison() -> None:
     """Catches p-values of six sentences that look like any others, in the table of one run and of several."""
-    versus = {"folder": "other", "search": None, "bleu": {**COMPARED, "note": "6 sentences decide nothing"}}
-    assert "p = 0.500; 6 sentences decide nothing\n" in table(report(versus=versus))
+    versus = {"folder": "other", "search": None, "bleu": {**COMPARED, "note": "6 sentences are too few"}}
+    assert "p = 0.500; 6 sentences are too few\n" in table(report(versus=versus))
     assert "p = 0.500\n" in table(report(versus={**versus, "bleu": COMPARED}))
     both = over_runs([1, 2], [report(versus=versus)] * 2)
-    assert table_over_runs(both).count("6 sentences decide nothing") == 2
+    assert table_over_runs(both).count("6 sentences are too few") == 2
 
 
 def test_notes_follow_the_scores() -> None:

@@ -55,7 +55,7 @@ def test_a_search_too_large_for_memory_is_a_line(error: Exception) -> None:
     def greedy_one(*_: object, beam_size: int = 2) -> list[list[Hypothesis]]:
         raise error
 
-    with pytest.raises(UserError, match="needs more memory than there is; lower batch_size, search"):
+    with pytest.raises(UserError, match="does not fit into memory; lower batch_size, search"):
         Search("large", greedy_one, False, False).run({"beam_size": 2})
 
 
@@ -85,12 +85,12 @@ def hypothesis(rows: int, columns: int) -> Hypothesis:
 @pytest.mark.parametrize(
     ("results", "fault"),
     [
-        ([hypothesis(4, 5)], "1 results for 2 sentences; expected one for each"),
+        ([hypothesis(4, 5)], "1 results for 2 sentences; expected one for each sentence"),
         ([hypothesis(4, 5), []], "expected a Hypothesis, or a list of one or more"),
         ([hypothesis(4, 5), [([7], -1.0)]], "expected a Hypothesis, or a list of one or more"),
         (
             [hypothesis(4, 5), hypothesis(4, 5)],
-            r"shape \(4, 5\) for 3 pieces and a source of 2, .* leave out padding",
+            r"shape \(4, 5\) for 3 subwords and a source of 2, .* leave out padding",
         ),
         ([hypothesis(2, 5), hypothesis(3, 2)], r"expected \(3, 5\), or \(4, 5\)"),
     ],

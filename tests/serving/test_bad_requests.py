@@ -20,7 +20,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/translate", {"text": "a", "serach": "beam"}, "serach"),
     ("/translate", {"text": "a", "search": "beem"}, "did you mean beam"),
     ("/translate", {"text": "a", "n_best": 0}, "n_best"),
-    ("/translate", {"text": "a", "n_best": 2}, "finds one translation"),
+    ("/translate", {"text": "a", "n_best": 2}, "returns only one translation"),
     ("/translate", {"text": "a", "n_best": True}, "n_best"),
     ("/translate", {"text": "a", "search": "sample", "n_best": 17}, "at most 16"),
     ("/translate", {"text": "a", "search": "beam", "settings": {"beam_size": 17}}, "at most 16"),

@@ -128,7 +128,7 @@ def test_the_metric_is_chosen_by_a_setting(tmp_path: Path, capsys: pytest.Captur
     assert run.report["metric"] == "exact"
     assert run.report["best"] == max(history, key=lambda one: (one["exact"], one["chrf"], -one["loss"]))
     assert "best model by exact" in capsys.readouterr().out
-    with pytest.raises(UserError, match="metric=blue: a metric is auto or one of bleu, "):
+    with pytest.raises(UserError, match="metric=blue: expected auto or one of bleu, "):
         train(settings(tmp_path, "run=wrong", "metric=blue"))
 
 

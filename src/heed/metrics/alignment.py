@@ -1,4 +1,4 @@
-"""Word alignments: reading them, taking them from attention, and scoring them against gold ones."""
+"""Word alignments: read and write them, derive them from attention, and score them against gold alignments."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,21 +13,21 @@ from torch import Tensor
 from heed.errors import UserError
 
 Link = tuple[int, int]
-"""A source word and a target word, both counted from 0."""
+"""Indices of a source word and a target word, from 0."""
 Links = frozenset[Link]
 
 _LINK = re.compile(r"(\d+)([-?p])(\d+)", re.ASCII)
 
 
 class Gold(NamedTuple):
-    """Links that an alignment must have, and those that it may have; the second include the first."""
+    """Sure links, which an alignment must have, and possible links, which it may have; these include the sure ones."""
 
     sure: Links
     possible: Links
 
 
 def read_pharaoh(line: str) -> Gold:
-    """The links of one line such as "0-0 1-2 2?1": `-` for sure, `?` or `p` for possible."""
+    """Parse the links of a line such as "0-0 1-2 2?1": `-` for sure, `?` or `p` for possible links."""
     sure, possible = set(), set()
     for token in line.split():
         match = _LINK.fullmatch(token)
@@ -41,7 +41,7 @@ def read_pharaoh(line: str) -> Gold:
 
 
 def check_within(links: Links, src_len: int, tgt_len: int) -> None:
-    """Raise UserError on a link to a word that the sentence pair does not have, as when words are counted from 1."""
+    """Raise UserError for a link to a word that does not exist, for example because words are counted from 1."""
     outside = sorted(link for link in links if link[0] >= src_len or link[1] >= tgt_len)
     if outside:
         raise UserError(
@@ -51,20 +51,20 @@ def check_within(links: Links, src_len: int, tgt_len: int) -> None:
 
 
 ENOUGH = 20
-"""Sentence pairs with links from which on `misfits` judges."""
+"""The smallest number of sentence pairs with links for which `misfits` gives warnings."""
 
 
 def misfits(gold: Sequence[Gold], sizes: Sequence[tuple[int, int]]) -> list[str]:
-    """What makes gold alignments look like those of another count of words, a line each.
+    """Warnings, one line each, that gold alignments seem to count words differently.
 
-    `sizes` are the source and target words of each pair. In other alignments some first word is linked, and mostly
-    the last one of a sentence.
+    `sizes` are the numbers of source and target words of each pair. In correct alignments, some first words and most
+    last words are linked.
     """
     pairs = [(one.possible, size) for one, size in zip(gold, sizes, strict=True) if one.possible]
     if len(pairs) < ENOUGH:
         return []
     if not any(0 in link for links, _ in pairs for link in links):
-        return [f"no link of {len(pairs):,} lines names word 0: they seem to count words from 1, expected from 0"]
+        return [f"no link in {len(pairs):,} lines is to word 0; words seem to be counted from 1, expected from 0"]
     return [note for side, name in enumerate(("source", "target")) if (note := _unlinked_ends(pairs, side, name))]
 
 
@@ -73,34 +73,34 @@ def _unlinked_ends(pairs: Sequence[tuple[Links, tuple[int, int]]], side: int, na
     if linked > len(pairs) / 4:
         return ""
     return (
-        f"the last {name} word is linked in {linked:,} of {len(pairs):,} lines: they seem to count the words of a text "
-        "that was divided otherwise"
+        f"the last {name} word is linked in {linked:,} of {len(pairs):,} lines; its text seems to be tokenised "
+        "differently"
     )
 
 
 def write_pharaoh(links: Links) -> str:
-    """One line of sorted `source-target` links; empty for no links."""
+    """Format links as one line of sorted `source-target` pairs; empty if there are no links."""
     return " ".join(f"{src}-{tgt}" for src, tgt in sorted(links))
 
 
 def write_weights(path: Path, sentences: Iterable[Float[Tensor, "_ _"]]) -> None:
-    """Write soft alignments as one compressed .npz: array "0" is that of the first line, a row for a target word."""
+    """Write soft alignments to a compressed .npz file: array "0" is that of the first line; rows are target words."""
     arrays: dict[str, Any] = {str(line): weights.float().cpu().numpy() for line, weights in enumerate(sentences)}
-    with path.open("wb") as file:  # numpy changes a name that does not end in .npz, but not a file
+    with path.open("wb") as file:  # numpy appends .npz to names, but not to open files
         np.savez_compressed(file, **arrays)
 
 
 def merge_words(
     weights: Float[Tensor, "tgt src"], src_words: Sequence[int], tgt_words: Sequence[int]
 ) -> Float[Tensor, "tgt_words src_words"]:
-    """Attention between pieces as attention between words; the arguments give the word of every piece.
+    """Convert attention between subwords to attention between words; the arguments give the word of every subword.
 
-    Columns of one source word are summed and rows of one target word averaged, so that a row's sum stays what it was
-    (as Koehn & Knowles 2017 do). The caller drops the row and column of </s>, or gives </s> a word of its own.
+    Columns of a source word are summed and rows of a target word averaged, so that the sums of rows do not change
+    (Koehn & Knowles 2017). The caller drops the row and column of </s>, or gives </s> its own word.
     """
     if weights.shape != (len(tgt_words), len(src_words)):
         raise ValueError(
-            f"weights of shape {tuple(weights.shape)} for {len(tgt_words)} target and {len(src_words)} source pieces; "
+            f"weights of shape {tuple(weights.shape)} for {len(tgt_words)} target, {len(src_words)} source subwords; "
             "expected a word for every row and every column, or the row and column of </s> dropped"
         )
     rows, columns = _membership(tgt_words).to(weights), _membership(src_words).to(weights)
@@ -110,26 +110,26 @@ def merge_words(
 def _membership(words: Sequence[int]) -> Float[Tensor, "words pieces"]:
     count = max(words, default=-1) + 1
     if set(words) != set(range(count)):
-        raise ValueError(f"words {sorted(set(words))} of the pieces; expected every number from 0 to the largest")
+        raise ValueError(f"words {sorted(set(words))} of the subwords; expected every number from 0 to the largest")
     return (torch.arange(count)[:, None] == torch.tensor(words, dtype=torch.long)).float()
 
 
 def argmax_links(weights: Float[Tensor, "tgt src"]) -> Links:
-    """Each target word linked to the source word that it attends to most; the first of equals."""
+    """Link each target word to the source word that it attends to most, or to the first of equal ones."""
     if weights.numel() == 0:
         return frozenset()
     return frozenset((src, tgt) for tgt, src in enumerate(weights.argmax(dim=1).tolist()))
 
 
 def threshold_links(weights: Float[Tensor, "tgt src"], threshold: float) -> Links:
-    """Every pair of words whose weight is at least the threshold: none, one or several for a target word."""
+    """Link all pairs of words with at least this weight; a target word can have none, one or several links."""
     if not 0.0 < threshold <= 1.0:
         raise UserError(f"threshold of {threshold} for links; expected 0 < threshold <= 1, such as 0.3")
     return frozenset((src, tgt) for tgt, src in (weights >= threshold).nonzero().tolist())
 
 
 class AlignmentScores(NamedTuple):
-    """Fractions from 0 to 1; the alignment error rate is the one where lower is better."""
+    """Fractions from 0 to 1; higher is better, except for the alignment error rate."""
 
     precision: float
     recall: float
@@ -140,12 +140,12 @@ class AlignmentScores(NamedTuple):
 def alignment_scores(links: Sequence[Links], gold: Sequence[Gold]) -> AlignmentScores:
     """Precision against possible links, recall of sure ones, their harmonic mean, and AER (Och & Ney 2003).
 
-    AER is 1 - (|links in sure| + |links in possible|) / (|links| + |sure|); it equals 1 - F1 only where every gold
-    link is sure. Counts are summed over the sentences and divided once. A share of nothing counts as perfect: no link
-    proposed is precision 1, no sure link to find is recall 1.
+    AER is 1 - (|links in sure| + |links in possible|) / (|links| + |sure|); it equals 1 - F1 only if all gold links
+    are sure. Counts are summed over the sentences and divided once. Without any links precision is 1; without any sure
+    gold links recall is 1.
     """
     if len(links) != len(gold):
-        raise UserError(f"{len(links)} alignments against {len(gold)} gold ones; expected one a sentence in both")
+        raise UserError(f"{len(links)} alignments and {len(gold)} gold alignments; expected the same number")
     proposed = sum(map(len, links))
     sure = sum(len(g.sure) for g in gold)
     hits_sure = sum(len(a & g.sure) for a, g in zip(links, gold, strict=True))

@@ -1,4 +1,4 @@
-"""Numbers that say whether attention has formed: what a person looks for in a heatmap, for a whole corpus."""
+"""Measures of whether attention has formed, computed over a whole corpus."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,47 +9,47 @@ from jaxtyping import Float
 from torch import Tensor
 
 ATTENDED = 0.1
-"""A source word counts as attended when some produced word gives it at least this weight."""
+"""A source word counts as attended to if some target word gives it at least this weight."""
 
 NEARLY_UNIFORM = 0.9  # of the entropy of uniform attention
-PARKED = 0.5  # mean weight on </s>, past which most of the looking is at no word
+PARKED = 0.5  # mean weight on </s>; above it, most attention is not on words
 FEW_WORDS = 0.25  # coverage
 
 
 class Health(NamedTuple):
-    """Means over the produced words of a sentence, or of many sentences (see `mean_health`)."""
+    """Means over the target words of a sentence, or of many sentences (see `mean_health`)."""
 
     entropy: float
-    """Of a row, in nats: 0 looks at one word, log(source positions) looks everywhere alike."""
+    """Entropy of a row, in nats: 0 if one position has all the weight, log(source positions) for uniform attention."""
     normalised_entropy: float
-    """The same as a share of log(source positions), so that long and short sentences compare; 0 to 1."""
+    """Entropy divided by log(source positions), which makes sentences of different lengths comparable; 0 to 1."""
     eos_share: float
-    """Weight on the source's </s>, where attention rests when it has no word to look at; 0 to 1."""
+    """Weight on the source's </s>, to which models attend if no source word is relevant; 0 to 1."""
     coverage: float
-    """Share of the source words that some produced word gives a weight of at least ATTENDED; 0 to 1."""
+    """Share of the source words to which some target word gives at least the weight ATTENDED; 0 to 1."""
     monotonicity: float
-    """Kendall's tau-a between produced words and the source word that each attends to most.
+    """Kendall's tau-a between target words and the source word that each attends to most.
 
-    1 is word for word, -1 is reversed, near 0 is no order. Ties count as neither, so a model that always looks
-    at the same word gets 0 and not 1.
+    1 is the same order, -1 the reversed order, near 0 no order. Ties count 0, so a model that always attends to the
+    same word gets 0 and not 1.
     """
     sharpness: float
     """Largest weight of a row; 0 to 1."""
     tgt_len: int
-    """Produced words."""
+    """The number of target words."""
     src_len: int
-    """Source words, without </s>."""
+    """The number of source words, without </s>."""
 
 
 def health(weights: Float[Tensor, "tgt src"]) -> Health:
-    """Health of one sentence's attention, of words or of pieces; the last column is the source's </s>.
+    """Measures of one sentence's attention, of words or of subwords; the last column is the source's </s>.
 
-    The row that produced </s> is better left out: it looks at the end of the source and says nothing about words.
-    With no row every mean is 0 and weighs nothing in `mean_health`.
+    Leave out the row of the target's </s>, which attends to the end of the source. Without rows all means are 0 and
+    have no weight in `mean_health`.
     """
     tgt_len, columns = weights.shape
     if columns == 0:
-        raise ValueError("attention over no source position; expected at least the column of </s>")
+        raise ValueError("attention has no columns; expected at least the column of </s>")
     if tgt_len == 0:
         return Health(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, columns - 1)
     weights = weights.detach().double().cpu()
@@ -74,10 +74,10 @@ def _kendall(positions: Tensor) -> float:
 
 
 def mean_health(sentences: Sequence[Health]) -> Health:
-    """Health of a corpus, every word counting alike however long its sentence.
+    """Measures of a corpus, in which every word has the same weight, whatever the length of its sentence.
 
-    Coverage is weighted by source words, monotonicity by the steps from one produced word to the next, and the rest
-    by produced words. The two lengths are those of the whole corpus.
+    Coverage is weighted by source words, monotonicity by pairs of consecutive target words, and the rest by target
+    words. The two lengths are those of the whole corpus.
     """
     tgt, src = [h.tgt_len for h in sentences], [h.src_len for h in sentences]
     steps = [max(0, length - 1) for length in tgt]
@@ -99,10 +99,10 @@ def _weighted(values: Iterable[float], weights: Sequence[int]) -> float:
 
 
 def advice(health: Health) -> str | None:
-    """One line that says attention has not formed and what usually helps, or None when it looks as it should.
+    """One line that says that attention has not formed and what usually helps, or None if it has formed.
 
-    Meant for a corpus after a sensible time of training: at the start every model is nearly uniform. Monotonicity has
-    no threshold, since languages differ in it.
+    Use it on a corpus after enough training, because attention is nearly uniform at first. Monotonicity has no
+    threshold, because languages differ in it.
     """
     if health.tgt_len == 0:
         return None
@@ -110,18 +110,18 @@ def advice(health: Health) -> str | None:
         return (
             f"attention has not formed: its entropy is {health.normalised_entropy:.0%} of that of uniform attention; "
             "what usually helps: more steps, warm-up or another learning rate, full teacher forcing at the start, "
-            "more sentence pairs, and a look whether source and target lines belong together"
+            "more sentence pairs; also check that source and target lines match"
         )
     if health.eos_share > PARKED:
         return (
-            f"attention has not formed: {health.eos_share:.0%} of it rests on </s> instead of on words; "
-            "what usually helps: more steps, a smaller learning rate, "
-            "and a look whether source and target lines belong together"
+            f"attention has not formed: {health.eos_share:.0%} of it is on </s> instead of on words; "
+            "what usually helps: more steps, a smaller learning rate; "
+            "also check that source and target lines match"
         )
     if health.coverage < FEW_WORDS:
         return (
             f"attention has not formed: only {health.coverage:.0%} of the source words are ever attended to; "
-            "what usually helps: a score that sees the words (additive rather than article), a smaller learning rate, "
-            "and a look whether the model repeats itself"
+            "what usually helps: a score that uses the source words (additive instead of article), a smaller learning "
+            "rate; also check whether the model repeats itself"
         )
     return None

@@ -1,8 +1,8 @@
-"""Scores of translations that can be compared with published ones, by sacreBLEU (Post 2018).
+"""Scores of translations by sacreBLEU (Post 2018), which can be compared with published ones.
 
-Every function takes plain sentences: cased, detokenised, one string each; sacreBLEU does its own tokenisation and
-writes it into the signature. All arguments are keywords, because BLEU with hypotheses and references swapped
-is a believable number and a wrong one.
+Every function takes plain sentences: cased, detokenised, one string each. sacreBLEU tokenises them and writes the
+tokenisation into the signature. All arguments are keywords, because BLEU with swapped hypotheses and references is
+wrong but plausible.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from heed.errors import UserError
 from heed.metrics.languages import SPACELESS, script
 
 Further = Sequence[Sequence[str | None]]
-"""Further references, each a list with one for every sentence, or None for a sentence that it lacks."""
+"""Additional references; each is a list with one for every sentence, or None if there is none."""
 
 
 class Scores(NamedTuple):
-    """Corpus scores from 0 to 100 (TER can exceed 100), and the signatures without which they mean little."""
+    """Corpus scores from 0 to 100 (TER can exceed 100), and their signatures, which are needed to compare them."""
 
     bleu: float
     bleu_signature: str
@@ -34,7 +34,7 @@ class Scores(NamedTuple):
 def translation_scores(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str = "") -> Scores:
     """Corpus BLEU, chrF and TER of the hypotheses against one reference each.
 
-    The target language is needed only if words are not set apart by spaces (see SPACELESS).
+    The target language matters only if it is written without spaces between words (see SPACELESS).
     """
     check_pairs(hypotheses, references)
     values: list[float | str] = []
@@ -51,48 +51,48 @@ def bleu(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str 
 
 
 def chrf(*, hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """Corpus chrF from 0 to 100, which still tells models apart where BLEU is near zero."""
+    """Corpus chrF from 0 to 100, which distinguishes models even if BLEU is near zero."""
     check_pairs(hypotheses, references)
     return float(CHRF().corpus_score(hypotheses, [references]).score)
 
 
 def sentence_bleu(*, hypothesis: str, reference: str, tgt_lang: str = "", further: Sequence[str | None] = ()) -> float:
-    """BLEU of one sentence, to sort sentences by; its mean over a corpus is not corpus BLEU.
+    """BLEU of one sentence, for sorting sentences; its mean over a corpus is not corpus BLEU.
 
-    `further` are other references of the sentence.
+    `further` are additional references of the sentence.
 
-    N-gram orders longer than the sentence are left out, otherwise a perfect three-word translation scores low.
+    N-gram orders longer than the sentence are left out, otherwise a perfect three-word translation would score low.
     """
     references = [reference, *(other for other in further if other is not None)]
     return float(bleu_metric(tgt_lang, effective_order=True).sentence_score(hypothesis, references).score)
 
 
 def bleu_metric(tgt_lang: str, effective_order: bool = False) -> BLEU:
-    """BLEU by sacreBLEU with the tokenisation that the language needs (see SPACELESS).
+    """The sacreBLEU metric with the tokenisation for the language (see SPACELESS).
 
-    `force` leaves out its three lines on tokenised text, at every validation; `heed.data.marks` says it once.
+    `force` suppresses sacreBLEU's warning about tokenised text at every validation; `heed.data.marks` warns once.
     """
     return BLEU(tokenize=SPACELESS.get(script(tgt_lang)), effective_order=effective_order, force=True)
 
 
 def ter_metric(tgt_lang: str) -> TER:
-    """TER by sacreBLEU; it can tell the words of Chinese and Japanese apart, and of no other script without spaces."""
+    """The TER metric of sacreBLEU; of scripts without spaces, it supports only Chinese and Japanese."""
     east_asian = script(tgt_lang) in ("Hans", "Hant", "Hani", "Jpan", "Hira", "Kana")
     return TER(normalized=True, asian_support=True) if east_asian else TER()
 
 
 def tokens_per_reference(references: Sequence[str], tgt_lang: str) -> float:
-    """Mean number of tokens that BLEU counts in a reference."""
+    """Mean number of tokens per reference, in BLEU's tokenisation."""
     tokenise = bleu_metric(tgt_lang).tokenizer
     return sum(len(tokenise(line).split()) for line in references) / max(len(references), 1)
 
 
 def check_pairs(hypotheses: Sequence[str], references: Sequence[str | None]) -> None:
-    """UserError unless there is a reference for every hypothesis, and one at least."""
+    """Raise UserError unless there is at least one hypothesis, and a reference for each."""
     if len(hypotheses) != len(references):
         raise UserError(
-            f"{len(hypotheses)} hypotheses against {len(references)} references; "
-            "expected as many of the one as of the other, line for line"
+            f"{len(hypotheses)} hypotheses and {len(references)} references; "
+            "expected one reference for each hypothesis, in the same order"
         )
     if not hypotheses:
         raise UserError("no sentences to score; expected at least one hypothesis with its reference")

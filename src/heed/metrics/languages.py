@@ -1,8 +1,8 @@
-"""What a language code stands for, however it is written: `zh`, `zho`, `chi`, `cmn`, `zh_CN`, `zh-Hans-CN`, `zho_Hans`.
+"""Parse language codes in all usual forms: `zh`, `zho`, `chi`, `cmn`, `zh_CN`, `zh-Hans-CN`, `zho_Hans`.
 
-Codes of ISO 639-1, -2 and -3, BCP 47 tags, locales such as `pt_BR.UTF-8` and the codes of FLORES are all read by
-langcodes, which holds the registries. A country's code in the place of a language's (`cn`, `jp`, `cz`) is read as the
-language that most people there write.
+Codes of ISO 639-1, -2 and -3, BCP 47 tags, locales such as `pt_BR.UTF-8` and the codes of FLORES are parsed by
+langcodes, which contains the registries. A country code used as a language code (`cn`, `jp`, `cz`) is read as the
+language that most people in that country write.
 """
 
 import re
@@ -15,28 +15,28 @@ SPACELESS = {
     **dict.fromkeys(("Hans", "Hant", "Hani"), "zh"),
     **dict.fromkeys(("Jpan", "Hira", "Kana", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"), "char"),
 }
-"""Script (ISO 15924) -> sacreBLEU's tokenisation, for scripts that set no spaces between words: to sacreBLEU's default,
-a sentence in them is one word. Japanese by characters, because sacreBLEU's own choice for it needs MeCab."""
+"""Script (ISO 15924) -> sacreBLEU's tokenisation, for scripts without spaces between words. With sacreBLEU's default, a
+sentence in them would be one word. Japanese is divided into characters, because sacreBLEU's own choice needs MeCab."""
 
 
 def language(code: str) -> str:
-    """The language alone, by its shortest code: `pt` for pt_BR, `zh` for zho_Hans.
+    """The shortest code of the language: `pt` for pt_BR, `zh` for zho_Hans.
 
-    What is no language code is returned in lower case, up to its first hyphen or underscore.
+    A text that is not a language code is returned in lower case, up to its first hyphen or underscore.
     """
     known = _parsed(code)
     return str(known.language) if known else re.split("[-_]", code.lower())[0]
 
 
 def script(code: str) -> str:
-    """The script that the code names, or that the language is most often written in; empty if neither is known."""
+    """The script that the code names, or the usual script of the language; empty if neither is known."""
     known = _parsed(code)
     return str(known.maximize().script or "") if known else ""
 
 
 @cache
 def _parsed(code: str) -> Language | None:
-    """The code as langcodes reads it, or None."""
+    """The code parsed by langcodes, or None."""
     try:
         tag = standardize_tag(re.split("[.@]", code)[0].replace("_", "-"), macro=True)
     except LanguageTagError:
@@ -48,10 +48,10 @@ def _parsed(code: str) -> Language | None:
 
 
 def _main_language(territory: str, rest: str) -> Language | None:
-    """The language that most people write in a territory; `rest` is what a code says after it, such as a script."""
+    """The language that most people write in a territory; `rest` is the rest of the code, such as a script."""
     if len(territory) != 2 or not tag_is_valid(f"und-{territory}"):
         return None
     main = Language.get(f"und-{territory}").maximize().language
-    if main == "en":  # also what langcodes answers for a territory of which it knows nothing
+    if main == "en":  # langcodes also returns this for a territory that it does not know
         return None
     return _parsed("-".join(filter(None, (main, rest))))

@@ -1,4 +1,4 @@
-"""What training minimises, and what perplexity is made of."""
+"""The training loss, and the log-likelihood for perplexity."""
 
 from typing import NamedTuple
 
@@ -11,16 +11,16 @@ from heed.errors import UserError
 
 
 class Loss(NamedTuple):
-    """Sums in nats over the labels that are not padding, and how many labels those were.
+    """Sums in nats over the labels that are not padding, and their number.
 
-    Sums, because only they can be added over batches and ranks of unequal size and then divided once.
+    Sums can be added over batches and ranks of different sizes and divided once; means cannot.
     """
 
     total: Float[Tensor, ""]
-    """Label-smoothed cross entropy: the one to minimise."""
+    """Label-smoothed cross entropy, which is minimised."""
     nll: Float[Tensor, ""]
-    """Negative log-likelihood without smoothing, detached: perplexity is exp(nll / count)."""
-    count: Int[Tensor, ""]  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a loss
+    """Negative log-likelihood without smoothing, detached; perplexity is exp(nll / count)."""
+    count: Int[Tensor, ""]  # type: ignore[assignment]  # hides tuple.count, which is not needed
 
 
 def cross_entropy(
@@ -28,12 +28,12 @@ def cross_entropy(
 ) -> Loss:
     """Cross entropy against (1 - smoothing) * one_hot(label) + smoothing / vocab (Szegedy et al. 2016, section 7).
 
-    The smoothing mass is spread over the whole vocabulary, the label and the padding id included, which is what
-    `torch.nn.functional.cross_entropy(label_smoothing=…)` does; it is written out because the un-smoothed likelihood
-    comes from the same log-softmax at no cost. Labels equal to pad_id count for nothing, in the sums and the gradient.
+    The smoothing mass is spread over the whole vocabulary, including the label and the padding id, as in
+    `torch.nn.functional.cross_entropy(label_smoothing=…)`. It is written out here because the same log-softmax also
+    gives the likelihood without smoothing. Labels equal to pad_id add nothing to the sums and to the gradient.
     """
     check_smoothing(smoothing)
-    # Sums over thousands of words lose digits in bfloat16; float64 stays as it is.
+    # sums over thousands of words lose precision in bfloat16; float64 is not changed
     dtype = torch.promote_types(logits.dtype, torch.float32)
     log_probs = functional.log_softmax(logits, dim=-1, dtype=dtype)
     nll = functional.nll_loss(log_probs.flatten(0, 1), labels.flatten(), ignore_index=pad_id, reduction="sum")
@@ -46,7 +46,7 @@ def cross_entropy(
 
 
 def check_smoothing(smoothing: float) -> None:
-    """UserError for a share that is none."""
+    """Raise UserError unless the smoothing is a share."""
     if not 0.0 <= smoothing < 1.0:
         raise UserError(f"label smoothing is {smoothing}; expected 0 <= smoothing < 1, such as 0.1")
 
@@ -54,9 +54,9 @@ def check_smoothing(smoothing: float) -> None:
 def guided_attention(
     weights: Float[Tensor, "batch tgt src"], wanted: Float[Tensor, "batch tgt src"]
 ) -> Float[Tensor, ""]:
-    """Cross entropy of attention against the attention wanted, summed over rows, in nats (Chen et al. 2016, section 3).
+    """Cross entropy of attention against the target attention, summed over rows, in nats (Chen et al. 2016, section 3).
 
-    Rows of `wanted` sum to 1; those that are zero throughout ask for nothing and count for nothing.
+    Rows of `wanted` sum to 1, or are zero, in which case they add nothing.
     """
-    # a weight that has underflowed to zero would make the loss infinite; clamped, it would get no gradient
+    # a weight that underflowed to zero would make the loss infinite; if clamped, it would get no gradient
     return -(wanted * (weights.float() + 1e-9).log()).sum()

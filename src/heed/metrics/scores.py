@@ -1,7 +1,7 @@
-"""The metrics by which translations are scored, each registered once under its name.
+"""The metrics of translations, registered by name.
 
-From there a metric reaches validation, TensorBoard, the progress line, the history of a run, report.json and the tables
-of reports. To add one from outside the package:
+A registered metric appears in validation, TensorBoard, the progress line, the history of a run, report.json and the
+printed tables. To add one from outside the package:
 
     from heed.metrics.scores import Metric, Scored, register
 
@@ -25,18 +25,18 @@ from heed.metrics.bleu import Further, bleu_metric, check_pairs, ter_metric, tok
 from heed.metrics.tokenised import tokenised_bleu
 
 FOUR_WORDS = 4.0
-"""Tokens that a reference must have on average for BLEU, which counts four in a row, to say anything."""
+"""The smallest mean number of tokens per reference for which BLEU, which counts runs of four, is meaningful."""
 
 ZERO = 0.005
-"""What two digits show as 0."""
+"""Smaller values are shown as 0 with two digits."""
 
 log = logging.getLogger(__name__)
 
 
 class Scored(NamedTuple):
-    """The value of a metric on a whole corpus and the signature that says how it was computed.
+    """The value of a metric on a whole corpus, and its signature, which says how it was computed.
 
-    The value is None where the metric cannot be computed for the language; the signature then says why.
+    The value is None if the metric cannot be computed for the language; the signature then says why.
     """
 
     value: float | None
@@ -45,14 +45,14 @@ class Scored(NamedTuple):
 
 @runtime_checkable
 class Compute(Protocol):
-    """Score all hypotheses of a corpus against one reference each; plain sentences, cased and detokenised."""
+    """A function that scores hypotheses of a corpus with one reference each; sentences are cased and detokenised."""
 
     def __call__(self, *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored: ...
 
 
 @runtime_checkable
 class ComputeFurther(Protocol):
-    """The same against several references each: `further` are those beside the first."""
+    """The same with several references each; `further` are the additional ones."""
 
     def __call__(
         self, *, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further
@@ -61,21 +61,21 @@ class ComputeFurther(Protocol):
 
 @dataclass(frozen=True)
 class Metric:
-    """One way to score translations, and how its value is shown."""
+    """A metric and how its value is shown."""
 
     name: str
-    """In report.json, as `valid/NAME` in TensorBoard, and in the setting `metric=NAME`."""
+    """Its name in report.json, in TensorBoard (`valid/NAME`) and in the setting `metric=NAME`."""
     title: str
-    """In tables."""
+    """Its name in tables."""
     format: str
     """Format specification of its value in tables, such as `.2f`."""
     higher_is_better: bool
     validated: bool = False
-    """Whether every validation computes it; the metric that chooses the best model is computed in any case."""
+    """Whether every validation computes it; the metric that chooses the best model is always computed."""
     compute: Compute | None = None
-    """Its value from texts; None for a metric that needs the model: loss, perplexity, alignment error."""
+    """The function that computes it from texts; None if it needs the model: loss, perplexity, alignment error."""
     compute_further: ComputeFurther | None = None
-    """Its value against several references each; None for a metric that has a single one."""
+    """The function that computes it with several references each; None if it supports only one."""
 
     def order(self, value: int | float) -> float:
         """A number that is larger for a better value."""
@@ -86,32 +86,32 @@ _metrics: dict[str, Metric] = {}
 
 
 def register(metric: Metric) -> None:
-    """Make a metric known under its name. ValueError if the name is taken by another."""
+    """Register a metric. Raise ValueError if another metric has its name."""
     if _metrics.setdefault(metric.name, metric) != metric:
-        raise ValueError(f"a metric named {metric.name} is registered already; give it another name")
+        raise ValueError(f"a metric named {metric.name} is already registered; give it another name")
 
 
 def metric(name: str) -> Metric:
-    """The metric of this name. UserError, with the names that there are, if there is none."""
+    """The metric with this name. Raise UserError, which lists the names, if there is none."""
     known = metrics()
     if name not in known:
-        raise UserError(f"metric={name}: a metric is auto or one of {', '.join(known)}")
+        raise UserError(f"metric={name}: expected auto or one of {', '.join(known)}")
     return known[name]
 
 
 def metrics() -> dict[str, Metric]:
-    """All metrics by name, those of installed extensions too; those computed from texts come first."""
+    """All metrics by name, including those of installed extensions; those computed from texts come first."""
     extensions.load()
     return dict(sorted(_metrics.items(), key=lambda item: item[1].compute is None))
 
 
 def shown_scores() -> dict[str, tuple[str, str]]:
-    """Name in report.json -> title and format, of every metric that an evaluation reports, in the order of tables."""
+    """Name in report.json -> title and format, for every metric of an evaluation, in the order of the tables."""
     return {name: (of.title, of.format) for name, of in metrics().items() if name != "loss"}
 
 
 def signed_scores() -> list[str]:
-    """Names of the metrics whose signature stands in report.json as `NAME_signature`."""
+    """Names of the metrics that have a signature, `NAME_signature`, in report.json."""
     return [name for name, of in metrics().items() if of.compute]
 
 
@@ -123,10 +123,12 @@ def text_scores(
     names: Iterable[str] | None = None,
     further: Further = (),
 ) -> dict[str, Scored]:
-    """Value and signature of the metrics called `names`, or of all that are computed from texts.
+    """Value and signature of the metrics `names`, or of all that are computed from texts.
 
-    `further` are other references of every hypothesis, which a metric that can have but one does not see. UserError
-    unless there is one reference for every hypothesis.
+    `further` are additional references of every hypothesis; a metric that supports only one ignores them.
+
+    Raises:
+        UserError: the numbers of hypotheses and references differ, or are 0.
     """
     for each in (references, *further):
         check_pairs(hypotheses, each)
@@ -144,44 +146,44 @@ def _scored(
 
 
 def choose(name: str, references: Sequence[str], tgt_lang: str = "") -> Metric:
-    """The metric that picks the best model: the one called `name`, or for `auto` BLEU if it says something.
+    """The metric that chooses the best model: the one called `name`, or for `auto` BLEU or chrF.
 
-    BLEU counts runs of four tokens. If references have fewer on average, which happens with targets of one word and
-    with text without spaces in a language that is not named, `auto` is chrF.
+    BLEU counts runs of four tokens. If references have fewer on average (targets of one word, or text without spaces
+    whose language is not given), `auto` is chrF.
     """
     mean = tokens_per_reference(references, tgt_lang)
     if name == "auto":
         return metric("bleu" if mean >= FOUR_WORDS else "chrf")
     if name == "bleu" and mean < FOUR_WORDS:
         log.warning(
-            "metric=bleu counts four words in a row, and references have %.1f words on average to it: it may stay at "
-            "0. Give metric=chrf, or check the target language %s",
+            "metric=bleu counts runs of four words, but references have %.1f words on average, so it may stay at 0. "
+            "Give metric=chrf, or check the target language %s",
             mean,
-            tgt_lang or "(not named)",
+            tgt_lang or "(not given)",
         )
     return metric(name)
 
 
 def says_nothing(found: Mapping[str, Any], references: Sequence[str], tgt_lang: str = "") -> list[str]:
-    """What a person should know of a BLEU of 0: that it counts runs of four tokens, or that nothing is right.
+    """A note on a BLEU of 0: either references are too short for BLEU, or nothing is right.
 
-    `found` are the values of metrics by their names.
+    `found` are the values of the metrics by name.
     """
     if found.get("bleu") is None or found["bleu"] >= ZERO:
         return []
     mean = tokens_per_reference(references, tgt_lang)
     why = f"BLEU is {found['bleu']:.2f}"
     if mean < FOUR_WORDS:
-        language = f"as it divides {tgt_lang}" if tgt_lang else "and the target language is not named"
+        language = f"as it tokenises {tgt_lang}" if tgt_lang else "and the target language is not given"
         return [
-            f"{why} because it counts four words in a row, and references have {mean:.1f} on average, {language}: it "
-            "says nothing here; chrF and the share of exact matches do"
+            f"{why} because it counts runs of four words, but references have {mean:.1f} on average, {language}; "
+            "use chrF and the share of exact matches instead"
         ]
-    return [f"{why}: no translation has four words in a row of its reference; is the text of the model's languages?"]
+    return [f"{why}: no translation shares four consecutive words with its reference; check the languages of the text"]
 
 
 def rank(chosen: Metric, scores: Mapping[str, int | float]) -> tuple[float, ...]:
-    """What scores are compared by, larger for better ones: the chosen metric; if equal chrF, then the loss."""
+    """The sort key of scores, larger for better ones: the chosen metric; if equal chrF, then the loss."""
     ties = (metric("chrf"), metric("loss"))
     return tuple(each.order(scores[each.name]) for each in (chosen, *ties) if each.name in scores)
 
@@ -189,7 +191,7 @@ def rank(chosen: Metric, scores: Mapping[str, int | float]) -> tuple[float, ...]
 def _with_signature(
     scorer: SacreMetric, hypotheses: Sequence[str], references: Sequence[str], further: Further
 ) -> Scored:
-    several: Any = [references, *further]  # sacreBLEU takes None too, but its annotation says otherwise
+    several: Any = [references, *further]  # sacreBLEU accepts None too, although its annotation does not
     value = float(scorer.corpus_score(hypotheses, several).score)
     return Scored(value, str(scorer.get_signature()))
 
@@ -213,7 +215,7 @@ def _ter(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str,
 
 
 def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()) -> Scored:
-    """Percent of the hypotheses that equal a reference of theirs, white space at the ends aside."""
+    """Percent of the hypotheses that equal one of their references, ignoring white space at the ends."""
     each = zip(references, *further, strict=True)
     equal = sum(
         one.strip() in [other.strip() for other in others if other is not None]

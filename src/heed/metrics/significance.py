@@ -1,4 +1,4 @@
-"""Whether one system is better than another on the same sentences: paired bootstrap resampling (Koehn 2004)."""
+"""Test whether one system is better than another on the same sentences, by paired bootstrap resampling (Koehn 2004)."""
 
 import logging
 import os
@@ -18,15 +18,15 @@ SEED = 12345
 RESAMPLES = 1000
 
 ENOUGH = 30
-"""Sentences from which on resampling says something; the test sets of Koehn 2004 have 100 at least."""
+"""The smallest number of sentences for which resampling is meaningful; test sets in Koehn 2004 have at least 100."""
 
 
 class Comparison(NamedTuple):
-    """A corpus score of two systems; positive differences are in favour of the first.
+    """A corpus score of two systems; the difference is positive if the first is better.
 
-    `low` and `high` bound the middle 95 % of the differences over the resamples. `p_value` is the probability that a
-    difference at least as large, in either direction, comes of the choice of sentences alone. `note` says so if there
-    are too few sentences to decide anything, and is empty otherwise.
+    `low` and `high` are the bounds of the 95 % interval of the difference over the resamples. `p_value` is the
+    probability of a difference at least as large, in either direction, by the choice of sentences alone. `note` is a
+    warning if there are too few sentences, otherwise empty.
     """
 
     score: float
@@ -47,16 +47,16 @@ def paired_bootstrap(
     tgt_lang: str = "",
     further: Further = (),
 ) -> dict[str, Comparison]:
-    """BLEU and chrF of two systems' translations of the same sentences, compared by sacreBLEU's paired test.
+    """Compare BLEU and chrF of two systems' translations of the same sentences by sacreBLEU's paired test.
 
-    `further` are other references of the sentences.
+    `further` are additional references of the sentences.
 
-    The draw of sentences is that of a fixed seed, which the signature names: the same texts give the same numbers.
+    Sentences are drawn with a fixed seed, which is part of the signature, so the same texts give the same numbers.
     """
     check_pairs(hypotheses, references)
     check_pairs(others, references)
-    logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it tells every step
-    os.environ["SACREBLEU_SEED"] = str(SEED)  # nothing but the environment tells sacreBLEU
+    logging.getLogger("sacrebleu").setLevel(logging.WARNING)  # it logs every step
+    os.environ["SACREBLEU_SEED"] = str(SEED)  # sacreBLEU reads the seed only from the environment
     metrics: dict[str, Metric] = {"bleu": bleu_metric(tgt_lang), "chrf": CHRF()}
     several: Any = [references, *further]
     test = PairedTest([("", others), ("", hypotheses)], metrics, several, test_type="bs", n_samples=RESAMPLES)
@@ -66,7 +66,7 @@ def paired_bootstrap(
         other, this = (cast(Result, found) for found in results[name])
         difference = this.score - other.score
         interval = _interval(metric, hypotheses, others, several)
-        # to sacreBLEU, which counts what exceeds the difference, a system is better than itself, at p = 0.001
+        # sacreBLEU counts only larger differences, so it would find a system better than itself, with p = 0.001
         p_value = max(cast(float, this.p_value), _least_p_value(len(references))) if difference else 1.0
         note = _note(len(references))
         compared[key] = Comparison(this.score, other.score, difference, *interval, p_value, str(signature), note)
@@ -74,10 +74,10 @@ def paired_bootstrap(
 
 
 def _least_p_value(sentences: int) -> float:
-    """The least p-value that so many sentences can give.
+    """The smallest p-value that is possible with so many sentences.
 
-    If the two systems are alike, each sentence could as well have been translated the other way round: of the 2^n
-    equally likely outcomes two are the most extreme, one for each system.
+    If the two systems are equal, their translations of each sentence could be swapped. Of the 2^n equally likely
+    outcomes two are the most extreme, one for each system.
     """
     return min(1.0, 2.0 ** (1 - sentences))
 
@@ -85,11 +85,11 @@ def _least_p_value(sentences: int) -> float:
 def _note(sentences: int) -> str:
     if sentences >= ENOUGH:
         return ""
-    return f"{sentences} {'sentence decides' if sentences == 1 else 'sentences decide'} nothing; take {ENOUGH} or more"
+    return f"{sentences} {'sentence is' if sentences == 1 else 'sentences are'} too few; use {ENOUGH} or more"
 
 
 def _interval(metric: Metric, hypotheses: Sequence[str], others: Sequence[str], references: Any) -> tuple[float, float]:
-    """Bounds of the difference over the resamples that the test draws; sacreBLEU gives them for each system alone."""
+    """Bounds of the difference over the test's resamples; sacreBLEU returns bounds only for each system separately."""
     counts = [np.array(metric._extract_corpus_statistics(lines, references)) for lines in (hypotheses, others)]
     drawn = np.random.default_rng(SEED).choice(len(hypotheses), size=(RESAMPLES, len(hypotheses)))
     this, other = ([metric._compute_score_from_stats(each[of].sum(0)).score for of in drawn] for each in counts)

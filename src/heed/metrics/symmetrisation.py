@@ -1,30 +1,30 @@
-"""One alignment out of two: of a source-to-target model and of a target-to-source model."""
+"""Combine the alignments of a source-to-target model and of a target-to-source model."""
 
 from heed.metrics.alignment import Link, Links
 
 
 def transpose(links: Links) -> Links:
-    """Turn the links of a target-to-source model round, to (source word, target word)."""
+    """Reverse the links of a target-to-source model to (source word, target word)."""
     return frozenset((src, tgt) for tgt, src in links)
 
 
 def intersection(forward: Links, backward: Links) -> Links:
-    """Links that both directions have: few and mostly right. Both arguments hold (source word, target word)."""
+    """Links that both directions have: few, but mostly right. Links are (source word, target word)."""
     return forward & backward
 
 
 def union(forward: Links, backward: Links) -> Links:
-    """Links that either direction has: many, and more of them wrong."""
+    """Links that at least one direction has: many, but more of them wrong."""
     return forward | backward
 
 
 def grow_diag_final_and(forward: Links, backward: Links) -> Links:
     """Grow the intersection towards the union (Koehn et al. 2003; under this name in Koehn et al. 2005).
 
-    Grow: add a link of the union that touches one already there, straight or diagonally, if its source word or its
-    target word has no link yet; repeat until nothing is added. Final-and: add what remains of either direction,
-    forward first, if neither of its words has a link. Candidates are tried by source word, then target word, as
-    fast_align's atools does; other tools try them in another order, which now and then decides between two links.
+    Grow: add a link of the union that is adjacent to an existing one, also diagonally, if its source or its target word
+    has no link yet; repeat until nothing is added. Final-and: add remaining links of either direction, forward first,
+    if both words have no link. Candidates are tried in the order of source words, then target words, as in fast_align's
+    atools; other tools use another order, which sometimes decides between two links.
     """
     links = set(forward & backward)
     while _grow(links, forward | backward):

@@ -1,10 +1,10 @@
-"""Searches: from a model and a batch of sentences to translations.
+"""Search algorithms, which turn a model and a batch of sentences into translations.
 
     @register("longest", n_best=False, random=False)
     def longest(model, src, src_len, bos_id, eos_id, max_len: int | None = None) -> list[Hypothesis]:
         ...
 
-A search that is registered like this is chosen by `search=longest` in every command and in
+A search that is registered like this can be used with `search=longest` in every command and with
 `Translator.translate(…, search="longest")`, wherever it is defined.
 """
 

@@ -1,4 +1,4 @@
-"""What a model could write next: whole words, with their probabilities."""
+"""Alternatives: whole words that a model could write next, with their probabilities."""
 
 import math
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from heed.search.model import Model
 from heed.search.top import top
 
 LONGEST_WORD = 16
-"""Pieces of a word at most: a model may repeat one for ever."""
+"""The largest number of subwords of a word; otherwise a model might repeat one forever."""
 
 
 class NextWord(NamedTuple):
-    """The pieces of a word, or none for the end of the translation; and the probability of all of them."""
+    """The subwords of a word, or none for the end of the translation, and their joint probability."""
 
     ids: list[int]
     probability: float
@@ -32,18 +32,18 @@ def next_words(
     eos_id: int,
     count: int,
 ) -> list[NextWord]:
-    """The most probable words after a beginning, best first.
+    """The most probable next words after a prefix, best first.
 
-    Each begins with another piece, and goes on with the most probable pieces until one opens the next word.
+    Each begins with a different subword and continues with the most probable subwords until a new word begins.
 
     Args:
         model: the model.
-        src: the pieces of one sentence, EOS among them.
-        prefix: the pieces that the translation begins with; they end with a whole word.
-        opens: the pieces that open a word. If all do, a word is a piece.
-        bos_id: what a translation starts from.
-        eos_id: what ends it.
-        count: words at most.
+        src: the subwords of one sentence, including EOS.
+        prefix: the subwords that the translation begins with; they must end with a whole word.
+        opens: the subwords that begin a word. If all do, each word is one subword.
+        bos_id: the id of BOS.
+        eos_id: the id of EOS.
+        count: the largest number of words.
     """
     opens = opens.clone()
     opens[eos_id] = True

@@ -1,4 +1,4 @@
-"""Beam search over a whole batch, attention weights travelling with every hypothesis."""
+"""Beam search over a whole batch, which keeps the attention weights of every hypothesis."""
 
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ from heed.search.top import top
 
 
 class Step(NamedTuple):
-    """One step of the sentences that were alive: the words written, the beams they grew from, where those looked.
+    """One step of the unfinished sentences: the subwords, the beams that they extend, and the attention of those beams.
 
-    `row` leads from a sentence of the batch to its row here, and to 0 for one that has left.
+    `row` has for each sentence of the batch its row here, or 0 if it is finished.
     """
 
     row: Int[Tensor, " batch"]
@@ -26,7 +26,7 @@ class Step(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """Where hypotheses end: sentence, score, words before EOS, the beam that each grew from; whether EOS came."""
+    """Ends of hypotheses: sentence, score, number of subwords before EOS, extended beam, and whether EOS was written."""
 
     sentence: Int[Tensor, " ends"]
     score: Float[Tensor, " ends"]
@@ -36,13 +36,13 @@ class Ends(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """The best continuations that go on, best first, and of the `beam_size` best of all those that end."""
+    """The best unfinished continuations, best first, and those of the `beam_size` best that end."""
 
     score: Float[Tensor, "alive beam"]
     parent: Int[Tensor, "alive beam"]
     token: Int[Tensor, "alive beam"]
     end_score: Float[Tensor, "alive best"]
-    """Minus infinity where a continuation does not end."""
+    """Minus infinity for continuations that do not end."""
     end_parent: Int[Tensor, "alive best"]
 
 
@@ -60,18 +60,18 @@ def beam(
     no_repeat_ngram: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
-    """Up to `n_best` hypotheses a sentence, best first; null is `beam_size`.
+    """Beam search: up to `n_best` hypotheses for each sentence, best first; None means `beam_size`.
 
-    A hypothesis is finished when EOS is among its sentence's `beam_size` best continuations. A sentence leaves the
-    batch when `beam_size` are finished, or as soon as none that is unfinished can come among the `n_best`. Where none
-    is within the words that `limits` of greedy search allow, EOS among them, the unfinished ones are returned: beside
-    finished ones they would win by repeating a probable word.
+    A hypothesis is finished if EOS is among the `beam_size` best continuations of its sentence. A sentence leaves the
+    batch when `beam_size` hypotheses are finished, or when no unfinished one can reach the `n_best` any more.
+    Unfinished hypotheses are returned only if none is finished within the `limits` of greedy search, EOS included,
+    because they could otherwise win by repeating a probable word.
 
-    The score is the log-probability divided by ((5 + length) / 6) ** length_penalty, length counting EOS, plus
-    coverage_penalty times the sum over the source's words of log(min(weights that the word had, 1)): Wu et al. 2016,
-    arXiv 1609.08144, equation 14, alpha and beta. The source's EOS is no word to be covered.
+    The score is the log-probability divided by ((5 + length) / 6) ** length_penalty, where the length includes EOS, plus
+    coverage_penalty times the sum over source positions of log(min(sum of its attention weights, 1)) (Wu et al. 2016,
+    arXiv 1609.08144, equation 14, with alpha and beta). The source's EOS does not count for coverage.
 
-    With `no_repeat_ngram`, no hypothesis has a run of so many pieces twice.
+    With `no_repeat_ngram`, no hypothesis repeats a run of that many subwords.
     """
     wanted = beam_size if n_best is None else n_best
     if not 1 <= wanted <= beam_size:
@@ -80,10 +80,10 @@ def beam(
         )
     if coverage_penalty < 0:
         raise ValueError(f"coverage_penalty must be at least 0, got {coverage_penalty}")
-    if not -10 <= length_penalty <= 10:  # a hundred would make infinities of scores
+    if not -10 <= length_penalty <= 10:  # with a hundred, scores would be infinite
         raise ValueError(f"length_penalty must be at least -10 and at most 10, got {length_penalty}")
     found: list[list[Hypothesis]] = [[] for _ in range(len(src))]
-    needed = wanted if coverage_penalty == 0 else beam_size  # what coverage takes from a score is known at the end
+    needed = wanted if coverage_penalty == 0 else beam_size  # the coverage penalty is known only at the end
     repetition = Repetition.blocked(no_repeat_ngram, len(src), src.device)
     steps, ends = _search(
         model, src, src_len, bos_id, eos_id, max_len, beam_size, length_penalty, needed, repetition, prefix
@@ -91,7 +91,7 @@ def beam(
     ids, attention = _trace(steps, ends)
     if coverage_penalty:
         ends = ends._replace(score=ends.score + coverage_penalty * _coverage(attention, ends, src_len))
-    attention = attention.cpu()  # at once: a copy for each hypothesis would wait for a GPU as often
+    attention = attention.cpu()  # one copy; a copy for each hypothesis would wait for the GPU each time
     order = ends.score.argsort(descending=True, stable=True).tolist()
     words, lengths = ids.tolist(), src_len.tolist()
     each = list(zip(*(part.tolist() for part in ends), strict=True))
@@ -117,7 +117,7 @@ def _search(
     repetition: Repetition | None,
     prefix: Prefix | None,
 ) -> tuple[list[Step], Ends]:
-    """Grow the beams; every step of them, and all ends that were found."""
+    """Extend the beams; return all steps and all ends."""
 
     def penalty(length: Int[Tensor, " some"]) -> Float[Tensor, " some"]:
         return ((5 + length) / 6) ** length_penalty
@@ -150,7 +150,7 @@ def _search(
             slots = torch.arange(growth.score.size(1), device=src.device).expand(len(late), -1)
             total = growth.score[late] / penalty(now[late]).unsqueeze(1)
             ends.append(_ends(alive[late], total, position + 1, slots, finished=False))
-        # log-probabilities only fall, so what is unfinished can gain by its length alone, and is not past the limit
+        # log-probabilities only fall, so an unfinished hypothesis can gain only by length, up to the limit
         reach = growth.score[:, 0] / torch.maximum(penalty(now + 1), penalty(latest))
         done = at_limit | (count[alive] >= beam_size) | (reach <= best[alive, -1])
         going = (~done).nonzero()
@@ -160,7 +160,7 @@ def _search(
         rows = (going * width + growth.parent[going.squeeze(1)]).flatten()
         state = state.select(rows)
         if len(rows) != len(token) or growth.parent.size(1) != width:
-            memory = memory.select(rows)  # of a sentence's beams it is the same
+            memory = memory.select(rows)  # equal for all beams of a sentence
         going = going.squeeze(1)
         alive, score, token = alive[going], growth.score[going], growth.token[going].flatten()
         if repetition is not None:
@@ -172,7 +172,7 @@ def _grow(
     score: Float[Tensor, "alive grown"], log_probability: Float[Tensor, "rows vocab"], beam_size: int, eos_id: int
 ) -> Growth:
     width, vocab = score.size(1), log_probability.size(1)
-    # each beam has one EOS, so among twice as many candidates there are always enough that go on
+    # each beam has one EOS, so twice as many candidates always contain enough unfinished ones
     each = min(2 * beam_size, vocab)
     value, word = top(log_probability, each)
     total = (score.unsqueeze(2) + value.view(*score.shape, each)).flatten(1)
@@ -197,16 +197,16 @@ def _ends(
     slot: Int[Tensor, "some best"],
     finished: bool,
 ) -> Ends:
-    """Those whose score is more than minus infinity, which what is impossible has."""
+    """The ends with a finite score; impossible ones have minus infinity."""
     row, rank = score.isfinite().nonzero(as_tuple=True)
     lengths = torch.full_like(row, length)
     return Ends(sentence[row], score[row, rank], lengths, slot[row, rank], torch.full_like(row, finished).bool())
 
 
 def _trace(steps: list[Step], ends: Ends) -> tuple[Int[Tensor, "ends steps"], Float[Tensor, "ends steps src"]]:
-    """Walk back from the ends: each word names the beam that it grew from, and that beam's weights are the word's.
+    """Trace hypotheses back from their ends, by the beam that each subword extends, whose attention weights it gets.
 
-    What stands behind an end belongs to nothing; the row of attention at its length is that of its EOS.
+    Positions after an end are meaningless; the row of attention at its length is that of EOS.
     """
     slot, ids, attention = ends.slot, [], []
     for position, step in reversed(list(enumerate(steps))):
@@ -220,7 +220,7 @@ def _trace(steps: list[Step], ends: Ends) -> tuple[Int[Tensor, "ends steps"], Fl
 def _coverage(
     attention: Float[Tensor, "ends steps src"], ends: Ends, src_len: Int[Tensor, " batch"]
 ) -> Float[Tensor, " ends"]:
-    """Sum over the source's words of log(min(weights, 1)); a word never looked at counts as the smallest number."""
+    """Sum over source positions of log(min(weights, 1)); weight 0 counts as the smallest positive number."""
     steps, words = (torch.arange(size, device=attention.device) for size in attention.shape[1:])
     written = steps < (ends.length + ends.finished.long()).unsqueeze(1)
     had = (attention * written.unsqueeze(2)).sum(1).clamp(torch.finfo(torch.float32).tiny, 1.0)

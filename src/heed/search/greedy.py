@@ -1,4 +1,4 @@
-"""The most probable word at every step."""
+"""Greedy search: the most probable subword at every step."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from heed.search.repetition import Repetition
 from heed.search.top import top
 
 Choose = Callable[[Float[Tensor, "alive vocab"], Int[Tensor, " alive"], int], Int[Tensor, " alive"]]
-"""The next word of each row, from the log-probabilities of all words, the rows' numbers, and the position."""
+"""A function that chooses the next subword of each row, from log-probabilities, row numbers and position."""
 
 
 class Hypothesis(NamedTuple):
-    """A translation, and where the model looked for each of its pieces.
+    """A translation and its attention.
 
-    `ids` holds neither BOS nor EOS. `attention` has a row for each of them in turn, and a last one for EOS where the
-    model wrote it; its columns are the source's pieces and the source's EOS. `score` is a log-probability in nats.
+    `ids` contains neither BOS nor EOS. `attention` has a row for each id, and a last one for EOS if the model wrote it;
+    its columns are the source's subwords and the source's EOS. `score` is a log-probability in nats.
     """
 
     ids: list[int]
@@ -38,9 +38,9 @@ def greedy(
     no_repeat_ngram: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
-    """One hypothesis a sentence, no longer than `limits`; sentences leave the batch when they are finished.
+    """Greedy search: one hypothesis for each sentence, up to `limits`; finished sentences leave the batch.
 
-    With `no_repeat_ngram`, no run of so many pieces is written twice.
+    With `no_repeat_ngram`, no run of that many subwords is repeated.
     """
 
     def most_probable(log_probability: Float[Tensor, "alive vocab"], *_: object) -> Int[Tensor, " alive"]:
@@ -62,9 +62,9 @@ def write(
     times: int = 1,
     prefix: Prefix | None = None,
 ) -> list[Hypothesis]:
-    """`times` hypotheses a sentence, one after the other, of words that `choose` chooses without ever going back.
+    """Write `times` hypotheses for each sentence, with subwords chosen by `choose`.
 
-    `choose` sees log-probabilities of minus infinity for what a prefix or `no_repeat_ngram` rules out.
+    `choose` gets log-probabilities of minus infinity for subwords that a prefix or `no_repeat_ngram` rules out.
     """
     limit = limits(src_len, max_len, prefix).repeat_interleave(times)
     state, memory = model.encode(src, src_len)
@@ -96,7 +96,7 @@ def write(
     attention = torch.zeros(len(limit), len(steps), src.size(1), device=src.device)
     for position, (rows, written, looked) in enumerate(steps):
         ids[rows, position], attention[rows, position] = written, looked
-    attention = attention.cpu()  # at once: a copy for each sentence would wait for a GPU as often
+    attention = attention.cpu()  # one copy; a copy for each sentence would wait for the GPU each time
     length = src_len.repeat_interleave(times).tolist()
     return [
         cut(words[:end], total, weights[:end, :columns], eos_id)
@@ -107,21 +107,21 @@ def write(
 
 
 SHORTEST_LIMIT = 40
-"""Pieces that a translation may have however short its source: `Run!` may be `Prenez vos jambes à votre cou !`, and a
-word that is one piece in one language can be ten letters in another."""
+"""The length limit for very short sources: `Run!` may become `Prenez vos jambes à votre cou !`, and a word that is one
+subword in one language can be ten letters in another."""
 
 
 def longest(pieces: int) -> int:
-    """The most pieces that a translation of so many may have if no limit is given."""
+    """The default limit of a translation's length, for a source of so many subwords."""
     return max(2 * pieces + 10, SHORTEST_LIMIT)
 
 
 def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None) -> Int[Tensor, " batch"]:
-    """The most pieces that each translation may have: `max_len`, or those of `longest`.
+    """The largest number of subwords of each translation: `max_len`, or the default of `longest`.
 
-    An untrained model rarely writes EOS at all. A sentence's limit hangs on nothing that stands beside it, so neither
-    does its translation. `src_len` counts EOS. A prefix counts, and is never cut: one that is as long as the limit is
-    the whole translation.
+    An untrained model rarely writes EOS. The limit of a sentence does not depend on the rest of the batch, so neither
+    does its translation. `src_len` includes EOS. A prefix counts for the limit but is never cut: if it is as long as
+    the limit, it is the whole translation.
     """
     if max_len is not None and max_len < 1:
         raise ValueError(f"max_len must be at least 1, got {max_len}")
@@ -130,6 +130,6 @@ def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix |
 
 
 def cut(ids: list[int], score: float, attention: Float[Tensor, "steps src"], eos_id: int) -> Hypothesis:
-    """The hypothesis up to its first EOS, whose row of attention is kept."""
+    """The hypothesis cut at its first EOS; the row of attention of EOS is kept."""
     end = ids.index(eos_id) if eos_id in ids else len(ids)
     return Hypothesis(ids[:end], score, attention[: end + 1])

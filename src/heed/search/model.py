@@ -1,4 +1,4 @@
-"""What search asks of a model."""
+"""The interface of a model that searches use."""
 
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -10,10 +10,10 @@ Self = TypeVar("Self", bound="Rows")
 
 @runtime_checkable
 class Rows(Protocol):
-    """Something with a row for each sentence: a decoder's state, or what it attends to."""
+    """An object with a row for each sentence: a decoder's state, or the memory that it attends to."""
 
     def select(self: Self, index: Int[Tensor, " chosen"]) -> Self:
-        """The rows at `index`, in that order; a row may be chosen more than once."""
+        """The rows at `index`, in this order; rows may be repeated."""
 
 
 State = TypeVar("State", bound=Rows)
@@ -22,12 +22,12 @@ Memory = TypeVar("Memory", bound=Rows)
 
 @runtime_checkable
 class Model(Protocol[State, Memory]):
-    """All that a search knows of a model: a `Seq2Seq` is one, and several of them are one as an `Ensemble`."""
+    """The methods that a search needs; `Seq2Seq`, `Ensemble` and `OnnxModel` have them."""
 
     def encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, Memory]:
-        """The state before the first word, and what will be attended to."""
+        """Encode sources: the state before the first subword, and the memory to attend to."""
 
     def step(
         self, token: Int[Tensor, " batch"], state: State, memory: Memory
     ) -> tuple[Float[Tensor, "batch vocab"], State, Float[Tensor, "batch src"]]:
-        """Logits of the next word, the state after `token`, and the attention weights that belong to the next word."""
+        """Logits of the next subword, the state after `token`, and the attention weights of the next subword."""

@@ -1,4 +1,4 @@
-"""The forced beginning of a translation."""
+"""Forced prefixes of translations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from torch.nn.utils.rnn import pad_sequence
 
 @dataclass(frozen=True)
 class Prefix:
-    """How the translation of each sentence of a batch begins.
+    """The prefixes of the translations of a batch.
 
-    Each search asks `constrain` at every step, so that prefixes may differ in length, and so that the score and the
-    rows of attention of a forced piece are those that the model gives it.
+    Searches call `constrain` at every step. So prefixes may differ in length, and a forced subword gets the score and
+    the attention that the model computes for it.
     """
 
     ids: Int[Tensor, "batch longest"]
-    """The pieces; what stands beyond a prefix's own length does not matter."""
+    """The subwords, padded; values after the end of a prefix are ignored."""
     length: Int[Tensor, " batch"]
     lengthens: Bool[Tensor, " vocab"]
-    """The pieces that may not come first after a prefix, as they would lengthen its last word."""
+    """The subwords that may not follow a prefix directly, because they would lengthen its last word."""
 
     @classmethod
     def of(cls, ids: Sequence[Sequence[int]], lengthens: Bool[Tensor, " vocab"]) -> "Prefix":
-        """Prefixes as a batch, on the device of `lengthens`; an empty one forces nothing."""
+        """Make a batch of prefixes, on the device of `lengthens`; an empty prefix forces nothing."""
         rows = pad_sequence([torch.tensor(row, dtype=torch.long) for row in ids], batch_first=True)
         length = torch.tensor([len(row) for row in ids])
         return cls(rows.to(lengthens.device), length.to(lengthens.device), lengthens)
@@ -33,9 +33,9 @@ class Prefix:
     def constrain(
         self, log_probability: Float[Tensor, "rows vocab"], sentence: Int[Tensor, " rows"], position: int
     ) -> Float[Tensor, "rows vocab"]:
-        """The log-probabilities of one step, minus infinity for all that the prefixes rule out.
+        """The log-probabilities of one step, with minus infinity for subwords that the prefixes rule out.
 
-        `sentence` is the sentence of each row. What remains keeps its value, so a score is the model's own.
+        `sentence` is the sentence of each row. Other values do not change, so scores are the model's own.
         """
         if position > self.ids.size(1):
             return log_probability

@@ -1,4 +1,4 @@
-"""Searches by name: those of heed, and those that another package registers."""
+"""Searches by name: heed's own and those registered by other packages."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -17,19 +17,19 @@ Results = Sequence[Hypothesis | list[Hypothesis]]
 Function = TypeVar("Function", bound=Callable[..., Results])
 
 GIVEN = ("model", "src", "src_len", "bos_id", "eos_id", "prefix")
-"""Arguments of a search that no setting may name: the program passes them."""
+"""Arguments of a search that are passed by heed and are not settings."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """A search and what it can do.
+    """A search and its capabilities.
 
     Args:
-        name: how settings name it, as in `search=beam`.
+        name: its name in settings, as in `search=beam`.
         function: called as `function(model, src, src_len, bos_id, eos_id, **settings)`. Returns for each sentence one
-            `Hypothesis`, or a list of them, best first. It can force a beginning if it has a parameter `prefix`.
-        n_best: whether it finds several translations of a sentence; then it has a parameter `n_best`.
-        random: whether it draws random numbers; then it runs in float32 unless another precision is asked for, so that
+            `Hypothesis`, or a list of them, best first. It supports prefixes if it has a parameter `prefix`.
+        n_best: whether it can return several translations of a sentence; then it has a parameter `n_best`.
+        random: whether it draws random numbers; then it runs in float32 unless another precision is set, so that
             the same seed gives the same translations on every machine.
     """
 
@@ -40,20 +40,21 @@ class Search:
 
     @property
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """Its settings: every parameter of the function that the program does not pass itself."""
+        """Its settings: all parameters of the function that heed does not pass itself."""
         signature = inspect.signature(self.function, eval_str=True)
         return {name: parameter for name, parameter in signature.parameters.items() if name not in GIVEN}
 
     @property
     def takes_prefix(self) -> bool:
-        """Whether the beginning of a translation can be forced."""
+        """Whether it supports prefixes."""
         return "prefix" in inspect.signature(self.function).parameters
 
     def bind(self, settings: Mapping[str, Any], n_best: int | None) -> dict[str, Any]:
-        """All settings to call the function with, defaults among them.
+        """All settings for the function, including defaults.
 
         Raises:
-            UserError: every unknown name, missing value and wrong type, in one line; more translations than it finds.
+            UserError: names are unknown, values are missing or of a wrong type (one line lists all errors), or more
+                translations are asked for than the search can return.
         """
         settings = {name: int(value) if _is_whole(value) else value for name, value in settings.items()}
         n_best = None if n_best is None else whole_number("n_best", n_best, 1)
@@ -62,7 +63,7 @@ class Search:
                 raise UserError(f"search.{name}={value}: should be 1 to {MOST}")
         if n_best is not None and n_best > 1 and not self.n_best:
             several = " or ".join(f"search={one.name}" for one in _SEARCHES.values() if one.n_best)
-            raise UserError(f"n_best={n_best}: search={self.name} finds one translation; choose {several}")
+            raise UserError(f"n_best={n_best}: search={self.name} returns only one translation; choose {several}")
         bound = {**settings, "n_best": n_best} if self.n_best and n_best is not None else dict(settings)
         if faults := self._faults(bound):
             raise UserError("; ".join(faults))
@@ -72,7 +73,7 @@ class Search:
         """Call the function.
 
         Raises:
-            UserError: it refuses a value, needs more memory than there is, or returns what is no result of a search.
+            UserError: the function refuses a value, runs out of memory, or returns something else than hypotheses.
         """
         try:
             results = self.function(*arguments, **settings, **prefix)
@@ -82,7 +83,7 @@ class Search:
             if not is_out_of_memory(error):
                 raise
             raise UserError(
-                f"search={self.name} needs more memory than there is; lower batch_size, "
+                f"search={self.name} does not fit into memory; lower batch_size, "
                 f"{'search.beam_size, ' if 'beam_size' in settings else ''}or search.max_len"
             ) from error
         if fault := _result_fault(results, arguments[2].tolist()):
@@ -90,7 +91,7 @@ class Search:
         return results
 
     def describe(self, bound: Mapping[str, Any]) -> str:
-        """The name and the settings that `bind` gave, as in `beam(beam_size=5, length_penalty=1.0)`."""
+        """The name and the settings of `bind`, such as `beam(beam_size=5, length_penalty=1.0)`."""
         given = [f"{name}={value}" for name, value in bound.items() if value is not None]
         return self.name + (f"({', '.join(given)})" if given else "")
 
@@ -111,9 +112,9 @@ class Search:
 
 
 def _result_fault(results: Sequence[object], src_len: Sequence[int]) -> str:
-    """What is wrong with the results for sentences of these lengths in pieces, </s> among them; or nothing."""
+    """What is wrong with the results for sentences of these lengths in subwords, including </s>; or an empty string."""
     if len(results) != len(src_len):
-        return f"returned {len(results)} results for {len(src_len)} sentences; expected one for each"
+        return f"returned {len(results)} results for {len(src_len)} sentences; expected one for each sentence"
     for result, columns in zip(results, src_len, strict=True):
         several = result if isinstance(result, list) else [result]
         if not several:
@@ -131,31 +132,31 @@ def _hypothesis_fault(one: object, columns: int) -> str:
     if shape in ((rows, columns), (rows + 1, columns)):
         return ""
     return (
-        f"returned attention of shape {shape} for {rows} pieces and a source of {columns}, with </s>; "
-        f"expected ({rows}, {columns}), or ({rows + 1}, {columns}) with a row for </s>: leave out padding"
+        f"returned attention of shape {shape} for {rows} subwords and a source of {columns}, with </s>; "
+        f"expected ({rows}, {columns}), or ({rows + 1}, {columns}) with a row for </s>; leave out padding"
     )
 
 
 def _is_whole(value: object) -> bool:
-    """Whether it is a whole number, those of numpy among them, which no schema takes for one."""
+    """Whether it is an integer, including numpy's, which the schema check does not accept."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _owners(setting: str) -> str:
-    """The searches that have this setting."""
+    """A hint that names the searches that have this setting."""
     owners = [f"search={one.name}" for one in _SEARCHES.values() if setting in one.parameters]
     return f"; {' and '.join(owners)} {'has' if len(owners) == 1 else 'have'} it" if owners else ""
 
 
 MOST = 10_000
-"""Hypotheses of a sentence. With a vocabulary of 8,000 they take 0.3 GB at every step; with far more, a machine that
-lends memory which it does not have would end the process without a word."""
+"""The largest number of hypotheses of a sentence. With a vocabulary of 8,000 they take 0.3 GB at every step. With many
+more, a system that overcommits memory would kill the process without a message."""
 
 _SEARCHES: dict[str, Search] = {}
 
 
 def register(name: str, *, n_best: bool = False, random: bool = False) -> Callable[[Function], Function]:
-    """Decorator that makes a search known as `name`; see `Search` for what it declares.
+    """Decorator that registers a search as `name`; see `Search` for the arguments.
 
     Raises:
         ValueError: another search has this name.
@@ -164,7 +165,9 @@ def register(name: str, *, n_best: bool = False, random: bool = False) -> Callab
     def add(function: Function) -> Function:
         other = _SEARCHES[name].function if name in _SEARCHES else function
         if (other.__module__, other.__qualname__) != (function.__module__, function.__qualname__):
-            raise ValueError(f"search {name} is {other.__module__}.{other.__qualname__} already; choose another name")
+            raise ValueError(
+                f"search {name} is already registered by {other.__module__}.{other.__qualname__}; rename it"
+            )
         _SEARCHES[name] = Search(name, function, n_best, random)
         return function
 
@@ -175,7 +178,7 @@ def search(name: str) -> Search:
     """The search registered as `name`, by heed or by an installed extension.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such search.
     """
     if not isinstance(name, str):
         raise UserError(f"search={name}: expected the name of a search, such as beam")

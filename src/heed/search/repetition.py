@@ -1,4 +1,4 @@
-"""Runs of pieces that a translation may not repeat (Paulus et al. 2017, arXiv 1705.04304, section 2.5)."""
+"""Block repeated runs of subwords (Paulus et al. 2017, arXiv 1705.04304, section 2.5)."""
 
 import torch
 from jaxtyping import Float, Int
@@ -8,12 +8,12 @@ from heed.search.prefix import Prefix
 
 
 class Repetition:
-    """What each row has written, and which pieces would repeat a run of it.
+    """The subwords that each row has written, and those that would repeat a run of them.
 
     Args:
-        size: the number of pieces in a run of which no translation may have two.
-        rows: translations that grow at once.
-        device: where they grow.
+        size: the length of runs that must not be repeated.
+        rows: the number of translations in the batch.
+        device: the device of the batch.
     """
 
     def __init__(self, size: int, rows: int, device: torch.device) -> None:
@@ -22,7 +22,7 @@ class Repetition:
 
     @classmethod
     def blocked(cls, size: int | None, rows: int, device: torch.device) -> "Repetition | None":
-        """None if nothing is blocked; ValueError for a size that is not positive."""
+        """Make an instance, or None if nothing is blocked. Raise ValueError for a size that is not positive."""
         if size is not None and size < 1:
             raise ValueError(f"no_repeat_ngram={size}, expected 1 or more, or null to block nothing")
         return None if size is None else cls(size, rows, device)
@@ -30,9 +30,9 @@ class Repetition:
     def constrain(
         self, log_probability: Float[Tensor, "rows vocab"], prefix: Prefix | None, sentence: Int[Tensor, " rows"]
     ) -> Float[Tensor, "rows vocab"]:
-        """The log-probabilities of one step, minus infinity for what would repeat a run; a prefix may repeat itself.
+        """The log-probabilities of one step, with minus infinity for repeated runs; prefixes may contain repetitions.
 
-        `sentence` is the sentence of each row. What remains keeps its value, so a score is the model's own.
+        `sentence` is the sentence of each row. Other values do not change, so scores are the model's own.
         """
         position = self.written.size(1)
         if position < self.size:
@@ -46,5 +46,5 @@ class Repetition:
         return log_probability.index_put((row, runs[row, run, -1]), log_probability.new_tensor(-torch.inf))
 
     def grow(self, rows: Int[Tensor, " grown"], token: Int[Tensor, " grown"]) -> None:
-        """Go on with these rows, in this order, each of which has written one more piece."""
+        """Continue with these rows, in this order, each of which has written one more subword."""
         self.written = torch.cat((self.written[rows], token.unsqueeze(1)), dim=1)

@@ -1,4 +1,4 @@
-"""Words drawn by their probability: other translations of a line than the most probable one."""
+"""Sampling: draw translations at random, by the model's probabilities."""
 
 import random
 
@@ -26,16 +26,16 @@ def sample(
     no_repeat_ngram: int | None = None,
     prefix: Prefix | None = None,
 ) -> list[list[Hypothesis]]:
-    """`n_best` translations a sentence, drawn independently of one another, the same one twice perhaps; best first.
+    """Draw `n_best` translations for each sentence, independently, so they may be equal; return them best first.
 
-    Each word is drawn from the softmax of the logits divided by `temperature` (Ackley, Hinton and Sejnowski 1985),
-    among the `top_k` most probable (Fan et al. 2018, arXiv 1805.04833), and of these among the fewest that have a
-    probability of `top_p` together (Holtzman et al. 2020, arXiv 1904.09751). With `no_repeat_ngram`, no run of so
-    many pieces is written twice. The score is the model's own log-probability, whatever the words were drawn from.
+    Each subword is drawn from the softmax of the logits divided by `temperature` (Ackley, Hinton and Sejnowski 1985),
+    among the `top_k` most probable (Fan et al. 2018, arXiv 1805.04833), and of these among the fewest whose
+    probabilities sum to `top_p` (Holtzman et al. 2020, arXiv 1904.09751). With `no_repeat_ngram`, no run of that many
+    subwords is repeated. The score is the model's log-probability, whatever the temperature and the limits.
 
-    The draws of a sentence hang on `seed` and on its own pieces, not on the sentences beside it or on its place: a
-    text in other batches, or in parts, has the same translations, and so has a line that stands in it twice. That is of
-    a model in float32: in bfloat16 one in five lines is drawn otherwise where it stands alone.
+    The draws for a sentence depend on `seed` and on its own subwords, not on the other sentences or on its position. So
+    other batches give the same translations, and equal lines have equal translations. This holds in float32; in
+    bfloat16, one in five lines is drawn differently if translated alone.
     """
     _check(temperature, top_k, top_p, n_best)
     longest = int(limits(src_len, max_len, prefix).max())
@@ -56,7 +56,7 @@ def sample(
 
 def _check(temperature: float, top_k: int | None, top_p: float, n_best: int) -> None:
     for name, given, right, expected in (
-        ("temperature", temperature, temperature > 0, "above 0; the most probable words are those of greedy search"),
+        ("temperature", temperature, temperature > 0, "above 0; for the most probable words use greedy search"),
         ("top_k", top_k, top_k is None or top_k >= 1, "1 or more, or null for all words"),
         ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
         ("n_best", n_best, n_best >= 1, "1 or more"),
@@ -66,13 +66,13 @@ def _check(temperature: float, top_k: int | None, top_p: float, n_best: int) -> 
 
 
 def _uniform(key: str, count: int) -> list[float]:
-    """Numbers in [0, 1) that a key alone decides; fewer of them are the first of more."""
+    """Numbers in [0, 1) that depend only on a key; a smaller `count` gives the first numbers of a larger one."""
     generator = random.Random(key)
     return [generator.random() for _ in range(count)]
 
 
 def among(probability: Float[Tensor, "rows vocab"], top_k: int | None, top_p: float) -> Float[Tensor, "rows vocab"]:
-    """The probabilities that are left to draw from, as they were; zero for all others."""
+    """The probabilities of the subwords to draw from; zero for all others."""
     if top_k is not None and top_k < probability.size(1):
         likely = probability.topk(top_k)
         probability = torch.zeros_like(probability).scatter(1, likely.indices, likely.values)
@@ -85,6 +85,6 @@ def among(probability: Float[Tensor, "rows vocab"], top_k: int | None, top_p: fl
 
 
 def draw(probability: Float[Tensor, "rows vocab"], uniform: Float[Tensor, " rows"]) -> Int[Tensor, " rows"]:
-    """The word within whose share of the whole probability `uniform` falls: one draw, made by one number in [0, 1)."""
+    """Draw a subword with one number in [0, 1): the one whose part of the cumulative probability contains `uniform`."""
     reached = probability.cumsum(1)
     return torch.searchsorted(reached, (uniform * reached[:, -1]).unsqueeze(1), right=True).squeeze(1)
