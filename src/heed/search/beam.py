@@ -26,7 +26,7 @@ class Step(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """Ends of hypotheses: sentence, score, number of subwords before EOS, extended beam, and whether EOS was written."""
+    """Ends of hypotheses: sentence, score, subwords before EOS, the beam extended, and whether EOS was written."""
 
     sentence: Int[Tensor, " ends"]
     score: Float[Tensor, " ends"]
@@ -67,9 +67,9 @@ def beam(
     Unfinished hypotheses are returned only if none is finished within the `limits` of greedy search, EOS included,
     because they could otherwise win by repeating a probable word.
 
-    The score is the log-probability divided by ((5 + length) / 6) ** length_penalty, where the length includes EOS, plus
-    coverage_penalty times the sum over source positions of log(min(sum of its attention weights, 1)) (Wu et al. 2016,
-    arXiv 1609.08144, equation 14, with alpha and beta). The source's EOS does not count for coverage.
+    The score is the log-probability divided by ((5 + length) / 6) ** length_penalty, where the length includes EOS,
+    plus coverage_penalty times the sum over source positions of log(min(sum of its attention weights, 1)) (Wu et al.
+    2016, arXiv 1609.08144, equation 14, with alpha and beta). The source's EOS does not count for coverage.
 
     With `no_repeat_ngram`, no hypothesis repeats a run of that many subwords.
     """

@@ -166,7 +166,7 @@ def register(name: str, *, n_best: bool = False, random: bool = False) -> Callab
         other = _SEARCHES[name].function if name in _SEARCHES else function
         if (other.__module__, other.__qualname__) != (function.__module__, function.__qualname__):
             raise ValueError(
-                f"search {name} is already registered by {other.__module__}.{other.__qualname__}; rename it"
+                f"search {name} is already {other.__module__}.{other.__qualname__}; choose another name"
             )
         _SEARCHES[name] = Search(name, function, n_best, random)
         return function

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from heed.viz.entries import Candidate, Weights, check_shares, plain_candidate, plain_source
 from heed.viz.page import fill, pack
 
-VISIBLE = 0.05  # as in web/weights.mjs: a weaker share is not named
+VISIBLE = 0.05  # as in web/weights.mjs: smaller shares are not listed
 END = "</s> (end of the source)"
 
 
@@ -29,29 +29,29 @@ def map_html(
     src_lang: str | None = None,
     tgt_lang: str | None = None,
 ) -> str:
-    """An HTML fragment that shows one translation with its attention; what Jupyter's `_repr_html_` returns.
+    """An HTML fragment that shows one translation with its attention, for Jupyter's `_repr_html_`.
 
-    The map is a frame of its own (an `iframe` with `srcdoc` and without the right to reach the page around it), so it
-    works in classic notebooks, JupyterLab, VS Code and Colab, and no style or key of the page disturbs it. Below it
-    stands a table of the strongest links, closed, in plain HTML: viewers that remove frames or scripts show that.
+    The map is in an `iframe` with `srcdoc` that cannot access the page around it. So it works in classic notebooks,
+    JupyterLab, VS Code and Colab, without conflicts with styles and keys of the page. Below it is a collapsed table of
+    the strongest links in plain HTML, for viewers that remove frames or scripts.
 
     Args:
         source_words: The source's words, as typed.
-        words: The words that were written.
+        words: The words of the translation.
         weights: Shares from 0 to 1, a row for each of `words`, a column for each source word, and one more for the
             source's end if it is known.
-        title: A heading; without one, "Attention".
-        score: The translation's score, as the search ranks it.
-        alignment: Pairs (source word, written word), counted from 0, to mark in the map.
+        title: A heading; default "Attention".
+        score: The search's score of the translation.
+        alignment: Pairs (source word, target word), counted from 0, to mark in the map.
         candidates: Further translations of the same source, to choose from.
-        source_text: The source as typed, if that is not its words with spaces between them.
+        source_text: The source as typed, if it is not its words joined by spaces.
         text: The same for the translation.
         unknown: Positions of source words that the model does not know; they get a mark.
-        src_lang: The source's language, as a code in any usual spelling, for the `lang` attributes.
+        src_lang: The source's language code, in any usual form, for `lang` attributes.
         tgt_lang: The translation's language.
 
     Raises:
-        ValueError: The weights are not shares or do not fit the words, or a pair points outside the sentence.
+        ValueError: The weights are not shares or do not fit the words, or a pair is outside the sentence.
 
     Example:
         >>> import numpy as np
@@ -91,7 +91,7 @@ def _plain(
     candidates: Sequence[Candidate],
     alignment: Sequence[tuple[int, int]],
 ) -> dict[str, object]:
-    """The translation as the type `Entry` of web/sentences.mjs."""
+    """The translation as an `Entry` of web/sentences.mjs."""
     best, *others = candidates
     return {
         **plain_source(source_words, source_text, unknown),
@@ -112,9 +112,9 @@ def _check_inside(pairs: Iterable[tuple[int, int]], src_len: int, tgt_len: int) 
 
 
 def _height(words: Sequence[Sequence[str]], others: int) -> int:
-    """Pixels for the frame, which cannot ask for its own height; what does not fit scrolls.
+    """The height of the frame in pixels, because it cannot set its own; larger content scrolls.
 
-    The sizes are those of the page at a width of 720 pixels: words stand in two rows if they fit, in columns if not.
+    It assumes a page width of 720 pixels, in which words are in two rows if they fit, otherwise in columns.
     """
     letters = max(sum(map(len, side)) * 8 + len(side) * 16 for side in words)
     middle = 160 if letters < 720 else 40 + 32 * max(map(len, words))
@@ -122,7 +122,7 @@ def _height(words: Sequence[Sequence[str]], others: int) -> int:
 
 
 def _table(source_words: Sequence[str], words: Sequence[str], weights: Weights) -> str:
-    """Each written word with the source words that it attends to, as HTML without a style or a script."""
+    """A table of target words and the source words that they attend to, in HTML without style or script."""
     shares = check_shares(weights, len(words), len(source_words), "map")
     columns = [*source_words, END][: shares.shape[1]]
     lines = "".join(

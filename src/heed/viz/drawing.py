@@ -1,4 +1,4 @@
-"""How a heatmap is drawn with matplotlib. Import it through heed.viz.heatmap, which works without matplotlib too."""
+"""Draw heatmaps with matplotlib. Use it through heed.viz.heatmap, which can be imported without matplotlib."""
 
 import io
 import math
@@ -17,18 +17,18 @@ from heed.viz.fonts import families, readable
 from heed.viz.heatmap import DPI
 
 FONT_SIZE = 10  # points; one line is 0.17 inches high
-SMALL_FONT_SIZE = 6.5  # points, for a picture of a given size: 9 pixels, the smallest that can be read with ease
-SMALLEST_CELL, LARGEST_CELL = 0.25, 0.5  # inches a side: neighbouring 45-degree labels just clear each other at 0.25
+SMALL_FONT_SIZE = 6.5  # points, for images of a given size: 9 pixels, the smallest size that is easy to read
+SMALLEST_CELL, LARGEST_CELL = 0.25, 0.5  # inches: neighbouring 45-degree labels do not overlap from 0.25
 SHORTEST_BAR, LONGEST_BAR = 1.2, 4.0  # inches
 MARGIN = 0.1  # inches around everything
-LONGEST_LABEL = 40  # characters; a web address would otherwise make the picture wider than its map
+LONGEST_LABEL = 40  # characters; otherwise a web address would make the image wider than its map
 LONGEST_SMALL_LABEL, LARGEST_SMALL_CELL, SMALL_MARGIN = 12, 0.3, 0.03  # characters and inches, likewise
-LONGEST_SIDE = 16.0  # inches of the cells alone: 64 words at the smallest size
-MOST_CELLS = 1600  # a side: a pixel each at 100 dpi
+LONGEST_SIDE = 16.0  # inches, of the cells: 64 words at the smallest size
+MOST_CELLS = 1600  # in each direction: one pixel per cell at 100 dpi
 
 
 class Picture(Figure):
-    """A figure that a notebook shows as a picture even if pyplot is not imported."""
+    """A figure that a notebook shows as an image even if pyplot is not imported."""
 
     def _repr_png_(self) -> bytes:
         png = io.BytesIO()
@@ -43,7 +43,7 @@ def draw(
     title: str,
     size: tuple[int, int] | None,
 ) -> Figure:
-    """The figure; its size in pixels, or as the sentence needs."""
+    """Draw the figure; its size is given in pixels, or depends on the sentence."""
     figure = Picture(dpi=DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0), label="attention")
@@ -63,11 +63,11 @@ def draw(
 
 
 Labels = tuple[Sequence[str], Sequence[str], str]
-"""Source words, written words, title."""
+"""Source words, target words and title."""
 
 
 def _draw_cells(axes: Axes, weights: Float32[np.ndarray, "tgt src"]) -> None:
-    tgt, src = (max(1, length) for length in weights.shape)  # an empty hypothesis gets one empty row, without a word
+    tgt, src = (max(1, length) for length in weights.shape)  # an empty hypothesis gets one empty row without a label
     cells = np.zeros((tgt, src), np.float32)
     cells[: weights.shape[0], : weights.shape[1]] = weights
     axes.imshow(
@@ -80,14 +80,14 @@ def _draw_cells(axes: Axes, weights: Float32[np.ndarray, "tgt src"]) -> None:
         extent=(-0.5, src - 0.5, tgt - 0.5, -0.5),
     )
     axes.tick_params(which="both", length=0)
-    if max(tgt, src) * SMALLEST_CELL <= LONGEST_SIDE:  # finer lines would hide the cells
+    if max(tgt, src) * SMALLEST_CELL <= LONGEST_SIDE:  # grid lines would hide smaller cells
         axes.set_xticks(np.arange(src + 1) - 0.5, minor=True)
         axes.set_yticks(np.arange(tgt + 1) - 0.5, minor=True)
         axes.grid(which="minor", color="0.88", linewidth=0.5)
 
 
 def _largest(cells: Float32[np.ndarray, "rows columns"]) -> Float32[np.ndarray, "fewer_rows fewer_columns"]:
-    """The largest of neighbouring cells that would share a pixel, for each axis."""
+    """The maximum over neighbouring cells that would share a pixel."""
     for axis in (0, 1):
         step = math.ceil(cells.shape[axis] / MOST_CELLS)
         if step > 1:
@@ -96,7 +96,7 @@ def _largest(cells: Float32[np.ndarray, "rows columns"]) -> Float32[np.ndarray, 
 
 
 def _every(cell: float, label: float) -> int:
-    """Every which word can be written, if a cell and a label take so many inches."""
+    """The step between labelled words, for these sizes of a cell and of a label in inches."""
     return max(1, math.ceil(label / cell - 1e-6))
 
 
@@ -108,11 +108,11 @@ def _write(
     font_size: float = FONT_SIZE,
     longest: int = LONGEST_LABEL,
 ) -> None:
-    """Write every so many words, and all words of a sentence that has room for them."""
+    """Write every `step`-th word, or all words if there is enough room."""
     src, tgt = labels[0][::every_column], labels[1][::every_row]
     texts = [_shorten(text, longest) for text in (*src, *tgt)] + [_shorten(labels[2], 2 * LONGEST_LABEL)]
     shown = readable(texts)
-    # parse_math=False: otherwise words such as "$" and "a_1$" would be read as formulas.
+    # parse_math=False: otherwise words such as "$" and "a_1$" would be parsed as formulas
     text: dict[str, Any] = {"family": families(texts), "fontsize": font_size, "parse_math": False}
     axes.xaxis.tick_top()
     axes.set_xticks(range(0, len(labels[0]), every_column), shown[: len(src)], **text)
@@ -122,7 +122,7 @@ def _write(
 
 
 def _printable(text: str) -> str:
-    # Control characters and lone surrogates make invalid SVG.
+    # control characters and lone surrogates are invalid in SVG
     return "".join("\N{REPLACEMENT CHARACTER}" if category(char) in ("Cc", "Cs") else char for char in text)
 
 
@@ -131,13 +131,13 @@ def _shorten(word: str, longest: int) -> str:
 
 
 def _fit_sentence(figure: Figure, axes: Axes, bar: Axes, width: float, height: float) -> None:
-    """Give the cells their size, then the figure the size of all that is drawn: so no label is ever cut."""
+    """Set the size of the cells, then the size of the figure from everything drawn, so that no label is cut."""
     bar_height = min(LONGEST_BAR, max(SHORTEST_BAR, height))
     boxes = {
         axes: Bbox.from_bounds(0.0, 0.0, width, height),
         bar: Bbox.from_bounds(width + 0.2, height - bar_height, 0.15, bar_height),
     }
-    figure.set_size_inches(1.0, 1.0)  # so that positions, which are shares of the figure, are inches
+    figure.set_size_inches(1.0, 1.0)  # so that positions, which are fractions of the figure, are in inches
     for part, box in boxes.items():
         part.set_position(box)
     drawn = figure.get_tightbbox().padded(MARGIN)
@@ -148,21 +148,21 @@ def _fit_sentence(figure: Figure, axes: Axes, bar: Axes, width: float, height: f
 
 
 def _fit_size(figure: Figure, axes: Axes, labels: Labels, cells: tuple[int, int], size: tuple[float, float]) -> None:
-    """Give the figure its size in inches, and the cells what the labels leave of it."""
+    """Set the size of the figure in inches, and use what the labels leave for the cells."""
     line = SMALL_FONT_SIZE * 1.3 / 72
     figure.set_size_inches(*size)
     _write(axes, labels, 1, 1, SMALL_FONT_SIZE, LONGEST_SMALL_LABEL)
     box = _beside_labels(figure, axes, cells, size)
-    # Slanted labels take more room sideways than a line is high.
+    # slanted labels need more width than the height of a line
     every_column, every_row = _every(box.width / cells[0], line * math.sqrt(2)), _every(box.height / cells[1], line)
     _write(axes, labels, every_column, every_row, SMALL_FONT_SIZE, LONGEST_SMALL_LABEL)
-    for _ in range(2):  # how far the last label leans out depends on where it stands
+    for _ in range(2):  # how far the last label extends depends on its position
         box = _beside_labels(figure, axes, cells, size)
         axes.set_position(box.transformed(Affine2D().scale(1 / size[0], 1 / size[1])))
 
 
 def _beside_labels(figure: Figure, axes: Axes, cells: tuple[int, int], size: tuple[float, float]) -> Bbox:
-    """Where the cells fit beside the labels as they are now, in inches."""
+    """The area that the current labels leave for the cells, in inches."""
     drawn, own = figure.get_tightbbox(), axes.get_position().transformed(Affine2D().scale(*size))
     left, right = own.x0 - drawn.x0 + SMALL_MARGIN, drawn.x1 - own.x1 + SMALL_MARGIN
     above, below = drawn.y1 - own.y1 + SMALL_MARGIN, own.y0 - drawn.y0 + SMALL_MARGIN

@@ -1,4 +1,4 @@
-"""Fonts for words of any script, among those that the machine has."""
+"""Find fonts for words of any script among the installed ones."""
 
 import logging
 import unicodedata
@@ -13,29 +13,29 @@ from matplotlib.ft2font import FT2Font
 log = logging.getLogger(__name__)
 
 BASE = "DejaVu Sans"  # comes with matplotlib: Latin, Greek, Cyrillic, Arabic, Hebrew, many symbols
-LAST_RESORT = "Last Resort High-Efficiency"  # comes with matplotlib too: boxes for what nothing else shows
+LAST_RESORT = "Last Resort High-Efficiency"  # comes with matplotlib too: boxes for all other characters
 
 EAST_ASIAN = "Chinese, Japanese and Korean"
 EMOJI = "emoji"
-# Debian's and Ubuntu's names. Symbola, because Noto's emoji are bitmaps, which matplotlib cannot draw.
+# packages of Debian and Ubuntu. Symbola, because Noto's emoji are bitmaps, which matplotlib cannot draw.
 PACKAGES = {EAST_ASIAN: "fonts-noto-cjk", EMOJI: "fonts-symbola"}
 SHORT = {EAST_ASIAN: "CJK"}
 OTHER_PACKAGE = "fonts-noto-core"
 
-_warned: set[str] = set()  # scripts; once a process, however many pictures
+_warned: set[str] = set()  # scripts that were already reported, once per process
 
 
 def families(words: Iterable[str]) -> list[str]:
-    """Font families that show the words between them, for the `family` of a matplotlib text.
+    """Font families that together show the words, for the `family` of a matplotlib text.
 
-    The first draws what it can and the others fill its gaps. A script that no font of the machine covers is named in
-    the log, once, with a package that holds a font for it.
+    The others fill the gaps of the first one. If no installed font covers a script, this is logged once, with a package
+    that contains a font for it.
     """
     return list(_families(frozenset("".join(words)))[0])
 
 
 def readable(words: Sequence[str]) -> list[str]:
-    """The words, with the name of the script in place of characters that no font shows: [Devanagari] and not boxes."""
+    """The words, with the name of the script instead of characters that no font shows: [Devanagari] and not boxes."""
     _, missing = _families(frozenset("".join(words)))
     if not missing:
         return list(words)
@@ -53,7 +53,7 @@ def _name(char: str, missing: frozenset[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def _families(chars: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Families for the characters, and those characters that none of them shows."""
+    """Families for the characters, and the characters that none of them shows."""
     base = next(entry for entry in fontManager.ttflist if entry.name == BASE and _regular(entry))
     scripts = defaultdict(set)
     for char in _uncovered(base, chars):
@@ -67,7 +67,7 @@ def _families(chars: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
 
 
 def script(char: str) -> str:
-    """A name for the character's script that a person would use, such as "Devanagari"."""
+    """The usual name of the character's script, such as "Devanagari"."""
     if unicodedata.category(char) in ("So", "Sk"):
         return EMOJI
     if unicodedata.east_asian_width(char) in "WF":
@@ -100,26 +100,26 @@ def _search(chars: frozenset[str]) -> tuple[list[str], frozenset[str]]:
 
 
 def _regular(entry: FontEntry) -> bool:
-    # The face of a family that is drawn; its bold and italic ones may cover other characters.
+    # the regular face; bold and italic ones may cover other characters
     return entry.style == "normal" and entry.weight in (400, 500)
 
 
 def _uncovered(entry: FontEntry, chars: frozenset[str]) -> frozenset[str]:
     try:
         font = FT2Font(entry.fname, face_index=entry.index)
-    except (OSError, RuntimeError):  # removed since matplotlib listed it
+    except (OSError, RuntimeError):  # removed after matplotlib listed it
         return chars
     return frozenset(char for char in chars if not (font.get_char_index(ord(char)) or _invisible(char)))
 
 
 def _invisible(char: str) -> bool:
-    # Joiners and variation selectors choose among glyphs and have none of their own.
+    # joiners and variation selectors have no glyphs themselves
     category, name = unicodedata.category(char), unicodedata.name(char, "")
     return category in ("Cc", "Cf", "Zs", "Zl", "Zp") or name.startswith("VARIATION SELECTOR")
 
 
 def _dislike(family: str, chars: frozenset[str]) -> tuple[bool, bool, bool, str]:
-    """Sort key: Noto's sans-serif families first, and of those the one that draws Han as the language does."""
+    """Sort key: Noto's sans-serif families first, and among them the one with the language's Han glyphs."""
     names = {unicodedata.name(char, "").split(" ")[0] for char in chars}
     region = "JP" if names & {"HIRAGANA", "KATAKANA"} else "KR" if "HANGUL" in names else "SC"
     return not family.startswith("Noto Sans"), "Mono" in family, not family.endswith(region), family
@@ -127,12 +127,12 @@ def _dislike(family: str, chars: frozenset[str]) -> tuple[bool, bool, bool, str]
 
 @lru_cache(maxsize=1)
 def _add_new_fonts() -> bool:
-    """Add fonts installed since matplotlib wrote its list of fonts, which it never reads again by itself."""
+    """Add fonts that were installed after matplotlib wrote its list of fonts, which it does not update."""
     before = len(fontManager.ttflist)
     for path in set(findSystemFonts()) - {entry.fname for entry in fontManager.ttflist}:
         try:
             fontManager.addfont(path)
-        except (OSError, RuntimeError, NotImplementedError):  # a broken font, or one of bitmaps
+        except (OSError, RuntimeError, NotImplementedError):  # a broken font or a bitmap font
             log.debug("skipped the font %s", path)
     return len(fontManager.ttflist) > before
 

@@ -1,4 +1,4 @@
-"""Every sentence with its attention as one page that needs no network and no server."""
+"""The gallery: all sentences with their attention on one page that needs no network and no server."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from heed.viz.page import fill, pack
 
 __all__ = ["Candidate", "Entry", "Links", "gallery"]
 
-LONGEST_FIGURE = 16  # characters; a longer summary value, such as a signature, is set small below
+LONGEST_FIGURE = 16  # characters; longer values, such as signatures, are shown in small type below
 
 
 def gallery(
@@ -18,25 +18,25 @@ def gallery(
     src_lang: str | None = None,
     tgt_lang: str | None = None,
 ) -> str:
-    """Make the page, an HTML text with its style, its script and its data inside.
+    """Make the page: HTML with style, script and data in one file.
 
-    The texts of the sentences stand in it as packed data alone, and the script shows them as text alone. The page's
-    own content security policy lets nothing be loaded and nothing run but that script.
+    The sentences are included only as packed data, and the script inserts them only as text. The page's content
+    security policy allows nothing to be loaded and no other script to run.
 
     Args:
-        entries: The sentences, at least one.
+        entries: The sentences; at least one.
         title: The page's title and heading.
-        summary: Names and values to show above the sentences, such as the scores of the whole.
-        src_lang: The sources' language, as a code in any usual spelling, for the `lang` attributes: a browser then
-            chooses the letter shapes of Japanese or of Chinese, and a screen reader its voice.
-        tgt_lang: The same for references and hypotheses.
+        summary: Names and values to show above the sentences, such as corpus scores.
+        src_lang: The language code of the sources, in any usual form, for `lang` attributes, by which browsers choose
+            Japanese or Chinese glyphs and screen readers choose a voice.
+        tgt_lang: The language code of references and hypotheses.
 
     Raises:
         ValueError: No entry, or one whose weights are not shares or do not fit its words.
-        UserError: A gold link points outside its sentence.
+        UserError: A gold link is outside its sentence.
     """
     if not entries:
-        raise ValueError("no sentence to show; expected at least one")
+        raise ValueError("there is no sentence to show; expected at least one")
     notes = {name: value for name, value in summary.items() if len(value) > LONGEST_FIGURE}
     return fill(
         "gallery.html",

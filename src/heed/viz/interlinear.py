@@ -1,4 +1,4 @@
-"""An alignment for the terminal: each written word above the source word that it attends to most."""
+"""An alignment for the terminal: each target word above the source word that it attends to most."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,16 +12,16 @@ GAP = "  "
 def interlinear(
     weights: Float[Tensor, "tgt src"], src_words: Sequence[str], tgt_words: Sequence[str], width: int = 80
 ) -> str:
-    """Three lines, wrapped together: written words, the source word that each attends to most, and its share.
+    """Three lines, wrapped together: target words, the source word that each attends to most, and its share.
 
     Args:
         weights: Shares from 0 to 1, a row for each of `tgt_words` and a column for each of `src_words`.
-        src_words: The source's words.
-        tgt_words: The words that were written.
-        width: Of the terminal, in cells; most letters take one, Chinese characters two.
+        src_words: The source words.
+        tgt_words: The target words.
+        width: The width of the terminal in cells; most letters take one, Chinese characters two.
 
     Returns:
-        Text without a line break at its end; empty if either side has no word.
+        Text without a line break at its end; empty if a side has no words.
     """
     if not (tgt_words and src_words):
         return ""

@@ -16,7 +16,7 @@ sc:srd sd:snd se:sme sg:sag si:sin sk:slk:slo sl:slv sm:smo sn:sna so:som sq:sqi
 sv:swe sw:swa ta:tam te:tel tg:tgk th:tha ti:tir tk:tuk tl:tgl tn:tsn to:ton tr:tur ts:tso tt:tat tw:twi ty:tah
 ug:uig uk:ukr ur:urd uz:uzb ve:ven vi:vie vo:vol wa:wln wo:wol xh:xho yi:yid yo:yor za:zha zh:zho:chi zu:zul
 """
-"""ISO 639: every language that has a code of two letters, and its codes of three. BCP 47 wants the shorter one."""
+"""ISO 639: languages with a code of two letters, and their codes of three. BCP 47 requires the shorter one."""
 
 SHORTEST = {code: codes.split(":")[0] for codes in CODES.split() for code in codes.split(":")}
 

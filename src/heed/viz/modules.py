@@ -1,4 +1,4 @@
-"""JavaScript modules of this package joined into one, for pages that are a single file."""
+"""Join JavaScript modules of this package into one, for pages that are a single file."""
 
 import posixpath
 import re
@@ -12,24 +12,24 @@ COMMENT = re.compile(r"^[ ]*(?://[^\n]*|/\*\*.*?\*/)\n", re.MULTILINE | re.DOTAL
 
 
 def read_part(name: str) -> str:
-    """The text of a file that the pages are made from.
+    """Read a file that pages are made from.
 
     Args:
-        name: Its name in heed.viz's `web`, or its path in the package, such as "export/web/app.mjs".
+        name: The name of a file in heed/viz/web, or a path in the package, such as "export/web/app.mjs".
     """
     return files("heed").joinpath(name if "/" in name else f"viz/web/{name}").read_text(encoding="utf-8")
 
 
 def join_modules(name: str) -> str:
-    """The module with all that it imports, each once and before those that need it, as the text of one module.
+    """Join a module and all its imports, each once and before the modules that need it, into one module.
 
-    All share one scope, so no two modules may have a top-level name in common. Comments that fill lines are left out.
+    They share one scope, so two modules must not have the same top-level name. Comments on their own lines are removed.
 
     Args:
         name: The file's name, as for `read_part`.
 
     Raises:
-        ValueError: An import or export is not of the form `import { a } from "./b.mjs";` or `export const a`.
+        ValueError: An import or export does not have the form `import { a } from "./b.mjs";` or `export const a`.
     """
     return "".join(_plain(part) for part in _in_order(name, set()))
 

@@ -1,4 +1,4 @@
-"""What the pages have in common: one file with its style, its script and its data inside, and nothing else allowed."""
+"""Make self-contained pages: one HTML file with style, script and data, which may not load anything else."""
 
 import base64
 import gzip
@@ -21,16 +21,16 @@ def fill(
     allowed: str = "",
     **holes: str,
 ) -> str:
-    """A page from its template, with a content security policy that lets this style and this script run alone.
+    """Fill a page's template, with a content security policy that allows only this style and this script.
 
     Args:
         name: The template's file name in `web`.
         style: The names of the style sheets.
         script: The name of the page's first module.
-        src_lang: A language's code, for the `lang` of the texts.
-        tgt_lang: The same for what was written.
-        allowed: What else the policy lets the page do.
-        holes: What the template's other names stand for; HTML, so the caller has escaped it.
+        src_lang: The source's language code, for `lang` attributes.
+        tgt_lang: The target's language code.
+        allowed: More directives of the policy.
+        holes: Values of the template's other names, as HTML that the caller has escaped.
     """
     return Template(read_part(name)).substitute(
         policy=content_policy(style, script, allowed),
@@ -44,7 +44,7 @@ def fill(
 
 
 def content_policy(style: Sequence[str], script: str, allowed: str = "") -> str:
-    """What a page's content security policy says; arguments as for `fill`."""
+    """The content security policy of a page; arguments as for `fill`."""
     return (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{_fingerprint(_sheet(style))}'; script-src '{_fingerprint(join_modules(script))}'"
@@ -57,14 +57,14 @@ def _sheet(style: Sequence[str]) -> str:
 
 
 def pack(plain: object) -> str:
-    """JSON, compressed: less than half the size."""
+    """JSON, gzipped, in base64; less than half the size."""
     text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # A lone surrogate, as text decoded with errors="surrogateescape" has, is not UTF-8.
+    # lone surrogates, as in text decoded with errors="surrogateescape", are not valid UTF-8
     return pack_bytes(text.encode(errors="replace"))
 
 
 def pack_bytes(content: bytes, level: int = 6) -> str:
-    """Bytes, compressed, in base64, which has no character that HTML could take for its own."""
+    """Bytes, gzipped, in base64, which has no characters with a meaning in HTML."""
     return base64.b64encode(gzip.compress(content, compresslevel=level, mtime=0)).decode()
 
 
