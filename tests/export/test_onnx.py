@@ -221,14 +221,14 @@ def test_an_export_replaces_an_export_and_nothing_else(tmp_path: Path, folder: P
     assert (onnx_folder / STEP).read_bytes() != before
 
     weights = (folder / "weights.safetensors").read_bytes()
-    with pytest.raises(UserError, match="not of an ONNX model"):
+    with pytest.raises(UserError, match="not of an ONNX export"):
         export_onnx(folder, folder)
     assert (folder / "weights.safetensors").read_bytes() == weights
     assert heed.load(folder).translate("a dog").text
 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / STEP).write_text("my own")
-    with pytest.raises(UserError, match=r"step\.onnx is not of an ONNX model"):
+    with pytest.raises(UserError, match=r"step\.onnx is not of an ONNX export"):
         export_onnx(folder, tmp_path / "mine")
     with pytest.raises(UserError, match="ONNX model already"):
         export_onnx(onnx_folder, tmp_path / "again")

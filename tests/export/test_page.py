@@ -125,7 +125,7 @@ def test_the_pure_modules_pass_their_tests() -> None:
 
 def test_no_model_and_what_is_no_model_are_refused_in_one_line(tmp_path: Path) -> None:
     """Catches a page without a model, and a traceback."""
-    with pytest.raises(UserError, match="no model folder; give at least one"):
+    with pytest.raises(UserError, match="no model folder given; give at least one"):
         write_page([], tmp_path / "page.html")
     with pytest.raises(UserError, match="is not a model folder"):
         write_page([tmp_path], tmp_path / "page.html")
@@ -135,7 +135,7 @@ def test_no_model_and_what_is_no_model_are_refused_in_one_line(tmp_path: Path) -
 def test_models_of_different_languages_are_refused(tmp_path: Path, folder: Path) -> None:
     """Catches a German translation under the title of a French one, read out as French."""
     other = model_folder.write(tmp_path / "other", {"src_lang": "en", "tgt_lang": "de"})
-    with pytest.raises(UserError, match=r"model en to fr, .*other en to de; export each pair by itself"):
+    with pytest.raises(UserError, match=r"model en to fr, .*other en to de; export a page for each pair"):
         write_page([folder, other], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
@@ -157,7 +157,7 @@ def test_only_a_page_is_written_over(tmp_path: Path, folder: Path) -> None:
     text.write_text("my own")
     for output in (text, folder / "weights.safetensors"):
         before = output.read_bytes()
-        with pytest.raises(UserError, match="no page of heed's"):
+        with pytest.raises(UserError, match="not a page of heed"):
             write_page([folder], output)
         assert output.read_bytes() == before
     for output in (tmp_path, text / "page.html"):
@@ -169,7 +169,7 @@ def test_a_kind_of_attention_that_the_page_cannot_compute_is_refused(monkeypatch
     """Catches a page that opens and fails at its first sentence."""
     architecture = Architecture(hid_dim=8, enc_dim=8, attention={"score": "dot"})
     monkeypatch.setitem(architecture.attention, "score", "mine")
-    with pytest.raises(UserError, match="no attention called 'mine'; it has additive, "):
+    with pytest.raises(UserError, match="does not support the score 'mine'; it supports additive, "):
         engine_settings(architecture)
 
 

@@ -186,7 +186,7 @@ class TestEveryKind:
             attn(q, torch.zeros(BATCH, SRC, 6, dtype=torch.float64), v)
         with pytest.raises(ValueError, match=r"a value of size 5 .* size 4"):
             attn(q, k, torch.zeros(BATCH, SRC, 5, dtype=torch.float64))
-        with pytest.raises(ValueError, match="6 values need as many keys, got 4"):
+        with pytest.raises(ValueError, match="6 values need the same number of keys, got 4"):
             attn(q, k[:, :4], v)
 
 
@@ -204,7 +204,7 @@ class TestContentKinds:
     def test_one_key_for_all_words_is_refused(self, kind: str) -> None:
         """The article's single key would be broadcast to equal weights everywhere."""
         attn, (q, k, v) = attention(kind), inputs()
-        with pytest.raises(ValueError, match="6 values need as many keys, got 1"):
+        with pytest.raises(ValueError, match="6 values need the same number of keys, got 1"):
             attn(q, k[:, :1], v)
 
 
@@ -311,7 +311,7 @@ def test_every_score_satisfies_the_protocol(kind: str) -> None:
 
 def test_a_name_belongs_to_one_score() -> None:
     """A score of somebody else's under the name of another would change what model folders compute."""
-    with pytest.raises(ValueError, match="there is a score 'dot' already"):
+    with pytest.raises(ValueError, match="the score 'dot' is already registered"):
         register_score("dot")(General)
     assert SCORES["dot"] is Dot
 

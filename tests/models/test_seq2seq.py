@@ -65,7 +65,7 @@ def test_an_article_model_translates_longer_sources() -> None:
     """More words than positions: an answer without weight on the last, not a failure."""
     model = small_model(score="article", positions=4)
     src, src_len = sentences([7, 3])
-    with pytest.warns(UserWarning, match="source of 7 positions, attention with 4: positions 5 to 7 cannot"):
+    with pytest.warns(UserWarning, match="the source has 7 positions and attention only 4: positions 5 to 7 cannot"):
         logits, weights = model(src, src_len, targets(2, 3))
     assert logits.isfinite().all()
     assert (weights[:, :, 4:] == 0).all()

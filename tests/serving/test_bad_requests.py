@@ -31,7 +31,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/translate", {"text": "a", "search": "beam", "settings": {"coverage_penalty": 1e300}}, "coverage_penalty"),
     ("/translate", {"text": "a", "search": "sample", "settings": {"temperature": 0.0}}, "temperature"),
     ("/translate", {"text": "a", "search": "sample", "settings": {"temperature": 1e-310}}, "temperature"),
-    ("/translate", {"text": "a", "search": "sample", "settings": {"n_best": 3}}, "beside the settings"),
+    ("/translate", {"text": "a", "search": "sample", "settings": {"n_best": 3}}, "outside of settings"),
     ("/translate", {"text": "a", "settings": {"max_len": 10**12}}, "max_len"),
     ("/translate", {"text": "a", "settings": {"model": 1}}, "no such setting"),
     (

@@ -1,9 +1,9 @@
-"""A model folder as ONNX: two graphs that any ONNX runtime computes, and what translating needs beside them.
+"""Export a model folder as ONNX: two graphs for any ONNX runtime, and the other files needed to translate.
 
-encode.onnx    what a search starts from, for a batch of source sentences
+encode.onnx    the decoder's first state and its memory, for a batch of source sentences
 step.onnx      one step of the decoder
 config.json    format, heed's version, the precision, the sizes of the vocabularies, the architecture
-source.model, target.model, about.json    those of the model folder
+source.model, target.model, about.json    copied from the model folder
 """
 
 import json
@@ -25,12 +25,13 @@ def export_onnx(model: Path, output: Path, precision: OnnxPrecision = "float32")
     """Write a model folder as ONNX; `heed.load(output)` translates with it, through onnxruntime.
 
     Args:
-        model: a model folder, as `runs/tiny/model`.
-        output: where; made if it is not there. A former export is replaced.
-        precision: `float32`, or `int8`: matrices stored in bytes, and multiplied in bytes in the decoder.
+        model: a model folder, such as `runs/tiny/model`.
+        output: the folder to write; created if needed. An earlier export is replaced.
+        precision: `float32`, or `int8`: matrices are stored as bytes, and multiplied as bytes in the decoder.
 
     Raises:
-        UserError: no model folder, a score that has no ONNX form, an output that holds other files by these names.
+        UserError: `model` is not a model folder, its score cannot be exported, or `output` contains other files with
+            the same names.
         MissingExtra: the package onnx is not installed.
 
     Example:
@@ -39,11 +40,11 @@ def export_onnx(model: Path, output: Path, precision: OnnxPrecision = "float32")
     """
     with needs("onnx"):
         from heed.export.onnx_encode import encode_graph  # noqa: PLC0415
-        from heed.export.onnx_graph import model_of  # noqa: PLC0415 - onnx may be missing
+        from heed.export.onnx_graph import model_of  # noqa: PLC0415 - onnx is optional
         from heed.export.onnx_step import step_graph  # noqa: PLC0415
     loaded = bundle.load(model)
     if not isinstance(loaded.model, Seq2Seq):
-        raise UserError(f"{model} is an ONNX model already; give the model folder that it was made from")
+        raise UserError(f"{model} is already an ONNX model; give the model folder that it was exported from")
     _refuse_strangers(output)
     graphs = {ENCODE: encode_graph(loaded.model, precision), STEP: step_graph(loaded.model, precision)}
     files = {name: model_of(graph, version("heed")).SerializeToString() for name, graph in graphs.items()}
@@ -71,14 +72,14 @@ def _write(new: Path, loaded: Bundle, files: Mapping[str, bytes], precision: Onn
 
 
 def _refuse_strangers(output: Path) -> None:
-    """UserError if a file stands in the way that no export has written; the model folder itself is one."""
+    """Raise UserError if a file would be overwritten that no export has written, such as the model folder's own."""
     strange = [name for name in FILES if os.path.lexists(output / name) and not _is_own(output / name)]
     if strange:
-        raise UserError(f"output={output}: {output / strange[0]} is not of an ONNX model; give another output=DIR")
+        raise UserError(f"output={output}: {output / strange[0]} is not of an ONNX export; give another output=DIR")
 
 
 def _is_own(path: Path) -> bool:
-    """Whether this is a file of an export."""
+    """Whether this file was written by an export."""
     if not (is_onnx(path.parent) and path.is_file()):
         return False
     with path.open("rb") as file:
@@ -88,4 +89,4 @@ def _is_own(path: Path) -> bool:
 
 
 PRODUCER = b"\x12\x04heed"
-"""The field of an ONNX file that names the program which made it."""
+"""The field of an ONNX file that names the program that wrote it."""

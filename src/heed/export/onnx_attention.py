@@ -12,7 +12,7 @@ from heed.models.attention import Additive, Article, Attn, Coverage, Dot, Genera
 
 
 class Attended(NamedTuple):
-    """The names of what one query gets from a memory."""
+    """Names of the values that attention returns for one query."""
 
     output: str
     context: str
@@ -20,7 +20,7 @@ class Attended(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """The names of what is attended to; shapes as in `heed.models.attention.AttentionMemory`."""
+    """Names of the values of the memory; shapes as in `heed.models.attention.AttentionMemory`."""
 
     keys: str
     values: str
@@ -32,7 +32,7 @@ NAME = "decoder.attention"
 
 
 def project(graph: Graph, attention: Attn, states: str, mask: str) -> str:
-    """The keys: what does not depend on the query."""
+    """Compute the keys, which do not depend on the query."""
     score = attention.attn
     if isinstance(score, Article):
         return _mean(graph, states, mask)
@@ -41,7 +41,7 @@ def project(graph: Graph, attention: Attn, states: str, mask: str) -> str:
 
 
 def _mean(graph: Graph, states: str, mask: str) -> str:
-    """The mean over what may be attended to, one key for a sentence."""
+    """The mean over the unmasked positions, one key for each sentence."""
     real = graph.add("Cast", graph.unsqueezed(mask, -1), to=FLOAT)
     total, length = (
         graph.add("ReduceSum", part, graph.ints(1), keepdims=1) for part in (graph.add("Mul", states, real), real)
@@ -73,7 +73,7 @@ def _weighted_sum(graph: Graph, weights: str, values: str, heads: int, size: int
 
 
 def _energies(graph: Graph, attention: Attn, query: str, memory: Memory) -> str:
-    """Energies of every position in every head (one, but for multi_head): batch, source, heads."""
+    """Energies of every position in every head (one head, except for multi_head): batch, source, heads."""
     score: Any = attention.attn
     write = _ENERGIES.get(type(score))
     if write is None:
@@ -83,7 +83,7 @@ def _energies(graph: Graph, attention: Attn, query: str, memory: Memory) -> str:
 
 
 def _article(graph: Graph, score: Article, query: str, memory: Memory) -> str:
-    """An energy for each known position, minus infinity for those beyond, cut to the source's length."""
+    """An energy for each known position, and minus infinity for later ones, cut to the source's length."""
     both = graph.add("Concat", query, graph.squeezed(memory.keys, 1), axis=1)
     known = graph.linear(both, f"{NAME}.attn", score.weight, score.bias)
     length = graph.size(memory.mask, 1)
@@ -100,7 +100,7 @@ def _additive(graph: Graph, score: Additive, query: str, memory: Memory) -> str:
 
 
 def _by_head(score: Additive) -> Any:
-    """The vector v as a matrix, a column for each head with its own share of v and zeros elsewhere."""
+    """The vector v as a matrix: each head's column has its share of v and zeros elsewhere."""
     heads = score.heads if isinstance(score, MultiHead) else 1
     vector = score.energy.weight.detach()[0].numpy()
     owner = np.arange(len(vector)) // (len(vector) // heads)

@@ -1,4 +1,4 @@
-"""The graph `encode`: what a search starts from, as `heed.models.seq2seq.Seq2Seq.encode` computes it."""
+"""The graph `encode`, which computes `heed.models.seq2seq.Seq2Seq.encode`."""
 
 import math
 from typing import Any, cast
@@ -15,7 +15,7 @@ from heed.models.seq2seq import Seq2Seq
 
 
 def encode_graph(model: Seq2Seq, precision: Precision) -> Any:
-    """Inputs and outputs as docs/deploy.md lists them."""
+    """The graph; docs/deploy.md lists its inputs and outputs."""
     graph = Graph("encode", precision)
     real = _mask(graph, "src_len")
     states, summary = _encoder(graph, model.encoder, real)
@@ -30,12 +30,12 @@ def encode_graph(model: Seq2Seq, precision: Precision) -> Any:
 
 
 def encoded(model: Seq2Seq) -> list[Any]:
-    """The outputs: the decoder's state, and what it attends to."""
+    """The outputs: the decoder's state and its memory."""
     return [*state_values(model), *memory_values(model)]
 
 
 def state_values(model: Seq2Seq, prefix: str = "") -> list[Any]:
-    """Names, types and shapes of the state of a decoder."""
+    """Names, types and shapes of a decoder's state."""
     cells = model.decoder.cells
     return [
         value(f"{prefix}hidden", FLOAT, "batch", len(cells), cast(nn.GRUCell, cells[0]).hidden_size),
@@ -45,7 +45,7 @@ def state_values(model: Seq2Seq, prefix: str = "") -> list[Any]:
 
 
 def memory_values(model: Seq2Seq) -> list[Any]:
-    """Names, types and shapes of what is attended to."""
+    """Names, types and shapes of the memory."""
     attention = model.decoder.attention
     key = attention.attn.key.out_features if hasattr(attention.attn, "key") else attention.key_size
     return [
@@ -56,26 +56,26 @@ def memory_values(model: Seq2Seq) -> list[Any]:
 
 
 def _mask(graph: Graph, length: str) -> str:
-    """True at the first so many positions of each sentence."""
+    """True at the positions of each sentence, false at padding."""
     zero, one = graph.constant(0, "int64"), graph.constant(1, "int64")
     positions = graph.add("Range", zero, graph.squeezed(graph.size("src", 1), 0), one)
     return graph.add("Less", graph.unsqueezed(positions, 0), graph.unsqueezed(length, 1))
 
 
 def _without_end(graph: Graph) -> str:
-    """True at real words but the last, EOS, unless it is the only one."""
+    """True at real positions except the last, EOS, unless it is the only one."""
     one = graph.constant(1, "int64")
     return _mask(graph, graph.add("Max", graph.add("Sub", "src_len", one), one))
 
 
 def embedded(graph: Graph, name: str, embedding: nn.Embedding, ids: str) -> str:
-    """Embeddings times √emb_dim, as `heed.models.embedding` has it."""
+    """Embeddings times √emb_dim, as in `heed.models.embedding`."""
     rows = graph.look_up(graph.matrix(f"{name}.embedding.weight", embedding.weight), ids)
     return graph.add("Mul", rows, graph.constant(math.sqrt(embedding.embedding_dim)))
 
 
 def _encoder(graph: Graph, encoder: Encoder, mask: str) -> tuple[str, str]:
-    """States of every position, zero at padding, and each direction's last one side by side."""
+    """States of all positions, zero at padding, and the last states of all directions, concatenated."""
     states, summary = embedded(graph, "encoder", encoder.embedding, "src"), ""
     real = graph.unsqueezed(mask, 2)
     for layer in range(encoder.gru.num_layers):
@@ -85,7 +85,7 @@ def _encoder(graph: Graph, encoder: Encoder, mask: str) -> tuple[str, str]:
 
 
 def _layer(graph: Graph, encoder: Encoder, layer: int, inputs: str, real: str) -> tuple[str, str]:
-    """A layer by ONNX's own GRU. It skips padding, and `linear_before_reset` makes its equations torch's."""
+    """A layer with ONNX's own GRU, which skips padding; with `linear_before_reset` its equations are those of torch."""
     gru, name = encoder.gru, f"encoder.gru.l{layer}"
     parts = {part: _stacked(gru, part, layer) for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
     read, hidden = (graph.floats(graph.matrix(f"{name}.{part}", parts[part])) for part in ("weight_ih", "weight_hh"))
@@ -108,7 +108,7 @@ def _directions(gru: nn.GRU) -> tuple[str, ...]:
 
 
 def _stacked(gru: nn.GRU, part: str, layer: int) -> Tensor:
-    """A parameter of both directions, its gates in ONNX's order: update, reset, candidate."""
+    """A parameter of all directions, with the gates in ONNX's order: update, reset, candidate."""
     return torch.stack([_reordered(getattr(gru, f"{part}_l{layer}{end}")) for end in _directions(gru)])
 
 
@@ -118,7 +118,7 @@ def _reordered(gates: Tensor) -> Tensor:
 
 
 def _normalised_layer(graph: Graph, encoder: Encoder, layer: int, inputs: str, real: str) -> tuple[str, str]:
-    """A layer with layer normalisation, which ONNX's GRU lacks: a loop (Scan) in each direction."""
+    """A layer with layer normalisation, which ONNX's GRU does not support, as a loop (Scan) in each direction."""
     pairs = [_scan(graph, encoder, layer, number, inputs, real) for number in range(len(_directions(encoder.gru)))]
     states, last = ([*part] for part in zip(*pairs, strict=True))
     joined = graph.add("Concat", *states, axis=2)
@@ -132,7 +132,7 @@ def _scan(graph: Graph, encoder: Encoder, layer: int, direction: int, inputs: st
         getattr(gru, f"{part}_l{layer}{end}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     )
     name = f"encoder.gru.l{layer}{end}"
-    # stored in bytes at most: the products are float32, like those of ONNX's GRU
+    # may be stored as bytes, but is multiplied in float32, as in ONNX's GRU
     turned, hidden = (
         graph.add("Transpose", graph.floats(graph.matrix(f"{name}.{part}", weight)), perm=[1, 0])
         for part, weight in (("weight_ih", weight_ih), ("weight_hh", weight_hh))
@@ -151,7 +151,7 @@ def _scan(graph: Graph, encoder: Encoder, layer: int, direction: int, inputs: st
 
 
 def _body(encoder: Encoder, number: int, hidden: str, bias_hh: Tensor) -> Any:
-    """One step of the loop; over padding the state stays what it was."""
+    """One step of the loop; at padding the state does not change."""
     size = encoder.gru.hidden_size
     graph = Graph(f"encoder.step.{number}")
     product = graph.add("MatMul", "state", hidden)

@@ -1,4 +1,4 @@
-"""The graph `step`: one step of the decoder, as `heed.models.decoder.Decoder.step` computes it."""
+"""The graph `step`, which computes `heed.models.decoder.Decoder.step`."""
 
 from typing import Any, NamedTuple, cast
 
@@ -11,7 +11,7 @@ from heed.models.seq2seq import Seq2Seq
 
 
 class State(NamedTuple):
-    """The names of a decoder's state; shapes as in `heed.models.decoder.State`."""
+    """Names of the values of a decoder's state; shapes as in `heed.models.decoder.State`."""
 
     hidden: str
     coverage: str
@@ -19,7 +19,7 @@ class State(NamedTuple):
 
 
 def step_graph(model: Seq2Seq, precision: Precision) -> Any:
-    """Inputs and outputs as docs/deploy.md lists them."""
+    """The graph; docs/deploy.md lists its inputs and outputs."""
     graph, decoder = Graph("step", precision), model.decoder
     word = embedded(graph, "decoder", decoder.embedding, "token")
     memory = Memory("keys", "values", "mask", "coverage")
@@ -39,7 +39,7 @@ def step_graph(model: Seq2Seq, precision: Precision) -> Any:
 
 
 def _advance(graph: Graph, decoder: Decoder, word: str, state: State, memory: Memory) -> tuple[State, Attended]:
-    """Attend and then read the last word, or read it and then attend."""
+    """Attend and then read the last subword, or read it and then attend."""
     if decoder.query == "current":
         return _attend(graph, decoder, _read(graph, decoder, word, state), memory)
     state, attended = _attend(graph, decoder, state, memory)
@@ -53,7 +53,7 @@ def _attend(graph: Graph, decoder: Decoder, state: State, memory: Memory) -> tup
 
 
 def _read(graph: Graph, decoder: Decoder, word: str, state: State) -> State:
-    """Let every layer of the GRU read what is below it."""
+    """Run every layer of the GRU on the output of the layer below."""
     inputs, layers = graph.add("Concat", word, state.attended, axis=1), []
     for number, cell in enumerate(decoder.cells):
         inputs = _cell(graph, f"decoder.cells.{number}", cast(Cell, cell), inputs, graph.part(state.hidden, number, 1))

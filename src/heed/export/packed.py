@@ -1,7 +1,7 @@
-"""A model as one block of bytes, for the engine in `web`.
+"""Pack a model into one block of bytes, for the JavaScript engine in `web`.
 
 The block is the length of a JSON header (uint32, little-endian), the header, and arrays; web/packed.mjs reads it.
-Matrices are int8 with a float32 scale a row, or float32; vectors are float32 always.
+Matrices are int8 with a float32 scale for each row, or float32; vectors are always float32.
 """
 
 import json
@@ -17,39 +17,39 @@ from heed.text.subwords import Subwords
 
 Precision = Literal["int8", "float32"]
 
-NARROW = 8  # a matrix with fewer columns or rows than this saves nothing as int8
+NARROW = 8  # smaller matrices do not get smaller as int8
 LEVELS = 127
 
 
 class Arrays:
-    """Arrays one after the other, each at a multiple of four bytes; equal ones are stored once."""
+    """Concatenated arrays, aligned to four bytes; equal ones are stored once."""
 
     def __init__(self) -> None:
         self._places: dict[bytes, int] = {}
         self._size = 0
 
     def add(self, content: bytes) -> int:
-        """Store the bytes and return where they begin."""
+        """Store the bytes and return their offset."""
         if content not in self._places:
             self._places[content] = self._size
             self._size += len(content) + -len(content) % 4
         return self._places[content]
 
     def joined(self) -> bytes:
-        """All of them, in the order in which they came."""
+        """All arrays, in the order in which they were added."""
         return b"".join(content + bytes(-len(content) % 4) for content in self._places)
 
 
 def pack_model(
     model: nn.Module, architecture: Mapping[str, Any], src: Subwords, tgt: Subwords, precision: Precision
 ) -> bytes:
-    """The block of a model that translates.
+    """The block of a model.
 
     Args:
         model: The model; its parameters keep their names.
-        architecture: What of `config.json` the engine needs: query, score, heads, bidirectional, layers.
-        src: The subwords of the source.
-        tgt: Those of the target. Without their normalisation, which writing does not need, unless both are the same.
+        architecture: The settings of `config.json` that the engine needs: query, score, heads, bidirectional, layers.
+        src: The source vocabulary.
+        tgt: The target vocabulary; its normalisation is left out, unless both are the same, because it is not needed.
         precision: How matrices are stored.
     """
     arrays = Arrays()
@@ -65,7 +65,7 @@ def pack_model(
 
 
 def join_block(header: Mapping[str, Any], arrays: Arrays) -> bytes:
-    """Header and arrays as one block."""
+    """Join header and arrays to one block."""
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     return len(text).to_bytes(4, "little") + text + arrays.joined()
@@ -93,14 +93,14 @@ def subword_header(subwords: Subwords, arrays: Arrays, normaliser: bool = True) 
 def quantise(
     matrix: Float32[np.ndarray, "rows columns"],
 ) -> tuple[Int8[np.ndarray, "rows columns"], Float32[np.ndarray, " rows"]]:
-    """The matrix as int8 and a scale a row: the largest number of each row becomes 127 or -127."""
+    """The matrix as int8 with a scale for each row: the largest number of each row becomes 127 or -127."""
     scale = np.abs(matrix).max(axis=1) / LEVELS
     steps = np.where(scale == 0, 1, scale).astype(np.float32)
     return np.round(matrix / steps[:, None]).astype(np.int8), steps
 
 
 def _tensors(model: nn.Module, arrays: Arrays, precision: Precision) -> dict[str, Any]:
-    """Each parameter's shape and place; of tied ones the place is the same."""
+    """Shape and offset of each parameter; tied parameters have the same offset."""
     return {
         name: _tensor(parameter.detach().float().cpu().numpy(), arrays, precision)
         for name, parameter in model.named_parameters(remove_duplicate=False)

@@ -17,50 +17,50 @@ from heed.viz.page import content_policy, fill, pack, pack_bytes
 
 MADE_BY = b'<meta name="generator" content="heed">'
 
-LONGEST = 1000  # characters of a sentence: what a beam of 5 takes some seconds for
+LONGEST = 1000  # characters of a sentence, which take a few seconds with a beam of 5
 
 KINDS = ("additive", "article", "coverage", "dot", "general", "multi_head", "scaled_dot")
-"""The kinds of attention that web/attention.mjs computes."""
+"""The scores that web/attention.mjs supports."""
 
 TEMPLATE, STYLE = "export/web/page.html", ("card.css", "export/web/page.css")
 
 SCORES = {"bleu": "BLEU", "chrf": "chrF", "aer": "AER", "perplexity": "perplexity"}
-"""What about.json knows of the validation split, as the page names it."""
+"""Names of validation scores in about.json, and their titles on the page."""
 
 
 def write_page(
     models: Sequence[Path], output: Path, precision: Precision = "int8", examples: Sequence[str] = ()
 ) -> int:
-    """Write a page in which the models run, side by side on the same sentence.
+    """Write a page that runs one or more models, side by side on the same sentence.
 
-    The page needs no network and no server. Its content security policy lets nothing be loaded, and nothing run but
-    its own script and the worker that this starts.
+    The page needs no network and no server. Its content security policy allows nothing to be loaded, and only its own
+    script and worker to run.
 
     Args:
-        models: Model folders, at least one, of the same languages.
+        models: Model folders, at least one, with the same languages.
         output: The file to write.
-        precision: How the matrices are stored: `int8`, a byte a number and a scale a row, or `float32`.
-        examples: Sentences to choose from, such as some of the test split; the first is translated at once.
+        precision: How matrices are stored: `int8`, with a scale for each row, or `float32`.
+        examples: Example sentences to choose from; the first one is translated when the page opens.
 
     Returns:
         The size of the file in bytes.
 
     Raises:
-        UserError: No model, a folder that is no model folder, models of different languages, a kind of attention that
-            the page cannot compute, a vocabulary that keeps addresses, or a file that is no page.
+        UserError: There is no model, a folder is not a model folder, the languages differ, the page does not support an
+            attention score or a vocabulary that copies addresses, or `output` is another file than a page of heed.
     """
     if not models:
-        raise UserError("no model folder; give at least one, such as runs/tiny/model")
+        raise UserError("no model folder given; give at least one, such as runs/tiny/model")
     loaded = [bundle.load(folder) for folder in models]
     for folder, one in zip(models, loaded, strict=True):
         if isinstance(one.model, OnnxModel):
-            raise UserError(f"{folder} is an ONNX model; give the model folder that it was made from")
+            raise UserError(f"{folder} is an ONNX model; give the model folder that it was exported from")
         if one.src.kept or one.tgt.kept:
-            raise UserError(f"{folder} was trained with subwords.keep, and the page's engine cannot copy addresses")
+            raise UserError(f"{folder} was trained with subwords.keep, but a page cannot copy addresses")
     _check_languages(models, loaded)
     try:
         if not _may_be_written(output):
-            raise UserError(f"{output} is there, and is no page of heed's; choose another output=FILE")
+            raise UserError(f"{output} exists and is not a page of heed; choose another output=FILE")
         page = make_page(loaded, precision, examples)
         output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output, page)
@@ -74,11 +74,11 @@ def _check_languages(models: Sequence[Path], loaded: Sequence[Bundle]) -> None:
     if len(set(languages)) > 1:
         pairs = zip(models, languages, strict=True)
         each = ", ".join(f"{folder} {source or '?'} to {target or '?'}" for folder, (source, target) in pairs)
-        raise UserError(f"one page translates one pair of languages, but {each}; export each pair by itself")
+        raise UserError(f"models of one page need the same languages, but {each}; export a page for each pair")
 
 
 def _may_be_written(output: Path) -> bool:
-    """Whether a file is not there, is empty, or is a page that heed has written."""
+    """Whether a file does not exist, is empty, or is a page written by heed."""
     if not output.is_file() or not output.stat().st_size:
         return True
     with output.open("rb") as file:
@@ -86,7 +86,7 @@ def _may_be_written(output: Path) -> bool:
 
 
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:
-    """The page as a text; see `write_page`."""
+    """The page as HTML; see `write_page`."""
     blocks = [pack_bytes(_block(each, precision), level=9) for each in bundles]
     models = [
         {"name": name, "figures": _figures(each, f"{len(block) / 1e6:.2f} MB, {precision}")}
@@ -116,23 +116,23 @@ def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples
 
 
 class ServedPage(NamedTuple):
-    """A page whose models run on the server that it comes from; and its content security policy."""
+    """A page whose models run on its server, and its content security policy."""
 
     text: str
     policy: str
 
 
 def make_served_page(bundles: Mapping[str, Bundle], longest: int, others: Mapping[str, str]) -> ServedPage:
-    """The page of a server.
+    """Make the page of a server.
 
     Args:
-        bundles: The models that translate side by side, by their names on the server.
-        longest: The most characters of a sentence.
-        others: Where pages of other languages are: what to call each, and its address.
+        bundles: The models, which translate side by side, by their names on the server.
+        longest: The largest number of characters of a sentence.
+        others: Titles and addresses of the pages for other languages.
     """
     models = [{"name": name, "figures": _figures(each)} for name, each in bundles.items()]
     first = next(iter(bundles.values()))
-    links = [_link("docs", "Interface for programs"), *(_link(address, name) for name, address in others.items())]
+    links = [_link("docs", "API documentation"), *(_link(address, name) for name, address in others.items())]
     script, allowed = "export/web/served.mjs", "connect-src 'self'"
     text = fill(
         TEMPLATE,
@@ -169,7 +169,7 @@ def _title(one: Bundle) -> dict[str, str]:
 
 
 def choose_examples(lines: Sequence[str], count: int = 12) -> list[str]:
-    """Different lines of moderate length, spread evenly over the text, the first one among them."""
+    """Different lines of moderate length, evenly spaced over the text, beginning with the first one."""
     usable = [line for line in dict.fromkeys(lines) if 3 <= len(line.split()) <= 16 and len(line) <= 120]
     return usable[:: max(1, len(usable) // count)][:count]
 
@@ -179,10 +179,10 @@ def _block(one: Bundle, precision: Precision) -> bytes:
 
 
 def engine_settings(architecture: Architecture) -> dict[str, Any]:
-    """What of an architecture the parameters' shapes do not say: the type `Architecture` of web/packed.mjs."""
+    """The settings of an architecture that do not follow from shapes: the type `Architecture` of web/packed.mjs."""
     score = architecture.attention["score"]
     if score not in KINDS:
-        raise UserError(f"the page's engine has no attention called {score!r}; it has {', '.join(KINDS)}")
+        raise UserError(f"the page does not support the score {score!r}; it supports {', '.join(KINDS)}")
     return {
         "query": architecture.query,
         "attend_end": architecture.attend_end,
@@ -195,7 +195,7 @@ def engine_settings(architecture: Architecture) -> dict[str, Any]:
 
 
 def _names(bundles: Sequence[Bundle]) -> list[str]:
-    """The name of each model; no two have the same."""
+    """A unique name for each model."""
     names = [_name(each) for each in bundles]
     return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, start=1)]
 
@@ -206,7 +206,7 @@ def _name(one: Bundle) -> str:
 
 
 def _figures(one: Bundle, size: str | None = None) -> list[tuple[str, str]]:
-    """Parameters, size in the page, where the model was trained, and its scores."""
+    """Number of parameters, size in the page, training corpus and scores of a model."""
     corpus = one.about.get("corpus")
     corpus = corpus if isinstance(corpus, Mapping) else {}
     valid = one.about.get("valid")

@@ -1,7 +1,7 @@
-"""SentencePiece's model file, parsed for an engine that has no SentencePiece.
+"""Parse a SentencePiece model file, for an engine without SentencePiece.
 
-The file is a protocol buffer, described in sentencepiece_model.proto of the SentencePiece project. Its wire format is
-a sequence of numbered fields, which is all that is read here: the library that reads it in full is no dependency.
+The file is a protocol buffer, described in sentencepiece_model.proto of the SentencePiece project. Its wire format is a
+sequence of numbered fields, which are read here without the protobuf library, so that it is not a dependency.
 """
 
 import struct
@@ -13,12 +13,12 @@ import numpy as np
 from jaxtyping import Float32
 
 KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
-UNK_SURFACE = " ⁇ "  # what <unk> reads if the file names nothing else
+UNK_SURFACE = " ⁇ "  # the text of <unk>, unless the file sets another one
 
 
 @dataclass(frozen=True)
 class SubwordModel:
-    """What encoding and decoding need of the file."""
+    """The fields of the file that encoding and decoding need."""
 
     kind: str
     """unigram, bpe, word or char."""
@@ -30,7 +30,7 @@ class SubwordModel:
     """The precompiled character map of the normalisation; empty for `identity`."""
     dummy_prefix: bool
     remove_spaces: bool
-    """Whether white space at either end, and all but one of several, is removed."""
+    """Whether white space at both ends is removed, and repeated white space is reduced to one."""
     escape_spaces: bool
     space_as_suffix: bool
     byte_fallback: bool
@@ -38,7 +38,7 @@ class SubwordModel:
 
 
 def parse(model: bytes) -> SubwordModel:
-    """Parse the bytes of a model file that SentencePiece itself has accepted."""
+    """Parse a model file that SentencePiece itself has accepted."""
     pieces: list[dict[int, Any]] = []
     trainer: dict[int, Any] = {}
     normaliser: dict[int, Any] = {}
@@ -70,7 +70,7 @@ def _float(raw: bytes | None) -> float:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and value of each field: an int, or the bytes of a text, a message or a number of fixed size."""
+    """Number and value of each field: an int, or the bytes of a string, a message or a fixed-size number."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)

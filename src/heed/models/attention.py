@@ -14,15 +14,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 LARGEST = 65536
-"""Of any size; far beyond what trains, but a typing error must not ask for more memory than there is."""
+"""The upper limit of sizes: far more than can be trained, but a typing error must not fill the memory."""
 
 
 class AttentionMemory(NamedTuple):
-    """What a decoder attends to: computed once for a source sentence, passed along, never stored on a module.
+    """The memory that a decoder attends to: computed once for a source sentence and passed as an argument.
 
-    `keys` are what the score's `project` made of the encoder's states. `mask` is true where a weight may be. `coverage`
-    is the sum of the weights that each position has had so far: zero in a new memory; the decoder fills in its own at
-    every step.
+    `keys` are the encoder's states after the score's `project`. `mask` is true at positions that may get a weight.
+    `coverage` is the sum of the weights of each position so far: zero in a new memory, set by the decoder at every
+    step.
     """
 
     keys: Float[Tensor, "batch keys key"]
@@ -31,12 +31,12 @@ class AttentionMemory(NamedTuple):
     coverage: Float[Tensor, "batch src"]
 
     def select(self, index: Int[Tensor, " chosen"]) -> "AttentionMemory":
-        """The memories of the sentences at `index`, in that order; a sentence may be chosen more than once."""
+        """The memories of the sentences at `index`, in this order; sentences may be repeated."""
         return AttentionMemory(*(part.index_select(0, index) for part in self))
 
 
 class Attended(NamedTuple):
-    """What one query gets from a memory: W [s; context], the context Σ a_j v_j, and the weights a."""
+    """The result of attention for one query: W [s; context], the context Σ a_j v_j, and the weights a."""
 
     output: Float[Tensor, "batch output"]
     context: Float[Tensor, "batch value"]
@@ -45,22 +45,22 @@ class Attended(NamedTuple):
 
 @runtime_checkable
 class Score(Protocol):
-    """How well a query and each source position go together: an `nn.Module` with these two methods.
+    """The interface of a score, which rates how well a query and a source position match: an `nn.Module`.
 
-    It is constructed with `(query_size, key_size, **settings)`, the settings being its own. What an `nn.Module` calls
-    `forward` is `__call__` here. A score with several heads says how many in an attribute `heads`.
+    It is constructed with `(query_size, key_size, **settings)`; settings are its own. The `forward` of an `nn.Module`
+    is `__call__` here. A score with several heads has their number in an attribute `heads`.
     """
 
     def project(self, keys: Float[Tensor, "batch src key"], mask: Bool[Tensor, "batch src"]) -> Float[Tensor, "..."]:
-        """What does not depend on the query, computed once for a sentence; it becomes `memory.keys`, batch first.
+        """Compute `memory.keys`, batch first: the part that does not depend on the query, computed once per sentence.
 
-        `mask` is true at real words. What is given for padding does not matter: it is masked after scoring.
+        `mask` is true at real positions. Values at padding are ignored, because they are masked after scoring.
         """
 
     def __call__(
         self, query: Float[Tensor, "batch query"], memory: AttentionMemory
     ) -> Float[Tensor, "batch src"] | Float[Tensor, "batch src heads"]:
-        """Energies of one query for every source position; a softmax over the positions makes weights of them."""
+        """Energies of one query for every source position; a softmax over the positions turns them into weights."""
 
 
 SCORES: dict[str, Callable[..., Score]] = {}
@@ -70,14 +70,15 @@ AnyScore = TypeVar("AnyScore", bound=Callable[..., Score])
 
 
 def register_score(name: str) -> Callable[[AnyScore], AnyScore]:
-    """Make a score known by a name, for an architecture to use: `@register_score("mine")` above its class.
+    """Register a score by name, for use in an architecture: `@register_score("mine")` above its class.
 
-    ValueError if the name belongs to another score.
+    Raises:
+        ValueError: another score has this name.
     """
 
     def register(score: AnyScore) -> AnyScore:
         if SCORES.setdefault(name, score) is not score:
-            raise ValueError(f"there is a score '{name}' already ({SCORES[name]}); register yours by another name")
+            raise ValueError(f"the score '{name}' is already registered ({SCORES[name]}); choose another name")
         return score
 
     return register
@@ -87,8 +88,8 @@ def register_score(name: str) -> Callable[[AnyScore], AnyScore]:
 class Article(nn.Linear):
     """e = W [s; h] + b, an energy for each *position*: the location-based score of the article that heed starts from.
 
-    It never reads the word at a position, and knows a fixed number of positions (Luong et al. 2015, arXiv 1508.04025,
-    eq. 8, is a relative without h). If a sentence has a key for each word, h is their mean. The article is
+    It does not use the word at a position, and has a fixed number of positions (Luong et al. 2015, arXiv 1508.04025,
+    eq. 8, is similar, without h). If a sentence has a key for each word, h is their mean. The article is
     attention注意力机制【对应图的代码讲解】 by 365JHWZGo, December 2021, https://blog.csdn.net/qq_44833392/article/details/121941547.
     """
 
@@ -99,7 +100,7 @@ class Article(nn.Linear):
     def project(
         self, keys: Float[Tensor, "batch keys key"], mask: Bool[Tensor, "batch src"]
     ) -> Float[Tensor, "batch 1 key"]:
-        """One key for a sentence: the one that is given, or the mean over real words."""
+        """One key for a sentence: the given one, or the mean over real positions."""
         if keys.size(1) == 1:
             return keys
         real = mask.unsqueeze(-1).to(keys.dtype)
@@ -108,14 +109,14 @@ class Article(nn.Linear):
     def forward(  # type: ignore[override]
         self, query: Float[Tensor, "batch query"], memory: AttentionMemory
     ) -> Float[Tensor, "batch src"]:
-        """Energies; positions past the last known one get minus infinity, and a warning names them."""
+        """Energies; positions beyond the number of the score get minus infinity, with a warning."""
         energies = super().forward(torch.cat((query, memory.keys[:, 0]), dim=1))
         src, positions = memory.mask.size(1), self.out_features
         if src <= positions:
             return energies[:, :src]
         warnings.warn(
-            f"source of {src} positions, attention with {positions}: "
-            f"positions {positions + 1} to {src} cannot be attended; train with a larger model.attention.positions",
+            f"the source has {src} positions and attention only {positions}: "
+            f"positions {positions + 1} to {src} cannot be attended to; train with a larger model.attention.positions",
             stacklevel=2,
         )
         return nn.functional.pad(energies, (0, src - positions), value=-math.inf)
@@ -135,7 +136,7 @@ class Additive(nn.Module):
     def project(
         self, keys: Float[Tensor, "batch src key"], mask: Bool[Tensor, "batch src"]
     ) -> Float[Tensor, "batch src att"]:
-        """U h_j for every position: the larger product, the same for every query, so done once."""
+        """U h_j for every position: the larger product, computed once because it is equal for all queries."""
         return self.key(keys)
 
     def forward(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Float[Tensor, "batch src"]:
@@ -148,20 +149,20 @@ class Additive(nn.Module):
 
 
 def half_tanh_(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """(1 + tanh x) / 2, which is sigmoid(2 x), in the place of x.
+    """Replace x in place by (1 + tanh x) / 2, which is sigmoid(2 x).
 
-    The tanh of additive attention is by far the largest tensor of a step, and torch's tanh takes a CPU five times as
-    long as its sigmoid. The sum vᵀ tanh x is 2 vᵀ half_tanh(x) - Σ v.
+    The tanh of additive attention is by far the largest tensor of a step, and on a CPU torch's tanh takes five times as
+    long as its sigmoid. vᵀ tanh x equals 2 vᵀ half_tanh(x) - Σ v.
     """
     return x.mul_(2).sigmoid_()
 
 
 @register_score("coverage")
 class Coverage(Additive):
-    """e_j = vᵀ tanh(W s + b + U h_j + w C_j), C_j the weights that j has had so far (Tu et al. 2016, arXiv 1601.04811).
+    """e_j = vᵀ tanh(W s + b + U h_j + w C_j); C_j is the sum of j's weights so far (Tu et al. 2016, arXiv 1601.04811).
 
-    The score sees what has been translated, against words translated twice or never. This is their linguistic
-    coverage, with every source word worth one target word.
+    The score knows what has been translated, which helps against words that are translated twice or never. This is
+    their linguistic coverage, in which every source word has the fertility 1.
     """
 
     def __init__(self, query_size: int, key_size: int, *, att_dim: int = 512) -> None:
@@ -175,10 +176,10 @@ class Coverage(Additive):
 
 @register_score("multi_head")
 class MultiHead(Additive):
-    """e_jk = v_kᵀ tanh(W_k s + b_k + U_k h_j): additive scores side by side, so that heads attend to several places.
+    """e_jk = v_kᵀ tanh(W_k s + b_k + U_k h_j): parallel additive scores, so that heads attend to several positions.
 
     Heads as in Vaswani et al. 2017 (arXiv 1706.03762, section 3.2.2), scored as in Bahdanau et al. 2015. Each head has
-    its own share of the tanh layer here, and sums its own share of every value.
+    its own part of the tanh layer, and sums its own part of every value.
     """
 
     def __init__(self, query_size: int, key_size: int, *, att_dim: int = 512, heads: int = 4) -> None:
@@ -193,7 +194,7 @@ class MultiHead(Additive):
     ) -> Float[Tensor, "batch src heads"]:
         """Energies of one query for every source position, in every head."""
         x = self.query(query).unsqueeze(1) + memory.keys
-        # vᵀ tanh x without its - Σ v (see half_tanh_): all positions have it in common, and a softmax ignores it
+        # vᵀ tanh x without - Σ v (see half_tanh_), which is equal for all positions and does not affect the softmax
         return (half_tanh_(x) * (2 * self.energy.weight[0])).unflatten(2, (self.heads, -1)).sum(3)
 
 
@@ -206,13 +207,13 @@ class Dot(nn.Module):
         if query_size != key_size:
             raise ValueError(
                 f"a dot product needs query and key of one size, got query {query_size} and key {key_size}: "
-                "make them equal, or use the score 'general', which learns a matrix between them"
+                "make them equal, or use the score 'general', which has a matrix between them"
             )
 
     def project(
         self, keys: Float[Tensor, "batch src key"], mask: Bool[Tensor, "batch src"]
     ) -> Float[Tensor, "batch src key"]:
-        """The keys as they are."""
+        """The keys, unchanged."""
         return keys
 
     def forward(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Float[Tensor, "batch src"]:
@@ -240,7 +241,7 @@ class General(Dot):
     def project(
         self, keys: Float[Tensor, "batch src key"], mask: Bool[Tensor, "batch src"]
     ) -> Float[Tensor, "batch src query"]:
-        """W h_j for every position, done once for all queries."""
+        """W h_j for every position, computed once for all queries."""
         return self.key(keys)
 
 
@@ -248,10 +249,12 @@ class Attn(nn.Module):
     """The article's module: weights from a query and keys, a weighted sum of the values, and W [query; sum].
 
     The article is attention注意力机制【对应图的代码讲解】 by 365JHWZGo (https://blog.csdn.net/qq_44833392/article/details/121941547).
-    Constructor, parameter names and numbers are the article's; batches, padding and other scores are added.
+    Constructor, parameter names and numbers are the article's. Batches, padding and other scores were added.
 
-    Arguments: the sizes of a query, a key, a value (`value_size2`) and the output. `value_size1` is the number of
-    positions that the article's own score knows; None if another `score` is given, which has sizes of its own.
+    Args:
+        query_size, key_size, value_size2, output_size: the sizes of a query, a key, a value and the output.
+        value_size1: the number of positions of the article's score; None if another `score` is given.
+        score: another score, built for the same query and key sizes.
     """
 
     def __init__(
@@ -279,18 +282,18 @@ class Attn(nn.Module):
         values: Float[Tensor, "batch src value"],
         mask: Bool[Tensor, "batch src"],
     ) -> AttentionMemory:
-        """What does not depend on the query, computed once for a sentence. `mask` is true at real words."""
+        """Compute the part that does not depend on the query, once per sentence. `mask` is true at real positions."""
         check_equal("key", keys.size(2), self.key_size)
         check_equal("value", values.size(2), self.value_size)
         if keys.size(1) != values.size(1) and not (isinstance(self.attn, Article) and keys.size(1) == 1):
             raise ValueError(
-                f"{values.size(1)} values need as many keys, got {keys.size(1)}: "
+                f"{values.size(1)} values need the same number of keys, got {keys.size(1)}: "
                 "only the score 'article' takes one key for all of them"
             )
         return AttentionMemory(self.attn.project(keys, mask), values, mask, values.new_zeros(values.shape[:2]))
 
     def attend(self, query: Float[Tensor, "batch query"], memory: AttentionMemory) -> Attended:
-        """The three steps for one query. With several heads, the weights given are the mean over them."""
+        """The three steps for one query. With several heads, the returned weights are their mean."""
         return self.combine(query, memory, self.weigh(query, memory))
 
     def weigh(
@@ -305,7 +308,7 @@ class Attn(nn.Module):
         memory: AttentionMemory,
         weights: Float[Tensor, "batch src"] | Float[Tensor, "batch src heads"],
     ) -> Attended:
-        """The second and the third step, for the weights of `weigh` or for others that are given in their place."""
+        """The second and the third step, for the weights of `weigh` or for others."""
         context = weighted_sum(weights, memory.values)
         output = self.attn_combine(torch.cat((query, context), dim=1))
         return Attended(output, context, weights if weights.dim() == 2 else weights.mean(2))
@@ -317,7 +320,7 @@ class Attn(nn.Module):
         v: Float[Tensor, "batch src value"],
         mask: Bool[Tensor, "batch src"] | None = None,
     ) -> tuple[Float[Tensor, "batch 1 output"], Float[Tensor, "batch src"]]:
-        """Output and weights, as the article calls it; without a mask every position is real."""
+        """Output and weights, with the article's interface; without a mask all positions are real."""
         if mask is None:
             mask = torch.ones(v.shape[:2], dtype=torch.bool, device=v.device)
         check_equal("query", q.size(2), self.query_size)
@@ -336,14 +339,14 @@ def normalise(
 def weighted_sum(
     weights: Float[Tensor, "batch src *heads"], values: Float[Tensor, "batch src value"]
 ) -> Float[Tensor, "batch value"]:
-    """Σ_j a_j v_j. Of several heads, each sums its own share of the values."""
+    """Σ_j a_j v_j. With several heads, each sums its own part of the values."""
     if weights.dim() == 2:
         return torch.bmm(weights.unsqueeze(1), values).squeeze(1)
     return torch.einsum("bsh,bshv->bhv", weights, values.unflatten(2, (weights.size(2), -1))).flatten(1)
 
 
 def check_limits(name: str, size: int, largest: int = LARGEST) -> None:
-    """ValueError for a size that is not between 1 and `largest`."""
+    """Raise ValueError for a size that is not between 1 and `largest`."""
     if size < 1:
         raise ValueError(f"{name} must be at least 1, got {size}")
     if size > largest:
@@ -351,6 +354,6 @@ def check_limits(name: str, size: int, largest: int = LARGEST) -> None:
 
 
 def check_equal(name: str, given: int, expected: int) -> None:
-    """ValueError, with both sizes, for a tensor of another size than its attention was built for."""
+    """Raise ValueError, with both sizes, for a tensor of another size than attention was built for."""
     if given != expected:
         raise ValueError(f"a {name} of size {given} for attention with {name}s of size {expected}: make them equal")

@@ -5,13 +5,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 EPSILON = 1e-5
-"""Added to the variance in a layer normalisation, as torch does by default."""
+"""Epsilon of layer normalisation, torch's default."""
 
 
 class Cell(nn.GRUCell):
-    """`torch.nn.GRUCell`, with layer normalisation if asked for.
+    """`torch.nn.GRUCell`, optionally with layer normalisation.
 
-    Cho et al. 2014 (arXiv 1406.1078), in cuDNN's form, x the input and s the state:
+    Cho et al. 2014 (arXiv 1406.1078), in cuDNN's form; x is the input and s the state:
 
         r, z = sigmoid(x W + b + s U + c)
         n    = tanh(x W + b + r (s U + c))
@@ -33,8 +33,8 @@ class Cell(nn.GRUCell):
         state: Float[Tensor, "batch hid"],
         masked_state: Float[Tensor, "batch hid"] | None = None,
     ) -> Float[Tensor, "batch hid"]:
-        """The state after `inputs`; `masked_state` is what dropout left of the state for the gates to read."""
-        # torch's own cell gives a state in bfloat16 under autocast on a GPU, and in float32 on a CPU
+        """The state after `inputs`; `masked_state` is the state after dropout, which the gates read."""
+        # under autocast torch's own cell returns a state in bfloat16 on a GPU, and in float32 on a CPU
         rounds = inputs.is_cuda and torch.is_autocast_enabled("cuda")
         if self.norm_input is None and masked_state is None and not rounds:
             return super().forward(inputs, state)
@@ -48,7 +48,7 @@ class Cell(nn.GRUCell):
         """The next state from the two products, x W + b and s U + c."""
         if self.norm_input is not None and self.norm_hidden is not None:
             x, s = self.norm_input(x), self.norm_hidden(s)
-        x, s = x.to(state.dtype), s.to(state.dtype)  # under autocast the products are of a smaller type
+        x, s = x.to(state.dtype), s.to(state.dtype)  # under autocast the products have a smaller type
         hid = state.size(-1)
         gates = torch.sigmoid(x[..., : 2 * hid] + s[..., : 2 * hid])
         candidate = torch.tanh(torch.addcmul(x[..., 2 * hid :], gates[..., :hid], s[..., 2 * hid :]))

@@ -1,4 +1,4 @@
-"""The target sentence, written by a GRU that attends at every step."""
+"""The decoder: a GRU that attends to the source at every step."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -14,16 +14,16 @@ from heed.models.embedding import Embedding
 from heed.models.fast import recurrence as fast
 
 Query = Literal["previous", "current"]
-"""Which state is the query of a step: the one before the step's word is read, or the one that has read it."""
+"""Which state is the query of a step: the one before the last word is read, or the one after."""
 
 Weights = Float[Tensor, "batch src"] | Float[Tensor, "batch src heads"]
-"""Of one step, for each source position; with several heads, of each of them."""
+"""Weights of one step, for each source position; with several heads, for each head."""
 
 
 class State(NamedTuple):
-    """Where a decoder stands after the words so far.
+    """The state of a decoder after the words so far.
 
-    `coverage` is the sum of the attention weights of all steps, `attended` what attention gave the GRU to read last.
+    `coverage` is the sum of the attention weights of all steps; `attended` is the last output of attention for the GRU.
     """
 
     hidden: Float[Tensor, "batch layers hid"]
@@ -31,12 +31,12 @@ class State(NamedTuple):
     attended: Float[Tensor, "batch attended"]
 
     def select(self, index: Int[Tensor, " chosen"]) -> "State":
-        """The states of the sentences at `index`, in that order; a sentence may be chosen more than once."""
+        """The states of the sentences at `index`, in this order; sentences may be repeated."""
         return State(*(part.index_select(0, index) for part in self))
 
 
 class Steps(NamedTuple):
-    """What every step gives: the state of the last layer, the context and the attention weights."""
+    """Results of every step: the state of the last layer, the context and the attention weights."""
 
     top: Float[Tensor, "batch tgt hid"]
     context: Float[Tensor, "batch tgt enc"]
@@ -44,17 +44,17 @@ class Steps(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What the decoder makes of a whole target sentence, before the vocabulary."""
+    """Results of the decoder for a whole target sentence, before the output layer."""
 
     readout: Float[Tensor, "batch tgt readout"]
     weights: Float[Tensor, "batch tgt src"]
 
 
 class DropoutMasks(NamedTuple):
-    """The dropout masks of a sentence, each for all its steps; None if nothing is dropped.
+    """The dropout masks of a sentence, each for all steps; None if nothing is dropped.
 
-    Gal and Ghahramani 2016 (arXiv 1512.05287): for the states that the gates and attention read, in every layer; for
-    what goes from each layer to the next; and, if dropout is variational, for the embeddings and the readout.
+    After Gal and Ghahramani 2016 (arXiv 1512.05287): for the states that gates and attention read, in every layer; for
+    the connections between layers; and, if dropout is variational, for the embeddings and the readout.
     """
 
     states: Float[Tensor, "batch layers hid"] | None = None
@@ -69,22 +69,22 @@ NO_MASKS = DropoutMasks()
 class Decoder(nn.Module):
     """A decoder after Bahdanau et al. (2015, arXiv 1409.0473, appendix A.2.2), with a GRU of any depth.
 
-    With `query` previous, theirs, the query of step t is the state before it, s_{t-1}:
+    With `query` previous, as in the paper, the query of step t is the state before it, s_{t-1}:
 
         a_t, c_t, o_t = Attn(s_{t-1}, memory)
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_t])
         logits_t      = V R [s_t; c_t; y_{t-1}]
 
-    With `query` current, the default, it is the state that has read the last word, and what was attended is read with
-    the next word (Luong et al. 2015, arXiv 1508.04025, sections 3.1 and 3.3; theirs is zero at the first word, here it
-    is attended):
+    With `query` current, the default, it is the state after reading the last word, and the output of attention is read
+    with the next word (Luong et al. 2015, arXiv 1508.04025, sections 3.1 and 3.3; at the first word theirs is zero,
+    here it is computed):
 
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_{t-1}])
         a_t, c_t, o_t = Attn(s_t, memory)
 
-    Either way a_t belongs to the word about to be predicted. Bahdanau et al. give the GRU the context c_t as it is, and
-    read out s_{t-1}, through maxout; a linear readout learns sooner. With several layers the lowest one attends, those
-    above read it and the last is read out (as in Wu et al. 2016, arXiv 1609.08144, section 3).
+    In both cases a_t belongs to the word that is predicted next. Bahdanau et al. pass the context c_t itself to the
+    GRU, and use s_{t-1} and maxout in the readout; a linear readout learns faster. With several layers, the lowest one
+    attends, the others read it, and the last one is read out (as in Wu et al. 2016, arXiv 1609.08144, section 3).
     """
 
     def __init__(
@@ -109,17 +109,17 @@ class Decoder(nn.Module):
         self.dropout, self.query = dropout, query
 
     def initial_state(self, summary: Float[Tensor, "batch enc"], memory: AttentionMemory) -> State:
-        """The state before the first word, learned from the source sentence; of full precision under autocast too."""
+        """The state before the first word, computed from the source sentence; in full precision even under autocast."""
         hidden = torch.tanh(self.bridge(summary).to(self.bridge.weight.dtype))
         attended = hidden.new_zeros(len(hidden), self.attention.attn_combine.out_features)
         return State(hidden.view(len(hidden), len(self.cells), -1), memory.coverage.to(hidden.dtype), attended)
 
     def attend_first(self, state: State, memory: AttentionMemory, masks: DropoutMasks = NO_MASKS) -> State:
-        """The state that the first step starts from: with `query` current, a step reads first, what was attended."""
+        """The state before the first step; with `query` current, attend first, as a step reads attention's output."""
         return self.attend(state, memory, masks)[0] if self.query == "current" else state
 
     def draw_masks(self, hidden: Float[Tensor, "batch layers hid"]) -> DropoutMasks:
-        """Dropout masks for these sentences, drawn again at every call; none outside training."""
+        """Draw dropout masks for these sentences; none outside training."""
         if not self.training:
             return NO_MASKS
         (batch, layers, hid), shares = hidden.shape, self.dropout
@@ -131,7 +131,7 @@ class Decoder(nn.Module):
         )
 
     def embed(self, tokens: Int[Tensor, "*shape"], masks: DropoutMasks = NO_MASKS) -> Float[Tensor, "*shape emb"]:
-        """Embeddings of the words that the GRU reads."""
+        """Embeddings of the target words."""
         return self._drop(self.embedding(tokens), masks.emb, self.dropout.inputs)
 
     def advance(
@@ -151,7 +151,7 @@ class Decoder(nn.Module):
     def attend(
         self, state: State, memory: AttentionMemory, masks: DropoutMasks, weights: Weights | None = None
     ) -> tuple[State, Attended]:
-        """Attend with the lowest layer's state as the query, or with `weights` that are given."""
+        """Attend with the lowest layer's state as the query, or with the given `weights`."""
         query = state.hidden[:, 0] if masks.states is None else state.hidden[:, 0] * masks.states[:, 0]
         covered = memory._replace(coverage=state.coverage)
         attended = self.attention.combine(
@@ -160,7 +160,7 @@ class Decoder(nn.Module):
         return State(state.hidden, state.coverage + attended.weights, attended.output), attended
 
     def read_word(self, emb: Float[Tensor, "batch emb"], state: State, masks: DropoutMasks) -> State:
-        """Let the GRU read the last word and what was attended."""
+        """Run the GRU on the last word and the output of attention."""
         inputs = torch.cat((emb, state.attended), dim=1)
         hidden = []
         for layer, cell in enumerate(self.cells):
@@ -177,23 +177,23 @@ class Decoder(nn.Module):
         emb: Float[Tensor, "*shape emb"],
         masks: DropoutMasks = NO_MASKS,
     ) -> Float[Tensor, "*shape readout"]:
-        """The deep output: state, context and last word together."""
+        """The readout (deep output) of state, context and last word."""
         readout = self.readout(torch.cat((top, context, emb), dim=-1))
         return self._drop(readout, masks.readout, self.dropout.readout)
 
     def step(
         self, token: Int[Tensor, " batch"], state: State, memory: AttentionMemory, weights: Weights | None = None
     ) -> tuple[Float[Tensor, "batch vocab"], State, Float[Tensor, "batch src"]]:
-        """Read one word; give logits for the next, the state after it, and the weights that belong to the next.
+        """Read one word; return the next word's logits, the state after it, and the next word's attention weights.
 
-        With `weights`, the step attends by them instead of by those that its score would give.
+        If `weights` are given, they replace those of the score.
         """
         emb = self.embed(token)
         state, attended = self.advance(emb, state, memory, weights=weights)
         return self.output(self.read_out(state.hidden[:, -1], attended.context, emb)), state, attended.weights
 
     def weigh(self, token: Int[Tensor, " batch"], state: State, memory: AttentionMemory) -> Weights:
-        """The weights by which `step` would attend, of each head if the score has several."""
+        """The weights that `step` would use, for each head if the score has several."""
         if self.query == "current":
             state = self.read_word(self.embed(token), state, NO_MASKS)
         return self.attention.weigh(state.hidden[:, 0], memory._replace(coverage=state.coverage))
@@ -201,7 +201,7 @@ class Decoder(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "batch tgt"], state: State, memory: AttentionMemory, teacher_forcing: float = 1.0
     ) -> Decoded:
-        """Read a whole sentence that starts with BOS; below 1, `teacher_forcing` is that of `sample`."""
+        """Read a whole sentence that starts with BOS; if `teacher_forcing` is below 1, as `sample` does."""
         masks = self.draw_masks(state.hidden)
         if teacher_forcing == 1.0:
             emb = self.embed(tokens, masks)
@@ -217,9 +217,9 @@ class Decoder(nn.Module):
         memory: AttentionMemory,
         masks: DropoutMasks = NO_MASKS,
     ) -> Steps:
-        """Every step from `initial_state`: by the fast loop of `heed.models.fast` if it covers this decoder.
+        """All steps from `initial_state`, by the fast loop of `heed.models.fast` if it supports this decoder.
 
-        If no gradient is needed, stepping is as fast, and keeps nothing for a backward pass.
+        If no gradient is needed, single steps are used, which are as fast and store nothing for a backward pass.
         """
         if not (torch.is_grad_enabled() and fast.covers(self.attention, self.cells)):
             return self.step_through(emb, state, memory, masks)
@@ -233,7 +233,7 @@ class Decoder(nn.Module):
         memory: AttentionMemory,
         masks: DropoutMasks = NO_MASKS,
     ) -> Steps:
-        """The same one step at a time: the reference that the fast loop is tested against."""
+        """All steps, one at a time: the reference implementation for tests of the fast loop."""
         words = iter(emb.unbind(1))
         return self._loop(lambda _top, _context: next(words), emb.size(1), state, memory, masks)
 
@@ -245,10 +245,10 @@ class Decoder(nn.Module):
         teacher_forcing: float,
         masks: DropoutMasks = NO_MASKS,
     ) -> tuple[Int[Tensor, "batch tgt"], Float[Tensor, "batch tgt emb"], Steps]:
-        """Scheduled sampling (Bengio et al. 2015, arXiv 1506.03099): the words read, their embeddings, the steps.
+        """Scheduled sampling (Bengio et al. 2015, arXiv 1506.03099): the input words, their embeddings, and the steps.
 
-        `teacher_forcing` is the probability that a step reads the reference's word and not the one that the model would
-        have written, drawn for every word but the first.
+        `teacher_forcing` is the probability that a step reads the reference word instead of the model's own, drawn for
+        every word except the first.
         """
         words, embs = [tokens[:, 0]], [self.embed(tokens[:, 0], masks)]
 
@@ -272,7 +272,7 @@ class Decoder(nn.Module):
         memory: AttentionMemory,
         masks: DropoutMasks,
     ) -> Steps:
-        """`length` steps; `read` gives the embedding to read, knowing the step before by its top state and context."""
+        """Run `length` steps; `read` returns the next embedding, given the previous step's top state and context."""
         state, steps = self.attend_first(state, memory, masks), list[Steps]()
         top, context = None, None
         for _ in range(length):
@@ -284,7 +284,7 @@ class Decoder(nn.Module):
     def _drop(
         self, part: Float[Tensor, "*shape dim"], mask: Float[Tensor, "batch dim"] | None, share: float
     ) -> Float[Tensor, "*shape dim"]:
-        """By the sentence's mask if there is one, else every position by itself."""
+        """Dropout by the sentence's mask if there is one, otherwise independently at every position."""
         if mask is not None:
             return part * (mask.unsqueeze(1) if part.dim() == 3 else mask)
         drops = self.training and not self.dropout.variational

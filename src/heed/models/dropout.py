@@ -1,4 +1,4 @@
-"""Where a model drops values while it trains, and the masks that drop them."""
+"""Dropout settings and masks."""
 
 import math
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from torch import Tensor
 
 
 class Dropout(NamedTuple):
-    """Shares of values set to zero in training, the others scaled up (Srivastava et al. 2014, JMLR 15).
+    """Shares of values that are set to zero in training; the others are scaled up (Srivastava et al. 2014, JMLR 15).
 
-    `inputs` are embeddings and what one layer passes to the next, `encoded` the encoder's states as attention sees
-    them, `states` the recurrent states. These, and what the decoder's layers pass on, have one mask for all steps of a
-    sentence (Gal and Ghahramani 2016, arXiv 1512.05287). With `variational` all of them do.
+    `inputs`: embeddings and connections between layers; `encoded`: the encoder states that attention reads; `states`:
+    the recurrent states. The last, and the connections between the decoder's layers, have one mask for all steps of a
+    sentence (Gal and Ghahramani 2016, arXiv 1512.05287); with `variational`, all have.
     """
 
     inputs: float = 0.0
@@ -27,7 +27,7 @@ NO_DROPOUT = Dropout()
 
 
 def dropout_mask(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor | None:
-    """A mask that sets `share` of what it multiplies to zero and scales up the rest; None if the share is zero."""
+    """A mask to multiply with, which sets `share` of the values to zero and scales up the rest; None for share 0."""
     if not share:
         return None
     if like.is_cpu:
@@ -36,7 +36,7 @@ def dropout_mask(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor |
 
 
 def _mask_on_cpu(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor:
-    """The same, with the share rounded to 16 bits: out of one draw of 64 come four of 16, eight times as fast."""
+    """The same, with the share rounded to 16 bits: each draw of 64 bits gives four values, eight times as fast."""
     values, dropped = math.prod(shape), min(round(share * 2**16), 2**16 - 1)
     draws = torch.empty(-(-values // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)[:values]
     mask = (draws >= dropped - 2**15).to(like.dtype).view(shape)
@@ -46,7 +46,7 @@ def _mask_on_cpu(like: Tensor, shape: tuple[int, ...], share: float) -> Tensor:
 def drop(
     sequence: Float[Tensor, "batch steps dim"], share: float, variational: bool, training: bool
 ) -> Float[Tensor, "batch steps dim"]:
-    """Dropout of a sequence; `variational` drops the same values at all its positions."""
+    """Dropout of a sequence; `variational` drops the same values at all positions."""
     batch, steps, dim = sequence.shape
     mask = dropout_mask(sequence, (batch, 1 if variational else steps, dim), share) if training else None
     return sequence if mask is None else sequence * mask

@@ -1,4 +1,4 @@
-"""Words as vectors."""
+"""Word embeddings."""
 
 import math
 
@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 
 class Embedding(nn.Embedding):
-    """Rows of the matrix, times √emb_dim.
+    """Rows of a matrix, times √emb_dim.
 
-    The matrix is drawn for the output layer that may share it, with deviation 1/√emb_dim; what it is read for wants
-    numbers around 1, and learns several times faster with them (Vaswani et al. 2017, arXiv 1706.03762, section 3.4).
+    The matrix has the standard deviation 1/√emb_dim, as needed by the output layer, which may share it. The GRU learns
+    several times faster with values around 1 (Vaswani et al. 2017, arXiv 1706.03762, section 3.4).
     """
 
     def forward(self, input: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape emb"]:
-        """Vectors of numbers around 1."""
+        """The scaled vectors of the tokens."""
         return super().forward(input) * math.sqrt(self.embedding_dim)

@@ -1,4 +1,4 @@
-"""The whole model: encode a source, step or run the decoder."""
+"""The whole model: encode a source, then step or run the decoder."""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,11 +11,10 @@ from heed.models.encoder import Encoder, EncoderOutput
 
 
 class Seq2Seq(nn.Module):
-    """Encoder, attention and decoder, wired.
+    """Encoder, attention and decoder.
 
-    Training calls the model itself, search calls `encode` and then `step`: the same equations either way. If
-    `attend_end` is false, the last real position of a source, EOS, has no weight: the encoder reads it, attention does
-    not.
+    Training calls the model itself, search calls `encode` and then `step`; the equations are the same. If `attend_end`
+    is false, the last real position of a source, EOS, gets no weight: the encoder reads it, but attention does not.
     """
 
     def __init__(self, encoder: Encoder, decoder: Decoder, attend_end: bool = True) -> None:
@@ -23,9 +22,9 @@ class Seq2Seq(nn.Module):
         self.encoder, self.decoder, self.attend_end = encoder, decoder, attend_end
 
     def encode(self, src: Int[Tensor, "batch src"], src_len: Int[Tensor, " batch"]) -> tuple[State, AttentionMemory]:
-        """What a search starts from: the decoder's first state, and what it will attend to.
+        """Encode sources: return the decoder's first state and the memory that it attends to.
 
-        `src_len` counts the real words, EOS among them.
+        `src_len` is the number of real positions, including EOS.
         """
         state, memory = self._encode(src, src_len)
         return self.decoder.attend_first(state, memory), memory
@@ -36,12 +35,12 @@ class Seq2Seq(nn.Module):
     def start(
         self, emb: Float[Tensor, "batch src emb"], src_len: Int[Tensor, " batch"]
     ) -> tuple[State, AttentionMemory]:
-        """What the decoder's `forward` starts from, for a source that is embedded already (`Encoder.embed`)."""
+        """The initial values for the decoder's `forward`, for a source that is already embedded (`Encoder.embed`)."""
         return self._remember(self.encoder.read(emb, src_len), src_len)
 
     def _remember(self, encoded: EncoderOutput, src_len: Int[Tensor, " batch"]) -> tuple[State, AttentionMemory]:
         states, summary = encoded
-        # of a source that is EOS alone, EOS is attended to: a softmax needs something
+        # if a source is only EOS, attend to EOS, because a softmax needs at least one position
         attended = src_len if self.attend_end else (src_len - 1).clamp(min=1)
         mask = torch.arange(states.size(1), device=states.device) < attended.to(states.device).unsqueeze(1)
         memory = self.decoder.attention.memory(states, states, mask)
@@ -50,7 +49,7 @@ class Seq2Seq(nn.Module):
     def step(
         self, token: Int[Tensor, " batch"], state: State, memory: AttentionMemory
     ) -> tuple[Float[Tensor, "batch vocab"], State, Float[Tensor, "batch src"]]:
-        """Logits of the next word, the state after `token`, and the attention weights that belong to the next word."""
+        """Logits of the next word, the state after `token`, and the attention weights of the next word."""
         return self.decoder.step(token, state, memory)
 
     def forward(
@@ -62,7 +61,7 @@ class Seq2Seq(nn.Module):
     ) -> tuple[Float[Tensor, "batch tgt vocab"], Float[Tensor, "batch tgt src"]]:
         """Logits and attention weights for the word after each word of `tgt_in`, which starts with BOS.
 
-        Below 1, `teacher_forcing` is the probability that a word of `tgt_in` is read: see `Decoder.sample`.
+        `teacher_forcing` below 1 is the probability that a word of `tgt_in` is read; see `Decoder.sample`.
         """
         readout, weights = self.read(src, src_len, tgt_in, teacher_forcing)
         return self.decoder.output(readout), weights
@@ -74,7 +73,7 @@ class Seq2Seq(nn.Module):
         tgt_in: Int[Tensor, "batch tgt"],
         teacher_forcing: float = 1.0,
     ) -> Decoded:
-        """The same before the vocabulary, for a loss that need not compute all logits at once."""
+        """`forward` without the output layer, for a loss that does not compute all logits at once."""
         state, memory = self._encode(src, src_len)
         decoded: Decoded = self.decoder(tgt_in, state, memory, teacher_forcing)
         return decoded
@@ -86,23 +85,23 @@ class Seq2Seq(nn.Module):
         tgt_in: Int[Tensor, "batch tgt"],
         teacher_forcing: float,
     ) -> Int[Tensor, "batch tgt"]:
-        """The words that the decoder reads under scheduled sampling (see `Decoder.sample`) in the place of `tgt_in`."""
+        """The words that replace `tgt_in` under scheduled sampling (see `Decoder.sample`)."""
         words, _, _ = self.decoder.sample(tgt_in, *self._encode(src, src_len), teacher_forcing)
         return words
 
 
 def initialise(model: nn.Module, pad_id: int) -> None:
-    """Embeddings normal with deviation 1/√emb_dim, other matrices Glorot, recurrent ones orthogonal, gains 1, biases 0.
+    """Initialise: embeddings normal with deviation 1/√emb_dim, matrices Glorot, recurrent ones orthogonal, biases 0.
 
-    That is for the layers that heed is made of. A parameter that a module makes itself, and a layer of another type,
-    as a score from outside may have them, keep the values that they were made with.
+    Gains are 1. This applies to heed's own layer types. Other layers, and parameters that a module creates itself, such
+    as those of a score from another package, keep their values.
 
     Glorot and Bengio 2010 (AISTATS, eq. 16); orthogonal recurrent matrices as in Bahdanau et al. 2015, appendix B.1.
     """
     layers: dict[int, nn.Module] = {}
     for layer in model.modules():
         for parameter in layer.parameters(recurse=False):
-            layers.setdefault(id(parameter), layer)  # of a tied matrix the embedding, which comes first
+            layers.setdefault(id(parameter), layer)  # a tied matrix is initialised as an embedding, which comes first
     for name, parameter in model.named_parameters():
         layer = layers[id(parameter)]
         if isinstance(layer, Embedding):

@@ -165,9 +165,7 @@ def register(name: str, *, n_best: bool = False, random: bool = False) -> Callab
     def add(function: Function) -> Function:
         other = _SEARCHES[name].function if name in _SEARCHES else function
         if (other.__module__, other.__qualname__) != (function.__module__, function.__qualname__):
-            raise ValueError(
-                f"search {name} is already {other.__module__}.{other.__qualname__}; choose another name"
-            )
+            raise ValueError(f"search {name} is already {other.__module__}.{other.__qualname__}; choose another name")
         _SEARCHES[name] = Search(name, function, n_best, random)
         return function
 

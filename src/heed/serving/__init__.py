@@ -1,1 +1,1 @@
-"""Models behind HTTP: requests that arrive together are translated together."""
+"""Serve models over HTTP; requests that arrive together are translated in one batch."""

@@ -25,11 +25,11 @@ from heed.serving.queue import Asked, Fault, Full, Late, Queue, Work
 from heed.translator import Translator
 
 GONE = 499
-"""The status that is counted for a client that left; it sees none."""
+"""The status that is counted if a client disconnects; it is not sent."""
 
 DESCRIPTION = (
-    "Translations with their attention, alignments and scores of trained models. Whatever fails is answered with one "
-    'line, {"error": "..."}. GET /model lists the models and the limits of a request.'
+    "Translations with their attention, alignments and scores of trained models. Errors are answered with one line, "
+    '{"error": "..."}. GET /model lists the models and the limits of a request.'
 )
 
 STATUSES = {
@@ -37,10 +37,10 @@ STATUSES = {
     404: "no such model",
     408: "the request did not arrive in time",
     413: "the request is too long",
-    422: "something in the request is wrong",
-    500: "a fault of the server",
-    503: "too many requests wait; try again after Retry-After seconds",
-    504: "the time of the request has passed",
+    422: "the request is invalid",
+    500: "an internal error of the server",
+    503: "too many requests are waiting; try again after Retry-After seconds",
+    504: "the time limit of the request was reached",
 }
 FAILURES: dict[int | str, dict[str, Any]] = {
     code: {"model": bodies.Error, "description": text} for code, text in STATUSES.items()
@@ -52,7 +52,7 @@ PLAIN = {
     "extra_forbidden": "there is no such key",
     "dict_type": "expected an object",
 }
-"""What is said of a body in the place of pydantic's own words."""
+"""Messages about a body that replace pydantic's own."""
 
 
 def create_app(
@@ -61,17 +61,17 @@ def create_app(
     batching: Batching | None = None,
     origins: Sequence[str] = (),
 ) -> FastAPI:
-    """The application around these translators, by name; the first is the default.
+    """Create the application for translators, by name; the first is the default.
 
     Args:
-        translators: at least one.
-        limits: what a request may ask for.
-        batching: how requests are put together.
-        origins: web pages of these origins may use it from a browser, such as `https://example.org`; `*` is every page;
-            without, none.
+        translators: translators by name, at least one.
+        limits: the limits of a request.
+        batching: how requests are combined to batches.
+        origins: origins of web pages that may use the server from a browser, such as `https://example.org`; `*` for
+            all pages; empty for none.
 
     Raises:
-        UserError: no translator; an origin that is none.
+        UserError: there is no translator, or an origin is invalid.
     """
     check_origins(origins)
     limits = limits or Limits()
@@ -101,7 +101,7 @@ def create_app(
 
 
 def _add_work(app: FastAPI, models: Models, queue: Queue, limits: Limits, meters: Meters) -> None:
-    """The paths behind which a model runs."""
+    """Add the paths that run a model."""
 
     async def answer(request: Request, asked: Asked) -> Response:
         return await _answered(request, Work(asked, time.monotonic() + limits.seconds), queue, meters)
@@ -113,7 +113,7 @@ def _add_work(app: FastAPI, models: Models, queue: Queue, limits: Limits, meters
 
     @app.post("/alternatives", responses=FAILURES, response_model=bodies.Alternatives)
     async def alternatives(request: Request, body: bodies.NextWords) -> Response:
-        """The words that could come next in a translation, as `Translator.alternatives` finds them."""
+        """The words that could come next in a translation, as `Translator.alternatives` returns them."""
         return await answer(request, models.alternatives(body))
 
     @app.post("/align", responses=FAILURES, response_model=bodies.Alignments)
@@ -128,7 +128,7 @@ def _add_work(app: FastAPI, models: Models, queue: Queue, limits: Limits, meters
 
 
 async def _answered(request: Request, work: Work, queue: Queue, meters: Meters) -> Response:
-    """Wait for the answer, but no longer than the client does, nor than its time lasts."""
+    """Wait for the answer until the client disconnects or the time limit is reached."""
     queue.add(work)
     gone = asyncio.ensure_future(_gone(request))
     either: set[asyncio.Future[Any]] = {work.answer, gone}
@@ -152,20 +152,20 @@ async def _gone(request: Request) -> None:
 
 
 def _add_state(app: FastAPI, models: Models, queue: Queue, limits: Limits, meters: Meters) -> None:
-    """The paths that say how the server does, and the pages."""
+    """Add the paths for the server's state, and the pages."""
     about = written(models.about())
     by_languages = pages.translating_pages(models.translators, limits.characters)
 
     @app.get("/model", response_model=bodies.Models)
     async def model() -> Response:
-        """The models by name, the first being the default; and the limits of a request."""
+        """The models by name, the default first, and the limits of a request."""
         return Response(about, media_type="application/json")
 
     @app.get("/health", response_model=bodies.Health, responses={503: {"model": bodies.Error}})
     async def health() -> Response:
-        """Whether the server works; answered at once, however many requests wait."""
+        """Whether the server works; answered at once, even if requests are waiting."""
         if not queue.alive:
-            return failure(503, "the thread that runs the models has ended; start the server again")
+            return failure(503, "the thread that runs the models has stopped; restart the server")
         return Response(b'{"status":"ok"}', media_type="application/json")
 
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
@@ -176,7 +176,7 @@ def _add_state(app: FastAPI, models: Models, queue: Queue, limits: Limits, meter
     @app.get("/", include_in_schema=False)
     async def page(languages: str | None = None) -> Response:
         found = by_languages.get(next(iter(by_languages)) if languages is None else languages)
-        return found or failure(404, f"no model of these languages; expected one of {', '.join(by_languages)}")
+        return found or failure(404, f"no model for these languages; expected one of {', '.join(by_languages)}")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -184,7 +184,7 @@ def _add_state(app: FastAPI, models: Models, queue: Queue, limits: Limits, meter
 
 
 def _add_errors(app: FastAPI) -> None:
-    """One line for whatever is wrong."""
+    """Answer all errors with one line."""
 
     @app.exception_handler(UserError)
     async def of_user(_: Request, error: UserError) -> Response:
@@ -203,19 +203,19 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Full)
     async def full(_: Request, error: Full) -> Response:
-        return failure(503, "too many requests wait; try again in a second", {"retry-after": "1"})
+        return failure(503, "too many requests are waiting; try again in a second", {"retry-after": "1"})
 
     @app.exception_handler(Late)
     async def late(_: Request, error: Late) -> Response:
-        return failure(504, "the time of the request has passed; send fewer or shorter sentences, or try again later")
+        return failure(504, "the time limit of the request was reached; send less text, or try again later")
 
     @app.exception_handler(Fault)
     async def fault(_: Request, error: Fault) -> Response:
-        return failure(500, "a fault of the server; its log says more")
+        return failure(500, "an internal error of the server; see its log")
 
 
 def _fault(fault: Mapping[str, Any]) -> str:
-    """Where a body differs from its schema, and how; nothing of its values."""
+    """The key and the kind of an error in a body, without its values."""
     where = ".".join(str(part)[:50] for part in fault["loc"] if part not in ("body", "[key]"))
     if not where:
         return "expected a JSON object with the header content-type: application/json"

@@ -1,4 +1,4 @@
-"""What requests and answers contain, as the OpenAPI document describes it."""
+"""The bodies of requests and answers, which define the OpenAPI document."""
 
 import math
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from heed.maps import Level, Symmetrisation
 
 
 def _whole(text: str) -> str:
-    """Refuse what JSON can write and UTF-8 cannot."""
+    """Refuse a string that JSON allows but that is not valid UTF-8."""
     if any("\ud800" <= sign <= "\udfff" for sign in text):
         raise ValueError("has half of a surrogate pair")
     return text
 
 
 def _is_lines(value: object) -> object:
-    """Refuse what is no lines before a union does, which would say for each of its members why it is not that."""
+    """Refuse anything but lines, before pydantic reports an error for each member of the union."""
     given = value if isinstance(value, list) else [value]
     lines = [_whole(line) for line in given if isinstance(line, str)]
     if not lines or len(lines) < len(given):
@@ -26,7 +26,7 @@ def _is_lines(value: object) -> object:
 
 
 def _is_number(value: object) -> object:
-    """The same of the value of a setting."""
+    """The same for the value of a setting."""
     if not isinstance(value, bool | int | float | None) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError("expected a finite number, true, false or null")
     return value
@@ -40,7 +40,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Asked(BaseModel):
-    """A body; unknown keys, "3" for 3, and numbers that are not finite are refused."""
+    """Base of all bodies; refuses unknown keys, strings such as "3" for numbers, and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -51,16 +51,14 @@ class Translate(Asked):
     text: Annotated[Lines, Field(description="one sentence, or several", examples=[["a dog barks", "a cat"]])]
     model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
     search: Annotated[Name, Field(description="greedy, beam or sample")] = "greedy"
-    n_best: Annotated[Count | None, Field(description="translations of each sentence; null: all that are found")] = 1
+    n_best: Annotated[Count | None, Field(description="translations of each sentence; null: all of the search")] = 1
     settings: Annotated[
         dict[Name, Number],
-        Field(description="of the search, such as beam_size", examples=[{}], max_length=20),
+        Field(description="settings of the search, such as beam_size", examples=[{}], max_length=20),
     ] = {}
-    prefix: Annotated[Lines | None, Field(description="how each translation begins: one for all, or one for each")] = (
-        None
-    )
-    attention: Annotated[bool, Field(description="answer with words, attention and alignment too")] = False
-    level: Annotated[Level, Field(description="what a row of the attention stands for")] = "word"
+    prefix: Annotated[Lines | None, Field(description="how translations begin: one for all, or one for each")] = None
+    attention: Annotated[bool, Field(description="also return words, attention and alignment")] = False
+    level: Annotated[Level, Field(description="the unit of the attention: a word, or a piece (subword)")] = "word"
 
 
 class Align(Asked):
@@ -71,12 +69,12 @@ class Align(Asked):
     model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
     threshold: Annotated[
         Annotated[float, Field(gt=0, le=1)] | None,
-        Field(description="link from this weight on; null: the heaviest of each target word"),
+        Field(description="link all pairs with at least this weight; null: the largest weight of each target word"),
     ] = None
     level: Level = "word"
-    reverse: Annotated[Name | None, Field(description="a model of the other direction: one alignment of both")] = None
+    reverse: Annotated[Name | None, Field(description="a model of the other direction, to combine both")] = None
     symmetrisation: Symmetrisation = "grow-diag-final-and"
-    attention: Annotated[bool, Field(description="answer with the attention too")] = False
+    attention: Annotated[bool, Field(description="also return the attention")] = False
 
 
 class Score(Asked):
@@ -88,32 +86,32 @@ class Score(Asked):
 
 
 class NextWords(Asked):
-    """A translation that goes on."""
+    """A translation to continue."""
 
     text: Annotated[Text, Field(description="one sentence", examples=["a dog barks"])]
-    prefix: Annotated[Text, Field(description="how its translation begins, in whole words", examples=["un"])] = ""
+    prefix: Annotated[Text, Field(description="the beginning of its translation, in whole words", examples=["un"])] = ""
     model: Annotated[Name | None, Field(description="its name; null: the first that GET /model lists")] = None
-    count: Annotated[Count, Field(description="words at most")] = 8
-    level: Annotated[Level, Field(description="piece: each alternative is one piece of a word")] = "word"
+    count: Annotated[Count, Field(description="the largest number of words")] = 8
+    level: Annotated[Level, Field(description="piece: each alternative is one subword")] = "word"
 
 
 class Candidate(BaseModel):
-    """A translation; the last five are null unless the attention was asked for."""
+    """A translation; the last five values are null unless attention was requested."""
 
     text: str
-    score: Annotated[float, Field(description="what ranks it: log-probability in nats, by beam divided for length")]
-    finished: Annotated[bool, Field(description="whether the model ended it; if not, it was cut at its longest length")]
+    score: Annotated[float, Field(description="log-probability in nats, normalised by length in beam search")]
+    finished: Annotated[bool, Field(description="whether the model ended it; if not, it was cut at the maximum length")]
     source_words: list[str] | None
     words: list[str] | None
-    attention: Annotated[list[list[float]] | None, Field(description="a row for each word, a column for each source's")]
+    attention: Annotated[list[list[float]] | None, Field(description="rows are words, columns are source words")]
     alignment: Annotated[list[tuple[int, int]] | None, Field(description="source word, word; counted from 0")]
     unknown: Annotated[
-        list[int] | None, Field(description="source words of which the vocabulary lacks a part; counted from 0")
+        list[int] | None, Field(description="source words with characters that the vocabulary lacks; counted from 0")
     ]
 
 
 class Translated(Candidate):
-    """The best translation of a sentence, and the others that were asked for, best first."""
+    """The best translation of a sentence, and the requested others, best first."""
 
     others: list[Candidate]
 
@@ -149,14 +147,14 @@ class Scores(BaseModel):
 
 
 class Alternative(BaseModel):
-    """A word, and the probability of all its pieces after the beginning."""
+    """A word, and the joint probability of its subwords after the prefix."""
 
     word: Annotated[str | None, Field(description="null: the translation could end here")]
     probability: float
 
 
 class Alternatives(BaseModel):
-    """Answer of /alternatives, the most probable first; none for a sentence without words."""
+    """Answer of /alternatives, the most probable first; empty for a sentence without words."""
 
     model: str
     alternatives: list[Alternative]

@@ -1,4 +1,4 @@
-"""Requests that can be run together: what each asks of a model, and its answer as JSON."""
+"""Groups of requests that can be run together, and their answers as JSON."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ from heed.translation import Translation
 from heed.translator import Translator
 
 Check = Callable[..., object]
-"""Called between batches; it raises if nobody waits for the answers any more."""
+"""Called between batches; raises an exception if all clients have disconnected."""
 
 
 @runtime_checkable
 class Group(Protocol):
-    """What requests that are run together have in common; such groups are equal."""
+    """The common settings of requests that can be run together; such requests have equal groups."""
 
     @property
     def model(self) -> str:
@@ -100,7 +100,7 @@ class Choosing:
     translator: Translator
 
     def run(self, items: Sequence[Beginning], check: Check) -> list[bytes]:
-        """Find them one item after the other."""
+        """Compute alternatives for one item after the other."""
         answers = []
         for item in items:
             check()
@@ -111,7 +111,7 @@ class Choosing:
 
 @dataclass(frozen=True)
 class Links:
-    """How a request wants words linked."""
+    """The alignment settings of a request."""
 
     threshold: float | None
     level: Level
@@ -119,7 +119,7 @@ class Links:
     attention: bool
 
     def answer(self, model: str, pairs: Sequence[Translation], turned: Sequence[Translation] | None = None) -> bytes:
-        """The body of the answer; `turned` are the pairs the other way round."""
+        """The body of the answer; `turned` are the results for exchanged sides."""
         maps = [pair.map(self.level) for pair in pairs]
         others = None if turned is None else [pair.map(self.level) for pair in turned]
         links = link_words(maps, self.threshold, others, self.symmetrisation)
@@ -146,7 +146,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A request to align or to score; `turned` are its pairs the other way round, as a second model reads them."""
+    """A request to align or to score; `turned` are its pairs with exchanged sides, for a reverse model."""
 
     sources: Sequence[Line]
     targets: Sequence[Line]
@@ -156,7 +156,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Forcing:
-    """Given translations through one model, and through one of the other direction if there is one."""
+    """Forced passes of one model, and of a reverse model if there is one."""
 
     model: str
     translator: Translator
@@ -178,7 +178,7 @@ class Forcing:
 
 
 def written(content: object) -> bytes:
-    """JSON that is text and no markup, whatever shows it: <, > and & are written as escapes."""
+    """JSON with <, > and & escaped, so that it can never be interpreted as markup."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -190,7 +190,7 @@ def _joined(each: Sequence[tuple[Sequence[Line], Sequence[Line]]]) -> tuple[list
 
 
 def _dealt(results: Sequence[Translation], counts: Sequence[int]) -> list[Sequence[Translation]]:
-    """The results, so many to each item, in order."""
+    """Divide the results among the items, in order."""
     parts, start = [], 0
     for count in counts:
         parts.append(results[start : start + count])
@@ -203,6 +203,6 @@ def _positions(ids: Sequence[int], wanted: int) -> list[int]:
 
 
 def _rounded(weights: Float32[np.ndarray, "rows columns"]) -> list[list[float]]:
-    """To six decimals: a float32 has no more, and JSON would write eighteen."""
+    """Rounded to six decimals, the precision of float32; JSON would write eighteen."""
     rows: list[list[float]] = np.round(weights.astype(np.float64), 6).tolist()
     return rows

@@ -1,4 +1,4 @@
-"""Around every request: its body within limits of size and time, headers of the answer, counting, no traceback."""
+"""Middleware around every request: limits of size and time, security headers, counters, errors without traceback."""
 
 import asyncio
 import logging
@@ -22,11 +22,11 @@ HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
-"""Of every answer, unless it sets one of them itself."""
+"""Headers of every answer, unless it sets them itself."""
 
 
 class Refused(Exception):
-    """A request that is answered before it reaches the application."""
+    """A request that is refused before it reaches the application."""
 
     def __init__(self, status: int, line: str) -> None:
         super().__init__(line)
@@ -34,14 +34,14 @@ class Refused(Exception):
 
 
 def failure(status: int, line: str, headers: dict[str, str] | None = None) -> Response:
-    """The answer to a request that failed: one line as JSON, no longer than a person reads."""
+    """The answer to a failed request: one short line as JSON."""
     text = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(line.split()))
     body = written({"error": text if len(text) <= 500 else f"{text[:499]}…"})
     return Response(body, status, headers, media_type="application/json")
 
 
 class Guard:
-    """Middleware; `paths` are those that are counted by name."""
+    """The middleware; `paths` are the paths that are counted by name."""
 
     def __init__(self, app: ASGIApp, limits: Limits, meters: Meters, paths: Collection[str]) -> None:
         self._app, self._limits, self._meters, self._paths = app, limits, meters, frozenset(paths)
@@ -64,7 +64,7 @@ class Guard:
         except Exception:
             log.exception("a request failed")
             if not status:
-                await failure(500, "a fault of the server; its log says more")(scope, receive, answer)
+                await failure(500, "an internal error of the server; see its log")(scope, receive, answer)
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
             self._meters.answered(path, status, time.perf_counter() - started)
@@ -79,10 +79,10 @@ class Guard:
             await self._app(scope, _again(body, receive), answer)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes | None:
-        """The whole body; None if the client has gone.
+        """The whole body; None if the client has disconnected.
 
         Raises:
-            Refused: it is too long, or takes too long to arrive.
+            Refused: the body is too long, or takes too long to arrive.
         """
         most = self._limits.body
         length = headers.get("content-length", "0")
@@ -105,7 +105,7 @@ class Guard:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """What the application receives: the body that was read already, then whatever comes."""
+    """A receive function for the application: it returns the body that was read, then later messages."""
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def next_message() -> Message:

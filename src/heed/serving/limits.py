@@ -1,4 +1,4 @@
-"""What a request may ask for, and how requests are put together."""
+"""Limits of requests, and how requests are combined to batches."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,18 @@ from heed.errors import UserError
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that one request may cost.
+    """Limits of one request.
 
     Args:
-        sentences: sentences of a request.
-        characters: characters of a sentence, of a prefix, of a target.
+        sentences: sentences in a request.
+        characters: characters of a sentence, a prefix or a target.
         beam_size: width of a beam, and translations of a sentence.
-        max_len: pieces of a translation, if a request sets them.
-        weights: attention weights that are computed: of each translation the pieces of its source times those that it
-            may have itself; ten times as many if the request asks for the attention. Each takes about 16 bytes.
-        seconds: from the request's last byte to the answer's first; then 504. A client has as long to send its request.
-        waiting: sentences that wait for their turn, of all requests together; beyond it 503.
+        max_len: subwords of a translation, if a request sets `max_len`.
+        weights: attention weights that are computed: for each translation, the subwords of its source times its own
+            largest number of subwords; ten times that if attention is requested. Each takes about 16 bytes.
+        seconds: time from the request's last byte to the answer's first, after which the answer is 504. A client has
+            the same time to send its request.
+        waiting: waiting sentences of all requests together, above which the answer is 503.
     """
 
     sentences: int = 64
@@ -32,24 +33,24 @@ class Limits:
         for name, value in vars(self).items():
             if not value > 0:
                 raise UserError(f"limits.{name}={value}: expected more than 0")
-        if self.waiting < 2 * self.sentences:  # a request to align in both directions counts twice
+        if self.waiting < 2 * self.sentences:  # requests to align in both directions count twice
             raise UserError(
-                f"limits.waiting={self.waiting}: a request of limits.sentences={self.sentences} could not always wait; "
+                f"limits.waiting={self.waiting}: too small for a request with limits.sentences={self.sentences}; "
                 f"expected at least {2 * self.sentences}"
             )
 
     @property
     def body(self) -> int:
-        """Bytes of a request: twice its characters, each twelve bytes as JSON may escape it; and its settings."""
+        """The largest size of a request in bytes: twice its characters, of up to twelve bytes in JSON, and settings."""
         return 2 * 12 * self.sentences * self.characters + 2**16
 
 
 @dataclass(frozen=True)
 class Batching:
-    """How requests become one batch.
+    """How requests are combined to batches.
 
     Args:
-        sentences: sentences that are translated together at most; with 1, every request is translated alone.
+        sentences: the largest number of sentences that are translated together; with 1, requests are never combined.
         milliseconds: how long the first request of a batch waits for others, if the model is idle.
     """
 

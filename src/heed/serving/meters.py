@@ -1,4 +1,4 @@
-"""What /metrics shows, by Prometheus' own client library."""
+"""The counters of /metrics, with Prometheus' client library."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -10,7 +10,7 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Meters:
-    """The counters of one server. Labels are names that the server chose: a client cannot add any."""
+    """The counters of one server. Labels are chosen by the server; clients cannot add any."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -38,7 +38,7 @@ class Meters:
         self._batches.labels(model).observe(requests)
 
     def text(self) -> bytes:
-        """All of them in Prometheus' format."""
+        """All counters in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

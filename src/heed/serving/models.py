@@ -1,4 +1,4 @@
-"""The models of a server by name, and what a request may ask of them."""
+"""The models of a server by name, and the checks of requests against the limits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,22 +21,22 @@ from heed.text.subwords import Subwords
 from heed.translator import Translator, check_lengths, check_reverse
 
 SIZES = ("beam_size", "n_best")
-"""Settings of a search that multiply what it costs."""
+"""Settings of a search that multiply its cost."""
 
 WRITTEN = 10
-"""An attention weight in an answer, a number of Python and text, takes so many times the memory of one in a tensor."""
+"""How many times the memory of a tensor element an attention weight in an answer takes, as Python number and text."""
 
 
 class UnknownModel(UserError):
-    """A name that no model has."""
+    """There is no model with this name."""
 
 
 class Models:
     """Translators by name; the first is the default.
 
     Args:
-        translators: at least one.
-        limits: what a request may ask for.
+        translators: translators by name, at least one.
+        limits: the limits of a request.
     """
 
     def __init__(self, translators: Mapping[str, Translator], limits: Limits) -> None:
@@ -45,10 +45,10 @@ class Models:
         self.translators, self._limits = dict(translators), limits
 
     def translate(self, body: Translate) -> Asked:
-        """What to run for a request.
+        """Check a request and convert it to work for the queue.
 
         Raises:
-            UserError: what is wrong with the request, in one line.
+            UserError: the request is invalid; the message is one line.
         """
         name, translator = self._named(body.model)
         settings, width = self._settings(body)
@@ -105,12 +105,12 @@ class Models:
         if weights > self._limits.weights:
             raise UserError(
                 f"the request needs {weights} attention weights, expected at most {self._limits.weights}; send fewer "
-                "or shorter sentences, ask for fewer translations of each, or for no attention"
+                "or shorter sentences, request fewer translations of each, or no attention"
             )
         return Asked(group, item, sentences, weights)
 
     def about(self) -> dict[str, Any]:
-        """The answer of GET /model. No path of this machine is in it."""
+        """The answer of GET /model; it contains no paths of this machine."""
         limits = {name: value for name, value in vars(self._limits).items() if name != "waiting"}
         each = [_about(name, translator) for name, translator in self.translators.items()]
         return {"heed": version("heed"), "models": each, "limits": limits}
@@ -123,7 +123,7 @@ class Models:
         return chosen, self.translators[chosen]
 
     def _texts(self, key: str, given: str | Sequence[str]) -> list[str]:
-        """The sentences of a request, as many and as long as is allowed."""
+        """The sentences of a request, checked against the limits."""
         texts = [given] if isinstance(given, str) else list(given)
         if len(texts) > self._limits.sentences:
             raise UserError(
@@ -141,18 +141,18 @@ class Models:
         if body.prefix is None:
             return []
         if not search(body.search).takes_prefix:
-            raise UserError(f"prefix: search={body.search} cannot begin with one; choose another search")
+            raise UserError(f"prefix: search={body.search} does not support it; choose another search")
         prefixes = self._texts("prefix", body.prefix)
         if isinstance(body.prefix, str):
             return prefixes * count
         if len(prefixes) != count:
-            raise UserError(f"{len(prefixes)} prefixes for {count} sentences; expected one, or one for each")
+            raise UserError(f"{len(prefixes)} prefixes for {count} sentences; expected one for all, or one for each")
         return prefixes
 
     def _settings(self, body: Translate) -> tuple[dict[str, Any], int]:
-        """The settings of the search, checked; and how many translations of a sentence it has at a time."""
+        """The checked settings of the search, and the number of hypotheses that it computes for a sentence."""
         if "n_best" in body.settings:
-            raise UserError("settings.n_best: give n_best beside the settings")
+            raise UserError("settings.n_best: give n_best outside of settings")
         bound = search(body.search).bind(body.settings, body.n_best)
         for name, value in bound.items():
             self._check_setting(name, value)
@@ -169,18 +169,18 @@ class Models:
 
 
 def name_of(folder: str) -> str:
-    """How a model is called unless its name is given: as its run."""
+    """The default name of a model: the name of its run."""
     path = Path(folder).resolve()
     return (path.parent.name if path.name == "model" else path.name) or "model"
 
 
 def _encoded(key: str, texts: Sequence[str], subwords: Subwords, spaced: bool | None = None) -> list[Line]:
-    """As `Translator` encodes lines, but that one that is too long is refused, and not cut."""
+    """Lines encoded as by `Translator`, except that a line that is too long is refused instead of cut."""
     lines = read_lines(texts, subwords, spaced)
     for number, line in enumerate(lines, start=1):
         if len(line.ids) > LONGEST:
             raise UserError(
-                f"{key}: sentence {number} has {len(line.ids)} pieces, expected at most {LONGEST}; divide it"
+                f"{key}: sentence {number} has {len(line.ids)} subwords, expected at most {LONGEST}; divide it"
             )
     return lines
 
@@ -188,7 +188,7 @@ def _encoded(key: str, texts: Sequence[str], subwords: Subwords, spaced: bool | 
 def _encoded_pairs(
     sources: Sequence[str], targets: Sequence[str], translator: Translator
 ) -> tuple[list[Line], list[Line]]:
-    """Whether spaces set words apart is decided for each side of a request, as `Translator.force` does."""
+    """Encoded pairs; whether words are separated by spaces is decided for each side, as in `Translator.force`."""
     return (
         _encoded("sources", sources, translator.bundle.src, has_spaces(sources)),
         _encoded("targets", targets, translator.bundle.tgt, has_spaces(targets)),

@@ -1,4 +1,4 @@
-"""Which web pages may use a server from a browser: their origins, as a browser sends them."""
+"""Origins of web pages that may use the server from a browser."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -10,13 +10,13 @@ PORTS = {"http": 80, "https": 443}
 
 
 def check_origins(origins: Sequence[str]) -> None:
-    """Refuse what no browser would send, so that it would admit no page.
+    """Refuse origins that no browser would send, because they would never match.
 
     Args:
-        origins: each as `https://example.org` or `http://localhost:8080`; or `*` for every page.
+        origins: origins such as `https://example.org` or `http://localhost:8080`, or `*` for all pages.
 
     Raises:
-        UserError: one that is not of this form, with the right form if it can be told.
+        UserError: an origin has another form; the message suggests the right form if possible.
     """
     for origin in origins:
         sent = "*" if origin == "*" else _as_sent(origin)
@@ -29,11 +29,11 @@ def check_origins(origins: Sequence[str]) -> None:
 
 
 def _as_sent(url: str) -> str | None:
-    """The origin of a page at this address (RFC 6454, section 6.2); None if it is no address."""
+    """The origin of a page at this address (RFC 6454, section 6.2); None if it is not an address."""
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port
-    except ValueError:  # UnicodeError is one
+    except ValueError:  # includes UnicodeError
         return None
     if not parts.scheme or not host or any(sign.isspace() for sign in url):
         return None

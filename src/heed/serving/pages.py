@@ -1,4 +1,4 @@
-"""The pages for people: one to translate with, and the interface in words. Nothing in them comes from elsewhere."""
+"""The HTML pages: one to translate with, and the API documentation. They load nothing from other servers."""
 
 import base64
 import hashlib
@@ -17,11 +17,11 @@ from heed.translator import Translator
 
 
 def translating_pages(translators: Mapping[str, Translator], longest: int) -> dict[str, HTMLResponse]:
-    """The page at / for each pair of languages, as "en-fr"; models of the same pair translate side by side.
+    """The page for each pair of languages, such as "en-fr"; models of the same pair translate side by side.
 
     Args:
-        translators: by the names of their models, at least one; the first one's languages come first.
-        longest: the most characters of a sentence.
+        translators: translators by name, at least one; the languages of the first one come first.
+        longest: the largest number of characters of a sentence.
     """
     by_languages: dict[str, dict[str, Bundle]] = {}
     for name, translator in translators.items():
@@ -43,7 +43,7 @@ def _response(page: ServedPage) -> HTMLResponse:
 
 
 def docs_page(document: dict[str, Any]) -> HTMLResponse:
-    """The page at /docs: an OpenAPI document as it is read from top to bottom."""
+    """The page at /docs: an OpenAPI document as HTML."""
     operations = [
         _operation(path, method, operation, document)
         for path, methods in document["paths"].items()

@@ -1,4 +1,4 @@
-"""Requests in a bounded queue, and the one thread that runs the models on them, many at once."""
+"""A bounded queue of requests, and the thread that runs the models on batches of them."""
 
 import asyncio
 import logging
@@ -18,23 +18,23 @@ log = logging.getLogger(__name__)
 
 
 class Full(Exception):
-    """As many sentences wait as may wait."""
+    """Too many sentences are waiting."""
 
 
 class Late(Exception):
-    """The time of a request has passed."""
+    """The time limit of a request was reached."""
 
 
 class Fault(Exception):
-    """Something failed that no request may make fail; the log says what."""
+    """An internal error, which is logged."""
 
 
 class Abandoned(Exception):
-    """Nobody waits for any answer of a batch that is being run."""
+    """All clients of the running batch have disconnected."""
 
 
 class Asked(NamedTuple):
-    """What a request asks for, and what it costs: sentences, and attention weights, whose memory is the most of it."""
+    """A request and its cost: the numbers of sentences and of attention weights, which take most of the memory."""
 
     group: Group
     item: Any
@@ -44,7 +44,7 @@ class Asked(NamedTuple):
 
 @dataclass(eq=False)
 class Work:
-    """A request in the queue; `deadline` and `arrived` are of `time.monotonic`."""
+    """A request in the queue; `deadline` and `arrived` are times of `time.monotonic`."""
 
     asked: Asked
     deadline: float
@@ -53,12 +53,12 @@ class Work:
     dropped: bool = False
 
     def over(self) -> bool:
-        """Whether nobody waits for the answer any more."""
+        """Whether the answer is not needed any more."""
         return self.dropped or time.monotonic() > self.deadline
 
 
 class Queue:
-    """Work that waits, first come, first served, but for later work of the same group, which is run along with it.
+    """Waiting work, in order of arrival, except that later work of the same group is run in the same batch.
 
     `add` and `drop` are called in the event loop; a thread takes the work and runs it.
     """
@@ -72,11 +72,11 @@ class Queue:
         self._thread = threading.Thread(target=self._work, name="heed-model", daemon=True)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what waits, then end the thread."""
+        """Finish the waiting work, then end the thread."""
         with self._changed:
             self._open = False
             self._changed.notify()
@@ -84,14 +84,14 @@ class Queue:
 
     @property
     def alive(self) -> bool:
-        """Whether work is being done."""
+        """Whether the thread is running."""
         return self._thread.is_alive()
 
     def add(self, work: Work) -> None:
-        """Put work at the end.
+        """Append work.
 
         Raises:
-            Full: too many sentences wait.
+            Full: too many sentences are waiting.
         """
         with self._changed:
             if self._sentences + work.asked.sentences > self._limits.waiting:
@@ -101,7 +101,7 @@ class Queue:
             self._changed.notify()
 
     def drop(self, work: Work) -> None:
-        """Forget work that nobody waits for; if it is being run, it ends with its batch."""
+        """Remove work whose answer is not needed; if it is running, it ends with its batch."""
         work.dropped = True
         with self._changed:
             if work in self._waiting:
@@ -120,7 +120,7 @@ class Queue:
             _deliver(batch, answers)
 
     def _next(self) -> list[Work]:
-        """The work to run now, all of one group; nothing if the queue is closed and empty."""
+        """The work to run next, all of one group; empty if the queue is closed and empty."""
         batch: list[Work] = []
         with self._changed:
             while not batch and self._await_first():
@@ -129,13 +129,13 @@ class Queue:
         return batch
 
     def _await_first(self) -> bool:
-        """Wait until there is work; false if there will be none."""
+        """Wait until there is work; return false if the queue is closed."""
         while self._open and not self._waiting:
             self._changed.wait()
         return bool(self._waiting)
 
     def _await_others(self) -> None:
-        """Wait, if the first has only just come, for more that can be run along with it."""
+        """Wait for more work of the same group, if the first request has just arrived."""
         until = self._waiting[0].arrived + self._batching.milliseconds / 1000
         while self._open and 0 < self._sentences < self._batching.sentences:
             left = until - time.monotonic()
@@ -144,7 +144,7 @@ class Queue:
             self._changed.wait(left)
 
     def _take(self) -> list[Work]:
-        """The first, and what can be run along with it."""
+        """Take the first work and all that can be run in the same batch."""
         first, *others = self._waiting
         taken, sentences, weights = [first], first.asked.sentences, first.asked.weights
         for work in others:
@@ -163,7 +163,7 @@ class Queue:
 
 
 def _run(batch: list[Work]) -> list[bytes | Exception]:
-    """The answer to each, or what went wrong. Where a batch fails, each is run alone: one must not spoil the others."""
+    """Run a batch and set answers or errors. If it fails, run its requests separately, so that others succeed."""
 
     def check(*_: object) -> None:
         if all(work.over() for work in batch):
@@ -189,11 +189,11 @@ def _deliver(batch: Sequence[Work], answers: Sequence[bytes | Exception]) -> Non
                 continue
             if isinstance(answer, Exception):
                 work.answer.set_exception(answer)
-                work.answer.exception()  # read, or asyncio logs one that nobody waits for
+                work.answer.exception()  # otherwise asyncio logs it if the client has disconnected
             else:
                 work.answer.set_result(answer)
 
     try:
         batch[0].answer.get_loop().call_soon_threadsafe(hand_over)
-    except RuntimeError:  # the loop has ended, and with it everybody who waited
-        log.warning("%d answers came after the end", len(batch))
+    except RuntimeError:  # the event loop has ended, so no client is waiting
+        log.warning("%d answers were too late, after the end of the server", len(batch))

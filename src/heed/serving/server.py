@@ -1,4 +1,4 @@
-"""An application on a socket, until SIGTERM or Ctrl-C; what is begun then is finished."""
+"""Run an application on a socket until SIGTERM or Ctrl-C; requests in progress are finished."""
 
 import asyncio
 import math
@@ -15,10 +15,10 @@ from heed.errors import UserError
 
 
 class Connection(H11Protocol):
-    """uvicorn's own, but that it ends if its client does not send a request in time, or does not read the answer."""
+    """uvicorn's connection, which also ends if the client does not send a request, or read the answer, in time."""
 
     seconds = 30.0
-    """How long each of the two may take."""
+    """The time limit of each of the two, in seconds."""
     _sent: asyncio.TimerHandle | None = None
     _read: asyncio.TimerHandle | None = None
 
@@ -28,7 +28,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        cycle: RequestResponseCycle | None = self.cycle  # none before the first request, whatever uvicorn's types say
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, unlike its type
         if cycle is None or cycle.response_complete:
             self._sent = self._sent or self._later()
         elif self._sent is not None:
@@ -55,10 +55,10 @@ class Connection(H11Protocol):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 is any that is free.
+    """Open a listening socket; port 0 means any free port.
 
     Raises:
-        UserError: the address is not one of this machine, or the port is in use.
+        UserError: the address does not belong to this machine, or the port is in use.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -77,7 +77,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket) -> str:
-    """Where a browser finds it."""
+    """The URL of the server."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -93,15 +93,15 @@ class _Server(uvicorn.Server):
 
 
 def run(app: FastAPI, listening: socket.socket, seconds: float, ready: Callable[[], object] = lambda: None) -> None:
-    """Serve until a signal; then take no more requests, and finish what is begun.
+    """Serve until a signal arrives; then accept no more requests and finish those in progress.
 
-    uvicorn then raises the signal again, for the handler that was there before.
+    uvicorn then raises the signal again for the previous handler.
 
     Args:
-        app: what `heed.serving.app.create_app` made.
-        listening: what `listen` opened.
-        seconds: how long a client may take to send the head of a request and to read the answer. What is begun at the
-            end may take five seconds more.
+        app: the application from `heed.serving.app.create_app`.
+        listening: the socket from `listen`.
+        seconds: the time limit for a client to send the head of a request and to read the answer. Requests in progress
+            at the end may take five seconds more.
         ready: called when requests are accepted.
     """
     config = uvicorn.Config(

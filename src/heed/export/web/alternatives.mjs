@@ -9,20 +9,20 @@ import { BOS, EOS } from "./subwords.mjs";
 /** @typedef {import("./engine.mjs").Engine} Engine */
 
 /**
- * A word and its pieces; it has none if it stands for the end of the translation.
+ * A word and its subwords; without subwords, it stands for the end of the translation.
  * @typedef {{ ids: number[], word: string, probability: number }} Alternative
  */
 
-/** Pieces of a word at most: a model may repeat one for ever. */
+/** The largest number of subwords of a word; otherwise a model might repeat one forever. */
 const LONGEST_WORD = 16;
 
 /**
- * The most probable words after a beginning, best first. Each begins with another piece, and goes on with the most
- * probable pieces until one opens the next word; its probability is the product of theirs.
+ * The most probable next words, best first. Each begins with a different subword and continues with the most probable
+ * ones until a new word begins; its probability is the product of theirs.
  * @param {Engine} engine
  * @param {string} line
- * @param {number[]} begin the pieces before the word
- * @param {boolean} spaced whether spaces divide words; if not, a word is a piece
+ * @param {number[]} begin the subwords before the word
+ * @param {boolean} spaced whether words are separated by spaces; if not, each word is one subword
  * @param {number} count
  * @returns {Generator<undefined, Alternative[]>}
  */

@@ -4,11 +4,11 @@
 import { beside, dot, product, softmax, tanh } from "./products.mjs";
 
 /** @typedef {import("./packed.mjs").Tensor} Tensor */
-/** What is attended to, a row for each position, and how many of them, the first ones, may be attended to. */
+/** The memory: keys and values with a row for each position, and the number of positions that are not masked. */
 /** @typedef {{ keys: Float64Array, values: Float64Array, length: number, attended: number }} Memory */
 /** @typedef {{ output: Float64Array, context: Float64Array, weights: Float64Array }} Attended of each query */
 
-/** The energies of each position for each query. `covered` are the weights that the positions had so far. */
+/** The energies of each position for each query. `covered` are the summed weights of the positions so far. */
 /** @typedef {(query: Float64Array, rows: number, memory: Memory, covered: Float64Array) => Float64Array} Score */
 
 /** @typedef {(states: Float64Array, length: number, attended: number) => Float64Array} Project */
@@ -34,7 +34,7 @@ export function kindOf(name, heads, tensors) {
     case "dot": return { project: asTheyAre, score: dotProduct(() => 1), heads: 1 };
     case "scaled_dot": return { project: asTheyAre, score: dotProduct((size) => 1 / Math.sqrt(size)), heads: 1 };
     case "article": return { project: mean, score: article(tensors), heads: 1 };
-    default: throw new Error(`this page knows no attention called ${name}`);
+    default: throw new Error(`this page does not support the attention ${name}`);
   }
 }
 
@@ -107,8 +107,8 @@ function mean(states, length, attended) {
 }
 
 /**
- * What each query gets: weights, the weighted sum of the values, and W [query; sum]. Heads sum their own share of the
- * values; the weights that are shown are their mean.
+ * Attend with each query: weights, the weighted sum of the values, and W [query; sum]. Each head sums its own share of
+ * the values; the returned weights are their mean.
  * @param {Kind} kind
  * @param {{ weight: Tensor, bias: Tensor }} combine
  * @param {Float64Array} query

@@ -1,13 +1,13 @@
 // @ts-check
-// The page that is a single file: its models run in a worker of its own.
+// The page that is a single file, with models that run in a worker.
 
 import { App } from "./app.mjs";
 import { byId } from "../../viz/web/dom.mjs";
 import { unpack } from "../../viz/web/pack.mjs";
 
-/** @returns {Worker} a worker with the script that the page carries */
+/** @returns {Worker} a worker with the script that is included in the page */
 function startWorker() {
-  // no module: a page from a file may not start a worker that is one
+  // not a module, because a page opened from a file may not start a module worker
   const script = new Blob(["'use strict';", byId("worker").textContent ?? ""], { type: "text/javascript" });
   return new Worker(URL.createObjectURL(script));
 }

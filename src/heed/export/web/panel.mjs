@@ -46,8 +46,8 @@ export class Panel {
     this.choices = element("div", { class: "alternatives", role: "group", hidden: "" });
     this.candidates = element("fieldset", { class: "candidates", hidden: "" });
     this.time = element("span", { class: "time" });
-    this.hint = element("span", { class: "hint", hidden: "" }, "Choose a word to see what else the model could write.");
-    this.release = element("button", { type: "button", class: "release", hidden: "" }, "Release the chosen words");
+    this.hint = element("span", { class: "hint", hidden: "" }, "Choose a word to see alternatives.");
+    this.release = element("button", { type: "button", class: "release", hidden: "" }, "Undo the chosen words");
     this.release.addEventListener("click", () => requests.translate([]));
     const map = element("div"), readout = element("p", { class: "readout" });
     this.map = new AttentionMap(map, readout, languages);
@@ -199,7 +199,7 @@ function shareText(probability) {
 
 /** @param {Source} source @param {Translation} best @param {number} milliseconds */
 function timeText(source, best, milliseconds) {
-  const cut = source.cut ? " The end of the text was not read: it is too long." : "";
-  const [read, written] = source.pieces ? [` (${source.pieces.length} pieces)`, ` (${best.ids.length})`] : ["", ""];
+  const cut = source.cut ? " The end of the text was ignored, because it is too long." : "";
+  const [read, written] = source.pieces ? [` (${source.pieces.length} subwords)`, ` (${best.ids.length})`] : ["", ""];
   return `${source.words.length} words${read} to ${best.words.length}${written} in ${Math.round(milliseconds)} ms.${cut}`;
 }

@@ -1,11 +1,11 @@
 // @ts-check
-// Models that run on the server from which the page comes: heed.serving. A translation consists of words here.
+// Models that run on the page's server (heed.serving). Translations consist of words here, not of subwords.
 
 /** @typedef {import("./engine.mjs").Settings} Settings */
 /** @typedef {import("./panel.mjs").Translation} Translation */
 
 /**
- * What the page asks for, as of worker.mjs.
+ * A request of the page, as in worker.mjs.
  * @typedef {{
  *   kind: string, lane: string, number: number, model: number, line: string, begin: string[], spaced: boolean,
  *   settings: Settings,
@@ -13,7 +13,7 @@
  */
 
 /**
- * A translation as the server answers it.
+ * A translation in the server's answer.
  * @typedef {{
  *   text: string, score: number, source_words: string[], words: string[], attention: number[][], unknown: number[],
  * }} Candidate
@@ -27,7 +27,7 @@ export class Server extends EventTarget {
   constructor(names) {
     super();
     this.names = names;
-    /** What is asked for and not answered, by lane. @type {Map<string, AbortController>} */
+    /** Unanswered requests, by lane. @type {Map<string, AbortController>} */
     this.open = new Map();
   }
 
@@ -75,7 +75,7 @@ export class Server extends EventTarget {
    */
   async ask(path, body, signal) {
     const text = JSON.stringify(body, (_, value) =>
-      (typeof value === "string" ? value.replace(/\p{Cs}/gu, "\ufffd") : value)); // half of a surrogate pair is no text
+      (typeof value === "string" ? value.replace(/\p{Cs}/gu, "\ufffd") : value)); // half of a surrogate pair is not valid text
     const headers = { "content-type": "application/json" };
     const response = await fetch(path, { method: "POST", headers, body: text, signal }).catch(() => {
       throw new Error("the server does not answer; try again later");
@@ -86,11 +86,11 @@ export class Server extends EventTarget {
   }
 }
 
-/** @param {Settings} settings @returns {object} as the server names them */
+/** @param {Settings} settings @returns {object} with the server's names */
 function searchOf({ search, beamSize, temperature, count }) {
   if (search === "beam") return { search, n_best: beamSize, settings: { beam_size: beamSize } };
   if (search !== "sample") return { search };
-  const seed = Math.floor(Math.random() * 2 ** 31); // other draws every time
+  const seed = Math.floor(Math.random() * 2 ** 31); // different draws every time
   return { search, n_best: count, settings: { temperature, seed } };
 }
 

@@ -6,7 +6,7 @@ import { Engine } from "./engine.mjs";
 import { bytes } from "../../viz/web/pack.mjs";
 
 /**
- * What the page asks for. A request replaces an earlier one of its lane that is not answered yet.
+ * Requests of the page. A request replaces an earlier one of its lane that is not answered yet.
  * @typedef {{ kind: "load", model: number, packed: string }} Load
  * @typedef {{
  *   kind: "translate", lane: string, number: number, model: number, line: string, begin: number[],
@@ -28,7 +28,7 @@ const CHOICES = 8;
 const engines = [];
 /** The number of the latest request of each lane. @type {Map<string, number>} */
 const latest = new Map();
-/** Requests are answered one after the other, so that the time of each is its own. */
+/** Requests are answered one after the other, so that each is timed separately. */
 let queue = Promise.resolve();
 
 self.addEventListener("message", ({ data }) => {
@@ -76,7 +76,7 @@ async function answer(request) {
  * @param {Translate | Alternatives} request
  * @param {Generator<Written, Result>} search
  * @param {(written: Written) => void} show
- * @returns {Promise<Result | undefined>} nothing if another request took this one's place
+ * @returns {Promise<Result | undefined>} undefined if another request replaced this one
  */
 async function run({ lane, number }, search, show) {
   await turn();
@@ -92,7 +92,7 @@ async function run({ lane, number }, search, show) {
   return undefined;
 }
 
-/** Let waiting messages be read: a timer would wait for some milliseconds more. @returns {Promise<void>} */
+/** Yield to waiting messages; a timer would take some milliseconds longer. @returns {Promise<void>} */
 const turn = () => new Promise((resolve) => {
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = () => {

@@ -1,4 +1,4 @@
-"""The layers of an encoder by the loop of `heed.models.fast.gru`, both directions at once."""
+"""The layers of an encoder with the loop of `heed.models.fast.gru`, both directions together."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from heed.models.dropout import Dropout, drop, dropout_mask
 from heed.models.fast.gru import Recurrent, unroll
 
 Norms = tuple[nn.ModuleList, nn.ModuleList]
-"""Layer normalisations of the input's product and of the state's, for each layer and direction; or none."""
+"""Layer normalisations of the products of input and state, for each layer and direction; or none."""
 
 
 def run(
     gru: nn.GRU, norms: Norms, emb: Float[Tensor, "batch src emb"], src_len: Int[Tensor, " batch"], dropout: Dropout
 ) -> tuple[Float[Tensor, "batch src enc"], Float[Tensor, "batch enc"]]:
-    """What `Encoder.run_packed` gives: states, zero at padding, and each direction's last one side by side.
+    """Compute `Encoder.run_packed`: states, zero at padding, and the last states of all directions, concatenated.
 
-    Layer normalisation and dropout between the layers and of the states are added, which `torch.nn.GRU` cannot do.
+    Supports layer normalisation, and dropout between layers and of states, which `torch.nn.GRU` does not.
     """
     length = src_len.to(emb.device).unsqueeze(1)
     position = torch.arange(emb.size(1), device=emb.device)
@@ -39,7 +39,7 @@ def run(
 def _both(
     states: Float[Tensor, "src batch input"], reverse: Int[Tensor, "src batch 1"], bidirectional: bool
 ) -> Float[Tensor, "directions src batch input"]:
-    """What each direction reads: the second one reads sentences reversed, their padding still at the end."""
+    """Inputs of the directions: the second one reads reversed sentences, with the padding still at the end."""
     if not bidirectional:
         return torch.stack([states])
     return torch.stack([states, _Reversed.apply(states, reverse)])  # type: ignore[no-untyped-call]
@@ -50,13 +50,13 @@ def _joined(
     reverse: Int[Tensor, "src batch 1"],
     real: Bool[Tensor, "src batch 1"],
 ) -> Float[Tensor, "src batch enc"]:
-    """The states of both directions in the order of the words, zero at padding."""
+    """States of both directions in the order of the words, zero at padding."""
     ordered = [directions[0], *(_Reversed.apply(backward, reverse) for backward in directions[1:])]  # type: ignore[no-untyped-call]
     return torch.cat(ordered, dim=2) * real
 
 
 class _Reversed(torch.autograd.Function):
-    """Each sentence reversed, its padding left in place.
+    """Reverse each sentence, but not its padding.
 
     The gradient is reversed by the same rule. Left to autograd it would be a sum over positions, for which a GPU sorts
     the numbers of a whole batch if it is to be deterministic.

@@ -1,9 +1,9 @@
-"""A GRU over whole sequences whose inputs are known: the encoder, and decoder layers above the one that attends.
+"""A GRU over sequences with known inputs: the encoder, and decoder layers above the one that attends.
 
-torch's own loop on a CPU records every step for autograd and sums up the weights' gradients step by step. Here a step
-keeps what its derivatives need, and a weight's gradient is one large product over all steps. The equations are those
-of `heed.models.cell`. With a mask for the state, the product with the state reads s times the mask, one mask for all
-steps of a sentence (Gal and Ghahramani 2016, arXiv 1512.05287).
+On a CPU, torch's own loop records every step for autograd and sums weight gradients step by step. Here a step stores
+what its derivatives need, and a weight gradient is one large product over all steps. The equations are those of
+`heed.models.cell`. With a mask for the state, the product with the state reads s times the mask, one mask for all steps
+of a sentence (Gal and Ghahramani 2016, arXiv 1512.05287).
 """
 
 from typing import Any, NamedTuple
@@ -26,9 +26,9 @@ def step_forward(
     recurrent: Float[Tensor, "*shape hid"],
     after: Float[Tensor, "*shape hid"],
 ) -> None:
-    """`Cell.update` without layer normalisation, by writing to the last four arguments.
+    """`Cell.update` without layer normalisation; results are written to the last four arguments.
 
-    `after` is the next state; the three before it are what the derivatives need.
+    `after` is the next state; the three before it are needed for the derivatives.
     """
     hid = state.size(-1)
     torch.add(x[..., : 2 * hid], s[..., : 2 * hid], out=gates).sigmoid_()
@@ -46,7 +46,7 @@ def step_backward(
     d_x: Float[Tensor, "*shape gates"],
     d_s: Float[Tensor, "*shape gates"],
 ) -> Float[Tensor, "*shape hid"]:
-    """Write the gradients of x and s; give that of the state by the way past the gates."""
+    """Write the gradients of x and s; return the part of the state's gradient that bypasses the gates."""
     hid = state.size(-1)
     d_gates, d_n = d_x[..., : 2 * hid], d_x[..., 2 * hid :]
     past = d_after * gates[..., hid:]
@@ -60,7 +60,7 @@ def step_backward(
 
 
 class Recurrent(NamedTuple):
-    """The weights of the product with the state, one set for each direction; `gain` and `shift` are of its norm."""
+    """Weights of the product with the state, for each direction; `gain` and `shift` of its layer normalisation."""
 
     weight: Float[Tensor, "directions gates hid"]
     bias: Float[Tensor, "directions gates"]
@@ -74,10 +74,10 @@ def unroll(
     recurrent: Recurrent,
     state_mask: Float[Tensor, "directions batch hid"] | None = None,
 ) -> Float[Tensor, "directions steps batch hid"]:
-    """The state after every step, of directions that do not depend on each other and are computed side by side.
+    """The state after every step, for directions that are independent and computed together.
 
-    `x` is the input's product, bias and normalisation included. Under autocast the products are in its type, the
-    states stay as they are.
+    `x` is the input's product, including bias and normalisation. Under autocast the products have its type; states do
+    not change theirs.
     """
     low, (steps, batch) = compute_type(state), x.shape[1:3]
     with torch.autocast(state.device.type, enabled=False):
@@ -104,13 +104,13 @@ def layer(
 
 
 def compute_type(tensor: Tensor) -> torch.dtype:
-    """The type of products under autocast, the tensor's own without."""
+    """The type of products: that of autocast, or otherwise the tensor's own."""
     device = tensor.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
 
 
 class Inputs(NamedTuple):
-    """What the forward pass alone reads."""
+    """Inputs of the forward pass only."""
 
     x: Float[Tensor, "directions steps batch gates"]
     state: Float[Tensor, "directions batch hid"]
@@ -119,7 +119,7 @@ class Inputs(NamedTuple):
 
 
 class Operands(NamedTuple):
-    """What both passes read."""
+    """Inputs of both passes."""
 
     weight: Float[Tensor, "directions gates hid"]
     state_mask: Float[Tensor, "directions batch hid"] | None
@@ -127,9 +127,9 @@ class Operands(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What the forward pass computes: states, the first one included, and what the backward pass needs.
+    """Results of the forward pass: states, including the first one, and values for the backward pass.
 
-    `masked` are the states that the products read, None if these are the states as they are.
+    `masked` are the masked states that the products read; None without a mask.
     """
 
     states: Float[Tensor, "directions steps_and_first batch hid"]
@@ -142,13 +142,13 @@ class Trace(NamedTuple):
 
 
 class OutputGradients(NamedTuple):
-    """Gradient of what the loop gives."""
+    """Gradient of the loop's output."""
 
     states: Float[Tensor, "directions steps batch hid"]
 
 
 class InputGradients(NamedTuple):
-    """Gradients of `Inputs` and of `Operands`, in their order; None for the mask."""
+    """Gradients of `Inputs` and `Operands`, in their order; None for the mask."""
 
     x: Float[Tensor, "directions steps batch gates"]
     state: Float[Tensor, "directions batch hid"]
@@ -160,7 +160,7 @@ class InputGradients(NamedTuple):
 
 
 class _Unroll(torch.autograd.Function):
-    """The loop over positions, with the backward pass written here: of `Inputs` and `Operands`, in that order."""
+    """The loop over positions, with its own backward pass; arguments are `Inputs` and `Operands`, in this order."""
 
     @staticmethod
     def forward(ctx: Any, *given: Tensor | None) -> Tensor:
@@ -179,7 +179,7 @@ class _Unroll(torch.autograd.Function):
 
 @Replayed
 def _forward(inputs: Inputs, operands: Operands) -> Trace:
-    """What the loop computes."""
+    """Run the loop."""
     x, state, weight, mask = inputs.x, inputs.state, operands.weight, operands.state_mask
     steps, width = x.size(1), x.size(3)
     trace = _room(inputs, operands)
@@ -201,7 +201,7 @@ def _forward(inputs: Inputs, operands: Operands) -> Trace:
 
 
 def _room(inputs: Inputs, operands: Operands) -> Trace:
-    """Memory for what the loop computes, not filled yet."""
+    """Allocate memory for the results of the loop."""
     (directions, steps, batch, width), state, weight = inputs.x.shape, inputs.state, operands.weight
     hid = state.size(2)
     as_they_are = operands.state_mask is None and weight.dtype == state.dtype
@@ -218,7 +218,7 @@ def _room(inputs: Inputs, operands: Operands) -> Trace:
 
 @Replayed
 def _backward(d_outputs: OutputGradients, trace: Trace, operands: Operands) -> InputGradients:
-    """Gradients of all that the forward pass was given."""
+    """Gradients of all arguments of the forward pass."""
     d_states, states, (weight, mask, gain) = d_outputs.states, trace.states, operands
     directions, steps, batch, _ = d_states.shape
     d_x = states.new_empty(directions, steps, batch, weight.size(1))
@@ -246,7 +246,7 @@ def _backward(d_outputs: OutputGradients, trace: Trace, operands: Operands) -> I
 def norm_backward(
     d_normal: Float[Tensor, "*shape gates"], raw: Float[Tensor, "*shape gates"], norm: Float[Tensor, "2 *shape 1"]
 ) -> Float[Tensor, "*shape gates"]:
-    """The gradient before a layer normalisation without gain and shift, `norm` its mean and 1 / deviation."""
+    """The gradient of a layer normalisation's input, without gain and shift; `norm` is its mean and 1 / deviation."""
     backward = torch.ops.aten.native_layer_norm_backward
     d_raw: Tensor = backward(d_normal, raw.contiguous(), raw.shape[-1:], *norm, None, None, [True, False, False])[0]
     return d_raw

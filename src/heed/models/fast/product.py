@@ -1,4 +1,4 @@
-"""Matrix products in bfloat16 between tensors of float32, for search on hardware that has instructions for them."""
+"""Matrix products in bfloat16 between float32 tensors, for search on hardware that supports them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from heed.models.decoder import Decoder
 def product(
     x: Float[Tensor, "*shape inputs"], weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, " outputs"] | None
 ) -> Float[Tensor, "*shape outputs"]:
-    """W x + b, multiplied in the type of W, rounded to it, and given back in the type of x."""
+    """W x + b, computed in the type of W and converted back to the type of x."""
     return nn.functional.linear(x.to(weight.dtype), weight, bias).to(x.dtype)
 
 
 class MixedLinear(nn.Linear):
-    """`torch.nn.Linear` whose weights are of a smaller type than what it reads and writes."""
+    """`torch.nn.Linear` whose weights have a smaller type than its inputs and outputs."""
 
     def forward(self, input: Float[Tensor, "*shape inputs"]) -> Float[Tensor, "*shape outputs"]:
         """W x + b."""
@@ -29,7 +29,7 @@ class MixedLinear(nn.Linear):
 
 
 class MixedCell(Cell):
-    """`Cell` whose weights, but for layer normalisation, are of a smaller type than what it reads and writes."""
+    """`Cell` whose weights, except those of layer normalisation, have a smaller type than inputs and outputs."""
 
     def forward(  # type: ignore[override]
         self,
@@ -44,11 +44,11 @@ class MixedCell(Cell):
 
 
 def multiply_in_bfloat16(model: nn.Module) -> None:
-    """Let the products of a model's steps, or of each model of an ensemble, be in bfloat16, for search alone.
+    """Use bfloat16 for the matrix products of a model's steps, or of an ensemble's models; only for search.
 
-    What a product gives is rounded to 8 bits, logits among them, so that now and then two words tie for the best.
-    Everything between the products is computed as before, and so is what a source costs once: its encoding and keys.
-    A weight that was shared with another layer is shared no longer: the other keeps all its digits.
+    Results of products, including logits, are rounded to 8 bits, so sometimes two words tie for the best. Everything
+    between the products is computed as before, and so are the encoding and the keys of a source. A weight that was
+    shared with another layer is not shared any more; the other layer keeps full precision.
     """
     for decoder in [module for module in model.modules() if isinstance(module, Decoder)]:
         for layer in (decoder.output, decoder.readout, decoder.attention.attn_combine):
@@ -61,7 +61,7 @@ def multiply_in_bfloat16(model: nn.Module) -> None:
 
 
 def _round(layer: nn.Module, kind: type[nn.Module]) -> None:
-    """Give a layer bfloat16 weights, and the forward pass that goes with them."""
+    """Convert a layer's weights to bfloat16 and change its class accordingly."""
     for name, parameter in list(layer.named_parameters(recurse=False)):
         setattr(layer, name, nn.Parameter(parameter.detach().bfloat16(), requires_grad=False))
     layer.__class__ = kind
@@ -69,7 +69,7 @@ def _round(layer: nn.Module, kind: type[nn.Module]) -> None:
 
 @contextmanager
 def cudnn_as_products() -> Iterator[None]:
-    """Let cuDNN's GRU round its products to TF32 only if those of float32 may be: by default torch lets it always."""
+    """Allow TF32 in cuDNN's GRU only if it is allowed in float32 products; by default torch always allows it."""
     rnn: Any = torch.backends.cudnn.rnn
     before = rnn.fp32_precision
     rnn.fp32_precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
@@ -80,7 +80,7 @@ def cudnn_as_products() -> Iterator[None]:
 
 
 def multiplies_bfloat16(device: torch.device | str) -> bool:
-    """Whether the device has instructions for products in bfloat16: emulated, they are slower than float32's."""
+    """Whether the hardware supports bfloat16 products; emulated ones are slower than float32."""
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)

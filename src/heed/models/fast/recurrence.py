@@ -1,11 +1,11 @@
-"""The fast time loop: what stepping the decoder computes, with a backward pass written by hand.
+"""The fast loop over the decoder's steps, with a hand-written backward pass.
 
-Autograd records some thirty small operations for every step and adds up every weight's gradient step by step. Here a
-step keeps only what its derivatives need, and a weight's gradient is one large product over all steps, made after the
-loop. Outputs and gradients are those of `Decoder.step_through`, which computes what is not covered here.
+Autograd records about thirty small operations for every step and sums weight gradients step by step. Here a step stores
+only what its derivatives need, and a weight gradient is one large product over all steps, computed after the loop.
+Outputs and gradients equal those of `Decoder.step_through`, which is used for decoders that are not supported here.
 
-Inside, shapes are time first, so that a step is one contiguous block. x and s are the products of the GRU's input and
-state, as in `heed.models.cell`; the context is c.
+Internally, time is the first axis, so that a step is one contiguous block. x and s are the products of the GRU's input
+and state, as in `heed.models.cell`; c is the context.
 """
 
 import math
@@ -36,7 +36,7 @@ class Start(NamedTuple):
 
 
 class Unrolled(NamedTuple):
-    """Every step's state of the last layer, context and attention weights."""
+    """State of the last layer, context and attention weights of every step."""
 
     top: Float[Tensor, "batch tgt hid"]
     context: Float[Tensor, "batch tgt enc"]
@@ -44,9 +44,9 @@ class Unrolled(NamedTuple):
 
 
 def covers(attention: Attn, cells: Iterable[nn.Module]) -> bool:
-    """Whether the fast loop computes this: a score whose derivative is written here, and cells of heed's own.
+    """Whether the fast loop supports this decoder: a score whose derivative is implemented here, and heed's own cells.
 
-    By exact types: what is derived from one of these computes something else, and is stepped.
+    Types must match exactly, because subclasses may compute something else.
     """
     known = type(attention) is Attn and type(attention.attn) in COVERED and type(attention.attn_combine) is nn.Linear
     return known and all(type(cell) is Cell for cell in cells)
@@ -62,7 +62,7 @@ def unroll(
 ) -> Unrolled:
     """All steps of a decoder: the cell that attends and reads the embeddings, then the layers above it.
 
-    A query from the current state is that of the next step: one step more, and its attention is one step earlier.
+    With `query` current, the query is that of the next step: one more step is run, and attention is shifted by one.
     """
     lowest, *above = (cast(Cell, cell) for cell in cells)
     if query == "current":
@@ -80,7 +80,7 @@ def unroll(
 
 
 class Inputs(NamedTuple):
-    """What the forward pass alone reads."""
+    """Inputs of the forward pass only."""
 
     word_gates: Float[Tensor, "tgt batch gates"]
     hidden: Float[Tensor, "batch hid"]
@@ -93,11 +93,11 @@ class Inputs(NamedTuple):
 
 
 class Operands(NamedTuple):
-    """What both passes read.
+    """Inputs of both passes.
 
-    `product` multiplies the state: rows for the score's query (additive only), then for the GRU's three gates. The
-    additive score is v sigmoid(q + k) here, v the `energy`, and `coverage` what a position's coverage adds to its key.
-    `gate_input` are the columns of the GRU's input weights that read what was attended.
+    `product` is multiplied with the state: rows for the score's query (additive only), then for the GRU's three gates.
+    The additive score is v sigmoid(q + k) here; v is `energy`, and `coverage` is the weight of the coverage that is
+    added to a key. `gate_input` are the columns of the GRU's input weights that read the output of attention.
     """
 
     keys: Float[Tensor, "batch src att"]
@@ -113,9 +113,9 @@ class Operands(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What the forward pass computes: states, the first one included, weights, and what the backward pass needs.
+    """Results of the forward pass: states, including the first one, weights, and values for the backward pass.
 
-    A row of `joined` is [s; c]: the combine layer reads it whole, the products with s read its first part.
+    A row of `joined` is [s; c]: the combine layer reads all of it, products with s read its first part.
     """
 
     states: Float[Tensor, "tgt_and_first batch hid"]
@@ -132,7 +132,7 @@ class Trace(NamedTuple):
 
 
 class OutputGradients(NamedTuple):
-    """Gradients of what the loop gives; None for an output that the loss does not use."""
+    """Gradients of the loop's outputs; None for an output that the loss does not use."""
 
     states: Float[Tensor, "tgt batch hid"] | None
     context: Float[Tensor, "tgt batch enc"] | None
@@ -140,7 +140,7 @@ class OutputGradients(NamedTuple):
 
 
 class StepGradients(NamedTuple):
-    """Gradients of every step, out of which those of the weights are made at the end."""
+    """Gradients of every step, from which those of the weights are computed at the end."""
 
     x: Float[Tensor, "tgt batch gates"]
     products: Float[Tensor, "tgt batch products"]
@@ -150,7 +150,7 @@ class StepGradients(NamedTuple):
 
 
 class ScoreGradients(NamedTuple):
-    """Sums over the steps of an additive score's gradients, without the factor v; `squashed` is room for one step."""
+    """Sums over the steps of an additive score's gradients, without the factor v; `squashed` is a buffer for a step."""
 
     keys: Float[Tensor, "batch src att"]
     squashed: Float[Tensor, "batch src att"]
@@ -167,11 +167,11 @@ def attend_and_read(
     memory: AttentionMemory,
     state_mask: Float[Tensor, "batch hid"] | None = None,
 ) -> Unrolled:
-    """All steps of the cell that attends and reads the embeddings, starting from the state (`hidden`, `coverage`).
+    """All steps of the layer that attends and reads the embeddings, starting from the state (`hidden`, `coverage`).
 
-    The words' share of the GRU's input is one product for all steps. Under autocast the products and the stored
-    activations are in its type, the states stay in float32. `state_mask` is the dropout mask of the state that
-    attention and gates read.
+    The part of the GRU's input that comes from words is one product for all steps. Under autocast, products and stored
+    activations have its type, and states stay float32. `state_mask` is the dropout mask of the state that attention and
+    gates read.
     """
     low, (batch, steps, emb_dim) = compute_type(emb), emb.shape
     with torch.autocast(emb.device.type, enabled=False):
@@ -211,7 +211,7 @@ def _score_operands(
     """Keys, weight and bias of the product with the state, v, and the weight of the coverage."""
     score = attention.attn
     if isinstance(score, Additive):
-        # tanh y = 2 sigmoid(2 y) - 1, and a softmax ignores what all energies have in common. On a CPU torch's
+        # tanh y = 2 sigmoid(2 y) - 1, and a softmax ignores a constant in all energies. On a CPU torch's
         # sigmoid takes a third of the time of its tanh in bfloat16, a fifth in float32.
         product = torch.cat((2 * score.query.weight, cell.weight_hh))
         bias = torch.cat((2 * score.query.bias, cell.bias_hh))
@@ -222,16 +222,16 @@ def _score_operands(
 
 
 def _norms(cell: Cell) -> tuple[tuple[Tensor | None, ...], tuple[Tensor | None, ...]]:
-    """Gains and shifts of the layer normalisations of x and s, None if there are none."""
+    """Gains and shifts of the layer normalisations of x and s, or None."""
     if cell.norm_input is None or cell.norm_hidden is None:
         return (None, None), (None, None)
     return (cell.norm_input.weight, cell.norm_hidden.weight), (cell.norm_input.bias, cell.norm_hidden.bias)
 
 
 class _Recurrence(torch.autograd.Function):
-    """The loop over target positions, with the backward pass written here: of `Inputs` and `Operands`, in that order.
+    """The loop over target positions, with its own backward pass; arguments are `Inputs` and `Operands`, in this order.
 
-    It gives the states after each step, the contexts and the weights.
+    It returns the states after each step, the contexts and the weights.
     """
 
     @staticmethod
@@ -252,7 +252,7 @@ class _Recurrence(torch.autograd.Function):
 
 @Replayed
 def _forward(inputs: Inputs, operands: Operands) -> Trace:
-    """What the loop computes."""
+    """Run the loop."""
     (steps, _, width), hid = inputs.word_gates.shape, inputs.hidden.size(1)
     trace, coverage, padding = _room(inputs, operands), inputs.coverage, ~inputs.mask
     states, joined, weights = trace.states, trace.joined, trace.weights
@@ -282,7 +282,7 @@ def _forward(inputs: Inputs, operands: Operands) -> Trace:
 
 
 def _room(inputs: Inputs, operands: Operands) -> Trace:
-    """Memory for what the loop computes, not filled yet."""
+    """Allocate memory for the results of the loop."""
     (steps, batch, width), hidden, keys = inputs.word_gates.shape, inputs.hidden, operands.keys
     hid = hidden.size(1)
     return Trace(
@@ -306,7 +306,7 @@ def _additive(
     coverage: Float[Tensor, "batch src"],
     squashed: Float[Tensor, "batch src att"],
 ) -> Float[Tensor, "batch src"]:
-    """Energies v sigmoid(q + k), the sigmoid written to `squashed`."""
+    """Energies v sigmoid(q + k); the sigmoid is written to `squashed`."""
     energy = cast(Tensor, operands.energy)
     torch.add(operands.keys, query.unsqueeze(1), out=squashed)
     if operands.coverage is not None:
@@ -333,7 +333,7 @@ def _backward(trace: Trace, operands: Operands, d_outputs: OutputGradients) -> t
         coverage_weight=states.new_zeros(keys.size(2)),
         coverage=torch.zeros_like(weights[0]),
     )
-    apart = operands.x_gain is not None or keys.dtype != full  # the gates' gradients are not the products' yet
+    apart = operands.x_gain is not None or keys.dtype != full  # the gates' gradients are not yet those of the products
     d_gates = states.new_empty(2, steps, batch, width if apart else 0)
     d_state, coverage = torch.zeros_like(states[0]), trace.coverage
     for t in range(steps - 1, -1, -1):
@@ -370,9 +370,9 @@ def _additive_backward(
     d_score: ScoreGradients,
     d_query: Float[Tensor, "batch att"],
 ) -> None:
-    """Write the gradient of a step's query, and add up those of the keys and of the coverage."""
+    """Write the gradient of a step's query, and add those of the keys and of the coverage."""
     energy = cast(Tensor, operands.energy)
-    # the energy vector multiplies every term of these sums, so it waits until they are made
+    # the energy vector is a factor of all terms of these sums, so it is applied after summing
     expanded = d_energies.unsqueeze(2).expand_as(squashed)
     torch.ops.aten.sigmoid_backward.grad_input(expanded, squashed, grad_input=d_score.squashed)
     d_score.keys.add_(d_score.squashed)
@@ -391,7 +391,7 @@ def _weight_gradients(
     d_gates: Float[Tensor, "2 tgt batch normed"],
     d_hidden: Float[Tensor, "batch hid"],
 ) -> tuple[Tensor | None, ...]:
-    """Gradients of `Inputs` and of `Operands`, each one product over all steps."""
+    """Gradients of `Inputs` and `Operands`, each as one product over all steps."""
     low, read = operands.keys.dtype, trace.joined[:, :, : d_hidden.size(1)]
     if operands.energy is None:
         d_energy, d_keys = None, torch.bmm(d.energies.permute(1, 2, 0), read.transpose(0, 1))
@@ -433,7 +433,7 @@ def _weight_gradients(
 def _with_each(
     values: Float[Tensor, "batch src enc"], vector: Float[Tensor, "batch enc"]
 ) -> Float[Tensor, "batch src"]:
-    """The vector times each value. A matrix product of this shape takes a CPU five times as long in float32."""
+    """The vector times each value. On a CPU, a matrix product of this shape takes five times as long in float32."""
     if values.is_cpu and values.dtype == torch.float32:
         return (values * vector.unsqueeze(1)).sum(2)
     return torch.bmm(values, vector.unsqueeze(2)).squeeze(2)
@@ -457,7 +457,7 @@ def _norm_gradients(
     raw: Float[Tensor, "2 tgt batch gates"],
     norms: Float[Tensor, "tgt 2 2 batch 1"],
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Of the gains, and of the shifts, of the input's layer normalisation and of the state's."""
+    """Gradients of the gains and shifts of both layer normalisations."""
     mean, scale = norms.permute(2, 1, 0, 3, 4)
     d_gains, d_shifts = (d_normal * (raw - mean) * scale).sum((1, 2)), d_normal.sum((1, 2))
     return list(d_gains), list(d_shifts)

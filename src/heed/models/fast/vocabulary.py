@@ -1,8 +1,8 @@
-"""The loss of a linear layer over a whole vocabulary, without ever holding the logits of all labels.
+"""The loss of a linear layer over a whole vocabulary, without storing the logits of all labels.
 
-Logits of a batch are its largest tensor by far. A few hundred rows at a time they stay in the CPU's cache, and what is
-kept of them is their gradient, made at once. `torch.nn.functional.linear_cross_entropy` does the same for the
-plain cross entropy; here it also gives the likelihood without smoothing, and R-Drop's divergence, out of one softmax.
+The logits of a batch would be its largest tensor by far. Here they are computed a few hundred rows at a time, which fit
+into the CPU's cache, and only their gradient is stored. `torch.nn.functional.linear_cross_entropy` does the same for
+plain cross entropy; this one also returns the likelihood without smoothing and R-Drop's divergence, from one softmax.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 ROWS = {"cpu": 512}
-"""Labels at a time, by device: few enough that 8,000 words' logits fit into a CPU's cache."""
+"""Labels per block, by device: few enough that logits for 8,000 words fit into a CPU's cache."""
 
 MANY_ROWS = 4096
 
@@ -23,7 +23,7 @@ class LossSums(NamedTuple):
 
     total: Float[Tensor, ""]
     nll: Float[Tensor, ""]
-    count: Int[Tensor, ""]  # type: ignore[assignment]  # hides tuple.count, which nobody needs of a loss
+    count: Int[Tensor, ""]  # type: ignore[assignment]  # hides tuple.count, which is not needed
 
 
 def vocabulary_loss(
@@ -35,13 +35,15 @@ def vocabulary_loss(
     smoothing: float = 0.0,
     r_drop: float = 0.0,
 ) -> tuple[LossSums, Float[Tensor, ""]]:
-    """`heed.metrics.loss.cross_entropy` of the logits `readout @ weight.T + bias`, and what R-Drop adds to it.
+    """`heed.metrics.loss.cross_entropy` of the logits `readout @ weight.T + bias`, plus R-Drop's loss.
 
     With `r_drop`, alpha in Liang et al. 2021 (arXiv 2106.14448, equation 4), the batch contains every sentence twice:
-    the loss is the mean of its halves', and alpha / 2 times (KL(p||q) + KL(q||p)) / 2 is added, p and q what the halves
-    predict for a label. (The paper adds up what is a mean here: this is half its loss.) The gradient of `total` is that
-    of both.
-    ValueError for a `smoothing` outside [0, 1).
+    the loss is the mean over its two halves, plus alpha / 2 times (KL(p||q) + KL(q||p)) / 2, with the predictions p and
+    q of the halves for a label. (The paper has the sum instead of the mean, so this is half of its loss.) The gradient
+    of `total` is that of both parts.
+
+    Raises:
+        ValueError: `smoothing` is outside [0, 1).
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"label smoothing is {smoothing}; expected 0 <= smoothing < 1, such as 0.1")
@@ -58,7 +60,7 @@ def vocabulary_loss(
 
 
 class _VocabularyLoss(torch.autograd.Function):
-    """Forward makes the gradients as well; backward scales them."""
+    """Forward also computes the gradients; backward only scales them."""
 
     @staticmethod
     def forward(
@@ -107,7 +109,7 @@ class _VocabularyLoss(torch.autograd.Function):
 def _cross_entropy_(
     logits: Float[Tensor, "copies labels vocab"], own: Int[Tensor, "copies labels 1"], smoothing: float
 ) -> tuple[tuple[Tensor, Tensor], Float[Tensor, "copies labels 1"]]:
-    """Turn logits into probabilities; loss with and without smoothing, and the logarithm of each row's sum of exps."""
+    """Turn logits into probabilities in place; return loss with and without smoothing, and each row's log-sum-exp."""
     top, of_label = logits.amax(-1, keepdim=True), logits.gather(-1, own)
     mean = logits.mean(-1, keepdim=True) if smoothing else of_label
     torch.softmax(logits, dim=-1, out=logits)
@@ -120,7 +122,7 @@ def _cross_entropy_(
 def _subtract_wanted_(
     gradient: Float[Tensor, "copies labels vocab"], own: Int[Tensor, "copies labels 1"], smoothing: float
 ) -> None:
-    """Take what a label wants of each word from what the model gives it."""
+    """Subtract the target distribution of each label from the probabilities."""
     share = 1 / len(gradient)
     gradient.scatter_add_(-1, own, gradient.new_full((), -share * (1 - smoothing)).expand(own.shape))
     if smoothing:
@@ -133,10 +135,10 @@ def _divergence_(
     log_sum: Float[Tensor, "2 labels 1"],
     r_drop: float,
 ) -> Float[Tensor, ""]:
-    """R-Drop's share of the loss; turn the probabilities p and q into its gradient plus half of themselves.
+    """R-Drop's part of the loss; replace the probabilities p and q by its gradient plus half of themselves.
 
-    `gap` is what is between the logits, and becomes g = log p - log q. By p's logits the gradient of
-    KL(p||q) + KL(q||p) is p (g - KL(p||q)) + p - q, by q's the same with p and q exchanged, and -g.
+    `gap` is the difference of the logits, and becomes g = log p - log q. The gradient of KL(p||q) + KL(q||p) by p's
+    logits is p (g - KL(p||q)) + p - q; by q's logits it is the same with p and q exchanged, and -g.
     """
     p, q = both
     gap += log_sum[1] - log_sum[0]
