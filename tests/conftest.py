@@ -1,8 +1,8 @@
-"""One thread: the tests' models are so small that a second one only waits.
+"""Settings of all tests. One thread: the models are so small that a second one would only wait.
 
-No deadlines: a property is as true on a machine that is busy. What hypothesis finds, it tells how to find again.
+hypothesis has no deadlines, because the machine may be busy, and prints how to reproduce a failure.
 
-Ctrl-C is heard: a shell starts what runs in the background deaf to it, and what a test starts would be deaf as well.
+Ctrl-C is enabled: a shell starts background processes with SIGINT ignored, which processes started by tests inherit.
 """
 
 import signal

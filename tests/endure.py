@@ -1,12 +1,12 @@
-"""How a run endures: killed again and again, or trained for long; minutes, run by hand from the root of the checkout.
+"""Endurance test of a run that is killed repeatedly, or trained for long; run by hand from the root of the checkout.
 
     python -m tests.endure [--kills 24] [--seed 1]
     python -m tests.endure --steps 10000
 
-The first trains a small run straight; then the same run, ended by SIGKILL at random moments and continued by the same
-command, every third kill while a checkpoint is being written. What the two leave must agree in every bit: weights and
-their average, optimizer, validation history, and all that TensorBoard reads. The second looks, during a run of so many
-updates, at what the process holds: resident memory, open files, threads. Exits with 1 where something differs or grows.
+The first command trains a small run without interruption, and then the same run, killed by SIGKILL at random moments
+and resumed, with every third kill while a checkpoint is being written. Both must agree in every bit: weights and their
+average, optimizer, validation history, and all that TensorBoard reads. The second command watches resident memory, open
+files and threads during a run of this many updates. Exits with 1 if something differs or grows. Takes minutes.
 """
 
 import argparse
@@ -29,7 +29,7 @@ KILLED = (
 
 
 class Held(NamedTuple):
-    """What a process has of the machine at one moment."""
+    """The resources of a process at one moment."""
 
     step: int
     mebibytes: float
@@ -38,7 +38,7 @@ class Held(NamedTuple):
 
 
 def main() -> None:
-    """Endure, and say how it went."""
+    """Run the chosen test and print its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=24, help="how often the run is ended by SIGKILL")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def survives(runs: Path, kills: int, seed: int) -> bool:
-    """Whether a run that was killed so often is the run that was not."""
+    """Whether a run that was killed this often equals the uninterrupted run."""
     began = time.monotonic()
     subprocess.run(command(runs, "straight", *KILLED), cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
     print(f"straight run: {time.monotonic() - began:.0f} s")
@@ -70,7 +70,7 @@ def survives(runs: Path, kills: int, seed: int) -> bool:
 
 
 def kill_once(runs: Path, moment: random.Random, in_writing: bool) -> bool:
-    """Start the run, let it write a checkpoint, kill it some moment later; whether half a checkpoint was left."""
+    """Start the run, let it write a checkpoint and kill it later; return whether half a checkpoint was left."""
     folder = runs / "killed" / "checkpoints"
     last = folder / "last.ckpt"
     before = last.stat().st_ino if last.exists() else None
@@ -94,7 +94,7 @@ def kill_once(runs: Path, moment: random.Random, in_writing: bool) -> bool:
 
 
 def grows(runs: Path, steps: int) -> bool:
-    """Whether a long run holds no more in its last two fifths than in the two before; in the first it settles."""
+    """Whether a long run needs no more resources in its last two fifths than in the two before."""
     every = max(1, steps // 20)
     lengths = (f"trainer.max_steps={steps}", f"trainer.validate_steps={every}", "progress_bar=false")
     began = time.monotonic()
@@ -120,7 +120,7 @@ def grows(runs: Path, steps: int) -> bool:
 
 
 def held_by(pid: int, step: int) -> Held:
-    """What Linux says of a process."""
+    """The resources of a process, from Linux."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     resident, threads = int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"])
     return Held(step, resident, len(list(Path(f"/proc/{pid}/fd").iterdir())), threads)

@@ -25,7 +25,7 @@ class TestLimits:
     @settings(deadline=None, max_examples=40)
     @given(name=st.sampled_from(["src_vocab", "tgt_vocab", *SIZE_NAMES]), size=st.integers(max_value=0))
     def test_nothing_is_smaller_than_one(self, name: str, size: int) -> None:
-        """Torch builds a layer of size zero without a word, and it learns nothing."""
+        """Torch builds a layer of size zero silently, and it learns nothing."""
         with pytest.raises(ValueError, match=f"^{name} must be at least 1, got {size}$"):
             build_seq2seq(**(SIZES | {name: size}))
 

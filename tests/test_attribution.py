@@ -63,7 +63,7 @@ def test_rows_that_are_shifted_by_one_score_worse(method: Method) -> None:
 
 @pytest.mark.parametrize("method", OTHERS)
 @pytest.mark.parametrize("level", ["word", "piece"])
-def test_what_stands_beside_a_pair_changes_nothing(translator: Translator, method: Method, level: str) -> None:
+def test_other_pairs_of_a_batch_change_nothing(translator: Translator, method: Method, level: str) -> None:
     """Catches padding that counts, results in the order of batches, and noise that depends on the batch."""
     options = {"level": level, "noisy_copies": 2 if method == "saliency" else 0}
     pairs = translator.force(SOURCES, TARGETS)

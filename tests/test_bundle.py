@@ -187,7 +187,7 @@ class TestSavingOver:
 
     @pytest.mark.parametrize("end", ["killed", "failed"])
     def test_a_save_that_is_cut_short_leaves_the_old_model_whole(self, tmp_path: Path, end: str) -> None:
-        """New subwords with old weights of the same sizes would load, and translate nonsense without a word."""
+        """New subwords with old weights of the same sizes would load, and translate nonsense silently."""
         model = write(tmp_path / "model", seed=1)
 
         class Last(Subwords):
@@ -340,8 +340,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_is_damaged_is_said_in_one_line(folder: Path, damage: str) -> None:
-    """A traceback says nothing to who copied a folder; a folder that lies must not be believed, nor fill memory."""
+def test_what_is_damaged_is_reported_in_one_line(folder: Path, damage: str) -> None:
+    """A traceback says nothing to who copied a folder; a folder that is must not be believed, nor fill memory."""
     harm, message = DAMAGES[damage]
     harm(folder)
     with pytest.raises(UserError) as caught:

@@ -20,7 +20,7 @@ KANA = Subwords.train(["ねこがねる。", "いぬがねる。"] * 5, "char", 
 
 
 def attending(columns: list[int], source: Line) -> Tensor:
-    """Each piece attends to the first piece of the source word of this number, and a little to `</s>`."""
+    """Each subword attends to the first subword of the source word of this number, and a little to `</s>`."""
     weights = torch.zeros(len(columns) + 1, len(source.ids) + 1)
     weights[:, -1] = 0.6
     for row, word in enumerate(columns):
@@ -109,7 +109,7 @@ KEEPING = Subwords.train(LINES * 3, "char", 60, normalization="identity", keep=[
 
 
 def addressed(source: str, target: str, weights: list[list[float]], given: Sequence[str] = ()) -> Line:
-    """What is put in for the symbols of a target whose pieces attend to the source's so."""
+    """What is put in for the symbols of a target whose subwords attend to the source's so."""
     [src], ids = read_lines([source], KEEPING), KEEPING.encode(target)
     rows = torch.full((len(ids) + 1, len(src.ids) + 1), 0.01)
     symbols, typed = ([i for i, piece in enumerate(line) if piece in KEEPING.kept] for line in (ids, src.ids))
@@ -134,7 +134,7 @@ def addressed(source: str, target: str, weights: list[list[float]], given: Seque
 def test_addresses_are_put_back_as_they_were_typed(
     source: str, target: str, weights: list[list[float]], expected: str
 ) -> None:
-    """Catches an address that is changed, lost or written twice in the place of another, and one of another kind."""
+    """Catches an address that is changed, lost or written twice instead of another, and one of another kind."""
     line = addressed(source, target, weights)
     assert line.text == expected
     assert line.words == expected.split()

@@ -1,4 +1,4 @@
-"""An evaluation is values: whoever asks for them gets them, and a folder only if they ask for one."""
+"""An evaluation returns values, and writes a folder only if asked to."""
 
 import hashlib
 import json
@@ -57,7 +57,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_nothing_is_written_and_nothing_printed(
     translator: Translator, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches a folder or a line that nobody asked for."""
+    """Catches a folder or a line that was not asked for."""
     before = contents(folder)
     evaluate(translator, max_len=5)
     assert contents(folder) == before
@@ -107,7 +107,7 @@ def test_the_precision_of_the_translator_changes_no_score(found: Evaluation) -> 
     ids=["settings", "object"],
 )
 def test_any_corpus_can_be_given(translator: Translator, found: Evaluation, corpus: Any) -> None:
-    """Catches text that has to lie in files, and one that is taken for the model's own."""
+    """Catches text that has to lie in files, and one that is mistaken for the model's own."""
     other = evaluate(translator, corpus, search="beam", max_len=12, beam_size=3)
     assert (other.corpus, other.scores) == ("news", found.scores)
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_evaluated_is_one_line(translator: Translator, options: d
 
 
 def test_gold_that_does_not_fit_is_refused_before_the_work(translator: Translator) -> None:
-    """Catches an alignment error near 1 without a word about why."""
+    """Catches an alignment error near 1 without a hint about why."""
     corpus = Corpus("x", "en", "fr", {"test": lambda: Pairs(SOURCES, TARGETS, ["1-1 2-2 3-3", *GOLD[1:]])})
     with pytest.raises(UserError, match="gold alignment of x, test, line 1: alignment link 3-3 in a pair of 3 source"):
         evaluate(translator, corpus, progress=lambda *_: pytest.fail("it has begun"))
@@ -156,7 +156,7 @@ OTHERS = ["un chien jappe", "le chat regarde un chien", "", "", "la maison est r
 
 
 def test_several_references_are_scored_together(translator: Translator, tmp_path: Path, found: Evaluation) -> None:
-    """Catches a best match that is not looked for, an empty line taken for a translation, and a file counted twice."""
+    """Catches a best match that is missed, an empty line mistaken for a translation, and a file counted twice."""
     files = [write_lines(tmp_path / name, lines) for name, lines in (("b.fr", OTHERS), ("own.fr", TARGETS))]
     several = evaluate(translator, search="beam", max_len=12, beam_size=3, references=files)
 
@@ -217,7 +217,7 @@ def test_files_of_references_that_do_not_fit_are_refused(translator: Translator,
 
 
 def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
-    """Catches a BLEU of pieces or of one-word lines, and an alignment error of another count, without a word."""
+    """Catches a BLEU of subwords or of one-word lines, and an alignment error of another count, silently."""
     pairs = Pairs(["a d@@ og barks"] * 30, ["chi@@ en"] * 30, ["1-1"] * 30)
     notes = evaluate(translator, Corpus("x", "en", "fr", {"test": lambda: pairs}), max_len=3).notes
     assert [note[:44] for note in notes] == [

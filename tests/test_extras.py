@@ -137,7 +137,7 @@ def test_a_missing_extra_is_an_error_of_the_user_and_of_the_import() -> None:
     assert str(refusal.value).startswith("nowhere is not installed;")
 
 
-def test_a_module_of_heed_that_is_missing_is_a_fault_of_heed() -> None:
+def test_a_module_of_heed_that_is_missing_is_a_bug_in_heed() -> None:
     """Catches advice to install an extra that would not help."""
     with pytest.raises(ModuleNotFoundError, match=r"heed\.nowhere"), needs("plot"):
         import_module("heed.nowhere")

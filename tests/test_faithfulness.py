@@ -82,7 +82,7 @@ def test_removing_the_one_word_that_counts_costs_what_it_must() -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_results_do_not_depend_on_what_stands_beside_a_translation(translator: Translator, batch_size: int) -> None:
+def test_results_do_not_depend_on_other_translations_of_a_batch(translator: Translator, batch_size: int) -> None:
     """Catches draws by batch, padding that can be attended to, and results in the order of batches."""
     translations = translator.translate(SOURCES, max_len=6)
     expected = counterfactual(translator, translations)
@@ -187,7 +187,7 @@ def test_runs_of_one_model_agree_and_permuted_maps_do_not(translator: Translator
 
 
 def test_several_models_as_one_are_refused() -> None:
-    """Catches a number of one member that is taken for that of all."""
+    """Catches a number of one member that is mistaken for that of all."""
     one = reversing()
     members = Ensemble([one.bundle.model, one.bundle.model])
     both = Translator(Bundle(members, one.bundle.src, one.bundle.tgt, one.bundle.architecture, {}))

@@ -118,7 +118,7 @@ class TestFolder:
         assert names(tmp_path) == ["model", "model/one"]
 
     def test_a_killed_writer_leaves_the_old_folder_and_the_next_one_succeeds(self, tmp_path: Path) -> None:
-        """What the killed one left must neither be taken for the folder nor stand in the way."""
+        """What the killed one left must neither be mistaken for the folder nor stand in the way."""
         folder = tmp_path / "model"
         replace_folder(folder, self.fill("one"), NAMES)
         kill(KILLED.format(function="replace_folder", names=(NAMES,)), folder)
@@ -171,7 +171,7 @@ class TestFolder:
         assert names(tmp_path / "disk") == ["big", "big/two"]
 
     @pytest.mark.parametrize("strange", ["file", "name"])
-    def test_what_is_no_file_of_ours_is_refused(self, tmp_path: Path, strange: str) -> None:
+    def test_what_is_not_a_file_of_ours_is_refused(self, tmp_path: Path, strange: str) -> None:
         """Catches a file called `model` moved away, and a symlink called like one of ours removed."""
         folder = tmp_path / "model"
         if strange == "file":
@@ -270,7 +270,7 @@ class TestPoorFileSystems:
     def test_one_warning_for_each_that_is_missing(
         self, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Catches a traceback on a network disk, a run refused for ever, and a warning at every checkpoint."""
+        """Catches a traceback on a network disk, a run refused forever, and a warning at every checkpoint."""
         monkeypatch.setattr(os, "fsync", self.refuse(number, only_folders=True))
         monkeypatch.setattr(Path, "chmod", self.refuse(number))
         monkeypatch.setattr("fcntl.flock", self.refuse(number))
@@ -311,8 +311,8 @@ class TestLock:
             pass
 
     @pytest.mark.parametrize("kind", ["fifo", "symlink", "folder"])
-    def test_what_is_no_file_is_no_lock(self, tmp_path: Path, kind: str) -> None:
-        """Catches a process that waits for ever for a FIFO's reader, and a file made at the end of a symlink."""
+    def test_what_is_not_a_file_is_not_a_lock(self, tmp_path: Path, kind: str) -> None:
+        """Catches a process that waits forever for a FIFO's reader, and a file made at the end of a symlink."""
         path = tmp_path / ".lock"
         make: dict[str, Callable[[Path], None]] = {"fifo": os.mkfifo, "folder": Path.mkdir}
         make.get(kind, partial(os.symlink, "elsewhere"))(path)

@@ -1,4 +1,4 @@
-"""Attention as it is read: the row of a word is where the model looked to write that word, whatever the score."""
+"""Attention maps: the row of a word has the attention with which the model wrote that word, for every score."""
 
 from dataclasses import replace
 from typing import Any
@@ -124,7 +124,7 @@ def pieces_map() -> tuple[Subwords, list[int], list[int], Tensor]:
     return subwords, src_ids, tgt_ids, weights / weights.sum(dim=1, keepdim=True)
 
 
-def test_words_are_pieces_put_together_and_the_end_has_a_place_of_its_own() -> None:
+def test_words_are_subwords_put_together_and_the_end_has_a_place_of_its_own() -> None:
     """Catches </s> counted to the last word, rows that no longer sum to 1, and names that belong elsewhere."""
     subwords, src_ids, tgt_ids, weights = pieces_map()
     words = attention_map(weights, divide(src_ids, subwords), divide(tgt_ids, subwords))
@@ -138,7 +138,7 @@ def test_words_are_pieces_put_together_and_the_end_has_a_place_of_its_own() -> N
 
 
 @pytest.mark.parametrize(("on_end", "columns"), [(0.6, 3), (0.4, 2)])
-def test_a_picture_shows_the_end_if_a_word_attends_to_it_for_the_most_part(on_end: float, columns: int) -> None:
+def test_a_picture_shows_the_end_if_a_word_attends_mostly_to_it(on_end: float, columns: int) -> None:
     """Catches a row drawn as if it attended to a word that has 7 % of it, with the other 93 % nowhere."""
     rest = (1 - on_end) / 2
     weights = torch.tensor([[0.9, 0.1, 0.0], [rest, rest, on_end], [0.0, 0.1, 0.9]])  # the last row is that of </s>
@@ -148,7 +148,7 @@ def test_a_picture_shows_the_end_if_a_word_attends_to_it_for_the_most_part(on_en
     assert found.pictured(end=True) == found.with_end()
 
 
-def test_pieces_stay_as_they_are() -> None:
+def test_subwords_stay_as_they_are() -> None:
     """Catches a level that does nothing."""
     subwords, src_ids, tgt_ids, weights = pieces_map()
     pieces = attention_map(weights, divide(src_ids, subwords, "piece"), divide(tgt_ids, subwords, "piece"))
@@ -164,7 +164,7 @@ def test_a_threshold_links_to_several_words_or_to_none() -> None:
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
-def test_a_sentence_written_without_spaces_is_read_by_its_pieces(kind: Any) -> None:
+def test_a_sentence_written_without_spaces_is_read_by_its_subwords(kind: Any) -> None:
     """Catches a Chinese sentence as one word, whose map is a single column and whose alignment says nothing."""
     subwords = Subwords.train(CHINESE, kind, 30)
     ids = subwords.encode(CHINESE[0])
@@ -191,13 +191,13 @@ def test_a_sentence_set_apart_by_spaces_keeps_its_words() -> None:
         (["0-0", "2?0"], "news.gold, line 2: alignment link 2-0"),
     ],
 )
-def test_gold_that_does_not_belong_here_is_told_by_its_line(lines: list[str], message: str) -> None:
-    """Catches gold counted from 1, which would score near 1 without a word about why."""
+def test_gold_that_does_not_belong_here_is_reported_by_its_line(lines: list[str], message: str) -> None:
+    """Catches gold counted from 1, which would score near 1 without a hint about why."""
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
         read_gold(lines, [(2, 2)] * 2, "news.gold")
 
 
-def test_gold_of_the_other_direction_is_told() -> None:
+def test_gold_of_the_other_direction_is_reported() -> None:
     """Catches an error that leaves it to the reader to find out why every other line does not fit."""
     with pytest.raises(UserError, match=r"line 2: .* all lines fit with exchanged sides.*turn_gold"):
         read_gold(["0-0", "1-2"], [(2, 2), (3, 2)], "news.gold")
@@ -223,7 +223,7 @@ def test_words_are_those_of_the_line(line: str, kind: Any) -> None:
         assert [piece for piece, own in zip(ids, index, strict=True) if own == number] == subwords.encode(word)
 
 
-def test_a_word_without_pieces_has_no_weight_and_no_link() -> None:
+def test_a_word_without_subwords_has_no_weight_and_no_link() -> None:
     """Catches rows divided by nothing, links of a word that the model never saw, and neighbours that move up."""
     subwords = Subwords.train(["a b c"] * 5, "word", 12)
     source, target = "a \ufeff b", "\u200f a b"
@@ -236,7 +236,7 @@ def test_a_word_without_pieces_has_no_weight_and_no_link() -> None:
     assert read_gold(["2-2 1-0"], [found.size], "gold")
 
 
-def test_words_past_the_pieces_that_are_read_are_words_without_links() -> None:
+def test_words_past_the_subwords_that_are_read_are_words_without_links() -> None:
     """Catches right gold of a long line refused, because only its beginning was read."""
     subwords = Subwords.train(["a b c"] * 5, "word", 12)
     source, target = (divide_line("a b c a b", subwords, longest) for longest in (3, 2))
@@ -257,8 +257,8 @@ TEXTS = [
 
 @pytest.mark.parametrize("lines", TEXTS, ids=["spaced", "unspaced"])
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char", "word"])
-def test_pieces_of_words_in_bulk_are_those_of_each_line(kind: Any, lines: list[str]) -> None:
-    """Catches words of another line, one without pieces left out, and sentences without spaces taken for a word."""
+def test_subwords_of_words_in_bulk_are_those_of_each_line(kind: Any, lines: list[str]) -> None:
+    """Catches words of another line, one without subwords left out, and unspaced sentences mistaken for a word."""
     subwords = Subwords.train([*CHINESE, "a b c ab abc bc カナ"] * 5, kind, 40)
     found = word_pieces(lines, subwords)
     for number, line in enumerate(read_lines(lines, subwords, has_spaces(lines))):
@@ -280,7 +280,7 @@ SEGMENTED = ["我 喜欢 猫", "他 不 喜欢 小 狗", "谢谢", "我们 的 �
     ],
 )
 def test_what_a_word_is_is_decided_once_for_a_text(lines: list[str], spaced: bool) -> None:
-    """Catches a line of one word in segmented text that is divided into pieces, which gold and others count as one."""
+    """Catches a line of one word in segmented text that is divided into subwords, but is one word in the gold."""
     subwords = Subwords.train([*SEGMENTED, *CHINESE, "a b c the dog sleeps"] * 5, "char", 60)
     assert has_spaces(lines) is spaced
     for line in read_lines(lines, subwords, has_spaces(lines)):

@@ -90,7 +90,7 @@ def test_importing_heed_changes_nothing_and_loads_little(tmp_path: Path) -> None
 
 
 def test_training_is_a_function(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Catches a run that only the command line can make, and one that prints what nobody asked for."""
+    """Catches a run that only the command line can make, and one that prints what was not asked for."""
     run = heed.train(overrides=overrides(tmp_path, "run=mine"), progress=False)
 
     assert run.folder == tmp_path / "mine"

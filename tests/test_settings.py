@@ -121,8 +121,8 @@ def test_a_wrong_type_names_key_value_and_what_was_expected(settings: dict[str, 
     assert found[0].startswith(fault)
 
 
-def test_all_faults_are_told_at_once() -> None:
-    """Catches a check that stops at the first fault: a person would mend a config fault by fault, run by run."""
+def test_all_faults_are_reported_at_once() -> None:
+    """Catches a check that stops at the first fault: a person would fix a config fault by fault, run by run."""
     assert check(sise=3, rate="x", kind=1) == [
         "sise=3: there is no such key; did you mean size?",
         "rate=x: should be a valid number",
@@ -132,7 +132,7 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_three_question_marks_are_no_value() -> None:
-    """Catches '???' taken for a text where a text is expected."""
+    """Catches '???' mistaken for a text where a text is expected."""
     assert check(size="???", path="???") == ["size: has no value; give size=…", "path: has no value; give path=…"]
 
 
@@ -192,7 +192,7 @@ def test_a_node_that_may_be_none_is_checked_if_it_is_not() -> None:
 
 
 def test_a_rule_between_keys_is_a_line_that_names_its_node() -> None:
-    """Catches a ValueError of a dataclass's own check shown as a fault of heed, or in pydantic's words."""
+    """Catches a ValueError of a dataclass's own check shown as a bug in heed, or in pydantic's words."""
     with pytest.raises(UserError, match=r"^inner: low is above high$"):
         parse(Ordered, {"inner": {"low": 2, "high": 1}})
     with pytest.raises(UserError, match=r"^inner\.high=0: expected more than 0$"):  # one that names the node by itself
@@ -240,13 +240,13 @@ def test_a_named_function_is_checked_before_it_is_called(node: dict[str, Any], m
         bind("search", node, FUNCTIONS)
 
 
-def test_what_a_named_function_refuses_is_said_with_its_key() -> None:
-    """Catches a ValueError shown as a fault of heed, and a UserError that loses its own words."""
+def test_what_a_named_function_refuses_is_reported_with_its_key() -> None:
+    """Catches a ValueError shown as a bug in heed, and a UserError that loses its own words."""
     with pytest.raises(UserError, match=r"^search: no$"):
         bind("search", {"name": "refuse"}, FUNCTIONS)("no")
 
 
-def test_a_text_in_the_place_of_a_list_is_answered_with_the_list() -> None:
+def test_a_text_instead_of_a_list_is_answered_with_the_list() -> None:
     """Catches words of JSON, which say nothing to whoever types `key=a`."""
 
     def listed(several: tuple[str, ...]) -> None: ...

@@ -62,7 +62,7 @@ def test_a_translation_depends_on_its_line_alone(
 
 
 def test_a_str_gives_a_translation_and_any_iterable_a_list(translator: Translator) -> None:
-    """Catches a str that is taken for lines of one letter, and an iterator that is read twice."""
+    """Catches a str that is mistaken for lines of one letter, and an iterator that is read twice."""
     one = translator.translate("a dog", max_len=12)
     assert isinstance(one, Translation)
     assert [str(each) for each in translator.translate(iter(["a dog", ""]), max_len=12)] == [one.text, ""]
@@ -81,7 +81,7 @@ def test_an_empty_line_stays_empty(translator: Translator) -> None:
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_attention_belongs_to_the_words_of_both_sides(translator: Translator, search: str) -> None:
-    """Catches columns of padding, </s> among the words, and weights of pieces that are lost when they make words."""
+    """Catches columns of padding, </s> among the words, and weights of subwords that are lost when they make words."""
     for one in translator.translate(SOURCES, search, max_len=12, **SEARCHES[search]):
         assert one.source_words == one.source.split()
         assert one.words == one.text.split()
@@ -109,7 +109,7 @@ def test_what_is_returned_can_be_changed_and_stored(translator: Translator) -> N
 
 class TestNBest:
     @pytest.mark.parametrize(("search", "n_best"), [("beam", 3), ("sample", 4)])
-    def test_candidates_stand_best_first(self, translator: Translator, search: str, n_best: int) -> None:
+    def test_candidates_are_sorted_best_first(self, translator: Translator, search: str, n_best: int) -> None:
         """Catches lists out of order, a best that is not the first, and candidates without their own attention."""
         (one,) = translator.translate(["a dog barks"], search, n_best=n_best, max_len=12)
         scores = [each.score for each in one.candidates]
@@ -180,7 +180,7 @@ class TestPrefix:
 
 @torch.no_grad()
 def stepped(translator: Translator, src: list[int], tgt: list[int], finished: bool = True) -> tuple[float, Tensor]:
-    """Log-probability and weights of a translation, one piece at a time."""
+    """Log-probability and weights of a translation, one subword at a time."""
     model = translator.bundle.model
     assert isinstance(model, Seq2Seq)
     state, memory = model.encode(torch.tensor([[*src, EOS]]), torch.tensor([len(src) + 1]))
@@ -196,7 +196,7 @@ def stepped(translator: Translator, src: list[int], tgt: list[int], finished: bo
 class TestForced:
     @pytest.mark.parametrize("batch_size", [1, 2, None])
     def test_forcing_is_stepping_along_the_target(self, translator: Translator, batch_size: int | None) -> None:
-        """Catches weights or a likelihood that belong to the piece before or after, and padding in a sum."""
+        """Catches weights or a likelihood that belong to the subword before or after, and padding in a sum."""
         found = translator.force(SOURCES, TARGETS, batch_size=batch_size)
         assert [(one.source, one.text) for one in found] == list(zip(SOURCES, TARGETS, strict=True))
         for one in found:
@@ -226,7 +226,7 @@ class TestForced:
             torch.testing.assert_close(found.piece_weights, mean)
 
     def test_sources_and_targets_are_as_many(self, translator: Translator) -> None:
-        """Catches pairs that are shifted in silence."""
+        """Catches pairs that are shifted silently."""
         with pytest.raises(UserError, match="6 sources and 1 targets; expected a target for each source"):
             translator.align(SOURCES, ["un chat"])
 
@@ -275,7 +275,7 @@ def test_threads_translate_as_one_does(folder: Path) -> None:
         ]
 
 
-def test_progress_is_told_to_the_caller_and_nobody_else(
+def test_progress_is_reported_to_the_caller_and_nobody_else(
     translator: Translator, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Catches a bar that prints, counts that fall or stop short, and empty lines that are never done."""
@@ -339,7 +339,7 @@ def last_word_first(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_i
 
 
 def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) -> None:
-    """Catches a list of searches that is closed, and a prefix that such a search would leave out in silence."""
+    """Catches a list of searches that is closed, and a prefix that such a search would leave out silently."""
     register("last_word_first")(last_word_first)
     plain = translator.translate("a dog barks", max_len=5)
     turned = translator.translate("a dog barks", "last_word_first", times=2)
@@ -353,7 +353,7 @@ def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) ->
 
 
 def in_pieces(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int, n_best: int = 9) -> Any:
-    """Four hypotheses of a sentence; the first two write one text: the letters a and n, and the piece `an`."""
+    """Four hypotheses of a sentence; the first two write one text: the letters a and n, and the subword `an`."""
     weights = torch.full((3, src.size(1)), 1 / src.size(1))
     ids = [[30, 31], [32], [31], [30]]
     each = [Hypothesis(one, -float(rank), weights[: len(one) + 1]) for rank, one in enumerate(ids)]
@@ -366,7 +366,7 @@ def draws(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int, n_
 
 
 def test_the_candidates_of_a_line_are_different_texts(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches lists that have a text twice in other pieces, and a worse one that takes its place."""
+    """Catches lists that have a text twice in other subwords, and a worse one that takes its place."""
     register("in_pieces", n_best=True)(in_pieces)
     register("draws", n_best=True, random=True)(draws)
     spelling = {(30, 31): "an", (32,): "an", (31,): "n", (30,): "a"}
@@ -395,7 +395,7 @@ def test_a_list_is_filled_from_the_beam(translator: Translator) -> None:
 def test_a_line_too_long_is_cut_and_logged(
     translator: Translator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Catches one line that takes the memory of all, one that is cut in silence, and words that are not counted."""
+    """Catches one line that takes the memory of all, one that is cut silently, and words that are not counted."""
     monkeypatch.setattr("heed.translator.LONGEST", 5)
     short, long = "a dog", "a dog sees the old cat in the tree"
 
@@ -426,7 +426,7 @@ def test_long_lines_are_fewer_at_once(translator: Translator, monkeypatch: pytes
 
 
 def test_words_are_those_that_were_typed(translator: Translator) -> None:
-    """Catches `⁇` in the place of a word that the model does not know, which a reader then searches for in vain."""
+    """Catches `⁇` instead of a word that the model does not know, which a reader then searches for in vain."""
     one = translator.translate("a 猫-dog barks")
     assert one.source_words == ["a", "猫-dog", "barks"]
     assert one.shown().src == ["a", "猫-dog⁇", "barks"]
@@ -446,7 +446,7 @@ def test_any_text_has_its_translation(translator: Translator, lines: list[str]) 
         assert all(0 <= src < len(one.source_words) and 0 <= tgt < len(one.words) for src, tgt in one.alignment)
 
 
-def test_the_folder_can_stand_anywhere(tmp_path: Path) -> None:
+def test_the_folder_can_be_anywhere(tmp_path: Path) -> None:
     """Catches a model folder that remembers where it was made."""
     here = texts(load(write(tmp_path / "one")), ["a dog"])
     (tmp_path / "one").rename(tmp_path / "two")
@@ -455,7 +455,7 @@ def test_the_folder_can_stand_anywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:77", ""])
-def test_a_device_that_is_not_there_is_said_in_one_line(name: str) -> None:
+def test_a_device_that_is_not_there_is_reported_in_one_line(name: str) -> None:
     """Catches torch's own words, an AssertionError among them."""
     with pytest.raises(UserError, match=f"device={name}: ") as refusal:
         device_named(name)
@@ -472,7 +472,7 @@ def test_auto_finds_a_device() -> None:
 def test_the_precision_of_a_search(
     monkeypatch: pytest.MonkeyPatch, folder: Path, fast: bool, precision: Precision
 ) -> None:
-    """Catches a setting that does nothing, scores that lose digits to it, and draws that depend on the processor."""
+    """Catches a setting that does nothing, scores that lose digits to it, and draws that depend on the CPU."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
     seen = []
 
@@ -591,7 +591,7 @@ WRONG = {
 
 
 def test_what_no_annotation_admits_is_refused_in_one_line(folder: Path) -> None:
-    """Catches a fault from deep within SentencePiece, and a misspelt word that is taken for another.
+    """Catches a fault from deep within SentencePiece, and a misspelt word that is mistaken for another.
 
     In a process of its own: here annotations are checked.
     """

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where TensorBoard shows a run that has just been finished."""
+    """The address of a TensorBoard that shows a run that has just finished."""
     run = train(settings(tmp_path_factory.mktemp("runs")))
     log = tmp_path_factory.mktemp("log") / "tensorboard"
     command = [
@@ -58,7 +58,7 @@ def open_page(browser: WebDriver, address: str) -> None:
 
 
 def cards(browser: WebDriver, kind: str) -> list[str]:
-    """What stands on each card of a kind, without the breaks of its lines."""
+    """The text of each card of a kind, without line breaks."""
     script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.innerText)"
     return ["".join(text.split()) for text in browser.execute_script(script, kind)]
 
@@ -68,7 +68,7 @@ def has_all(shown: list[str], names: list[str]) -> bool:
 
 
 def test_the_page_has_curves_of_training_and_of_attention(chromium_session: WebDriver, address: str) -> None:
-    """Catches event files that our own reader takes and TensorBoard does not show."""
+    """Catches event files that heed's reader accepts but TensorBoard does not show."""
     open_page(chromium_session, address)
     curves = ["entropy", "eos_share", "coverage", "monotonicity", "sharpness"]
     names = [f"attention_health/{name}" for name in curves]
@@ -82,7 +82,7 @@ def test_the_page_has_curves_of_training_and_of_attention(chromium_session: WebD
 
 
 def test_the_page_shows_attention_on_reference_and_hypothesis(chromium_session: WebDriver, address: str) -> None:
-    """Catches images that are named and never drawn, and maps of one kind alone."""
+    """Catches images that are listed but not drawn, and maps of only one kind."""
     open_page(chromium_session, address)
     names = [f"attention/{number}/{kind}" for number in (1, 2) for kind in ("reference", "hypothesis")]
     widths = "return [...document.querySelectorAll('image-card img')].map((one) => one.naturalWidth)"

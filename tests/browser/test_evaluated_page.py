@@ -39,8 +39,8 @@ def test_a_trained_model_aligns_digits_with_their_like(run: Run) -> None:
     assert right / sum(map(len, links)) > 0.8  # shifted by one, hardly any would be right
 
 
-def test_its_gallery_lights_up_what_the_model_looked_at(run: Run, chromium_session: WebDriver) -> None:
-    """Catches a page that opens on made-up entries and not on what evaluate writes."""
+def test_its_gallery_shows_what_the_model_attended_to(run: Run, chromium_session: WebDriver) -> None:
+    """Catches a page that works with made-up entries but not with those of a real evaluation."""
     evaluate.evaluate(
         settings_of("evaluate", evaluate.Settings, f"model={run.folder}/model", "search=beam", "heatmaps=1")
     )

@@ -1,4 +1,4 @@
-"""The gallery in a real browser: every test also sees that nothing went wrong and nothing was asked of a network."""
+"""The gallery in a real browser: every test also checks that there were no errors and no network requests."""
 
 import json
 import math
@@ -105,8 +105,8 @@ def focused(browser: WebDriver) -> str:
     return browser.switch_to.active_element.text
 
 
-def test_a_word_that_is_pointed_at_lights_its_links_on_both_sides(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches rows taken for columns, links shifted by one, and light that stays when the pointer has left."""
+def test_a_word_that_is_pointed_at_highlights_its_links_on_both_sides(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches rows mistaken for columns, links shifted by one, and highlighting that remains after the pointer left."""
     show(browser, tmp_path, [SMALL])
     point(browser, "[data-target='1']")
     assert texts(browser, ".word.chosen") == ["maison"]
@@ -141,8 +141,8 @@ def test_lines_join_the_words_they_stand_for_and_are_as_strong_as_the_weight(
     assert [line[2] for line in lines] == pytest.approx([line[2] for line in expected], abs=0.003)
 
 
-def test_the_matrix_is_a_table_that_lights_rows_columns_and_cells(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches a transposed matrix, and one that says nothing to a reader who hears it."""
+def test_the_matrix_is_a_table_that_highlights_rows_columns_and_cells(browser: WebDriver, tmp_path: Path) -> None:
+    """Catches a transposed matrix, and one without texts for a screen reader."""
     show(browser, tmp_path, [SMALL])
     choose(browser, "shape", "Matrix")
     assert texts(browser, "thead th") == SMALL.source
@@ -159,7 +159,7 @@ def test_the_matrix_is_a_table_that_lights_rows_columns_and_cells(browser: WebDr
 
 
 def test_every_candidate_and_the_reference_can_be_chosen(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches the weights of one candidate under the words of another, and gold links under a text they are not of."""
+    """Catches the weights of one candidate under the words of another, and gold links of another text."""
     show(browser, tmp_path, [SMALL])
     assert len(browser.find_elements(By.CSS_SELECTOR, "path:is(.sure, .possible)")) == 3
     choose(browser, "reading", "le château")
@@ -197,7 +197,7 @@ def test_sorting(browser: WebDriver, tmp_path: Path, measure: str) -> None:
 
 
 def test_search_finds_any_side_whatever_its_accents(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches a side that is not searched, and a count that is not told."""
+    """Catches a side that is not searched, and a count that is not shown."""
     entries = [*ENTRIES[:5], SMALL._replace(source="the Ångström unit".split())]
     show(browser, tmp_path, entries)
     box = one(browser, "#search")
@@ -254,7 +254,7 @@ JAPANESE = Entry(
 
 
 def test_a_text_without_spaces_is_shown_and_searched_as_written(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches spaces that nobody wrote, and a search that fails for them; an unknown word keeps its letters."""
+    """Catches added spaces, and a search that fails because of them; an unknown word keeps its letters."""
     show(browser, tmp_path, [*ENTRIES[:5], JAPANESE], src_lang="jpn", tgt_lang="en_GB")
     one(browser, "#search").send_keys("静かな家")
     assert numbers(browser) == [6]
@@ -308,7 +308,7 @@ def test_a_large_share_of_the_end_is_written_beside_its_word(browser: WebDriver,
 
 
 def test_a_row_with_a_note_is_dimmed_and_gives_the_reason(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches a row that looks as trustworthy as the others, and a reason that is told to nobody."""
+    """Catches a row that is not dimmed, and a reason that is not shown."""
     reason = "The word does not depend on its attention."
     best = SMALL.candidates[0]._replace(notes={1: reason})
     show(browser, tmp_path, [SMALL._replace(candidates=[best])])
@@ -345,7 +345,7 @@ def test_a_long_reason_moves_no_word_from_under_the_pointer(browser: WebDriver, 
 
 
 def test_the_links_of_a_dimmed_word_show_when_it_is_pointed_at(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches a word that is chosen, and whose links stay as good as invisible."""
+    """Catches a chosen word whose links stay nearly invisible."""
     best = SMALL.candidates[0]._replace(notes={1: "why"})
     show(browser, tmp_path, [SMALL._replace(candidates=[best])])
     point(browser, "[data-target='1']")
@@ -358,7 +358,7 @@ def test_the_links_of_a_dimmed_word_show_when_it_is_pointed_at(browser: WebDrive
 
 
 def test_the_end_of_a_dimmed_row_is_dimmed(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches the one bright cell of a row that says nothing, where it rests on the end of the source."""
+    """Catches a cell of the source's end that is not dimmed with its row."""
     weights = torch.tensor([[0.7, 0.0, 0.0, 0.3], [0.0, 0.0, 0.1, 0.9], [0.0, 1.0, 0.0, 0.0]])
     best = Candidate(SMALL.reference, -0.1, weights, notes={1: "why"})
     show(browser, tmp_path, [SMALL._replace(candidates=[best])])
@@ -368,7 +368,7 @@ def test_the_end_of_a_dimmed_row_is_dimmed(browser: WebDriver, tmp_path: Path) -
 
 
 def test_sentences_can_be_sorted_by_their_dimmed_words_if_there_are_any(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches an order by something that nobody measured, and one that leaves these sentences where they are."""
+    """Catches an option to sort by a measure that does not exist, and one that has no effect."""
     best = SMALL.candidates[0]._replace(notes={0: "why", 1: "why"})
     noted = SMALL._replace(candidates=[best])
     show(browser, tmp_path, [SMALL, SMALL])
@@ -397,7 +397,7 @@ def test_the_first_screen_begins_with_sentences(browser: WebDriver, tmp_path: Pa
 
 
 def test_a_sentence_of_two_hundred_words_has_both_maps(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches a page that hangs on a long sentence."""
+    """Catches a page that depends on a long sentence."""
     words = [f"word{number}" for number in range(200)]
     show(browser, tmp_path, [Entry(words, words, [Candidate(words, -1.0, torch.eye(200))], 0.0, 0.0, 0.0)])
     assert one(browser, "#map").get_attribute("class") == "links columns"
@@ -408,7 +408,7 @@ def test_a_sentence_of_two_hundred_words_has_both_maps(browser: WebDriver, tmp_p
 
 
 def test_a_hostile_sentence_does_nothing(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches any text that is taken for markup, in any place where a text is shown."""
+    """Catches any text that is mistaken for markup, in any place where a text is shown."""
     words = ["<img src=x onerror=alert(1)>", "<script>alert(2)</script>", "</script><script>alert(3)</script>", "<!--",
              "&lt;b&gt;", "<b>bold</b>", "javascript:alert(4)", "__proto__"]  # fmt: skip
     hostile = Entry(words, words[::-1], [Candidate(words, -1.0, torch.eye(8))] * 2, 0.0, 0.0, 0.0, torch.eye(8))
@@ -461,7 +461,7 @@ def test_ten_thousand_sentences_open_and_search(browser: WebDriver, tmp_path: Pa
 
 
 def test_an_address_leads_to_its_sentence(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches a link to a sentence that opens another, or whose row stays out of sight; no such number is no fault."""
+    """Catches a link that opens another sentence, or whose row stays out of sight; a missing number is not an error."""
     show(browser, tmp_path, ENTRIES, "#57")
     assert one(browser, "#heading").text == "Sentence 57"
     assert texts(browser, "#list a[aria-current=true] .number") == ["57"]
@@ -522,7 +522,7 @@ def test_nothing_moves_for_a_reader_who_wants_no_motion(browser: WebDriver, tmp_
 
 
 def test_a_screen_reader_finds_landmarks_names_and_links(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches a part without a name, and a map whose links only eyes can follow."""
+    """Catches a part without a name, and links that a screen reader does not read."""
     show(browser, tmp_path, [SMALL])
     tree = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in accessibility(browser)]
     for part in [("banner", ""), ("main", ""), ("search", "Sentences"), ("navigation", "Sentences"), ("status", ""),
@@ -555,7 +555,7 @@ def test_right_to_left_words_run_from_the_right_and_arrows_with_them(browser: We
     assert focused(browser) == words[1]
 
 
-def test_a_model_that_says_nothing_has_a_page(browser: WebDriver, tmp_path: Path) -> None:
+def test_a_model_that_writes_nothing_has_a_page(browser: WebDriver, tmp_path: Path) -> None:
     """Catches a script that stops at an empty hypothesis or an empty source, and with it the whole page."""
     silent = SMALL._replace(candidates=[Candidate([], -1.0, torch.zeros(0, 3))])
     empty = Entry([], ["b"], [Candidate(["b"], -1.0, torch.zeros(1, 0))], 0.0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""The map of one sentence as a notebook shows it, in a page around it, in a real browser."""
+"""The map of one sentence in a notebook, in a real browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def errors(browser: WebDriver) -> list[Any]:
 
 
 def show(browser: WebDriver, folder: Path, fragment: str, head: str = "", ready: str = ".word") -> None:
-    """Open a page with the fragment in it, and go into the frame."""
+    """Open a page that contains the fragment, and switch to the frame."""
     page = folder / "notebook.html"
     page.write_text(
         f"<!doctype html><meta charset=utf-8>{head}<body><p id=around>Out[1]:</p>{fragment}", encoding="utf-8"
@@ -59,7 +59,7 @@ def texts(browser: WebDriver, selector: str) -> list[str]:
     return found
 
 
-def test_words_light_their_links_and_pairs_are_marked(browser: WebDriver, tmp_path: Path) -> None:
+def test_words_highlight_their_links_and_pairs_are_marked(browser: WebDriver, tmp_path: Path) -> None:
     """Catches a script that does not run inside a frame, and an alignment that is not drawn."""
     show(browser, tmp_path, map_html(SOURCE, WORDS, WEIGHTS, score=-0.5, alignment=[(0, 0), (2, 1)]))
     assert not one(browser, "#table").is_displayed()
@@ -83,7 +83,7 @@ def test_candidates_can_be_chosen(browser: WebDriver, tmp_path: Path) -> None:
 
 
 def test_the_keyboard_reaches_every_word_and_leaves_the_notebook_alone(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches keys that the notebook around takes for its own, and a word that only a pointer reaches."""
+    """Catches keys that the notebook handles instead, and a word that only a pointer reaches."""
     listen = "<script>document.addEventListener('keydown', () => { document.title = 'heard'; })</script>"
     show(browser, tmp_path, map_html(SOURCE, WORDS, WEIGHTS), listen)
     one(browser, "[data-source='0']").click()
@@ -96,7 +96,7 @@ def test_the_keyboard_reaches_every_word_and_leaves_the_notebook_alone(browser: 
     assert browser.title != "heard"
 
 
-def test_where_no_script_may_run_the_table_stays(browser: WebDriver, tmp_path: Path) -> None:
+def test_if_scripts_are_forbidden_the_table_stays(browser: WebDriver, tmp_path: Path) -> None:
     """Catches an empty frame in a viewer that forbids scripts: a frame inherits the policy of the page around it."""
     show(browser, tmp_path, map_html(SOURCE, WORDS, WEIGHTS), NO_SCRIPTS, ready="#table")
     assert texts(browser, "#table td")[:2] == ["the 90%, house 8%", "house 80%, red 20%"]
@@ -112,7 +112,7 @@ def test_the_frame_cannot_reach_the_notebook(browser: WebDriver, tmp_path: Path)
 
 
 def test_hostile_text_does_nothing(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches any text that is taken for markup, in the frame or in the table beside it."""
+    """Catches any text that is mistaken for markup, in the frame or in the table beside it."""
     words = [
         HOSTILE,
         "<img src=x onerror=alert(1)>",

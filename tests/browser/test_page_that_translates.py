@@ -1,4 +1,4 @@
-"""The page in a real browser; after every test nothing has failed and nothing was asked of a network."""
+"""The page in a real browser; every test also checks that there were no errors and no network requests."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ def small() -> Bundle:
 
 @pytest.fixture(scope="module")
 def endless(small: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that writes as much as it may, and takes some seconds for it."""
+    """A model that always writes the maximum length, which takes a few seconds."""
     slow = sized_bundle(small.src, small.tgt, hid_dim=700, emb_dim=300, readout_dim=300, ending=-30)
     path = tmp_path_factory.mktemp("page") / "endless.html"
     path.write_text(make_page([slow]), encoding="utf-8")
@@ -108,7 +108,7 @@ def visit(browser: WebDriver, page: Path, fragment: str = "") -> list[str]:
 
 
 def enter(browser: WebDriver, text: str) -> list[str]:
-    """Put the text into the field as if it was pasted, and translate it."""
+    """Put the text into the field, as if pasted, and translate it."""
     browser.execute_script("document.querySelector('#text').value = arguments[0]", text)
     one(browser, "#translate").click()
     return translated(browser)
@@ -132,7 +132,7 @@ def test_a_typed_sentence_is_translated_as_in_python(browser: WebDriver, two: Pa
     assert expected(small, "A bird sings.") in (one(browser, "#status").get_attribute("textContent") or "")
 
 
-def test_models_stand_side_by_side_and_each_has_its_own_map(browser: WebDriver, two: Path) -> None:
+def test_models_are_side_by_side_and_each_has_its_own_map(browser: WebDriver, two: Path) -> None:
     """Catches an answer of one model in the panel of another."""
     first, second = visit(browser, two)
     assert first != second
@@ -154,7 +154,7 @@ def test_the_map_shows_the_links_of_the_word_that_is_pointed_at(browser: WebDriv
 
 
 def test_a_word_can_be_forced_and_released(browser: WebDriver, page: Path) -> None:
-    """Catches alternatives of another word, a choice that is not written, and one that cannot be taken back."""
+    """Catches alternatives of another word, a choice that is not used, and one that cannot be undone."""
     (before,) = visit(browser, page)
     position = 1
     all_of(browser, ".translation button")[position].click()
@@ -246,7 +246,7 @@ def test_a_text_that_is_too_long_is_cut_and_the_page_says_so(browser: WebDriver,
 
 
 def test_a_long_search_can_be_stopped_and_the_page_stays_responsive(browser: WebDriver, endless: Path) -> None:
-    """Catches a search that the page waits for, and one that cannot be stopped."""
+    """Catches a search that blocks the page, and one that cannot be stopped."""
     visit(browser, endless, "#cat")
     one(browser, "#beam-size").clear()
     one(browser, "#beam-size").send_keys("16")

@@ -1,4 +1,4 @@
-"""What a command that ran in the process of the tests set up ends with its test."""
+"""Undo what a command sets up in the process of the tests."""
 
 import logging
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def settings(*overrides: str) -> Any:
-    """Of an alignment to out/a.align, which is not there any more."""
+    """Settings of an alignment to out/a.align, which is removed before."""
     Path("out/a.align").unlink(missing_ok=True)
     return settings_of("align", Settings, "model=model", "source=a.en", "target=a.fr", "output=out/a.align", *overrides)
 
@@ -44,7 +44,7 @@ def test_each_pair_of_lines_has_a_line_of_links(folder: Path) -> None:
         assert [tgt for _, tgt in sorted(found, key=lambda link: link[1])] == list(range(len(target.split())))
 
 
-def test_links_are_where_the_model_looks(folder: Path) -> None:
+def test_links_are_where_attention_is_largest(folder: Path) -> None:
     """Catches an alignment of other weights than those of the forced pass."""
     expected = load(folder).align(SOURCES, TARGETS)
 
@@ -82,7 +82,7 @@ def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture
         (["reverse=model"], "translates en to fr; expected a model of the other direction, fr to en"),
     ],
 )
-def test_files_that_do_not_belong_together_are_told_in_one_line(
+def test_files_that_do_not_belong_together_are_reported_in_one_line(
     folder: Path, overrides: list[str], message: str
 ) -> None:
     """Catches files of unequal length cut to the shorter one, and output written all the same."""
@@ -117,7 +117,7 @@ def test_a_threshold_links_all_that_reaches_it(folder: Path) -> None:
         assert found == set(zip(columns.tolist(), rows.tolist(), strict=True))
 
 
-def test_pieces_are_aligned_as_pieces(folder: Path) -> None:
+def test_subwords_are_aligned_as_subwords(folder: Path) -> None:
     """Catches a level that does nothing."""
     loaded = bundle.load(folder)
     links = align(settings("level=piece"))
@@ -162,8 +162,8 @@ def test_several_models_align_as_one_in_each_direction(folder: Path) -> None:
         align(settings_of("align", Settings, "model=[model,other]"))
 
 
-def test_pieces_of_two_vocabularies_are_not_merged(folder: Path) -> None:
-    """Catches links whose numbers count other pieces."""
+def test_subwords_of_two_vocabularies_are_not_merged(folder: Path) -> None:
+    """Catches links whose numbers count other subwords."""
     backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS[1:2], SOURCES)
     with pytest.raises(UserError, match="line 1: the two models divide it"):
         align(settings(f"reverse={backward}", "level=piece"))
@@ -172,7 +172,7 @@ def test_pieces_of_two_vocabularies_are_not_merged(folder: Path) -> None:
 def test_what_is_counted_is_printed_if_it_is_not_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches indices of pieces that a reader takes for words, and a unit that changes from line to line."""
+    """Catches indices of subwords that a reader takes for words, and a unit that changes from line to line."""
     monkeypatch.chdir(tmp_path)
     segmented, whole = ["我 喜欢 猫", "谢谢", "小 狗"], ["我喜欢猫", "谢谢", "小狗"]
     write(Path("model"), {"src_lang": "en", "tgt_lang": "zh"}, SOURCES, segmented)
@@ -189,7 +189,7 @@ def test_what_is_counted_is_printed_if_it_is_not_words(
 def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches a first try that ends with a list of missing keys, and gold that is there and not used."""
+    """Catches a first try that ends with a list of missing keys, and gold alignments that are not used."""
     monkeypatch.chdir(tmp_path)
     write_lines(Path("own/test.en"), SOURCES)
     write_lines(Path("own/test.fr"), TARGETS)
@@ -214,7 +214,7 @@ def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
 def test_other_methods_align_and_say_what_they_cost(
     folder: Path, capsys: pytest.CaptureFixture[str], method: Any
 ) -> None:
-    """Catches a setting that does nothing, and a cost that nobody sees."""
+    """Catches a setting that does nothing, and a cost that is not printed."""
     expected = load(folder).align(SOURCES, TARGETS, method=method)
     assert [sorted(links) for links in align(settings(f"method={method}", "weights=w.npz"))] == expected
     assert f"{method} took " in capsys.readouterr().out

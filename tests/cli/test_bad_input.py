@@ -1,4 +1,4 @@
-"""What people hand to the commands by mistake: one line, what to do next, exit code 2, and nothing lost."""
+"""Wrong input to the commands: one line with advice, exit code 2, and no data lost."""
 
 import shutil
 import socket
@@ -29,7 +29,7 @@ MILLION = b"x" * 10**6 + b"\n"
 
 
 def train(folder: Path, *overrides: str, text: Mapping[str, bytes | None] = {}) -> Outcome:
-    """A training run of one update on a small text, some of whose files are other than they should be."""
+    """A training run of one update on a small text with some faulty files."""
     (folder / "text").mkdir(exist_ok=True)
     for name, content in {**TEXT, **text}.items():
         if content is not None:
@@ -46,7 +46,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def refused(found: Outcome, name: str, message: str) -> None:
-    """One line that names the fault, as a command ends; settings may have been told of before it."""
+    """Check that the command ended with one line that names the fault; notes on settings may precede it."""
     assert found.code == 2, found
     assert found.line.startswith(f"heed-{name}: ")
     assert message in found.line
@@ -76,8 +76,8 @@ BAD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
 
 
 @pytest.mark.parametrize("fault", BAD_TEXT)
-def test_text_that_cannot_be_learned_from_is_told_in_one_line(tmp_path: Path, fault: str) -> None:
-    """Catches a traceback, a corpus cut short in silence, and files that are changed or left half-made."""
+def test_text_that_cannot_be_learned_from_is_reported_in_one_line(tmp_path: Path, fault: str) -> None:
+    """Catches a traceback, a corpus cut short silently, and files that are changed or left half-made."""
     text, message = BAD_TEXT[fault]
 
     found = train(tmp_path, text=text)
@@ -121,8 +121,8 @@ ODD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
 
 
 @pytest.mark.parametrize("oddity", ODD_TEXT)
-def test_text_that_is_odd_is_learned_from_and_what_is_odd_is_said(tmp_path: Path, oddity: str) -> None:
-    """Catches a run that dies of one line among many, and one that drops or trusts text without a word."""
+def test_text_that_is_odd_is_learned_from_and_what_is_odd_is_reported(tmp_path: Path, oddity: str) -> None:
+    """Catches a run that fails because of one line, and one that drops or uses odd text silently."""
     text, said = ODD_TEXT[oddity]
 
     found = train(tmp_path, text=text)
@@ -132,14 +132,14 @@ def test_text_that_is_odd_is_learned_from_and_what_is_odd_is_said(tmp_path: Path
     assert (tmp_path / "runs/text/report.json").exists()
 
 
-def test_a_test_split_that_leaks_into_train_is_said(tmp_path: Path) -> None:
-    """Catches scores that are reported on text that was learned by heart."""
+def test_a_test_split_that_leaks_into_train_is_reported(tmp_path: Path) -> None:
+    """Catches scores on training text without a warning."""
     found = train(tmp_path, "corpus.test=text/train")
 
     assert "test: 6 of 6 pairs are also in train, so scores on it are too high" in found.out
 
 
-def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
+def test_a_vocabulary_of_a_million_is_lowered_and_reported(tmp_path: Path) -> None:
     """Catches SentencePiece's "Vocabulary size too high" as the end of a first try."""
     found = train(tmp_path, "subwords.vocab_size=1000000")
 
@@ -206,8 +206,8 @@ def test_a_vocabulary_of_a_million_is_lowered_and_said(tmp_path: Path) -> None:
         ("+optim.x={_target_:os.system,command:ls}", "optim.x={"),
     ],
 )
-def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides: str, message: str) -> None:
-    """Catches a traceback, a run that silently never validates, and a run folder where nobody asked for one."""
+def test_a_setting_that_cannot_be_is_reported_in_one_line(tmp_path: Path, overrides: str, message: str) -> None:
+    """Catches a traceback, a run that silently never validates, and a run folder where was not asked for one."""
     found = train(tmp_path, overrides)
 
     refused(found, "train", message)
@@ -225,16 +225,16 @@ def test_a_setting_that_cannot_be_is_told_in_one_line(tmp_path: Path, overrides:
     ],
     ids=lambda value: value[0],
 )
-def test_sampling_where_it_cannot_be_is_told_before_training(
+def test_sampling_where_it_cannot_be_is_reported_before_training(
     tmp_path: Path, overrides: list[str], message: str
 ) -> None:
-    """Catches a setting that does nothing, links that teach the pieces of another segmentation, and a late end."""
+    """Catches a setting that does nothing, links that teach the subwords of another segmentation, and a late end."""
     refused(train(tmp_path, "subword_sampling=0.2", *overrides), "train", message)
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_the_mended_command_trains(tmp_path: Path) -> None:
-    """Catches a folder that remembers the mistake, and refuses the right settings as those of another run."""
+def test_the_fixed_command_trains(tmp_path: Path) -> None:
+    """Catches a folder that keeps the wrong settings, and refuses the right ones as those of another run."""
     refused(train(tmp_path, "corpus.valid=text/vaild"), "train", "text/vaild.en does not exist")
 
     assert train(tmp_path).code == 0
@@ -307,7 +307,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("evaluate OTHER corpus.src_lang=en_US corpus.tgt_lang=de_DE", "and corpus other is en_US to de_DE; choose"),
     ],
 )
-def test_what_the_other_doors_cannot_do_is_told_in_one_line(own: Path, command: str, message: str) -> None:
+def test_what_the_other_commands_cannot_do_is_reported_in_one_line(own: Path, command: str, message: str) -> None:
     """Catches a traceback, and an evaluation or alignment that is written over somebody's file or out of its place."""
     (own / "report").mkdir()
     (own / "report/report.json").write_text("of my own")
@@ -333,7 +333,7 @@ def test_a_country_is_no_other_language(own: Path) -> None:
 
 
 def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own: Path) -> None:
-    """Catches memory that runs out, a line that is cut in silence, and output that is short of a line."""
+    """Catches running out of memory, a line that is cut silently, and missing lines of output."""
     found = forked(own, "translate", "model=runs/own/model", "search.max_len=8", stdin=b"a dog " * 166_667 + b"\nok\n")
 
     assert found.code == 0
@@ -356,7 +356,7 @@ def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own
         ("translate model=secret/model", "secret/model cannot be read (Permission denied)"),
     ],
 )  # fmt: skip
-def test_what_may_not_be_read_or_written_is_told_in_one_line(own: Path, command: str, message: str) -> None:
+def test_what_may_not_be_read_or_written_is_reported_in_one_line(own: Path, command: str, message: str) -> None:
     """Catches PermissionError as a traceback."""
     for name, mode in {"locked": 0o555, "secret": 0o000}.items():
         (own / name).mkdir()
@@ -372,7 +372,7 @@ def test_what_may_not_be_read_or_written_is_told_in_one_line(own: Path, command:
 
 @pytest.mark.skipif(not shutil.which("make") or not (ROOT / ".venv/.ready").exists(), reason="set up without make")
 class TestBoard:
-    def test_a_port_that_is_taken_is_told_in_one_line(self) -> None:
+    def test_a_port_that_is_taken_is_reported_in_one_line(self) -> None:
         """Catches TensorBoard's own page of advice, or a second server on the port beside it."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             found = make("board", f"PORT={server.getsockname()[1]}")

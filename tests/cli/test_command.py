@@ -1,4 +1,4 @@
-"""From a command line to a checked config, and from any outcome to an exit code."""
+"""Command lines become checked configs, and outcomes become exit codes."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ CONSOLE_SCRIPT = (
 
 
 class Recorder:
-    """What a command runs: notes the settings that it is called with, and then fails as a test asks."""
+    """A task of a command: stores the settings that it is called with, then raises the given exception."""
 
     def __init__(self) -> None:
         self.settings: list[Settings] = []
@@ -50,7 +50,7 @@ def task() -> Recorder:
 
 @pytest.fixture
 def enter(task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Enter]:
-    """Run the command as from a command line in an empty folder; the exit code."""
+    """Run the command as from a command line in an empty folder; return the exit code."""
     root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it: put back what was
     monkeypatch.chdir(tmp_path)
@@ -118,7 +118,7 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         (["model=x", "--config-dir", "nowhere"], "--config-dir nowhere: there is no such folder"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(
+def test_a_mistake_is_reported_in_one_line(
     enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str], arguments: list[str], expected: str
 ) -> None:
     """Catches Hydra's own words, many lines and exit code 1, and a job that runs with what was not meant."""
@@ -161,7 +161,7 @@ def test_paths_below_home_and_in_lists_arrive_too(
     assert settings.model == (filled[0] if isinstance(expected, str) else filled)
 
 
-def test_what_the_user_can_mend_is_one_line(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_the_user_can_fix_is_one_line(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
     """Catches a traceback for a missing file, and a message of two lines."""
     task.fails["x"] = UserError("data/x is missing;\n  give another")
 
@@ -169,7 +169,7 @@ def test_what_the_user_can_mend_is_one_line(enter: Enter, task: Recorder, capfd:
     assert capfd.readouterr().err == "heed-translate: data/x is missing; give another\n"
 
 
-def test_a_fault_of_ours_keeps_its_traceback(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_in_heed_keeps_its_traceback(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
     """Catches a bug that is shown as a mistake of the user's: ValueError too, which UserError is one of."""
     task.fails["x"] = ValueError("a bug")
 
@@ -200,7 +200,7 @@ def test_a_signal_unwinds_the_task(
     code: int,
     resumes: bool,
 ) -> None:
-    """Catches half-written files that stay, handlers left, a run stopped before its first update without a word."""
+    """Catches half-written files that stay, handlers left, a run stopped before its first update silently."""
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     monkeypatch.setattr(sys, "argv", ["heed-translate", "model=x"])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
@@ -224,7 +224,7 @@ def test_a_signal_unwinds_the_task(
 
 
 def test_ctrl_c_during_the_imports_is_silent() -> None:
-    """Catches thirty lines of torch's imports under the very first Ctrl-C of a user."""
+    """Catches a traceback through torch's imports after Ctrl-C."""
     with subprocess.Popen(
         [sys.executable, "-v", "-c", CONSOLE_SCRIPT], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
@@ -271,7 +271,7 @@ def test_the_config_can_be_shown(enter: Enter, task: Recorder, capfd: pytest.Cap
     assert task.settings == []
 
 
-def test_a_package_that_is_not_there_is_the_user_s_to_mend(enter: Enter) -> None:
+def test_a_package_that_is_not_there_is_the_user_s_to_fix(enter: Enter) -> None:
     """Catches exit code 1, which Hydra gives to its own complaints."""
     assert enter("--cfg", "job", "--package", "nowhere") == 2
 
@@ -296,8 +296,8 @@ def test_a_job_is_named_by_what_is_swept(enter: Enter, task: Recorder) -> None:
     assert task.jobs == ["model-.._a_b", "model-c"]
 
 
-def test_a_job_s_name_can_be_given_to_another_door(enter: Enter, task: Recorder) -> None:
-    """Catches signs that Hydra reads as its own: model=runs/seed=1,2 would be two jobs."""
+def test_a_job_s_name_can_be_given_to_another_command(enter: Enter, task: Recorder) -> None:
+    """Catches characters with a meaning for Hydra: model=runs/seed=1,2 would be two jobs."""
     assert enter("--multirun", "model=a,b", "batch_size=1,2") == 0
     names = task.jobs[:]
     task.settings.clear()
@@ -322,7 +322,7 @@ def test_a_real_process_leaves_with_the_code(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_that_has_gone_ends_it_quietly(tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
     """Catches a traceback, or the interpreter's complaint about stdout, after `… | head`."""
     read_end, write_end = os.pipe()
     os.close(read_end)

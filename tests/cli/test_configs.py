@@ -1,4 +1,4 @@
-"""Every shipped YAML, composed as its command would, and held against the types that receive it."""
+"""Every shipped YAML file, composed as by its command, and checked against the types of its settings."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +55,7 @@ def values(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def found_in(name: str, overrides: list[str]) -> list[str]:
-    """Faults of a composed config, but for values that a person must give."""
+    """Errors in a composed config, except for values that the user must give."""
     cfg = compose(name, overrides)
     for key in (key for key, value in values(name, overrides).items() if value == MISSING):
         OmegaConf.update(cfg, key, "onnx" if key == "to" else "given")  # so that what refers to it can be resolved
@@ -115,7 +115,7 @@ def test_every_file_is_a_command_or_an_option() -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_help_names_every_group_and_option(name: str) -> None:
-    """Catches a help that was not told of a new option."""
+    """Catches a help text without a new option."""
     shown = cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).hydra.help.template
     names = {word for group in used(name) for word in [group, *options()[group]]}
     assert [word for word in names if not re.search(rf"\b{word}\b", shown)] == []
@@ -123,7 +123,7 @@ def test_the_help_names_every_group_and_option(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_no_command_lets_hydra_write(name: str) -> None:
-    """Catches a command whose config lacks the lines that keep Hydra's own files away."""
+    """Catches a command whose config lacks the lines that stop Hydra from writing its own files."""
     hydra = cast(Any, OmegaConf.load(CONFIGS / f"{name}.yaml")).hydra
     assert hydra.output_subdir is None
     assert hydra.run.dir == "."
@@ -144,8 +144,8 @@ def test_a_recipe_has_a_run_of_its_own() -> None:
     assert len({*names, compose("train").run}) == len(names) + 1
 
 
-def test_what_a_person_must_give_is_said() -> None:
-    """Catches a default that stands in for a value nobody can know."""
+def test_what_a_person_must_give_is_reported() -> None:
+    """Catches a default for a value that only the user can know."""
     asked_for = ["corpus.name", "corpus.src_lang", "corpus.tgt_lang"]
     given = values("train", ["corpus=files"])
     assert [key for key, value in given.items() if value == MISSING] == asked_for

@@ -1,4 +1,4 @@
-"""What heed-evaluate finds out, and where it writes it."""
+"""heed-evaluate: its scores and its files."""
 
 import json
 import math
@@ -71,7 +71,7 @@ def test_scores_are_of_the_files_beside_them(run: Path) -> None:
     assert {key: report[key] for key in expected} == expected
 
 
-def test_perplexity_is_of_the_reference_s_pieces(run: Path) -> None:
+def test_perplexity_is_of_the_reference_s_subwords(run: Path) -> None:
     """Catches a mean over sentences or over padding, and EOS left out of the count."""
     report = evaluate(settings("batch_size=2"))
     translator = load(run / "model")
@@ -82,7 +82,7 @@ def test_perplexity_is_of_the_reference_s_pieces(run: Path) -> None:
 
 
 def test_alignment_error_is_null_where_there_is_no_gold(run: Path) -> None:
-    """Catches 0 for what is not known."""
+    """Catches 0 for an unknown score."""
     assert evaluate(settings("split=valid"))["aer"] is None
     assert 0 <= evaluate(settings())["aer"] <= 1
 
@@ -134,8 +134,8 @@ def test_the_gallery_shows_every_sentence(run: Path, search: list[str]) -> None:
             assert entry["bleu"] == pytest.approx(sentence_bleu(hypothesis=hypothesis, reference=target), abs=1e-3)
 
 
-def test_the_gallery_can_show_pieces_and_the_end(run: Path) -> None:
-    """Catches gold links, which count words, over pieces, and </s> on one side alone."""
+def test_the_gallery_can_show_subwords_and_the_end(run: Path) -> None:
+    """Catches gold links, which count words, over subwords, and </s> on one side alone."""
     evaluate(settings("level=piece", "end=true"))
     loaded = bundle.load(run / "model")
 
@@ -146,7 +146,7 @@ def test_the_gallery_can_show_pieces_and_the_end(run: Path) -> None:
 
 
 def test_the_report_says_how_well_attention_has_formed(run: Path) -> None:
-    """Catches health of pieces, of the hypotheses for the references, and an error that changes with what is shown."""
+    """Catches measures of subwords, or of hypotheses instead of references, and an error that depends on the level."""
     report = evaluate(settings())
     maps = [pair.map() for pair in load(run / "model").force(SOURCES, TARGETS)]
 
@@ -156,8 +156,8 @@ def test_the_report_says_how_well_attention_has_formed(run: Path) -> None:
     assert evaluate(settings("level=piece"))["aer"] == report["aer"]
 
 
-def test_gold_counted_from_one_is_said_in_one_line(run: Path) -> None:
-    """Catches an alignment error near 1 without a word about why."""
+def test_gold_counted_from_one_is_reported_in_one_line(run: Path) -> None:
+    """Catches an alignment error near 1 without a hint about why."""
     write_lines(Path("own/test.align"), ["1-1 2-2 3-3", *GOLD[1:]])
 
     with pytest.raises(
@@ -168,7 +168,7 @@ def test_gold_counted_from_one_is_said_in_one_line(run: Path) -> None:
 
 
 def test_the_last_lines_say_what_to_look_at(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a gallery that nobody finds."""
+    """Catches a gallery whose path is not printed."""
     evaluate(settings())
 
     lines = capsys.readouterr().out.splitlines()
@@ -220,7 +220,7 @@ def test_output_says_where_to_write(run: Path) -> None:
     assert not (run / "evaluate").exists()
 
 
-def test_a_place_that_cannot_be_written_is_said_in_one_line(run: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported_in_one_line(run: Path) -> None:
     """Catches a traceback at the end of a long evaluation."""
     Path("file").touch()
 
@@ -228,7 +228,7 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(run: Path) -> None:
         evaluate(settings("output=file/in"))
 
 
-def test_a_split_that_is_not_there_is_said_in_one_line(run: Path) -> None:
+def test_a_split_that_is_not_there_is_reported_in_one_line(run: Path) -> None:
     """Catches a KeyError."""
     with pytest.raises(UserError, match="no dev split"):
         evaluate(settings("split=dev"))
@@ -248,7 +248,7 @@ def test_several_models_are_scored_as_one(run: Path) -> None:
 
 
 def test_faithfulness_is_in_the_report_the_table_and_the_gallery(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a measurement that reaches one of them only, rows of other words, and one that nobody asked for."""
+    """Catches a measurement that reaches one of them only, rows of other words, and one that was not asked for."""
     assert "faithfulness" not in evaluate(settings())
     assert all(not entry["candidates"][0]["notes"] for entry in shown(run / "evaluate/test"))
 

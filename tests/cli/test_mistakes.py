@@ -1,4 +1,4 @@
-"""A key that there is not: what is meant instead, or what there is."""
+"""A key that does not exist: a similar key, or the existing keys, are suggested."""
 
 import pytest
 
@@ -23,7 +23,7 @@ from heed.errors import UserError
         ("serve", ["limits.foo=3"], "limits has beam_size, characters, max_len, seconds, sentences, waiting, weights"),
     ],
 )
-def test_a_wrong_key_is_told_with_one_of_its_own_group(name: str, overrides: list[str], message: str) -> None:
+def test_a_wrong_key_is_reported_with_one_of_its_own_group(name: str, overrides: list[str], message: str) -> None:
     """Catches search.name for search.beamsize: that both begin with `search.` says nothing."""
     with pytest.raises(UserError) as refused:
         compose(name, overrides)
@@ -38,7 +38,7 @@ def keys() -> Keys:
 
 
 def test_a_letter_too_few_never_leads_out_of_the_group(keys: Keys) -> None:
-    """Catches a likeness that counts the name of the group, of every key of every group."""
+    """Catches a similarity that includes the name of the group."""
     wrong = []
     for key in (*keys.known, *keys.elsewhere):
         group, dot, name = key.rpartition(".")

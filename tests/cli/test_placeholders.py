@@ -1,4 +1,4 @@
-"""Placeholders on their way from the training text to a translation and its alignment."""
+"""Placeholders from the training text to a translation and its alignment."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ CORPUS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a model has learned sixteen sentences with `<name>` and `{0}`."""
+    """A folder with a model that has learned sixteen sentences with `<name>` and `{0}`."""
     folder = tmp_path_factory.mktemp("mail")
     write_lines(folder / "mail.en", EN)
     write_lines(folder / "mail.fr", FR)
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "runs" / "mail"
 
 
-def test_placeholders_are_one_piece_and_one_word_for_the_model(folder: Path) -> None:
+def test_placeholders_are_one_subword_and_one_word_for_the_model(folder: Path) -> None:
     """Catches a setting that a shell's or Hydra's grammar changes, and a model that reads `<`, `name`, `>`."""
     pair = load(folder / "model").force("dear <name>, a sees {0}", "cher <name>, a voit {0}")
 
@@ -63,7 +63,7 @@ WITH_URLS = {
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where a model has learned to copy addresses."""
+    """A folder with a model that has learned to copy addresses."""
     folder = tmp_path_factory.mktemp("addresses")
     for language, lines in WITH_URLS.items():
         write_lines(folder / f"mail.{language}", lines)

@@ -1,4 +1,4 @@
-"""Streams that are closed, full, or come from a stranger: one line, exit code 2, and never a traceback."""
+"""Streams that are closed, full or untrusted: one line, exit code 2, and never a traceback."""
 
 import lzma
 import os
@@ -81,8 +81,8 @@ def test_files_stand_for_the_streams(folder: Path, tmp_path: Path, monkeypatch: 
     assert "gone does not exist; check the path" in forked(tmp_path, "translate", model, "input=gone").err
 
 
-def test_what_was_not_understood_is_said_at_the_end(folder: Path, tmp_path: Path) -> None:
-    """Catches fluent nonsense without a word: an unknown letter, and a translation that was cut off."""
+def test_unknown_words_and_cut_lines_are_reported_at_the_end(folder: Path, tmp_path: Path) -> None:
+    """Catches wrong translations without a warning: of an unknown letter, and one that was cut."""
     found = forked(tmp_path, "translate", f"model={folder}", "search.max_len=2", stdin="a dog\na ЖЖ dog\n".encode())
 
     assert found.code == 0
@@ -91,7 +91,7 @@ def test_what_was_not_understood_is_said_at_the_end(folder: Path, tmp_path: Path
 
 
 def test_a_word_that_is_read_letter_by_letter_is_named(folder: Path) -> None:
-    """Catches a word unlike all that was learned, of which each letter is known."""
+    """Catches a missing warning for an unusual word whose letters are all known."""
     one = load(folder).translate("a dog ggiissgg ЖЖ 1 a")
 
     assert one.unknown_words == ["ЖЖ", "1"]
@@ -99,7 +99,7 @@ def test_a_word_that_is_read_letter_by_letter_is_named(folder: Path) -> None:
 
 
 def hostile(folder: Path) -> Path:
-    """A model with pieces that hold the sequence which sets a terminal's title."""
+    """A model with subwords that hold the sequence which sets a terminal's title."""
     write(folder)
     size = len(Subwords.load(folder / "target.model"))
     lines = [f"\x1b]0;owned\x07{word}" for line in TARGETS for word in line.split()]
@@ -111,7 +111,7 @@ def hostile(folder: Path) -> Path:
 
 
 def test_a_control_sequence_of_a_model_does_not_reach_a_terminal(tmp_path: Path) -> None:
-    """Catches a title, a cursor or a clipboard set by a stranger's vocabulary."""
+    """Catches a title, a cursor or a clipboard set by an untrusted vocabulary."""
     model = hostile(tmp_path / "model")
     terminal, inside = pty.openpty()
     command = [sys.executable, "-m", "heed.cli.translate", f"model={model}", "search.max_len=30", "show_attention=true"]

@@ -47,7 +47,7 @@ def test_the_table_sets_what_was_swept_against_what_came_out() -> None:
     assert len({len(line) for line in (head, rule, *body)}) == 1
 
 
-def test_the_table_lies_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_is_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches a table that nobody finds, and one that is written where no run is, or over a user's file."""
     tried, elsewhere = tmp_path / "runs/tried", tmp_path / "runs/other"
     tried.mkdir(parents=True)
@@ -88,7 +88,7 @@ def test_scores_that_are_there_stay_and_others_are_made(tmp_path: Path) -> None:
 
 
 def test_a_job_that_was_trained_and_not_scored_keeps_what_it_has() -> None:
-    """Catches a night's validations that are not in the table, for want of a file of the test split in the morning."""
+    """Catches validations missing in the table because a file of the test split is missing."""
     job = Job({"seed": "1"}, Ended(2, "no such file", Result(Path("a"), {"valid": {"bleu": 1.0}})))
     assert rows(table([job]))[2] == ["1", "1.00", "failed: no such file"]
 
@@ -109,7 +109,7 @@ def told(folder: Path, place: str = "runs/sweep") -> list[list[str]]:
 
 
 def scores(folder: Path) -> list[str]:
-    """What of a report the table of a sweep shows."""
+    """The scores of a report that the table of a sweep shows."""
     found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return [f"{found['bleu']:.2f}", f"{found['chrf']:.2f}", f"{found['ter']:.2f}"]
 

@@ -1,4 +1,4 @@
-"""What is printed where the terminal's encoding lacks characters."""
+"""Output if the terminal's encoding lacks characters."""
 
 import os
 import subprocess

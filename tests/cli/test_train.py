@@ -1,4 +1,4 @@
-"""heed-train, whole: run folders, seeds, the finished run."""
+"""heed-train as a whole: run folders, seeds, finished runs."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def test_a_run_leaves_all_that_its_folder_promises(run: Run) -> None:
 
 
 def test_the_model_folder_scores_what_the_best_validation_said(run: Run) -> None:
-    """Catches the last weights in the place of the best, dropout left on, and scores that belong to other text."""
+    """Catches the last weights instead of the best, dropout left on, and scores that belong to other text."""
     translator = load(run.folder / "model", precision="float32")
     valid = reverse(train=400, valid=24, test=16, min_len=2, max_len=4).read("valid")
     best, low = run.report["best"], run.report["precision"] == "bfloat16"
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_another_seed_gives_another_run(tmp_path: Path) -> None:
-    """Catches a seed that decides nothing, beside which the test above would be empty."""
+    """Catches a seed without effect, with which the test above would prove nothing."""
     one, other = (
         train(settings(tmp_path, f"run=seed-{seed}", f"seed={seed}", "trainer.max_steps=2")) for seed in (1, 2)
     )
@@ -66,7 +66,7 @@ def test_another_seed_gives_another_run(tmp_path: Path) -> None:
 
 
 def two_steps(runs: Path, *more: str) -> dict[str, Any]:
-    """The weights after two updates of a run whose digits can be in one piece or two."""
+    """The weights after two updates of a run whose digits can be in one subword or two."""
     short = ("trainer.max_steps=2", "trainer.validate_steps=2", "corpus.train=64", "corpus.valid=2", "heatmaps=0")
     run = train(settings(runs, *short, "subwords.kind=unigram", *more))
     weights: dict[str, Any] = last_checkpoint(run.folder)["state_dict"]
@@ -94,7 +94,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ],
 )
 def test_every_option_reaches_the_updates(option: str, plain: dict[str, Any], tmp_path: Path) -> None:
-    """Catches an option that is in the config and on the page of help, and of which the training never hears."""
+    """Catches an option that is in the config and in the help but never reaches training."""
     changed = two_steps(tmp_path, option)
     assert list(changed) == list(plain)
     assert not same(changed, plain)

@@ -1,4 +1,4 @@
-"""A line in, a line out, through real pipes and a real terminal."""
+"""heed-translate with real pipes and a real terminal: one line of output for each line of input."""
 
 import os
 import pty
@@ -39,7 +39,7 @@ def command(folder: Path, *overrides: str) -> list[str]:
 
 
 def read_in(chunks: list[bytes]) -> list[bytes]:
-    """What `blocks` makes of a pipe into which these are written one by one."""
+    """The blocks that `blocks` yields from a pipe into which these chunks are written one by one."""
     found = []
     read_end, write_end = os.pipe()
     lines = blocks(read_end, lambda: None)
@@ -86,8 +86,8 @@ def test_a_line_in_a_line_out_as_they_come(folder: Path) -> None:
     assert rest == expected(folder, ["a cat", "no end of line"])
 
 
-def test_what_is_not_utf8_is_translated_as_far_as_it_goes_and_told_of(folder: Path) -> None:
-    """Catches a stream that breaks off, lines that are lost or moved, and a fault that nobody hears of."""
+def test_what_is_not_utf8_is_translated_as_far_as_it_goes_and_reported(folder: Path) -> None:
+    """Catches a stream that breaks off, lines that are lost or moved, and an error that is not reported."""
     given_lines = b"a dog\na \xff dog\n\na caf\xe9\na dog\n"
     found = subprocess.run(command(folder), input=given_lines, capture_output=True, check=False)
 
@@ -160,7 +160,7 @@ def test_interactive_is_as_at_a_terminal_wherever_lines_come_from(folder: Path) 
 
 
 @pytest.mark.parametrize("overrides", [(), ("show_attention=false",)])
-def test_at_a_terminal_the_alignment_stands_under_the_translation(folder: Path, overrides: tuple[str, ...]) -> None:
+def test_at_a_terminal_the_alignment_is_printed_below_the_translation(folder: Path, overrides: tuple[str, ...]) -> None:
     """Catches an interactive session without it, one that cannot do without, and an order that mixes two sentences."""
     terminal, inside = pty.openpty()
     process = subprocess.Popen(command(folder, *overrides), stdin=inside, stdout=inside, stderr=inside)
@@ -177,7 +177,7 @@ def test_at_a_terminal_the_alignment_stands_under_the_translation(folder: Path, 
     assert any("%" in line for line in shown[2:]) is (not overrides)
 
 
-def run_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[str], lines: bytes) -> list[str]:
+def run_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[str], lines: bytes) -> list[str]:
     """What the command prints, in this process."""
     (tmp_path / "in").write_bytes(lines)
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
@@ -193,7 +193,7 @@ def run_door(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[st
 )
 def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Catches lists out of order, numbers that start again with each block, and another line first than alone."""
-    lines = run_door(monkeypatch, tmp_path, [f"model={folder}", *overrides], b"a dog barks\n\nthe cat\n")
+    lines = run_command(monkeypatch, tmp_path, [f"model={folder}", *overrides], b"a dog barks\n\nthe cat\n")
     parts = [line.split(" ||| ") for line in lines]
 
     assert [number for number, *_ in parts] == ["0"] * 3 + ["1"] + ["2"] * 3
@@ -201,7 +201,7 @@ def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pyte
         scores = [float(score) for place, _, score in parts if place == number]
         assert scores == sorted(scores, reverse=True)
     if "search=beam" in overrides:
-        one = run_door(monkeypatch, tmp_path, [f"model={folder}", "search=beam"], b"a dog barks\n\nthe cat\n")
+        one = run_command(monkeypatch, tmp_path, [f"model={folder}", "search=beam"], b"a dog barks\n\nthe cat\n")
         assert one == [parts[0][1], "", parts[4][1]]
 
 
@@ -218,21 +218,21 @@ def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pyte
         (["search=beam", "search.coverage_penalty=-1.0"], "search=beam: coverage_penalty must be at least 0, got -1"),
     ],
 )
-def test_what_no_search_can_do_is_said(
+def test_what_no_search_can_do_is_reported(
     folder: Path, overrides: list[str], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Catches fewer translations than were asked for, without a word, and a traceback."""
+    """Catches fewer translations than were asked for, silently, and a traceback."""
     with pytest.raises(UserError, match=message) as refusal:
-        run_door(monkeypatch, tmp_path, [f"model={folder}", *overrides], b"a dog\n")
+        run_command(monkeypatch, tmp_path, [f"model={folder}", *overrides], b"a dog\n")
     assert "\n" not in str(refusal.value)
 
 
 def test_several_models_translate_as_one(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Catches a list of models that is taken for the name of one, and the first model alone."""
+    """Catches a list of models that is mistaken for the name of one, and the first model alone."""
     other = write(tmp_path / "other", seed=4)
-    alone = [run_door(monkeypatch, tmp_path, [f"model={one}"], b"the cat\n") for one in (folder, other)]
-    both = run_door(monkeypatch, tmp_path, [f"model=[{folder},{other}]"], b"the cat\n")
-    twice = run_door(monkeypatch, tmp_path, [f"model=[{folder},{folder}]"], b"the cat\n")
+    alone = [run_command(monkeypatch, tmp_path, [f"model={one}"], b"the cat\n") for one in (folder, other)]
+    both = run_command(monkeypatch, tmp_path, [f"model=[{folder},{other}]"], b"the cat\n")
+    twice = run_command(monkeypatch, tmp_path, [f"model=[{folder},{folder}]"], b"the cat\n")
 
     assert twice == alone[0] != alone[1]
     assert both not in alone
@@ -245,7 +245,7 @@ def test_several_models_translate_as_one(folder: Path, monkeypatch: pytest.Monke
 def test_models_of_other_vocabularies_are_refused(
     folder: Path, changed: dict[str, list[str]], differ: str, tmp_path: Path
 ) -> None:
-    """Catches words of one model taken for words of another: fluent nonsense."""
+    """Catches words of one model mistaken for words of another: fluent nonsense."""
     other = write(tmp_path / "other", sources=changed.get("sources", SOURCES), targets=changed.get("targets", TARGETS))
     with pytest.raises(UserError, match=f"{folder} and {other} differ in {differ}; models that translate together"):
         bundle.load_ensemble([str(folder), str(other)])
@@ -268,7 +268,7 @@ print(slow & set(sys.modules))
     assert found.stdout.decode().splitlines()[1] == "set()"
 
 
-def test_the_door_returns_the_number_of_lines(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command_returns_the_number_of_lines(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Catches a command that only a process can call."""
     (tmp_path / "in").write_bytes(b"a dog\n\na cat")
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:

@@ -1,4 +1,4 @@
-"""Files from a stranger: whatever they try, nothing of theirs runs, and nothing else of mine is read."""
+"""Files from an untrusted source: they cannot execute code or make heed read other files."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.support.small_run import overrides
 
 
 class Hostile:
-    """A pickle of it makes a folder when it is loaded."""
+    """Its pickle creates a folder when it is loaded."""
 
     def __init__(self, sentinel: Path) -> None:
         self.sentinel = sentinel
@@ -29,7 +29,7 @@ class Hostile:
 
 @pytest.fixture
 def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """There once hostile code has run."""
+    """A path that exists once hostile code has run."""
     monkeypatch.chdir(tmp_path)
     return tmp_path / "owned"
 
@@ -77,7 +77,7 @@ def test_a_target_in_a_model_folder_s_config_is_data(sentinel: Path, tmp_path: P
 
 
 def test_a_target_in_a_run_folder_s_config_is_only_compared(sentinel: Path, tmp_path: Path) -> None:
-    """Catches a run folder from a stranger whose config is built, by Hydra or by YAML's own tags."""
+    """Catches a run folder from an untrusted source whose config is built, by Hydra or by YAML's own tags."""
     run = tmp_path / "runs/reverse"
     (run / "checkpoints").mkdir(parents=True)
     (run / "checkpoints/last.ckpt").touch()
@@ -110,7 +110,7 @@ CALLS = {
 @pytest.mark.parametrize("key", CALLS)
 @pytest.mark.parametrize("flags", [[], ["--multirun"]])
 def test_a_config_of_options_calls_nothing(sentinel: Path, tmp_path: Path, key: str, flags: list[str]) -> None:
-    """Catches a recipe from a stranger that has Hydra call a function: as a callback, or as a part of its logging."""
+    """Catches an untrusted recipe that makes Hydra call a function: as a callback, or as a part of its logging."""
     (tmp_path / "theirs/experiment").mkdir(parents=True)
     recipe = "# @package _global_\nhydra:\n  " + CALLS[key]
     (tmp_path / "theirs/experiment/nice.yaml").write_text(recipe, encoding="utf-8")
@@ -172,7 +172,7 @@ def test_a_model_folder_cannot_have_other_files_read(
 
 @pytest.mark.parametrize("lang", ["/../../../etc/passwd", "x/../../../other"])
 def test_a_language_cannot_lead_out_either(sentinel: Path, tmp_path: Path, lang: str) -> None:
-    """Catches the last part of a file's name, which the language is, taken for harmless."""
+    """Catches the last part of a file's name, which the language is, mistaken for harmless."""
     own = {"reader": "files", "name": "own", "src_lang": lang, "tgt_lang": lang, "test": "own/test"}
     write(tmp_path / "model", {"corpus": own})
 
@@ -193,7 +193,7 @@ def test_a_name_cannot_speak_to_the_terminal(sentinel: Path, tmp_path: Path) -> 
     assert "\x1b" not in found.err + found.out
 
 
-def test_a_page_shows_what_a_stranger_wrote_and_runs_none_of_it(sentinel: Path, tmp_path: Path) -> None:
+def test_a_page_shows_untrusted_text_and_runs_none_of_it(sentinel: Path, tmp_path: Path) -> None:
     """Catches a corpus whose name or lines become part of the gallery's own script."""
     script = "</script><script>alert(1)</script>"
     write_lines(tmp_path / "own/test.en", [script, *SOURCES])

@@ -1,6 +1,6 @@
-"""Batches: every pair once, padded as the models expect, little padding, and the same order after any interruption.
+"""Batches: every pair once, padded as the models expect, little padding, and the same order after an interruption.
 
-Each hole of torchtext 0.6.0 that docs/decisions/0003-torchtext.md lists has a test here that names it.
+Each defect of torchtext 0.6.0 that docs/decisions/0003-torchtext.md lists has a test here that names it.
 """
 
 import random
@@ -28,7 +28,7 @@ WORLDS = st.integers(1, 4)
 
 
 def encoded(lengths: Lengths) -> Encoded:
-    """Pairs of these lengths, each made of ids that name it: 100 + i in its source, 1000 + i in its target."""
+    """Pairs of these lengths, with ids that identify them: 100 + i in the source, 1000 + i in the target."""
     return Encoded(*side([src for src, _ in lengths], 100), *side([tgt for _, tgt in lengths], 1000))
 
 
@@ -38,14 +38,14 @@ def side(lengths: list[int], base: int) -> tuple[NDArray[np.int32], NDArray[np.i
 
 
 def like_text(pairs: int) -> Lengths:
-    """Lengths spread as those of sentences are: most near 12, a few long, the target near the source."""
+    """Lengths distributed like those of sentences: most near 12, a few long, the target near the source."""
     draw = np.random.default_rng(1)
     src = 3 + draw.gamma(4, 3, pairs).astype(int)
     return list(zip(src.tolist(), np.maximum(1, src + draw.normal(0, 3, pairs).astype(int)).tolist(), strict=True))
 
 
 def padding(batches: SortedBatches) -> float:
-    """The share of cells that hold PAD."""
+    """The share of PAD cells."""
     cells = [cell for batch in batches for cell in (batch.src, batch.tgt)]
     return 1 - sum(int((cell != PAD).sum()) for cell in cells) / sum(cell.numel() for cell in cells)
 
@@ -60,7 +60,7 @@ def same(one: Batch, other: Batch) -> bool:
 
 @given(lengths=LENGTHS, budget=BUDGETS)
 def test_rows_hold_their_pair_between_the_marks(lengths: Lengths, budget: dict[str, int]) -> None:
-    """Would catch a target without BOS or EOS, lengths that count the wrong marks, and padding that is no PAD."""
+    """Catches a target without BOS or EOS, lengths that count the wrong marks, and padding that is no PAD."""
     for batch in Batches(encoded(lengths), **budget):
         assert batch.src.size(1) == batch.src_len.max()
         assert batch.tgt.size(1) == batch.tgt_len.max() + 1
@@ -75,7 +75,7 @@ def test_rows_hold_their_pair_between_the_marks(lengths: Lengths, budget: dict[s
 def test_ranks_see_every_pair_once_in_the_batches_of_one_process(
     lengths: Lengths, budget: dict[str, int], world: int, kind: type[SortedBatches]
 ) -> None:
-    """Would catch pairs lost at the end of an epoch, ranks that wait for each other, and a batch that world changes."""
+    """Catches pairs lost at the end of an epoch, ranks that wait for each other, and a batch that world changes."""
     alone = order(kind(encoded(lengths), **budget))
     assert sorted(i for batch in alone for i in batch) == list(range(len(lengths)))
     shards = [kind(encoded(lengths), **budget, rank=rank, world=world) for rank in range(world)]
@@ -84,8 +84,8 @@ def test_ranks_see_every_pair_once_in_the_batches_of_one_process(
     assert [sorted(i for i in batch if i >= 0) for batch in together] == [sorted(batch) for batch in alone]
 
 
-def test_a_rank_without_a_pair_gets_a_stand_in_that_counts_for_nothing() -> None:
-    """Would catch a rank that leaves the others waiting, and a pair that is learned from twice."""
+def test_a_rank_without_a_pair_gets_a_placeholder_that_counts_for_nothing() -> None:
+    """Catches a rank that leaves the others waiting, and a pair that is learned from twice."""
     (batch,) = Batches(encoded([(2, 3)]), sentences=8, rank=1, world=2)
     assert batch.index.tolist() == [-1]
     assert batch.tgt_len.tolist() == [0]
@@ -101,7 +101,7 @@ def test_a_token_budget_is_of_cells_and_never_exceeded(lengths: Lengths, tokens:
 
 
 def test_a_token_budget_is_used() -> None:
-    """Would catch a budget that is kept by batches half as large as they may be."""
+    """Catches a budget that is kept by batches half as large as they may be."""
     sizes = [batch.src.numel() + batch.tgt[:, 1:].numel() for batch in Batches(encoded(like_text(5000)), tokens=2000)]
     assert np.mean(sizes) > 0.95 * 2000
 
@@ -136,20 +136,20 @@ def test_padding_stays_below_six_per_cent(budget: dict[str, int]) -> None:
 
 
 def test_batches_of_one_length_differ_between_epochs() -> None:
-    """Would catch buckets that are cut once: the same sentences would meet in every epoch."""
+    """Catches buckets that are cut once: the same sentences would meet in every epoch."""
     batches = Batches(encoded([(5, 5)] * 40), sentences=4)
     first, second = ({frozenset(batch) for batch in order(batches)} for _ in range(2))
     assert len(first & second) < 5
 
 
 def test_short_and_long_batches_come_mixed() -> None:
-    """Would catch an epoch that runs from the shortest sentences to the longest."""
+    """Catches an epoch that runs from the shortest sentences to the longest."""
     widths = [batch.src.size(1) for batch in Batches(encoded(like_text(2000)), sentences=20)]
     assert abs(np.corrcoef(widths, np.arange(len(widths)))[0, 1]) < 0.3
 
 
 def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
-    """Would catch an order that hangs on the global random state, or changes it: torchtext's shuffler borrows it."""
+    """Catches an order that depends on the global random state, or changes it, as torchtext's shuffler does."""
     data = encoded(like_text(200))
     first = Batches(data, sentences=8, seed=3)
     epochs = [order(first), order(first)]
@@ -181,7 +181,7 @@ def test_a_resumed_run_is_the_run(lengths: Lengths, budget: dict[str, int], worl
 
 
 def test_a_loop_that_counts_batches_never_meets_an_empty_epoch() -> None:
-    """Would catch an epoch rolled over after its last yield, where a loop like Lightning's never comes back."""
+    """Catches an epoch rolled over after its last yield, to which a loop like Lightning's never returns."""
     batches = Batches(encoded(like_text(50)), sentences=8)
     epochs = []
     for epoch in range(4):
@@ -201,7 +201,7 @@ def test_a_batch_counts_as_seen_when_it_is_yielded() -> None:
 
 
 class Watched(Encoded):
-    """Pairs that note which of them is read."""
+    """Pairs that record which of them are read."""
 
     read: list[int] = []  # noqa: RUF012
 
@@ -211,7 +211,7 @@ class Watched(Encoded):
 
 
 def test_resuming_reads_nothing_of_what_it_skips() -> None:
-    """Would catch a resume that builds every batch of the epoch again, which takes hours on a large corpus."""
+    """Catches a resume that builds every batch of the epoch again, which takes hours on a large corpus."""
     split = encoded(like_text(100))
     batches = Batches(Watched(split.src_ids, split.src_offsets, split.tgt_ids, split.tgt_offsets), sentences=10)
     batches.load_state_dict({"epoch": 5, "batch": 9})
@@ -221,14 +221,14 @@ def test_resuming_reads_nothing_of_what_it_skips() -> None:
 
 @pytest.mark.parametrize("position", [{"epoch": 0, "batch": 8}, {"epoch": 0, "batch": -1}, {"epoch": -1, "batch": 0}])
 def test_a_position_that_cannot_be_is_refused(position: dict[str, int]) -> None:
-    """Would catch a run that goes on with another corpus or batch size as if nothing had happened."""
+    """Catches a run that goes on with another corpus or batch size as if nothing had happened."""
     batches = Batches(encoded([(1, 1)] * 50), sentences=8)
     with pytest.raises(UserError, match=r"the position to resume from is .*, but an epoch has 7 batches; resume with"):
         batches.load_state_dict(position)
 
 
 def test_sorted_batches_are_the_same_every_time_and_put_back_in_order_by_index() -> None:
-    """Would catch an evaluation that begins where the last one was broken off."""
+    """Catches an evaluation that begins where the last one was interrupted."""
     lengths = like_text(100)
     batches = SortedBatches(encoded(lengths), sentences=9)
     next(iter(batches))
@@ -241,8 +241,8 @@ def test_sorted_batches_are_the_same_every_time_and_put_back_in_order_by_index()
     assert widths == sorted(widths)
 
 
-def test_pairs_may_lie_in_memory_mapped_files(tmp_path: Path) -> None:
-    """Would catch code that needs the whole corpus in memory."""
+def test_pairs_may_be_in_memory_mapped_files(tmp_path: Path) -> None:
+    """Catches code that needs the whole corpus in memory."""
     split = encoded(like_text(50))
     arrays = []
     for name in ("src_ids", "src_offsets", "tgt_ids", "tgt_offsets"):

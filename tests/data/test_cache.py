@@ -1,4 +1,4 @@
-"""Arrays on the disk: the same as those made, made once, and never believed when damaged."""
+"""Cached arrays: equal to the computed ones, computed once, and never used if damaged."""
 
 import logging
 import resource
@@ -13,7 +13,7 @@ ARRAYS = {"ids": np.arange(1000, dtype=np.int32), "offsets": np.array([0, 1000])
 
 
 class Maker:
-    """Says how often it was asked."""
+    """Counts its calls."""
 
     def __init__(self, arrays: Arrays) -> None:
         self.entry, self.asked = Entry(arrays, "of ½ the lines\n"), 0
@@ -39,7 +39,7 @@ def same(entry: Entry, other: Arrays) -> bool:
 
 
 def test_arrays_are_made_once_and_come_back(folder: Path) -> None:
-    """Would catch a cache that is never hit, types that change on the way, and temporary files left behind."""
+    """Catches a cache that is never hit, types that change on the way, and temporary files left behind."""
     make = Maker(ARRAYS)
     assert same(cached("a", make), ARRAYS)
     assert same(cached("a", make), ARRAYS)
@@ -57,7 +57,7 @@ def test_what_comes_back_is_mapped(folder: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["cut", "emptied", "a bit", "no header", "another's", "another text"])
 def test_a_damaged_file_is_made_again_with_a_word(folder: Path, fault: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Would catch ids of another text, and a traceback for what the next start could mend."""
+    """Catches ids of another text, and a traceback for damage that can be repaired."""
     cached("a", Maker(ARRAYS))
     path = folder / "a.safetensors"
     whole = path.read_bytes()
@@ -78,7 +78,7 @@ def test_a_damaged_file_is_made_again_with_a_word(folder: Path, fault: str, capl
 
 
 def test_where_nothing_can_be_written_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Would catch a foreign disk that ends a run which could do without."""
+    """Catches a disk that cannot be written and ends a run that does not need it."""
     folder.parent.mkdir()
     folder.write_text("no folder")
     with caplog.at_level(logging.WARNING):
@@ -87,7 +87,7 @@ def test_where_nothing_can_be_written_the_arrays_are_used(folder: Path, caplog: 
 
 
 def test_on_a_full_disk_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Would catch safetensors' own error, which is no OSError; a limit on the size of files stands for a disk's end."""
+    """Catches safetensors' own error, which is no OSError; a limit on the size of files stands for a disk's end."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
@@ -100,7 +100,7 @@ def test_on_a_full_disk_the_arrays_are_used(folder: Path, caplog: pytest.LogCapt
 
 
 def test_a_key_is_of_all_parts_and_of_where_each_ends() -> None:
-    """Would catch another text, or the same words divided into other lines, under one name."""
+    """Catches another text, or the same words divided into other lines, under one name."""
     keys = [key(parts) for parts in (["ab", "c"], ["a", "bc"], ["abc"], ["ab", "c", ""], [], [""])]
     assert len(set(keys)) == len(keys)
     assert key(["ab", b"c"]) == keys[0]

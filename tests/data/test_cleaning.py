@@ -1,4 +1,4 @@
-"""Cleaning: what is dropped is counted by its reason, and what stays keeps its partner."""
+"""Cleaning: dropped pairs are counted by reason, and the others stay paired."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ FAULTY = Pairs(
 
 
 def test_each_fault_is_counted_and_gold_follows_what_stays() -> None:
-    """Would catch gold alignments that stay behind when their pair goes, after which all are another's."""
+    """Catches gold alignments that are not dropped with their pair, so that all later ones are shifted."""
     kept, report = clean(FAULTY, max_len=3, max_ratio=2.5, max_characters=28)
     assert kept == Pairs(["a dog", "a dog"], ["ein Hund", "der Hund"], ["0", "6"], [1, 7])
     assert (report.read, report.kept) == (8, 2)
@@ -42,7 +42,7 @@ def test_duplicates_stay_if_they_are_wanted() -> None:
 
 @given(st.lists(st.tuples(st.text("ab ", max_size=30), st.text("ab ", max_size=30))))
 def test_every_pair_is_either_kept_or_counted(rows: list[tuple[str, str]]) -> None:
-    """Would catch a pair that vanishes uncounted, or is counted twice because it has two faults."""
+    """Catches a pair that vanishes uncounted, or is counted twice because it has two faults."""
     pairs = Pairs(["good", *(src for src, _ in rows)], ["gut", *(tgt for _, tgt in rows)])
     kept, report = clean(pairs, max_len=5, max_ratio=2.0, max_characters=20)
     assert report.read == len(pairs) == report.kept + sum(report.dropped.values())
@@ -57,7 +57,7 @@ def test_a_good_corpus_is_kept_as_it_is() -> None:
 
 
 def test_text_without_spaces_is_held_by_its_characters() -> None:
-    """Would catch a limit in words alone: a Chinese line of any length is one word."""
+    """Catches a limit in words alone: a Chinese line of any length is one word."""
     kept, report = clean(Pairs(["狗" * 2000, "狗"], ["犬" * 2000, "犬"]))
     assert kept.src == ["狗"]
     assert report.dropped["over 1000 characters"] == 1

@@ -15,7 +15,7 @@ from heed.text.subwords import UNK, Subwords, train_pair
 
 
 def test_every_sentence_comes_back() -> None:
-    """Would catch offsets that are one off, or sides exchanged."""
+    """Catches offsets that are one off, or sides exchanged."""
     pairs = reverse(train=200).read("train")
     src, tgt = train_pair(pairs.src, pairs.tgt, kind="bpe", vocab_size=40)
     encoded = encode(pairs, src, tgt)
@@ -28,7 +28,7 @@ def test_every_sentence_comes_back() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_lines_beyond_one_portion_are_not_shifted(threads: int, request: pytest.FixtureRequest) -> None:
-    """Would catch offsets that begin anew with a portion, and portions exchanged."""
+    """Catches offsets that begin again with a portion, and portions exchanged."""
     request.addfinalizer(partial(torch.set_num_threads, torch.get_num_threads()))
     torch.set_num_threads(threads)
     words = Subwords.train(["a b c"], kind="word", vocab_size=7)
@@ -40,7 +40,7 @@ def test_lines_beyond_one_portion_are_not_shifted(threads: int, request: pytest.
         assert words.decode(encoded.tgt(len(lines) - 1 - i).tolist()) == lines[i]
 
 
-def test_unknown_pieces_are_counted_on_each_side() -> None:
+def test_unknown_subwords_are_counted_on_each_side() -> None:
     words = Subwords.train(["a b"], kind="word", vocab_size=6)
     encoded = encode(Pairs(["a x", "b"], ["y", "y a b"]), words, words)
     assert (encoded.src_ids == UNK).tolist().count(True) == 1
@@ -48,8 +48,8 @@ def test_unknown_pieces_are_counted_on_each_side() -> None:
     assert encode(Pairs([""], [""]), words, words).unk_rates == (0.0, 0.0)
 
 
-def test_arrays_may_lie_in_files(tmp_path: Path) -> None:
-    """Would catch code that needs the whole corpus in memory."""
+def test_arrays_may_be_in_files(tmp_path: Path) -> None:
+    """Catches code that needs the whole corpus in memory."""
     words = Subwords.train(["a b"], kind="word", vocab_size=6)
     encoded = encode(Pairs(["a b", "b"], ["b a", "a"]), words, words)
     arrays = []

@@ -1,4 +1,4 @@
-"""Multi30k out of stand-ins of the same names, from a server that is real and may be as bad as servers are."""
+"""Downloads of Multi30k, with small files of the same names, from a real server that can misbehave."""
 
 import errno
 import fcntl
@@ -31,12 +31,12 @@ STRANGE = b"<html>Please log in</html>"
 
 
 def part_of(name: str) -> Path:
-    """Where the beginning of a file is; a browser's own `NAME.part` is another's."""
+    """The path of a partial download; a browser's `NAME.part` is a different file."""
     return CACHE / f".{name}.heed-part"
 
 
 class Server(ThreadingHTTPServer):
-    """Hands out `files`; `asked` is what it was asked for, with the range.
+    """Serves `files`; `asked` are the requests with their ranges.
 
     It waits for a second request: for `pause` seconds before an answer, for `silence` after the last byte of one.
     """
@@ -90,12 +90,12 @@ class Handler(BaseHTTPRequestHandler):
         self.server.another.wait(self.server.silence)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Every file that is asked for, a few lines each, and the list of digests that goes with them."""
+    """All files, with a few lines each, and their digests."""
     texts = {name: "".join(f"{name} {number}\n" for number in range(LINES)) for name in fetch.DIGESTS}
     content = {name: gzip.compress(text.encode(), mtime=0) for name, text in texts.items()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
@@ -105,7 +105,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
 @pytest.fixture
 def server(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Serves the files to whoever works in `tmp_path`, where this test does."""
+    """A server of the files; the test works in `tmp_path`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("HEED_CACHE", "cache")
@@ -120,7 +120,7 @@ def server(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def root(files: dict[str, bytes], tmp_path: Path) -> Path:
-    """A copy of one's own, that nobody may write to."""
+    """A read-only copy of the user's."""
     folder = tmp_path / "copy"
     folder.mkdir()
     for name, data in files.items():
@@ -189,7 +189,7 @@ def test_a_file_system_without_locks_is_fetched_into(
 
 
 def test_a_wrong_file_is_refused_and_leaves_nothing(server: Server) -> None:
-    """Catches a login page, or a file altered on the way, that becomes the corpus; and one that then bars the way."""
+    """Catches a login page, or an altered file, that becomes the corpus; and one that blocks later downloads."""
     server.files["val.de.gz"] = STRANGE
     found, expected = hashlib.sha256(STRANGE).hexdigest()[:12], fetch.DIGESTS["val.de.gz"][:12]
     with pytest.raises(UserError, match=f"{server.url}/val.de.gz .*{found}, expected {expected}; .*corpus.url"):
@@ -219,10 +219,10 @@ def test_a_file_that_was_cut_off_goes_on_where_it_stopped(
 
 
 @pytest.mark.parametrize("received", [0, 40])
-def test_a_server_that_falls_silent_is_given_up(
+def test_a_server_that_stops_sending_is_given_up(
     server: Server, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, received: int
 ) -> None:
-    """Catches waiting for ever, before an answer or within, and bytes that are thrown away with the wait."""
+    """Catches waiting forever, before an answer or within, and bytes that are thrown away with the wait."""
     name = "test_2016_flickr.en.gz"
     server.cut = received
     server.pause, server.silence = (10.0, 0.0) if received == 0 else (0.0, 10.0)
@@ -272,8 +272,8 @@ def test_a_cached_file_is_checked_each_time(server: Server) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_what_a_server_refuses_is_said_with_its_address(server: Server, status: int) -> None:
-    """Catches a page that says Not Found in the place of the corpus."""
+def test_what_a_server_refuses_is_reported_with_its_address(server: Server, status: int) -> None:
+    """Catches a page that says Not Found instead of the corpus."""
     server.status = status
     with pytest.raises(UserError, match=f"{server.url}/train.en.gz answered {status} .*corpus.url.*corpus.root"):
         multi30k(url=server.url).read("train")
@@ -289,8 +289,8 @@ def test_an_address_that_is_none_is_refused_in_one_line(server: Server, url: str
         multi30k(url=url).read("test")
 
 
-def test_a_host_that_nobody_knows_is_said_in_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches the words of a library, its pools and retries, in the place of what the system said."""
+def test_a_host_that_nobody_knows_is_reported_in_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches the words of a library, its pools and retries, instead of what the system said."""
     monkeypatch.setenv("NO_PROXY", "name.invalid")
     fault = r"^http://name\.invalid/test_2016_flickr\.en\.gz cannot be downloaded \([A-Za-z ,-]+\); .*corpus\.root=.*$"
     with pytest.raises(UserError, match=fault):
@@ -344,7 +344,7 @@ def test_an_empty_root_is_no_leave_to_fetch(server: Server) -> None:
 
 
 def own(folder: Path, **settings: object) -> Any:
-    """What a model in the folder of a run names as its corpus; the run's config says the same."""
+    """A model in the folder of a run, whose about.json and config name the same corpus."""
     (folder / "model").mkdir(parents=True)
     config = {"corpus": {"_target_": "heed.data.fetch.multi30k", **settings}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -353,7 +353,7 @@ def own(folder: Path, **settings: object) -> Any:
 
 @pytest.mark.parametrize("in_run", [True, False])
 def test_a_model_folder_does_not_say_from_where_to_fetch(server: Server, tmp_path: Path, in_run: bool) -> None:
-    """Catches a stranger's folder, or whole run, that has requests sent from here to where it likes."""
+    """Catches an untrusted folder, or whole run, that has requests sent from here to where it likes."""
     multi30k(url=server.url).read("test")
     asked = list(server.asked)
     about = own(tmp_path / "run", name="m", pair="en-de", root=None, url=f"{server.url}/strange")
@@ -365,7 +365,7 @@ def test_a_model_folder_does_not_say_from_where_to_fetch(server: Server, tmp_pat
 
 
 def test_a_model_folder_names_a_copy_only_where_its_run_did(server: Server, root: Path, tmp_path: Path) -> None:
-    """Catches a stranger's folder that has somebody's files read, and one's own run that must be told again."""
+    """Catches an untrusted folder that has somebody's files read, and one's own run that must be told again."""
     project = tmp_path / "project"
     project.mkdir()
     os.chdir(project)
@@ -382,7 +382,7 @@ def closed_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_offline_is_one_line_at_the_door(server: Server, tmp_path: Path) -> None:
+def test_offline_is_one_line_of_the_command(server: Server, tmp_path: Path) -> None:
     """Catches an exit code or a traceback of a library, and a run that its failure leaves in the way of the next."""
     outcome = forked(tmp_path, "train", "corpus=multi30k", f"corpus.url=http://127.0.0.1:{closed_port()}")
     assert outcome.code == 2

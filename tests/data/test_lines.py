@@ -1,4 +1,4 @@
-"""Lines of text files: all as they were written; a file that is not UTF-8 text is named with what to type."""
+"""Lines of text files are read unchanged; for a file that is not UTF-8 text, the error says what to type."""
 
 import bz2
 import gzip
@@ -24,14 +24,14 @@ def write(path: Path, content: bytes | str) -> Path:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])), min_size=1))
 def test_lines_come_back_as_they_were_written(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
-    """Would catch a file cut at U+2028, a form feed or another end of line that only Python sees."""
+    """Catches a file cut at U+2028, a form feed or another end of line that only Python sees."""
     path = write(tmp_path_factory.mktemp("text") / "lines", "x" + "".join(f"{line}\n" for line in lines))
     assert read_lines(path) == ["x" + lines[0], *lines[1:]]
 
 
 @pytest.mark.parametrize("content", ["a\nb\n", "a\nb", "a\r\nb\r\n", "a\r\nb", "\ufeffa\nb\n", "\ufeffa\r\nb\r\n"])
 def test_bom_crlf_and_a_missing_last_line_feed_change_nothing(tmp_path: Path, content: str) -> None:
-    """Would catch a first word that is unknown because a BOM is glued to it, and a CR at the end of each last word."""
+    """Catches a first word that is unknown because a BOM is glued to it, and a CR at the end of each last word."""
     assert read_lines(write(tmp_path / "lines", content)) == ["a", "b"]
 
 
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_text_names_its_line(tmp_path: Path, content: bytes, m
         read_lines(write(tmp_path / "lines", content))
 
 
-def test_a_folder_in_the_place_of_a_file_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_instead_of_a_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot be read: Is a directory"):
         read_lines(tmp_path)
 
@@ -117,13 +117,13 @@ def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: 
 
 
 def zstd(data: bytes) -> bytes:
-    """A frame of Zstandard that holds the data as it is (RFC 8878): magic, single segment, one raw block."""
+    """A Zstandard frame with uncompressed data (RFC 8878): magic, single segment, one raw block."""
     size = len(data)
     return b"\x28\xb5\x2f\xfd" + bytes([0x20, size]) + (size << 3 | 1).to_bytes(3, "little") + data
 
 
 def test_the_plain_file_comes_first(tmp_path: Path) -> None:
-    """Catches an old compressed copy that is read in the place of the text beside it."""
+    """Catches an old compressed copy that is read instead of the text beside it."""
     for name in ("t.en", "t.en.gz", "t.en.xz"):
         (tmp_path / name).touch()
     assert existing(str(tmp_path / "t.en")) == tmp_path / "t.en"

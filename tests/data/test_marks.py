@@ -1,4 +1,4 @@
-"""Text that was cut into subwords before is noticed, and other text is not."""
+"""Text that is already divided into subwords is recognised, and other text is not."""
 
 import subprocess
 from functools import partial
@@ -14,7 +14,7 @@ CUT = ["the un@@ known wo@@ rds", "are jo@@ ined", "here"]
 
 
 def test_each_mark_is_noticed() -> None:
-    """Catches scores of pieces that pass for scores of words."""
+    """Catches scores of subwords that look like scores of words."""
     assert subword_mark(CUT) == "@@"
     assert subword_mark(["▁the ▁un known", "▁wo rds"]) == "▁"
     assert subword_mark(["the un ##known wo ##rds"]) == "##"
@@ -22,7 +22,7 @@ def test_each_mark_is_noticed() -> None:
     assert subword_mark(["the</w> un known</w>"]) == "</w>"
 
 
-def test_the_advice_joins_the_pieces() -> None:
+def test_the_advice_joins_the_subwords() -> None:
     """Catches advice that leaves a mark, or joins words."""
     for cut in (
         "the un@@ known words",
@@ -78,7 +78,7 @@ def test_tokenised_text_is_noticed(lines: list[str], expected: bool) -> None:
 
 
 def test_a_text_has_one_note() -> None:
-    """Catches advice to detokenise pieces, and a tokenised text that nobody hears of."""
+    """Catches advice to detokenise subwords, and a tokenised text without a warning."""
     assert [note[:30] for note in notes("train", ["the un@@ known ."] * 50)] == ["train is already divided into "]
     assert [note[:30] for note in notes("train", ["he sleeps ."] * 50)] == ["train is tokenised (there is a"]
     assert not list(notes("train", ["he sleeps."] * 50))

@@ -1,4 +1,4 @@
-"""The loaders that Lightning sees: a whole run as one, and every validation pair once."""
+"""The loaders for Lightning: one for a whole run, and one with every validation pair once."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""What a model folder can name as its corpus."""
+"""The corpora that a model folder may name."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from heed.errors import UserError
     ],
 )
 def test_a_model_folder_can_only_name_a_corpus(corpus: object, message: str) -> None:
-    """Catches a folder from a stranger that makes evaluate call what it likes."""
+    """Catches a folder from an untrusted source that makes evaluate call what it likes."""
     with pytest.raises(UserError, match=message):
         own_corpus({"corpus": corpus}, Path("model"))
 
@@ -36,7 +36,7 @@ def test_what_a_model_folder_says_is_not_resolved() -> None:
     )
 
 
-def test_a_run_may_be_evaluated_on_the_text_it_was_trained_on_wherever_that_lies(tmp_path: Path) -> None:
+def test_a_run_may_be_evaluated_on_the_text_it_was_trained_on_wherever_that_is(tmp_path: Path) -> None:
     """Text kept outside the working directory would have to be named again for every evaluation of one's own runs."""
     settings = {"name": "far", "src_lang": "en", "tgt_lang": "fr", "test": str(tmp_path / "test")}
     for lang in ("en", "fr"):

@@ -1,4 +1,4 @@
-"""Portions of a text, shared out among processes: what comes of them is what one process makes."""
+"""Portions of a text that several processes share give the same results as one process."""
 
 import multiprocessing
 import os
@@ -41,7 +41,7 @@ except KeyboardInterrupt:
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
-    """Of which the tests otherwise have one."""
+    """Two threads instead of the one of other tests."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -59,7 +59,7 @@ def refuse(number: int, texts: Sequence[str]) -> None:
 @pytest.mark.parametrize("texts", [TEXTS, [""], []], ids=len)
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 10, 11])
 def test_portions_come_in_order_and_whole(size: int, texts: list[str]) -> None:
-    """Would catch a last portion left out, results in the order in which processes are done, and no text, no result."""
+    """Catches a last portion left out, results in the order in which processes are done, and no text, no result."""
     made = list(in_portions(where, texts, size))
     assert [text for _, portion, _ in made for text in portion] == texts
     assert [number for number, _, _ in made] == list(range(max(len(made), 1)))
@@ -67,7 +67,7 @@ def test_portions_come_in_order_and_whole(size: int, texts: list[str]) -> None:
 
 
 def test_many_portions_are_shared_out_and_few_are_not() -> None:
-    """Would catch a corpus that one core encodes alone, and processes started for a small one, or for a single core."""
+    """Catches a corpus that one core encodes alone, and processes started for a small one, or for a single core."""
     assert {process for _, _, process in in_portions(where, TEXTS[: FEW * 2], 2)} == {os.getpid()}
     assert len({process for _, _, process in in_portions(where, TEXTS, 1)} - {os.getpid()}) == 2
     torch.set_num_threads(1)
@@ -75,14 +75,14 @@ def test_many_portions_are_shared_out_and_few_are_not() -> None:
 
 
 def test_no_random_number_is_taken() -> None:
-    """Would catch a model whose first weights depend on whether its corpus was encoded or found encoded."""
+    """Catches a model whose first weights depend on whether its corpus was encoded or found encoded."""
     before = torch.get_rng_state()
     list(in_portions(where, TEXTS, 1))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_fault_in_a_process_ends_the_work() -> None:
-    """Would catch a portion that is lost without a word, and workers that stay behind, for which the end would wait."""
+    """Catches a portion that is lost silently, and workers that stay behind, for which the end would wait."""
     with pytest.raises(LookupError, match="portion 0") as raised:
         list(in_portions(refuse, TEXTS, 1))
     assert "in refuse" in raised.value.__notes__[0]
@@ -105,7 +105,7 @@ def test_many_portions_are_reported_and_nothing_is_printed(capfd: pytest.Capture
     ("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=str
 )
 def test_processes_end_with_the_one_that_they_work_for(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    """Would catch what is left of a killed run, and a Ctrl-C, which all of them get, that ends in a fault or never."""
+    """Catches what is left of a killed run, and a Ctrl-C, which all of them get, that ends in a fault or never."""
     command = [sys.executable, "-c", SHARING, str(tmp_path)]
     parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
@@ -125,7 +125,7 @@ def test_processes_end_with_the_one_that_they_work_for(number: signal.Signals, c
 
 
 def _runs(process: str) -> bool:
-    """Whether it is there and more than what nobody has asked after."""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What training reads is the same whether it was made or found, and found only where nothing has changed."""
+"""Training data are the same whether computed or cached, and the cache is used only if nothing has changed."""
 
 from functools import partial
 from pathlib import Path
@@ -57,7 +57,7 @@ def same(one: Prepared, other: Prepared) -> bool:
 
 @pytest.mark.parametrize("sampling", [None, 0.2])
 def test_what_is_found_is_what_was_made(sampling: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Would catch sides exchanged on the disk, a table of another text, and draws that begin elsewhere."""
+    """Catches sides exchanged on the disk, a table of another text, and draws that begin elsewhere."""
     recipe = RECIPE._replace(sampling=sampling)
     made, found = (prepare(Splits(SPLITS), recipe, Cleaning(SPLITS)) for _ in range(2))
     assert same(made, found)
@@ -76,7 +76,7 @@ def test_it_is_made_once() -> None:
 
 
 def test_few_pairs_leave_nothing_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Would catch a cache that fills up with what takes no time to make."""
+    """Catches a cache that fills up with what takes no time to make."""
     monkeypatch.setattr(prepared, "LARGE", len(SPLITS["train"]) + 1)
     assert [asked(RECIPE), asked(RECIPE)] == [1, 1]
     assert list(tmp_path.iterdir()) == []
@@ -92,12 +92,12 @@ OTHERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", OTHERS, ids=lambda change: next(iter(change)))
 def test_other_settings_are_another_entry(change: dict[str, Any]) -> None:
-    """Would catch pieces of another vocabulary, whose ids mean other words."""
+    """Catches subwords of another vocabulary, whose ids mean other words."""
     asked(RECIPE)
     assert asked(RECIPE._replace(**change)) == 1
 
 
-def test_what_is_drawn_depends_on_the_seed_and_pieces_do_not() -> None:
+def test_what_is_drawn_depends_on_the_seed_and_subwords_do_not() -> None:
     asked(RECIPE)
     assert asked(RECIPE._replace(seed=2)) == 0
     asked(RECIPE._replace(sampling=0.2))
@@ -106,14 +106,14 @@ def test_what_is_drawn_depends_on_the_seed_and_pieces_do_not() -> None:
 
 @pytest.mark.parametrize("split", ["train", "valid"])
 def test_another_text_is_another_entry(split: str) -> None:
-    """Would catch a corpus that was mended, and trained on as it was before."""
+    """Catches a corpus that was fixed, and trained on as it was before."""
     asked(RECIPE)
     pairs = SPLITS[split]
     assert asked(RECIPE, SPLITS | {split: Pairs([*pairs.src[:-1], "1 2 3"], pairs.tgt)}) == 1
 
 
 def test_other_code_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Would catch arrays that an earlier version made otherwise."""
+    """Catches arrays that an earlier version made otherwise."""
     asked(RECIPE)
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "changed.py").write_text("")
@@ -121,8 +121,8 @@ def test_other_code_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert asked(RECIPE) == 1
 
 
-def test_the_lines_of_validation_are_its_pieces() -> None:
-    """Catches words that travel with the pieces of another line, or of the other side."""
+def test_the_lines_of_validation_are_its_subwords() -> None:
+    """Catches words that travel with the subwords of another line, or of the other side."""
     made = prepare(Splits(SPLITS), RECIPE, Cleaning(SPLITS))
     for number, (src, tgt) in enumerate(zip(*made.valid_lines, strict=True)):
         assert (src.ids, tgt.ids) == (made.valid.src(number).tolist(), made.valid.tgt(number).tolist())

@@ -76,7 +76,7 @@ def test_importing_a_module_registers_its_reader(outside: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("key", ["folder", "splits"])
-def test_a_strangers_folder_has_nothing_read_outside_by_any_reader(outside: Path, tmp_path: Path, key: str) -> None:
+def test_no_reader_reads_outside_files_for_an_untrusted_folder(outside: Path, tmp_path: Path, key: str) -> None:
     """Catches paths that only the readers of this package are asked about, and those in lists."""
     inside = {"reader": "equations", "name": "outside", "folder": "here"}
     elsewhere = {"folder": "/etc", "splits": ["../../etc/passwd"]}[key]
@@ -97,7 +97,7 @@ def test_an_extension_that_cannot_be_imported_is_named_and_harms_no_built_in_rea
 
 
 def test_a_name_is_registered_once() -> None:
-    """Catches an extension that replaces a reader of heed without a word; loading a module again is no conflict."""
+    """Catches an extension that replaces a reader of heed silently; loading a module again is no conflict."""
     assert register("files")(reader("files")) is files
     with pytest.raises(ValueError, match=r"corpus reader files is already registered by heed\.data\..*files"):
 
@@ -163,7 +163,7 @@ def test_the_embedded_corpus_is_there_in_any_directory_and_either_direction(
 def test_a_reader_from_outside_serves_the_commands(
     outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a name that training knows and evaluation refuses; its config lies in the user's own folder."""
+    """Catches a name that training knows and evaluation refuses; its config is in the user's own folder."""
     monkeypatch.chdir(tmp_path)
     group = tmp_path / "configs" / "corpus"
     group.mkdir(parents=True)
@@ -183,7 +183,7 @@ def test_a_reader_from_outside_serves_the_commands(
 
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "pairs.json"), ValueError("line 3: no pair")])
 def test_what_a_reader_cannot_read_is_a_line(error: Exception) -> None:
-    """Catches a missing file of a reader from outside that is taken for a run folder which somebody removed."""
+    """Catches a missing file of a reader from outside that is mistaken for a run folder which somebody removed."""
 
     def read() -> Pairs:
         raise error

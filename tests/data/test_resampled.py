@@ -1,4 +1,4 @@
-"""Words segmented afresh every epoch: the same text, other pieces, and a run that can be gone on with anywhere."""
+"""Words segmented again every epoch: the same text, other subwords, and runs that can be resumed anywhere."""
 
 from functools import cache, partial
 from itertools import islice
@@ -37,8 +37,8 @@ def lines(encoded: Encoded) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
-def test_an_epoch_says_the_same_in_other_pieces(kind: Kind) -> None:
-    """Would catch sides exchanged, lines shifted, an epoch like the one before, and one draw for all of a word."""
+def test_an_epoch_says_the_same_in_other_subwords(kind: Kind) -> None:
+    """Catches sides exchanged, lines shifted, an epoch like the one before, and one draw for all of a word."""
     src, tgt = sides(kind)
     epochs = [resampled(kind).epoch(epoch) for epoch in range(3)]
     for encoded in epochs:
@@ -49,7 +49,7 @@ def test_an_epoch_says_the_same_in_other_pieces(kind: Kind) -> None:
 
 
 def test_an_epoch_is_a_function_of_seed_and_epoch() -> None:
-    """Would catch processes that plan their batches from different lengths, and epochs that depend on those before."""
+    """Catches processes that plan their batches from different lengths, and epochs that depend on those before."""
     one, other = resampled(), resample(Pairs(SRC, TGT), *sides("unigram"), "unigram", 0.2, 1)
     one.epoch(0)
     assert lines(one.epoch(2)) == lines(other.epoch(2))
@@ -60,7 +60,7 @@ def test_an_epoch_is_a_function_of_seed_and_epoch() -> None:
 def test_processes_draw_what_one_draws(
     kind: Kind, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """Would catch draws that depend on how many cores a machine has, and portions exchanged."""
+    """Catches draws that depend on how many cores a machine has, and portions exchanged."""
     monkeypatch.setattr("heed.data.resampled.WORDS", 3)
     request.addfinalizer(partial(torch.set_num_threads, torch.get_num_threads()))
     alone = resample(Pairs(SRC, TGT), *sides(kind), kind, 0.2, 1)
@@ -82,7 +82,7 @@ def test_nothing_drawn_is_longer_than_was_said() -> None:
 
 @pytest.mark.parametrize("budget", BUDGETS, ids=str)
 def test_every_epoch_holds_every_pair_once_in_batches_within_the_budget(budget: dict[str, int]) -> None:
-    """Would catch batches planned from the lengths of another epoch."""
+    """Catches batches planned from the lengths of another epoch."""
     batches = Batches(resampled(), **budget)
     for _ in range(6):
         epoch = list(batches)
@@ -98,7 +98,7 @@ def test_every_epoch_holds_every_pair_once_in_batches_within_the_budget(budget: 
 @settings(max_examples=20)
 @given(position=st.integers(0, 60))
 def test_a_stream_goes_on_from_any_state(budget: dict[str, int], position: int) -> None:
-    """Would catch an epoch drawn anew, and one whose end is looked for where another epoch ends."""
+    """Catches an epoch drawn again, and one whose end is looked for where another epoch ends."""
 
     def stream() -> Stream:
         return Stream(Batches(resampled(), **budget), steps=62)
@@ -112,8 +112,8 @@ def test_a_stream_goes_on_from_any_state(budget: dict[str, int], position: int) 
         assert all(torch.equal(one, other) for one, other in zip(batch, expected, strict=True))
 
 
-def test_a_pair_that_might_outgrow_the_budget_is_told_before_training() -> None:
-    """Would catch a run that ends in its twentieth epoch."""
+def test_a_pair_that_might_outgrow_the_budget_is_reported_before_training() -> None:
+    """Catches a run that ends in its twentieth epoch."""
     src, tgt = resampled().longest()
     longest = int((src + tgt + 2).max())
     Batches(resampled(), tokens=longest)

@@ -1,4 +1,4 @@
-"""The generated corpus: a right answer and a right alignment for every pair, and nothing to learn by heart."""
+"""The generated corpus: every pair is correct and aligned, and no sentence repeats."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ def test_every_target_is_its_source_reversed_with_the_anti_diagonal_as_gold(
 
 
 def test_splits_have_their_sizes_and_share_no_source() -> None:
-    """Would catch a test split that training has seen."""
+    """Catches a test split that training has seen."""
     corpus = reverse(train=500, valid=100, test=200)
     sources = {split: corpus.read(split).src for split in ("train", "valid", "test")}
     assert {split: len(lines) for split, lines in sources.items()} == {"train": 500, "valid": 100, "test": 200}
@@ -31,7 +31,7 @@ def test_splits_have_their_sizes_and_share_no_source() -> None:
 
 
 def test_lengths_vary() -> None:
-    """Would catch a corpus of one length, on which padding and masks are never put to the test."""
+    """Catches a corpus of one length, on which padding and masks are never put to the test."""
     lengths = {len(src.split()) for src in reverse().read("train").src}
     assert lengths == set(range(3, 13))
 

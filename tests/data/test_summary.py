@@ -1,4 +1,4 @@
-"""The summary of a corpus: counts of every split, and what should worry a person."""
+"""The summary of a corpus: counts of every split, and warnings."""
 
 import json
 
@@ -40,8 +40,8 @@ def test_the_table_has_every_split() -> None:
     assert max(map(len, lines)) <= 100 or lines[-1].startswith("valid:")
 
 
-def test_what_should_worry_stands_below_the_table() -> None:
-    """Would catch the two reasons for scores that nobody can explain: leakage and unknown pieces."""
+def test_what_should_worry_is_below_the_table() -> None:
+    """Catches the two reasons for scores that nobody can explain: leakage and unknown subwords."""
     train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
     assert shown(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are also in")
     assert "of the subwords of one side are <unk>" in shown(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Tatoeba out of a stand-in of the same name, split so that nothing of the test is trained on."""
+"""Tatoeba, with a small archive of the same name, split so that no test sentence is trained on."""
 
 import hashlib
 import zipfile
@@ -71,7 +71,7 @@ def test_no_sentence_of_the_test_is_trained_on(numbers: list[tuple[int, int]], v
 
 
 def test_the_note_counts_what_is_left_out(root: Path) -> None:
-    """Catches pairs that vanish without a word."""
+    """Catches pairs that vanish silently."""
     train = read_corpus({"reader": "tatoeba", "root": str(root), "valid": 5, "test": 7}).read("train")
     [note] = train.notes
     numbers = [int(word) for word in note.replace(",", "").split() if word.isdecimal()]

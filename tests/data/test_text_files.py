@@ -1,4 +1,4 @@
-"""Reading parallel text: line i of one side stays beside line i of the other, and every bad file is named."""
+"""Reading parallel text: lines stay paired, and errors name the file."""
 
 import gzip
 import pickle
@@ -35,7 +35,7 @@ def test_gzip_is_read_as_the_plain_file(tmp_path: Path) -> None:
     assert corpus(tmp_path).read("test") == Pairs(["a dog"], ["ein Hund"], ["0-0 1-1"])
 
 
-def test_gold_alignments_turn_with_the_text(tmp_path: Path) -> None:
+def test_gold_alignments_are_exchanged_with_the_text(tmp_path: Path) -> None:
     """Catches links of the other direction that no setting turns, and possible ones that are made sure."""
     write(tmp_path / "train.en", "a black dog\nhello there\n")
     write(tmp_path / "train.de", "schwarzer Hund\nhallo\n")
@@ -52,7 +52,7 @@ def test_gold_alignments_are_read_where_they_are(tmp_path: Path) -> None:
 
 
 def test_unequal_files_name_both_counts(tmp_path: Path) -> None:
-    """Would catch the `zip` that torchtext's TranslationDataset reads with: it cuts the longer file without a word."""
+    """Catches the `zip` that torchtext's TranslationDataset reads with: it cuts the longer file silently."""
     write(tmp_path / "train.en", "a\nb\nc\n")
     write(tmp_path / "train.de", "a\nb\n")
     with pytest.raises(UserError, match=r"train\.en has 3 lines and .*train\.de has 2; expected a line for each line"):
@@ -68,7 +68,7 @@ def test_too_few_gold_lines_name_both_counts(tmp_path: Path) -> None:
 
 
 def test_blank_lines_are_lines(tmp_path: Path) -> None:
-    """Would catch torchtext's loss of blank lines, after which every line number is another's."""
+    """Catches torchtext's loss of blank lines, after which every line number is another's."""
     write(tmp_path / "train.en", "\na\n\n")
     write(tmp_path / "train.de", "\n\nb\n")
     assert corpus(tmp_path).read("test") == Pairs(["", "a", ""], ["", "", "b"])
@@ -99,14 +99,14 @@ def test_a_row_of_other_than_two_columns_names_its_line(tmp_path: Path, row: str
         tsv("table", "en", "de", test=str(path)).read("test")
 
 
-def test_a_corpus_travels_to_another_process(tmp_path: Path) -> None:
-    """Would catch a corpus that holds a lambda, which no spawned process can be given."""
+def test_a_corpus_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    """Catches a corpus that holds a lambda, which no spawned process can be given."""
     write(tmp_path / "train.en", "a\n")
     write(tmp_path / "train.de", "b\n")
     assert pickle.loads(pickle.dumps(corpus(tmp_path))).read("test") == Pairs(["a"], ["b"])
 
 
-def test_a_corpus_whose_validation_is_drawn_travels_too(tmp_path: Path) -> None:
+def test_a_corpus_whose_validation_is_drawn_can_be_pickled_too(tmp_path: Path) -> None:
     write(tmp_path / "train.en", "a\nb\n")
     write(tmp_path / "train.de", "c\nd\n")
     drawn = files("text", "en", "de", train=str(tmp_path / "train"))

@@ -1,4 +1,4 @@
-"""A notebook and the text that it is made from say the same: `make notebooks` was not forgotten."""
+"""A notebook equals the text that it is made from, so `make notebooks` was not forgotten."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Commands on the pages take the settings they are given, targets of make exist, and Python parses."""
+"""Commands on the pages accept their settings, make targets exist, and Python code parses."""
 
 import ast
 import re

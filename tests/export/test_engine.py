@@ -1,4 +1,4 @@
-"""The page's engine under node against the model in Python: the same text, the same scores, the same attention."""
+"""The page's engine under node compared with the model in Python: equal text, scores and attention."""
 
 from functools import cache
 from pathlib import Path
@@ -158,7 +158,7 @@ def test_a_translation_begins_with_its_prefix(search: str, tmp_path: Path) -> No
 @needs_node
 @pytest.mark.parametrize("search", ["greedy", "beam"])
 def test_what_the_model_would_write_anyway_can_be_forced(search: str, tmp_path: Path) -> None:
-    """Catches a score that leaves out the forced pieces, and a search that ends where the prefix does."""
+    """Catches a score that leaves out the forced subwords, and a search that ends where the prefix does."""
     bundle = sized_bundle(*vocabularies())
     settings = {"search": search, "beamSize": 1}
     free = translate(bundle, [{"line": line, "settings": settings} for line in lines("en", 8)], tmp_path)
@@ -210,7 +210,7 @@ def test_the_alternatives_of_a_word_are_those_of_python(begin: str, tmp_path: Pa
 
 @needs_node
 def test_an_empty_line_stays_empty_and_a_long_one_ends(tmp_path: Path) -> None:
-    """Catches a search over no piece, and one over more pieces than a model reads."""
+    """Catches a search over no subword, and one over more subwords than a model reads."""
     bundle = sized_bundle(*vocabularies(), emb_dim=4, enc_dim=4, hid_dim=4, readout_dim=4, attended_dim=4)
     settings = {"search": "greedy"}
     requests = [{"line": line, "settings": settings} for line in ("", " \u3000", "\ufeff", "cat " * 1500)]

@@ -1,4 +1,4 @@
-"""A model as ONNX against the model itself, on batches and lengths that no example had."""
+"""An exported ONNX model compared with the model itself, on new batches and lengths."""
 
 import json
 import re
@@ -276,7 +276,7 @@ def naming_another_file(folder: Path) -> None:
 
 @pytest.mark.parametrize("harm", [damaged, of_another_model, swapped, incomplete, naming_another_file])
 def test_a_folder_that_is_not_whole_is_refused_in_one_line(onnx_folder: Path, harm: Any) -> None:
-    """Catches a traceback, wrong numbers, and a stranger's graph that reads files of this machine."""
+    """Catches a traceback, wrong numbers, and an untrusted graph that reads files of this machine."""
     harm(onnx_folder)
 
     with pytest.raises(UserError, match=re.escape(str(onnx_folder))) as refusal:
@@ -285,7 +285,7 @@ def test_a_folder_that_is_not_whole_is_refused_in_one_line(onnx_folder: Path, ha
 
 
 def test_what_onnx_cannot_do_is_refused(onnx_folder: Path) -> None:
-    """Catches a precision or a device that is ignored in silence."""
+    """Catches a precision or a device that is ignored silently."""
     with pytest.raises(UserError, match="precision=bfloat16"):
         heed.load(onnx_folder, precision="bfloat16")
     with pytest.raises(UserError, match="on the CPU"):

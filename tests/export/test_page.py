@@ -1,4 +1,4 @@
-"""The page as a file: what it carries, what it forbids, and what it refuses."""
+"""The page as a file: its contents, its policy, and the models that it refuses."""
 
 import base64
 import gzip
@@ -123,7 +123,7 @@ def test_the_pure_modules_pass_their_tests() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_no_model_and_what_is_no_model_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_no_model_and_what_is_not_a_model_are_refused_in_one_line(tmp_path: Path) -> None:
     """Catches a page without a model, and a traceback."""
     with pytest.raises(UserError, match="no model folder given; give at least one"):
         write_page([], tmp_path / "page.html")
@@ -175,7 +175,7 @@ def test_a_kind_of_attention_that_the_page_cannot_compute_is_refused(monkeypatch
 
 @pytest.mark.parametrize("count", [1, 5, 12])
 def test_examples_are_spread_over_the_text(count: int) -> None:
-    """Catches examples that are all alike, too long to read, or more than were asked for."""
+    """Catches examples that are all equal, too long to read, or more than were asked for."""
     lines = ["too short", *(f"sentence number {i} of the text" for i in range(200)), "word " * 40]
     chosen = choose_examples([*lines, *lines], count)
     assert len(chosen) == count

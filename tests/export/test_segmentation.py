@@ -1,4 +1,4 @@
-"""The page's segmentation against SentencePiece itself: every id the same, whatever the text."""
+"""The page's segmentation compared with SentencePiece: equal ids for any text."""
 
 import io
 import random
@@ -68,7 +68,7 @@ def test_every_line_of_the_embedded_corpus_has_the_same_ids(lang: str, tmp_path:
 )
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 def test_other_settings_of_sentencepiece_are_followed(kind: str, settings: dict[str, Any], tmp_path: Path) -> None:
-    """Catches a model trained elsewhere, with heed's special pieces, that the page would cut otherwise."""
+    """Catches a model trained elsewhere, with heed's special subwords, that the page would cut otherwise."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(tiny_lines("en", "valid")), model_writer=model, model_type=kind, vocab_size=300,

@@ -1,7 +1,7 @@
-"""The device that the tests of this folder run on: a GPU, or one that is pretended.
+"""The device for the tests of this folder: a GPU, or a pretended one.
 
 `pytest -m gpu tests/gpu` runs them on the GPU of this machine, and skips them if there is none; `-m slow` on the
-pretended one. `HEED_TEST_DEVICE=cpu` puts the CPU in the place of the GPU, to try the tests themselves.
+pretended one. `HEED_TEST_DEVICE=cpu` uses the CPU instead of the GPU, to test the tests themselves.
 """
 
 import os
@@ -27,7 +27,7 @@ def given_device() -> torch.device:
     params=[pytest.param("given", marks=pytest.mark.gpu), pytest.param("pretended", marks=pytest.mark.slow)]
 )
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
-    """The GPU of this machine, and one that is pretended."""
+    """The GPU of this machine, and a pretended one."""
     if request.param == "given":
         yield request.getfixturevalue("given_device")
         return

@@ -1,4 +1,4 @@
-"""A model on a GPU computes what it computes on a CPU."""
+"""A model gives the same results on a GPU as on a CPU."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -126,7 +126,7 @@ def translators(tmp_path: Path, device: torch.device) -> tuple[Translator, Trans
 
 
 def test_a_translator_gives_the_same(translators: tuple[Translator, Translator]) -> None:
-    """Catches what is not brought back from the GPU before it is printed, drawn or counted."""
+    """Catches values that are not copied from the GPU before they are printed, drawn or counted."""
     lines = [line for line in SOURCES if line]
     on_gpu, on_cpu = (
         [*one.translate(lines, max_len=9), *one.translate(lines, "beam", n_best=2, prefix="le", max_len=9)]
@@ -170,7 +170,7 @@ def test_an_ensemble_gives_the_same(tmp_path: Path, device: torch.device) -> Non
 def test_a_failed_batch_leaves_the_gpu_to_the_next(
     translators: tuple[Translator, Translator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a lock that is held as long as somebody keeps the error: the next call would wait for ever."""
+    """Catches a lock that is held as long as somebody keeps the error: the next call would wait forever."""
     translator, _ = translators
     pair = translator.force("a dog barks", "un chien aboie")
     with monkeypatch.context() as patched:

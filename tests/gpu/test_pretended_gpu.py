@@ -1,4 +1,4 @@
-"""The pretended GPU refuses what a GPU refuses."""
+"""The pretended GPU raises the same errors as a GPU."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def test_what_a_gpu_refuses(refused: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_a_gpu_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches faults that are none."""
+    """Catches errors that a GPU does not raise."""
     with pretended_gpu(monkeypatch):
         there = torch.arange(3.0).to("cuda").requires_grad_()
         assert there.is_cuda

@@ -60,7 +60,7 @@ def test_gold_counted_from_one_is_noticed() -> None:
 
 
 def test_merges_by_hand() -> None:
-    """Three source pieces in two words, three target pieces in two words: columns summed, rows averaged."""
+    """Three source subwords in two words, three target subwords in two words: columns summed, rows averaged."""
     weights = torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.1, 0.8], [0.0, 0.9, 0.1]])
     merged = merge_words(weights, src_words=[0, 0, 1], tgt_words=[0, 1, 1])
     torch.testing.assert_close(merged, torch.tensor([[0.7, 0.3], [0.55, 0.45]]))
@@ -77,7 +77,7 @@ def test_merging_keeps_every_row_a_distribution(src_sizes: list[int], tgt_sizes:
     torch.testing.assert_close(merged.sum(dim=1), torch.ones(len(tgt_sizes)))
 
 
-def test_merging_words_of_one_piece_changes_nothing() -> None:
+def test_merging_words_of_one_subword_changes_nothing() -> None:
     weights = torch.rand(3, 4, generator=torch.Generator().manual_seed(0))
     assert merge_words(weights, range(4), range(3)).equal(weights)
 
@@ -91,7 +91,7 @@ def test_merging_an_empty_translation() -> None:
 
 
 def test_merging_refuses_the_column_of_eos_left_in() -> None:
-    """Catches maps shifted by one: word numbers for fewer pieces than the weights have columns."""
+    """Catches maps shifted by one: word numbers for fewer subwords than the weights have columns."""
     with pytest.raises(ValueError, match=r"shape \(2, 3\) for 2 target and 2 source pieces"):
         merge_words(torch.rand(2, 3), [0, 1], [0, 1])
     with pytest.raises(ValueError, match="every number from 0"):
@@ -179,7 +179,7 @@ def one_pair(size: int, base: int = 0, last: bool = True) -> Gold:
 
 
 def test_gold_that_counts_from_one_is_noticed() -> None:
-    """Catches an alignment error of 0.4 that is one of the file, without a word; and a note on any good file."""
+    """Catches an alignment error of 0.4 that is one of the file, silently; and a note on any good file."""
     sizes = [(count, count) for count in range(3, 33)]
     good = [one_pair(count) for count, _ in sizes]
     assert misfits(good, sizes) == []

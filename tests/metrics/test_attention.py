@@ -60,7 +60,7 @@ def test_reversed_and_crossed_and_stuck() -> None:
     assert health(pointing([4, 4, 4, 4], 5)).monotonicity == 0.0
 
 
-def test_looking_at_eos_is_no_step_back() -> None:
+def test_attending_to_eos_is_not_a_step_back() -> None:
     """A word without a counterpart looks at </s>; its next best word decides, and order is not lost."""
     weights = torch.tensor([[0.9, 0.1, 0.0, 0.0], [0.0, 0.2, 0.0, 0.8], [0.0, 0.0, 1.0, 0.0]])
     assert health(weights).monotonicity == 1.0
@@ -91,7 +91,7 @@ def test_degenerate_sentences_have_numbers() -> None:
         health(torch.zeros(2, 0))
 
 
-def test_half_precision_and_gradients_are_welcome() -> None:
+def test_half_precision_and_gradients_are_accepted() -> None:
     weights = random_attention(4, 6, seed=0)
     found = health(weights.to(torch.bfloat16).requires_grad_())
     assert found.entropy == pytest.approx(health(weights).entropy, abs=0.02)
@@ -120,7 +120,7 @@ def test_the_mean_of_one_is_itself_and_of_none_is_nothing() -> None:
     assert mean_health([]) == Health(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0)
 
 
-def test_empty_hypotheses_weigh_on_coverage_alone() -> None:
+def test_empty_hypotheses_affect_only_coverage() -> None:
     one = health(pointing([0, 1, 2], 4))
     found = mean_health([one, health(torch.zeros(0, 4))])
     assert found.entropy == one.entropy

@@ -1,4 +1,4 @@
-"""Codes of languages as people and corpora write them."""
+"""Language codes in the forms that people and corpora use."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from heed.metrics.languages import SPACELESS, language, script
     ],
 )
 def test_one_language_has_one_code(codes: str, expected: str) -> None:
-    """Catches codes of ISO 639-2 and -3, BCP 47, FLORES and locales, and a country's in the place of a language's."""
+    """Catches codes of ISO 639-2 and -3, BCP 47, FLORES and locales, and a country's instead of a language's."""
     assert {language(code) for code in codes.split()} == {expected}
 
 
@@ -36,7 +36,7 @@ def test_languages_with_spaces_are_scored_by_words(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["", " ", "target", "xx", "zz", "english", "??", "a-b-c-d-e-f-g-h"])
-def test_what_is_no_code_is_no_language(code: str) -> None:
+def test_what_is_not_a_code_is_not_a_language(code: str) -> None:
     """Catches an exception for any text that a user may put there, and English guessed for the unknown."""
     assert language(code) != "en"
     assert script(code) not in SPACELESS

@@ -1,4 +1,4 @@
-"""The registry of metrics, and which of them decides."""
+"""The registry of metrics, and the metric that chooses the best model."""
 
 import logging
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def test_auto_is_bleu_where_sentences_have_four_words_to_it() -> None:
     assert choose("auto", chinese, "").name == "chrf"
 
 
-def test_bleu_that_says_nothing_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_meaningless_bleu_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
     """Catches a run of hours in which every validation scores 0.00 and nobody is told why."""
     with caplog.at_level(logging.WARNING):
         assert choose("bleu", REFERENCES).name == "bleu"

@@ -61,7 +61,7 @@ def test_other_sentences_are_refused() -> None:
 
 
 @pytest.mark.parametrize("sentences", [1, 6, 29])
-def test_few_sentences_decide_nothing_and_this_is_said(sentences: int) -> None:
+def test_few_sentences_decide_nothing_and_this_is_reported(sentences: int) -> None:
     """Catches p = 0.001 from a single sentence: every resample is that sentence again."""
     few = REFERENCES[:sentences]
     for found in paired_bootstrap(hypotheses=few, others=[""] * sentences, references=few).values():

@@ -18,7 +18,7 @@ def test_intersection_and_union_by_hand() -> None:
     assert write_pharaoh(union(forward, backward)) == "0-0 1-1 1-2 2-1"
 
 
-def test_the_other_direction_is_turned_round() -> None:
+def test_the_other_direction_is_reversed() -> None:
     assert write_pharaoh(transpose(links("0-2 1-0"))) == "0-1 2-0"
 
 

@@ -45,7 +45,7 @@ def test_case_and_quotation_marks_do_not_count_here_and_do_there() -> None:
     assert bleu(hypotheses=hypotheses, references=references, tgt_lang="de") < 60
 
 
-def test_how_it_was_made_is_said() -> None:
+def test_how_it_was_made_is_reported() -> None:
     """Catches a number that nobody can make again, and one that passes for BLEU of plain text."""
     made = tokenised_bleu(hypotheses=["a"], references=["a"], tgt_lang="pt_BR").bleu_tokenised_signature
     assert {"case:lc", "tok:none", "smooth:exp"} <= set(made.partition(", ")[0].split("|"))
@@ -54,7 +54,7 @@ def test_how_it_was_made_is_said() -> None:
 
 
 @pytest.mark.parametrize("tgt_lang", ["digits", "zh", "ja", "yue", "tr", ""])
-def test_a_language_without_rules_is_left_out_and_said(tgt_lang: str) -> None:
+def test_a_language_without_rules_is_left_out_and_reported(tgt_lang: str) -> None:
     """Catches the rules of English applied to any language, and unspaced sentences as one word each."""
     found = tokenised_bleu(hypotheses=["1 2"], references=["1 2"], tgt_lang=tgt_lang)
     assert found.bleu_tokenised is None

@@ -81,7 +81,7 @@ class TestArticle:
             torch.testing.assert_close(output[i : i + 1], expected_output, rtol=0, atol=1e-6)
             torch.testing.assert_close(weights[i : i + 1], expected_weights, rtol=0, atol=1e-6)
 
-    def test_it_looks_at_positions_and_not_at_words(self) -> None:
+    def test_it_attends_by_position_and_not_by_word(self) -> None:
         """Permuted words must leave its weights where they were: it is location-based."""
         attn, (q, k, v) = attention("article"), inputs()
         order = torch.randperm(SRC)
@@ -163,7 +163,7 @@ class TestEveryKind:
         assert torch.autograd.gradcheck(call, given)
 
     def test_without_a_mask_every_position_is_real(self, kind: str) -> None:
-        """The article's call has no mask: the last position must not be taken for padding."""
+        """The article's call has no mask: the last position must not be mistaken for padding."""
         attn, (q, k, v) = attention(kind), inputs()
         every = torch.ones(BATCH, SRC, dtype=torch.bool)
         torch.testing.assert_close(attn(q, k, v), attn(q, k, v, every), rtol=0, atol=0)
@@ -276,7 +276,7 @@ def test_the_three_steps_by_hand() -> None:
 
 
 def test_padding_loses_to_any_real_energy() -> None:
-    """A large negative number in the place of minus infinity wins where real energies are lower still."""
+    """A large negative number instead of minus infinity wins where real energies are lower still."""
     weights = normalise(torch.tensor([[-1e30, -1e30, 0.0]]), torch.tensor([[True, True, False]]))
     assert weights.tolist() == [[0.5, 0.5, 0.0]]
 
@@ -297,7 +297,7 @@ def test_a_dot_product_of_two_sizes_is_refused() -> None:
 
 
 def test_the_article_s_width_and_another_score_exclude_each_other() -> None:
-    """Positions given together with another score, or neither, would be ignored without a word."""
+    """Positions given together with another score, or neither, would be ignored silently."""
     for width, score in ((WIDTH, Dot(SIZE, SIZE)), (None, None)):
         with pytest.raises(ValueError, match=r"give value_size1, .*or another score"):
             Attn(SIZE, SIZE, width, VALUE, OUTPUT, score)

@@ -6,7 +6,7 @@ from heed.models.dropout import dropout_mask
 
 @pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.999, 1 - 1e-9])
 def test_the_share_is_dropped_and_the_rest_makes_up_for_it(share: float) -> None:
-    """Catches a share taken for its complement, one that overflows next to 1, and a mean that dropping changes."""
+    """Catches a share mistaken for its complement, one that overflows next to 1, and a mean that dropping changes."""
     torch.manual_seed(1)
     mask = dropout_mask(torch.zeros(()), (1001, 999), share)
     assert mask is not None

@@ -1,4 +1,4 @@
-"""Several additive heads: each sees its own share, and one head is plain additive attention."""
+"""Several additive heads: each uses its own part, and one head equals plain additive attention."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A score from outside the package, with a parameter and a setting of its own, does all that heed's scores do."""
+"""A score from outside the package, with its own parameter and setting, can do everything that heed's scores can."""
 
 from pathlib import Path
 from typing import Any

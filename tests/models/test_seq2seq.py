@@ -219,7 +219,7 @@ DROPS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("variational", [False, True])
 @pytest.mark.parametrize("drops", DROPS, ids=lambda drops: next(iter(drops)))
 def test_dropout_ends_with_training(drops: dict[str, Any], variational: bool) -> None:
-    """Each kind alone is drawn in training, by itself and anew at every call, and not at all afterwards."""
+    """Each kind alone is drawn in training, by itself and again at every call, and not at all afterwards."""
     model = small_model(**({"dropout": 0.0} | drops), variational=variational, enc_layers=2, dec_layers=2)
     plain = small_model(dropout=0.0, enc_layers=2, dec_layers=2)
     src, src_len = sentences(LENGTHS)
@@ -231,7 +231,7 @@ def test_dropout_ends_with_training(drops: dict[str, Any], variational: bool) ->
 
 @pytest.mark.parametrize("where", ["inputs", "readout", "encoded"])
 def test_variational_dropout_drops_the_same_values_at_every_position(where: str) -> None:
-    """Drawn anew for every word it would be ordinary dropout under another name."""
+    """Drawn again for every word it would be ordinary dropout under another name."""
     shares: dict[str, Any] = {"dropout": 0.0, "readout_dropout": 0.0}
     shares[{"inputs": "dropout", "readout": "readout_dropout", "encoded": "enc_dropout"}[where]] = 0.5
     model = small_model(**shares, variational=True, hid_dim=32, enc_dim=32, emb_dim=32, readout_dim=32)
@@ -273,7 +273,7 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
 def test_the_loops_stay_on_the_device_and_ask_it_for_no_number(
     kind: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Would catch, without a GPU, what is made on the processor all the same, and a step that waits for a result.
+    """Catches, without a GPU, what is made on the CPU all the same, and a step that waits for a result.
 
     Tensors of the device `meta` have shapes and no content; autocast does not know it.
     """

@@ -43,7 +43,7 @@ def train_without_text(*more: str) -> Outcome:
 
 
 def snapshot(folder: Path) -> Mapping[str, object]:
-    """Every name below a folder with what it is: bytes, where a symlink leads, or a kind."""
+    """Every path below a folder with its content: bytes, the target of a symlink, or the kind of file."""
     found: dict[str, object] = {}
     for place, names, files in os.walk(folder):
         for path in (Path(place, name) for name in [*names, *files]):
@@ -54,7 +54,7 @@ def snapshot(folder: Path) -> Mapping[str, object]:
 
 
 def foreign(*names: str) -> Mapping[str, object]:
-    """Files of a user."""
+    """Files of the user."""
     for name in names:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(f"years of work: {name}")
@@ -67,7 +67,7 @@ def evaluate(*more: str, command: str = "evaluate") -> Outcome:
 
 @pytest.fixture
 def own(tmp_path: Path) -> list[str]:
-    """A model, a corpus for it, and how an evaluation on that is asked for."""
+    """A model, a corpus for it, and the settings of an evaluation on it."""
     model_folder.write(Path("runs/own/model"))
     for lang, lines in (("en", model_folder.SOURCES), ("fr", model_folder.TARGETS)):
         model_folder.write_lines(Path(f"own/test.{lang}"), lines)
@@ -109,7 +109,7 @@ def of_another_program(folder: str, *names: str) -> Mapping[str, object]:
 
 
 def test_a_run_of_another_program_is_no_run() -> None:
-    """Catches a folder taken for a run because it lists heed among its packages."""
+    """Catches a folder mistaken for a run because it lists heed among its packages."""
     before = of_another_program("runs/p", *FOREIGN_RUN)
     outcome = train("run=p", "overwrite=true")
     assert outcome.code == 2
@@ -129,7 +129,7 @@ def test_a_file_of_another_program_in_a_run_is_not_replaced_with_it(finished: Pa
 
 
 def test_what_a_profile_leaves_is_replaced_with_its_run() -> None:
-    """Catches heed's own trace.json taken for that of another program."""
+    """Catches heed's own trace.json mistaken for that of another program."""
     profiled = ("run=tiny", "debug=profile", "profile.wait_steps=0", "profile.steps=1", "trainer.max_steps=4")
     assert train(*profiled, "overwrite=true").code == 0
     assert Path("runs/tiny/trace.json").stat().st_size > 1000
@@ -256,7 +256,7 @@ def test_a_sweep_leaves_the_records_of_others(name: str) -> None:
     ],
 )
 def test_a_sweep_whose_folder_for_hydra_holds_another_record_is_refused(setting: str) -> None:
-    """Catches a file that Hydra replaces with its own record, or a log that begins it anew."""
+    """Catches a file that Hydra replaces with its own record, or a log that begins it again."""
     before = foreign("mine/multirun.yaml")
     outcome = train("seed=1,2", setting, flags=("--multirun",))
     assert outcome.code == 2
@@ -414,7 +414,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def put(path: Path, kind: str) -> bool:
-    """Make what a user has there, if nothing is in the way; whether it was made."""
+    """Create a user's file unless the path exists; return whether it was created."""
     if os.path.lexists(path) or any(
         os.path.lexists(parent) and (parent.is_symlink() or not parent.is_dir()) for parent in path.parents
     ):

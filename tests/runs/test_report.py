@@ -1,4 +1,4 @@
-"""What a person reads of an evaluation."""
+"""The printed report of an evaluation."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def report(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_too_few_sentences_are_said_beside_the_comparison() -> None:
+def test_too_few_sentences_are_reported_beside_the_comparison() -> None:
     """Catches p-values of six sentences that look like any others, in the table of one run and of several."""
     versus = {"folder": "other", "search": None, "bleu": {**COMPARED, "note": "6 sentences are too few"}}
     assert "p = 0.500; 6 sentences are too few\n" in table(report(versus=versus))

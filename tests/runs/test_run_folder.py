@@ -1,4 +1,4 @@
-"""Every state that a run folder can be in, and what the same command makes of it."""
+"""Every state of a run folder, and what the same command does with it."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def start(folder: Path, config: Mapping[str, Any] = CONFIG, overwrite: Overwrite = False) -> State:
-    """Begin where there is something to begin, and end before the first checkpoint; the state before."""
+    """Begin a run if its state requires it, and end before the first checkpoint; return the state before."""
     found = state(folder, config, overwrite)
     if found == "new":
         with begin(folder, config, TEXT):
@@ -73,7 +73,7 @@ def write_checkpoint(folder: Path, name: str = "last") -> None:
 
 
 def work(folder: Path, config: Mapping[str, Any] = CONFIG, done: bool = True) -> dict[str, bytes]:
-    """A run with everything that one can hold, finished or not; its files."""
+    """Write all files that a run can have, finished or not; return them."""
     start(folder, config)
     files = {"subwords/source.model": SUBWORDS, "subwords/target.model": SUBWORDS}
     files |= {"trace.json": b'{"written_by": "heed",\n}'}
@@ -110,7 +110,7 @@ def test_the_same_settings_go_on(folder: Path) -> None:
 
 
 def fail(folder: Path, *work: str) -> None:
-    """Begin, leave this work, and end with what a user can mend."""
+    """Begin a run, write these files, and end with a UserError."""
     with locked(folder):
         if state(folder, CONFIG) == "new":
             with begin(folder, CONFIG, TEXT):
@@ -368,7 +368,7 @@ def test_overwrite_leaves_the_jobs_of_a_sweep(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["thesis.tex", "config.yaml", "environment.json", "report.json", "checkpoints/last.ckpt"]
 )
-def test_what_is_no_run_is_never_touched(tmp_path: Path, overwrite: bool, name: str) -> None:
+def test_what_is_not_a_run_is_never_touched(tmp_path: Path, overwrite: bool, name: str) -> None:
     """Catches overwrite=true run=../thesis, or training into a folder of another program that has a config.yaml too."""
     folder = tmp_path / "tiny"
     for path in (folder / name, folder / "config.yaml"):
@@ -385,8 +385,8 @@ def test_what_is_no_run_is_never_touched(tmp_path: Path, overwrite: bool, name: 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("name", ["config.yaml", "report.json", "model/config.json"])
-def test_what_others_put_in_the_place_of_our_files_is_refused(folder: Path, name: str, overwrite: bool) -> None:
-    """Catches a user's report.json in a run folder replaced when the run ends, or taken for its end."""
+def test_what_others_put_instead_of_our_files_is_refused(folder: Path, name: str, overwrite: bool) -> None:
+    """Catches a user's report.json in a run folder replaced when the run ends, or mistaken for its end."""
     start(folder)
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text('{"app": 1}')
@@ -419,7 +419,7 @@ def test_nothing_is_removed_through_a_symlink(folder: Path, tmp_path: Path, name
 
 
 def test_a_kill_before_the_config_is_written_leaves_a_new_run(folder: Path) -> None:
-    """Catches environment.json alone taken for a stranger's file."""
+    """Catches environment.json alone mistaken for an untrusted file."""
     start(folder)
     (folder / "config.yaml").unlink()
 
@@ -438,7 +438,7 @@ def test_a_run_that_has_lost_its_settings_is_replaced_only_if_asked(folder: Path
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe", b"seed: [1", b"", b"- 1"])
-def test_a_damaged_config_is_said_in_one_line(folder: Path, damage: bytes) -> None:
+def test_a_damaged_config_is_reported_in_one_line(folder: Path, damage: bytes) -> None:
     """Catches a traceback of the YAML reader."""
     start(folder)
     (folder / "config.yaml").write_bytes(damage)
@@ -484,7 +484,7 @@ def test_a_nested_name_is_a_job_of_a_sweep() -> None:
     assert run_path("runs", "tiny/seed=2,optim.lr=0.1") == Path("runs/tiny/seed=2,optim.lr=0.1")
 
 
-def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path: Path) -> None:
     """Catches a traceback for runs=/somewhere/that/is/a/file."""
     (tmp_path / "file").touch()
 

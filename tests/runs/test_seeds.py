@@ -93,7 +93,7 @@ def test_the_table_shows_each_run_beside_the_mean(runs: Path, capsys: pytest.Cap
 
 
 def test_output_holds_all_seeds_apart(runs: Path) -> None:
-    """Catches one seed written over another, and a second start that takes its own report for a stranger's."""
+    """Catches one seed written over another, and a second start that takes its own report for an untrusted."""
     for _ in range(2):
         report = evaluated("seeds=[1,2]", "output=all")
         assert written("all") == report
@@ -137,7 +137,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_runs_that_make_no_mean_are_told_in_one_line(runs: Path, fault: str) -> None:
+def test_runs_that_make_no_mean_are_reported_in_one_line(runs: Path, fault: str) -> None:
     """Catches a mean over what is no sample of one thing, and a night spent before the last run is found missing."""
     break_it, override, message = WRONG[fault]
     break_it(runs)

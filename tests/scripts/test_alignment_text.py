@@ -1,4 +1,4 @@
-"""The alignment benchmark writes text as its gold alignments have it: their words, and as many."""
+"""The alignment benchmark writes text with the same words as its gold alignments."""
 
 import importlib.util
 from pathlib import Path
@@ -42,5 +42,5 @@ def test_french_contractions_are_written_out(text: ModuleType, tokens: str, expe
     ],
 )
 def test_english_contractions_are_written_out(text: ModuleType, tokens: str, expected: str) -> None:
-    """Catches a possessive taken for a verb, and *won* and *can* left as stems."""
+    """Catches a possessive mistaken for a verb, and *won* and *can* left as stems."""
     assert text.english(tokens) == expected

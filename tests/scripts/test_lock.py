@@ -19,7 +19,7 @@ def pins(*locks: Path) -> list[Requirement]:
 
 
 def locked_at(name: str, python: str, *locks: Path) -> list[str]:
-    """The versions of a distribution that the locks give to a Python on Linux; one, if all is well."""
+    """The versions of a distribution that the locks give for a Python on Linux; there should be one."""
     on = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "os_name": "posix"}
     found = [pin for pin in pins(*locks) if pin.name == name and (pin.marker is None or pin.marker.evaluate(on))]
     return [str(pin.specifier).removeprefix("==") for pin in found]

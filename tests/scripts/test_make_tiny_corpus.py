@@ -1,4 +1,4 @@
-"""The embedded corpus: what is committed is what the script writes, and it is what its README says it is."""
+"""The embedded corpus: the committed files are those that the script writes, and its README is correct."""
 
 import os
 import re
@@ -69,7 +69,7 @@ def test_every_split_has_its_size_and_parallel_files() -> None:
 
 
 @pytest.mark.parametrize("ending", ["en", "fr"])
-def test_no_sentence_stands_twice(ending: str) -> None:
+def test_no_sentence_occurs_twice(ending: str) -> None:
     """A sentence of test that train has shown, or one that is counted twice."""
     sentences = everything(ending)
     assert len(set(sentences)) == len(sentences) == sum(SPLITS.values())

@@ -31,7 +31,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 
 
 def run(folder: Path, seed: int, bleu: float, aer: float | None = 0.1, **config: Any) -> Path:
-    """What training and evaluating leave in a run folder, as far as it is kept."""
+    """The files of a run folder that the script keeps."""
     machine = {"cpu": "some", "cores": 2, "gpus": [], "memory_gib": 8.0, "platform": "this one"}
     command = f"/home/me/bin/python -m heed.cli.train seed={seed} corpus.root=/home/me/text corpus.train=../text/train"
     environment = {"command": command, "started": "now", "seed": seed, "git": None, "packages": {}, "python": "3.11"}
@@ -69,7 +69,7 @@ def test_a_row_is_the_mean_of_its_seeds(tmp_path: Path, results: Path, monkeypat
     assert "AER" not in table(["one"])
 
 
-def test_a_name_is_kept_anew(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_kept_again(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a mean over runs of today and one of last month."""
     paths = [run(tmp_path / f"runs/dot_{seed}", seed, 40.0 + seed) for seed in (1, 2, 3)]
     assert command(monkeypatch, "keep", "--as", "dot", *paths) == 0
@@ -152,7 +152,7 @@ def test_faithfulness_has_tables_of_its_own(tmp_path: Path, results: Path, monke
     assert page.read_text().count("40 ± 14%") == 1
 
 
-def test_what_was_not_measured_is_said(
+def test_what_was_not_measured_is_reported(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Catches a traceback, an empty table, and seeds that are kept with the maps of others."""
@@ -166,7 +166,7 @@ def test_what_was_not_measured_is_said(
     assert "others is not an evaluation of seeds 1 with faithfulness=true" in capsys.readouterr().err
 
 
-def test_runs_that_make_no_row_are_told_in_one_line(
+def test_runs_that_make_no_row_are_reported_in_one_line(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Catches a mean of two models, of one seed twice, and a traceback for a run that was not evaluated."""

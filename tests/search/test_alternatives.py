@@ -1,4 +1,4 @@
-"""The words that could come next, where all probabilities are known."""
+"""Alternatives of a model with known probabilities."""
 
 from typing import Any
 
@@ -23,25 +23,25 @@ def found(prefix: list[int], count: int, opens: torch.Tensor = OPENS) -> list[tu
     return [(word.ids, pytest.approx(word.probability)) for word in words]
 
 
-def test_words_are_whole_and_ranked_by_the_probability_of_all_their_pieces() -> None:
-    """Catches a word that is cut after its first piece, and one that is ranked by it."""
+def test_words_are_whole_and_ranked_by_the_probability_of_all_their_subwords() -> None:
+    """Catches a word that is cut after its first subword, and one that is ranked by it."""
     assert found([], 4) == [([A, B], 0.3), ([C], 0.25), ([], 0.15), ([B], 0.1)]
 
 
 def test_after_a_prefix_a_new_word_begins() -> None:
-    """Catches pieces that would lengthen the word before."""
+    """Catches subwords that would lengthen the word before."""
     assert found([A], 2) == [([C], 0.3), ([], 0.1)]
     assert found([A, B], 2) == [([C], 0.7), ([], 0.3)]
 
 
-def test_if_every_piece_is_a_word_alternatives_are_pieces() -> None:
+def test_if_every_subword_is_a_word_alternatives_are_subwords() -> None:
     """Catches text without spaces whose rest becomes one word."""
     every = torch.ones(12, dtype=torch.bool)
     assert found([A], 3, every) == [([B], 0.6), ([C], 0.3), ([], 0.1)]
 
 
 def test_a_word_without_an_end_ends() -> None:
-    """Catches a model that repeats a piece for ever."""
+    """Catches a model that repeats a subword forever."""
     endless = Table({BOS: {A: 1.0}, A: {D: 1.0}, D: {D: 1.0}})
     (word,) = next_words(endless, torch.tensor([[A, EOS]]), [], OPENS, BOS, EOS, 1)
     assert word.ids == [A, *[D] * (LONGEST_WORD - 1)]

@@ -103,7 +103,7 @@ def test_hypotheses_are_sorted_and_distinct(seed: int) -> None:
         assert len({tuple(hypothesis.ids) for hypothesis in hypotheses}) == len(hypotheses) <= 5
 
 
-def test_company_and_order_change_nothing() -> None:
+def test_other_sentences_and_order_change_nothing() -> None:
     """Rows are sentence times beam: one index wrong and a sentence continues its neighbour's words."""
     model = talker()
     src, src_len = sentences(LENGTHS)
@@ -137,7 +137,7 @@ class TestEndings:
     LOOP = Table({BOS: {A: 0.5, B: 0.5}, A: {A: 0.99, EOS: 0.01}, B: {EOS: 0.9, A: 0.1}})
 
     def test_a_loop_does_not_beat_what_is_finished(self) -> None:
-        """Repeating a probable word for ever has a good score a word: it must not be the translation."""
+        """Repeating a probable word forever has a good score a word: it must not be the translation."""
         (found,) = beam(self.LOOP, *sentences([4]), BOS, EOS, max_len=30, beam_size=3)
         assert found[0].ids == [B]
         assert all(len(hypothesis.attention) == len(hypothesis.ids) + 1 for hypothesis in found)
@@ -174,8 +174,8 @@ class TestEndings:
             ({"length_penalty": -1000.0}, "length_penalty must be at least -10 and at most 10, got -1000.0"),
         ],
     )
-    def test_what_cannot_be_is_said(self, wrong: dict[str, Any], message: str) -> None:
-        """Catches a search that finds nothing, and a list that is shorter than asked for without a word."""
+    def test_what_cannot_be_is_reported(self, wrong: dict[str, Any], message: str) -> None:
+        """Catches a search that finds nothing, and a list that is shorter than asked for silently."""
         with pytest.raises(ValueError, match=message):
             beam(self.LOOP, *sentences([4]), BOS, EOS, **wrong)
 

@@ -40,7 +40,7 @@ def test_scores_and_attention_are_the_models_own(kind: str) -> None:
         torch.testing.assert_close(hypothesis.attention, attention, rtol=0, atol=1e-5)
 
 
-def test_company_and_order_change_nothing() -> None:
+def test_other_sentences_and_order_change_nothing() -> None:
     """Sentences leave the batch at different steps: one that takes another's place would answer for it."""
     model = talker()
     src, src_len = sentences(LENGTHS)
@@ -72,7 +72,7 @@ def test_searching_leaves_no_graph() -> None:
 
 
 def test_without_a_limit_each_sentence_has_that_of_its_own_source() -> None:
-    """Catches a limit that is the batch's, so that a translation hangs on what stands beside its source."""
+    """Catches a limit that is the batch's, so that a translation depends on what stands beside its source."""
     lengths = [6, 31, 1, 17, 16]
     src, src_len = sentences(lengths)
     found = greedy(Table({BOS: {A: 1.0}, A: {A: 1.0}}), src, src_len, BOS, EOS)

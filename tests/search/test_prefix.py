@@ -13,7 +13,7 @@ FREE = torch.zeros(12, dtype=torch.bool)
 
 
 def test_the_best_continuation_of_the_prefix_is_found() -> None:
-    """By counting: catches a prefix that is not in the score, and beams of impossible pieces that fill its places."""
+    """By counting: catches a prefix that is not in the score, and beams of impossible subwords that fill its places."""
     model = Table(
         {
             BOS: {A: 0.9, B: 0.1},
@@ -34,7 +34,7 @@ def test_the_best_continuation_of_the_prefix_is_found() -> None:
 
 
 def test_what_lengthens_its_last_word_comes_later_or_not_at_all() -> None:
-    """Catches pieces ruled out within the prefix, behind the piece that follows it, or where there is no prefix."""
+    """Catches subwords ruled out within the prefix, behind the subword that follows it, or where there is no prefix."""
     model = Table({BOS: {A: 1.0}, A: {B: 0.9, C: 0.1}, B: {EOS: 1.0}, C: {B: 0.8, EOS: 0.2}})
     lengthens = FREE.clone()
     lengthens[[A, B]] = True
@@ -45,7 +45,7 @@ def test_what_lengthens_its_last_word_comes_later_or_not_at_all() -> None:
 
 
 @pytest.mark.parametrize("search", [greedy, beam, sample])
-def test_prefixes_of_any_length_stand_side_by_side(search: object) -> None:
+def test_prefixes_of_any_length_may_be_in_one_batch(search: object) -> None:
     """Catches a row's prefix applied to its neighbour when sentences leave the batch, and rows of attention lost."""
     assert callable(search)
     model = talker()
@@ -72,7 +72,7 @@ def test_prefixes_of_any_length_stand_side_by_side(search: object) -> None:
 
 
 def test_prefixes_of_nothing_change_nothing() -> None:
-    """Catches a search that is another one with a prefix of no pieces."""
+    """Catches a search that is another one with a prefix of no subwords."""
     model, batch = talker(), sentences(LENGTHS)
     for search in (greedy, beam, sample):
         plain = search(model, *batch, BOS, EOS, 12)

@@ -61,7 +61,7 @@ def test_a_search_too_large_for_memory_is_a_line(error: Exception) -> None:
 
 @pytest.mark.parametrize("settings", [{"beam_size": 10**9}, {"beam_size": 10**5}, {"beam_size": 0}])
 def test_a_beam_that_no_memory_holds_is_refused(settings: dict[str, int]) -> None:
-    """Catches a process that the system ends without a word, and a beam of nothing."""
+    """Catches a process that the system ends silently, and a beam of nothing."""
     with pytest.raises(UserError, match=r"search.beam_size=\d+: should be 1 to 10000"):
         search("beam").bind(settings, None)
 
@@ -95,7 +95,7 @@ def hypothesis(rows: int, columns: int) -> Hypothesis:
         ([hypothesis(2, 5), hypothesis(3, 2)], r"expected \(3, 5\), or \(4, 5\)"),
     ],
 )
-def test_what_is_no_result_is_refused_where_it_arises(results: list[object], fault: str) -> None:
+def test_what_is_not_a_result_is_refused_where_it_arises(results: list[object], fault: str) -> None:
     """Catches a search from outside that leaves the columns of padding, or a sentence out: a traceback much later."""
 
     def outside(*_: object) -> Sequence[object]:

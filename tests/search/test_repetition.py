@@ -1,4 +1,4 @@
-"""Runs of pieces that no translation has twice."""
+"""Repeated runs of subwords are blocked."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ def test_no_run_is_written_twice(search: object, size: int) -> None:
     assert repeated or size > 1
 
 
-def test_the_next_best_piece_is_written_instead() -> None:
+def test_the_next_best_subword_is_written_instead() -> None:
     """By counting: catches a translation that ends where it would repeat itself, and one that is blocked too early."""
     model = Table({BOS: {A: 1.0}, A: {B: 0.6, C: 0.3, EOS: 0.1}, B: {A: 0.9, EOS: 0.1}, C: {EOS: 1.0}})
     (found,) = greedy(model, *sentences([4]), BOS, EOS, 9, no_repeat_ngram=2)
@@ -51,7 +51,7 @@ def test_the_next_best_piece_is_written_instead() -> None:
 
 @pytest.mark.parametrize("search", [greedy, beam, sample])
 def test_a_prefix_may_repeat_itself(search: object) -> None:
-    """Catches a forced piece that is ruled out too, after which nothing is possible."""
+    """Catches a forced subword that is ruled out too, after which nothing is possible."""
     assert callable(search)
     model = Table({BOS: {A: 0.5, B: 0.5}, A: {A: 0.6, B: 0.3, EOS: 0.1}, B: {EOS: 1.0}})
     prefix = Prefix.of([[A, A, A], [B]], FREE)
@@ -62,7 +62,7 @@ def test_a_prefix_may_repeat_itself(search: object) -> None:
 
 @pytest.mark.parametrize("search", [greedy, beam, sample])
 def test_a_size_of_none_is_refused(search: object) -> None:
-    """Catches a setting of 0 that blocks everything, or nothing without a word."""
+    """Catches a setting of 0 that blocks everything, or nothing silently."""
     assert callable(search)
     with pytest.raises(ValueError, match="no_repeat_ngram=0, expected 1 or more"):
         search(talker(), *sentences([4]), BOS, EOS, 9, no_repeat_ngram=0)

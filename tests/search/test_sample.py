@@ -52,7 +52,7 @@ def test_words_come_as_often_as_they_should(settings_of_search: dict[str, Any], 
     assert chi_square(counts, expected) < CRITICAL[len(expected) - 1]
 
 
-def test_the_second_word_does_not_hang_on_the_draw_of_the_first() -> None:
+def test_the_second_word_does_not_depend_on_the_draw_of_the_first() -> None:
     """Catches one number that draws every word of a sentence."""
     model = Table({BOS: {A: 0.5, B: 0.5}, A: {C: 0.5, D: 0.5}, B: {C: 0.5, D: 0.5}, C: {EOS: 1.0}, D: {EOS: 1.0}})
     (drawn,) = sample(model, *sentences([4]), BOS, EOS, n_best=2000)
@@ -91,7 +91,7 @@ def ids(src: Tensor, src_len: Tensor, seed: int = 1, n_best: int = 3) -> list[li
     return [[one.ids for one in several] for several in found]
 
 
-def test_company_order_and_padding_change_nothing_and_the_seed_does() -> None:
+def test_other_sentences_order_and_padding_change_nothing_and_the_seed_does() -> None:
     """Catches draws that are shared out by row: another batch size would be another translation."""
     src, src_len = sentences(LENGTHS)
     together = ids(src, src_len)
@@ -120,6 +120,6 @@ def test_scores_and_attention_are_the_models_own() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"temperature": 0.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}, {"n_best": 0}, {"max_len": 0}]
 )
-def test_what_cannot_be_drawn_from_is_said(wrong: dict[str, Any]) -> None:
+def test_what_cannot_be_drawn_from_is_reported(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         sample(talker(), *sentences(LENGTHS), BOS, EOS, **wrong)

@@ -1,4 +1,4 @@
-"""Real servers: processes of their own, on free ports of this machine."""
+"""Real servers in separate processes, on free ports of this machine."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +24,6 @@ def reverse_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(folder: Path, reverse_folder: Path) -> Iterator[Server]:
-    """A server of two models with the limits that it has unless told otherwise."""
+    """A server of two models with the default limits."""
     with serving(f"model={{small: {folder}, back: {reverse_folder}}}") as server:
         yield server

@@ -1,4 +1,4 @@
-"""What a server answers is what `Translator` returns."""
+"""A server answers what `Translator` returns."""
 
 import random
 import re
@@ -70,14 +70,14 @@ def test_translations_are_the_translator_s(server: Server, translator: Translato
 
 
 def test_one_sentence_may_be_a_text(server: Server, translator: Translator) -> None:
-    """Catches a text that is taken for a list of letters; and attention that nobody asked for."""
+    """Catches a text that is mistaken for a list of letters; and attention that was not asked for."""
     (one,) = server.post("/translate", text=SOURCES[3]).content["translations"]
     assert one["text"] == translator.translate(SOURCES[3]).text
     assert one["attention"] is one["words"] is None
 
 
-def test_pieces_are_rows_if_asked_for(server: Server, translator: Translator) -> None:
-    """Catches words beside the weights of pieces."""
+def test_subwords_are_rows_if_asked_for(server: Server, translator: Translator) -> None:
+    """Catches words beside the weights of subwords."""
     (one,) = server.post("/translate", text=SOURCES[3], attention=True, level="piece").content["translations"]
     direct = translator.translate(SOURCES[3])
     assert one["words"] == direct.pieces
@@ -86,7 +86,7 @@ def test_pieces_are_rows_if_asked_for(server: Server, translator: Translator) ->
 
 
 def test_unknown_words_are_named(server: Server) -> None:
-    """Catches a reader who is not told that the model has not seen a word."""
+    """Catches a missing mark for an unknown word."""
     text = "a dog 漢 barks 字"
     for level, expected in (("word", [2, 4]), ("piece", None)):
         (one,) = server.post("/translate", text=text, attention=True, level=level).content["translations"]
@@ -156,7 +156,7 @@ def test_requests_that_arrive_together_are_translated_together(server: Server, t
 
 
 def test_health_metrics_and_pages(server: Server) -> None:
-    """Catches a page that its own policy forbids to run, and one that loads something from elsewhere."""
+    """Catches a page that its own policy forbids to run, and one that loads something from another place."""
     assert server.get("/health").content == {"status": "ok"}
     assert server.get("/metrics").headers["content-type"].startswith("text/plain")
     assert server.meter("process_resident_memory_bytes") > 0

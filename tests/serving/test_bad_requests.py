@@ -1,4 +1,4 @@
-"""What is wrong with a request is said in one line, and the server goes on."""
+"""An error in a request is reported in one line, and the server continues."""
 
 import json
 import random
@@ -85,7 +85,7 @@ INNER = ("Traceback", "function-", "Input should", "list[", "[key]", "Value erro
 
 
 def check_line(answer: Answer) -> str:
-    """One line as JSON; what it says."""
+    """Check that the answer is one line as JSON; return the line."""
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert list(answer.content) == ["error"]
@@ -99,14 +99,14 @@ def check_line(answer: Answer) -> str:
 
 @pytest.mark.parametrize(("path", "body", "said"), BAD, ids=[f"{path} {str(body)[:60]}" for path, body, _ in BAD])
 def test_a_bad_request_is_one_line(server: Server, path: str, body: dict[str, Any], said: str) -> None:
-    """Catches a request beyond the limits that is run, or a fault of it that looks like a fault of the server."""
+    """Catches a request beyond the limits that is run, or an error in it that is reported as an error of the server."""
     answer = server.post(path, **body)
     assert answer.status == 422, answer.body
     assert said in check_line(answer)
 
 
 @pytest.mark.parametrize(("body", "status"), RAW, ids=[str(body[:60]) for body, _ in RAW])
-def test_what_is_no_request_is_one_line(server: Server, body: bytes, status: int) -> None:
+def test_what_is_not_a_request_is_one_line(server: Server, body: bytes, status: int) -> None:
     """Catches a parser's own exception."""
     answer = server.send("POST", "/translate", body, content_type="application/json")
     assert answer.status == status, answer.body
@@ -139,7 +139,7 @@ def test_a_long_body_is_not_read(server: Server) -> None:
 
 @pytest.mark.parametrize("key", ["text", "model", "search", "level", "prefix", "settings"])
 def test_hostile_text_is_never_markup(server: Server, key: str) -> None:
-    """Catches text of a stranger that a browser or a terminal would carry out."""
+    """Catches untrusted text that a browser or a terminal would interpret."""
     value: Any = {HOSTILE: 1} if key == "settings" else HOSTILE
     answer = server.post("/translate", **{"text": HOSTILE, "attention": True, key: value})
     assert not set(b"<>&\x1b\x00") & set(answer.body)
@@ -163,7 +163,7 @@ def test_a_thousand_malformed_bodies(server: Server) -> None:
 
 
 def _malformed(draw: random.Random) -> bytes:
-    """A good body with a few bytes changed, or values of any kind in the place of its own."""
+    """A good body with a few bytes changed, or values of any kind instead of its own."""
     values: list[Any] = [
         None,
         True,

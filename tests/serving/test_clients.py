@@ -1,4 +1,4 @@
-"""Clients that ask for too much, are slow, or leave; and the end of a server."""
+"""Clients that request too much, are slow or disconnect; and the shutdown of a server."""
 
 import signal
 import socket
@@ -27,7 +27,7 @@ SLOW: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def narrow(folder: Path) -> Iterator[Server]:
-    """A server that lets few sentences wait, and little time pass; each request is run alone."""
+    """A server with a short queue and a short time limit; each request is run alone."""
     settings = "limits.waiting=48 limits.sentences=16 limits.seconds=5.0 batching.sentences=1".split()
     with serving(f"model={folder}", *settings) as server:
         yield server
@@ -48,7 +48,7 @@ def test_a_full_queue_answers_at_once(narrow: Server) -> None:
 
 @pytest.mark.slow
 def test_a_request_that_takes_too_long_is_given_up(folder: Path) -> None:
-    """Catches a client that waits for ever, and work for one that has been told that it is late."""
+    """Catches a client that waits forever, and work for one that has been told that it is late."""
     with (
         serving(f"model={folder}", "limits.seconds=0.2", "batching.sentences=1") as server,
         ThreadPoolExecutor(12) as clients,

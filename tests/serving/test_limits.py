@@ -47,7 +47,7 @@ def test_an_origin_is_as_a_browser_sends_it(origin: str) -> None:
     ],
 )
 def test_what_no_browser_sends_is_refused_with_what_it_sends(origin: str, meant: str | None) -> None:
-    """Catches a server that starts, and whose pages the browser then refuses without a word on why."""
+    """Catches a server that starts, and whose pages the browser then refuses silently on why."""
     with pytest.raises(UserError) as refused:
         check_origins(["https://good.example", origin])
     line = str(refused.value)

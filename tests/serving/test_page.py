@@ -93,7 +93,7 @@ def test_a_word_can_be_forced_and_released(browser: WebDriver, server: Server, t
 
 
 def test_hostile_text_is_text_and_unknown_words_are_marked(browser: WebDriver, server: Server) -> None:
-    """Catches text that is taken for markup, and a word that the model has not read without a mark."""
+    """Catches text that is mistaken for markup, and a word that the model has not read without a mark."""
     visit(browser, server, "<img src=x onerror=alert(1)> sees 漢 \U0001f600 cat")
     assert all_of(browser, "img") == []
     words = all_of(browser, ".map .word[data-source]")
@@ -130,8 +130,8 @@ def test_models_of_other_languages_have_a_page_of_their_own(browser: WebDriver, 
     assert server.get("/?languages=de-fr").status == 404
 
 
-def test_what_fails_is_said_in_one_line(browser: WebDriver, folder: Path) -> None:
-    """Catches a page that waits for ever, and one that hides what the server said."""
+def test_what_fails_is_reported_in_one_line(browser: WebDriver, folder: Path) -> None:
+    """Catches a page that waits forever, and one that hides what the server said."""
     with serving(f"model={{one: {folder}, two: {folder}}}", "limits.beam_size=4") as server:
         browser.get("about:blank")
         browser.get(f"http://127.0.0.1:{server.port}/#{quote(SENTENCE)}")

@@ -1,4 +1,4 @@
-"""The OpenAPI document describes the server, held against it by schemathesis."""
+"""The OpenAPI document describes the server, as checked by schemathesis."""
 
 import subprocess
 import sys
@@ -15,9 +15,9 @@ CHECKS = (
 
 @pytest.mark.slow
 def test_the_document_describes_the_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Catches a status, a body or a fault of the server that the document does not name.
+    """Catches a status, a body or an error of the server that is not in the document.
 
-    What the document admits may still be refused: that n_best is at most beam_size, say, no schema can express.
+    Requests that the schema allows may still be refused, for example if n_best is larger than beam_size.
     """
     pytest.importorskip("schemathesis")
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{server.port}/openapi.json"]

@@ -1,4 +1,4 @@
-"""A command as from a command line, in this process or in a fork of it."""
+"""Run a command as from a command line, in this process or in a fork of it."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The last line of standard error, which says what was wrong."""
+        """The last line of standard error, which is the error message."""
         return self.err.splitlines()[-1] if self.err else ""
 
 

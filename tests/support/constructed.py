@@ -1,4 +1,4 @@
-"""Models whose weights are set by hand, so that what a word depends on is known."""
+"""Models with weights set by hand, so that the dependencies of each word are known."""
 
 import math
 from typing import Any
@@ -24,8 +24,8 @@ SCALE, SCALE_OF_END = 4.0, 6.0
 def reversing(back: bool = False) -> Translator:
     """A translator of SOURCE to TARGET, or `back`. It copies the one word to which it attends.
 
-    Encoder states are one-hot, of their own word alone. The state of the decoder is the last word, which sets the
-    position. What was attended reaches the output and nothing else.
+    Encoder states are one-hot vectors of their own word. The decoder's state is the last word, which determines the
+    position. The output of attention reaches only the output layer.
     """
     words = Subwords.train([SOURCE, TARGET] * 4, kind="word", vocab_size=20)
     written = words.encode_lines([SOURCE if back else TARGET])[0]
@@ -64,7 +64,7 @@ def _set_weights(model: Seq2Seq, written: list[int]) -> None:
 
 
 def without_attention(kind: str, query: str) -> Seq2Seq:
-    """A model that attends, and uses nothing of it."""
+    """A model that attends but does not use the result."""
     model = small_model(score=kind, query=query, sharp=2.0)
     hid = model.decoder.bridge.out_features
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A process that is killed in the middle of its work."""
+"""Kill a process in the middle of its work."""
 
 import os
 import signal
@@ -9,9 +9,10 @@ from typing import Any
 
 
 def killed_at(moment: int, work: Callable[[], object], is_change: Callable[[str, tuple[Any, ...]], bool]) -> bool:
-    """Whether a fork of this process that does `work` was killed at its change number `moment`, from 0.
+    """Fork a process that does `work`, and kill it at change number `moment`, from 0; return whether it was killed.
 
-    `is_change` says which of Python's audit events, with its arguments, is a change; without so many the work is done.
+    `is_change` tells for an audit event of Python and its arguments whether it is a change. If there are fewer changes,
+    the work is finished.
     """
     child = os.fork()
     if child == 0:

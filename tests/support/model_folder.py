@@ -1,4 +1,4 @@
-"""A model folder of small sizes, untrained: what it says is nonsense, and the same nonsense every time."""
+"""A small, untrained model folder, whose translations are meaningless but always the same."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def write(
     targets: Sequence[str] = TARGETS,
     seed: int = 3,
 ) -> Path:
-    """Make the folder; its vocabularies are of the sentences above, or of those given."""
+    """Write the folder; its vocabularies are trained on the sentences above, or on the given ones."""
     src = Subwords.train(sources, kind="bpe", vocab_size=40)
     tgt = Subwords.train(targets, kind="bpe", vocab_size=40)
     sizes: dict[str, Any] = dict(emb_dim=8, enc_dim=12, hid_dim=12, readout_dim=8, attended_dim=8)

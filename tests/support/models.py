@@ -1,4 +1,4 @@
-"""A small model and a few sentences of different lengths, for whoever tests the whole from outside."""
+"""A small model and a few sentences of different lengths."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ HEADS = dict(att_dim=8, heads=2)
 def build_seq2seq(
     src_vocab: int, tgt_vocab: int, pad_id: int = PAD, score: str = "additive", **settings: Any
 ) -> Seq2Seq:
-    """A model from flat settings; those of attention stand beside the sizes, and what its score lacks is ignored."""
+    """A model from flat settings, which include those of attention; settings that its score lacks are ignored."""
     own = {name: settings.pop(name) for name in ("att_dim", "heads", "positions") if name in settings}
     attention = {name: value for name, value in own.items() if name in score_settings(score)}
     return build(Architecture(**settings, attention={"score": score} | attention), src_vocab, tgt_vocab, pad_id)
 
 
 def small_model(seed: int = 7, sharp: float = 1.0, **changes: Any) -> Seq2Seq:
-    """A model as it is built, not in training. Larger weights (`sharp`, but of embeddings) make it surer."""
+    """An untrained model in evaluation mode. With `sharp`, larger weights make its predictions more certain."""
     torch.manual_seed(seed)
     model = build_seq2seq(**(SIZES | (HEADS if changes.get("score") == "multi_head" else {}) | changes)).eval()
     with torch.no_grad():
@@ -54,5 +54,5 @@ def targets(rows: int, length: int, seed: int = 5, vocab: int = 12) -> Tensor:
 
 
 def rounded(tensor: Tensor) -> bool:
-    """Whether all of it has no more than the 8 bits of bfloat16."""
+    """Whether all values have at most the 8 bits of bfloat16."""
     return tensor.equal(tensor.bfloat16().to(tensor.dtype))

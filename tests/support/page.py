@@ -1,4 +1,4 @@
-"""Models and texts for the tests of the page, and its engine under node."""
+"""Models and texts for tests of the page, and functions that run its engine under node."""
 
 import json
 import random
@@ -54,7 +54,7 @@ def sized_bundle(
     ending: float = 1.0,
     **settings: Any,
 ) -> Bundle:
-    """A model of small sizes with weights so large that it writes something else for every sentence.
+    """A small model with weights so large that it writes a different translation for every sentence.
 
     The larger `ending`, the sooner it ends.
     """
@@ -71,7 +71,7 @@ def sized_bundle(
 
 
 def segment(subwords: Subwords, lines: Sequence[str], folder: Path) -> list[dict[str, Any]]:
-    """For each line the ids of its words, and what they read as, in the page's engine."""
+    """For each line the ids of its words and the decoded text, from the page's engine."""
     arrays = Arrays()
     block = join_block({"source": subword_header(subwords, arrays)}, arrays)
     answers: list[dict[str, Any]] = _run("segment.mjs", block, list(lines), folder)
@@ -81,7 +81,7 @@ def segment(subwords: Subwords, lines: Sequence[str], folder: Path) -> list[dict
 def translate(
     bundle: Bundle, requests: Sequence[dict[str, Any]], folder: Path, precision: Precision = "float32"
 ) -> list[dict[str, Any]]:
-    """What the page's engine makes of requests {line, settings, begin}."""
+    """The results of the page's engine for requests {line, settings, begin}."""
     block = pack_model(bundle.model, engine_settings(bundle.architecture), bundle.src, bundle.tgt, precision)
     answers: list[dict[str, Any]] = _run("translate.mjs", block, list(requests), folder)
     return answers

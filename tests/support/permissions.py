@@ -1,4 +1,4 @@
-"""Permission bits that count for root too."""
+"""Make permission bits apply to root too."""
 
 import ctypes
 import os
@@ -20,10 +20,10 @@ class Word(ctypes.Structure):
 
 @contextmanager
 def permissions_count() -> Iterator[None]:
-    """Let the permission bits of files and folders count for this thread, as they do for anyone but root.
+    """Make the permission bits of files and folders apply to this thread, even if it runs as root.
 
-    Root may read and write anything because of two capabilities, and is without them meanwhile. To become another user
-    would not do: a checkout below root's own home is closed to that user.
+    Root may read and write anything because of two capabilities, which are dropped here. Switching to another user
+    would not work, because that user cannot access a checkout below root's home.
     """
     if os.geteuid() or sys.platform != "linux":
         yield

@@ -1,8 +1,8 @@
-"""A GPU that is not there: tensors that say they are on `cuda:0` and are computed on the CPU.
+"""A pretended GPU: tensors whose device is `cuda:0` but that are computed on the CPU.
 
-Operations refuse tensors of different devices as a real GPU's do, so that a test without one finds what would fail
-there: a mask made on the CPU, a number that was never sent, `.numpy()` of what is still on the GPU. Values are real, so
-loops that depend on them run as they would. Kernels, graphs and rounding are not tested by it.
+Operations refuse tensors of different devices, as on a real GPU. So tests without a GPU find code that would fail on
+one: a mask made on the CPU, a number that was not copied, `.numpy()` of a tensor on the GPU. Values are real, so loops
+that depend on them behave as usual. Kernels, graphs and rounding are not tested.
 """
 
 import copy
@@ -34,7 +34,7 @@ INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, a
 
 
 class OnGpu(Tensor):
-    """A tensor of the pretended GPU; `content` is what it holds."""
+    """A tensor of the pretended GPU; `content` is the tensor on the CPU."""
 
     content: Tensor
 
@@ -73,12 +73,12 @@ class OnGpu(Tensor):
 
 
 def content(tree: Any) -> Any:
-    """The same with what the tensors of the GPU hold."""
+    """The same values with pretended tensors replaced by their contents."""
     return tree_map(lambda one: one.content if isinstance(one, OnGpu) else one, tree)
 
 
 def written_arguments(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
-    """The arguments that the operation returns, as it has written to them."""
+    """The arguments that the operation writes to and returns."""
     names = [argument.name for argument in func._schema.arguments]
     given = dict(zip(names, args, strict=False)) | kwargs
     writes = {
@@ -88,7 +88,7 @@ def written_arguments(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) ->
 
 
 def check_devices(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-    """RuntimeError for tensors that a GPU's operation could not take together."""
+    """Raise RuntimeError for tensors that a GPU operation could not combine."""
     if func in BETWEEN_DEVICES:
         return
     if func in INDEXED:
@@ -117,7 +117,7 @@ def sent(tensor: Tensor) -> Tensor:
 
 
 class _Pretending(TorchFunctionMode):
-    """What is asked to be on `cuda` is made on the CPU and wrapped; what leaves the GPU must ask for it."""
+    """Tensors for `cuda` are created on the CPU and wrapped; copies from the GPU must be explicit."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -139,14 +139,14 @@ class _Pretending(TorchFunctionMode):
 
 
 def moved(tensor: Tensor, device: Any, rest: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:
-    """The tensor on a device, None being its own, and in what else is asked for."""
+    """The tensor on a device, or on its own if None, and with other requested properties."""
     if device is not None and is_gpu(device) != isinstance(tensor, OnGpu):
         tensor = _Sent.apply(tensor)  # type: ignore[no-untyped-call]
     return tensor.to(*rest, **keywords) if rest or keywords else tensor
 
 
 def _to(*args: Any, **kwargs: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """The device that `Tensor.to` is given, and the rest."""
+    """The device argument of `Tensor.to`, and the other arguments."""
     if args and isinstance(args[0], Tensor):
         return args[0].device, (args[0].dtype,), kwargs
     given = [*args, kwargs.pop("device", None)]
@@ -169,12 +169,12 @@ FACTORIES = {
 
 
 def is_gpu(device: Any) -> bool:
-    """Whether it names the pretended GPU."""
+    """Whether a device is the pretended GPU."""
     return isinstance(device, str | torch.device) and torch.device(device).type == "cuda"
 
 
 def on_gpu(module: nn.Module) -> nn.Module:
-    """Move a module there, parameters that are shared staying so."""
+    """Move a module to the pretended GPU; shared parameters stay shared."""
     memo: dict[int, nn.Parameter] = {}
     for child in module.modules():
         for name, parameter in list(child.named_parameters(recurse=False, remove_duplicate=False)):
@@ -216,7 +216,7 @@ def record(function: Callable[..., replay.Group], given: tuple[replay.Group, ...
 
 @contextmanager
 def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine with the pretended GPU. Loops are padded as on a GPU, and what stands for a recording is replayed."""
+    """A machine with the pretended GPU. Loops are padded as on a GPU; replacements of recordings are replayed."""
     replay.forget()
     with monkeypatch.context() as patched, _Pretending():
         patched.setattr(torch.cuda, "is_available", lambda: True)
@@ -242,7 +242,7 @@ def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _of_the_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for the type of device `cuda`: autocast of the CPU is what these tensors know."""
+    """The same with the CPU instead of `cuda` as device type, because these tensors use autocast of the CPU."""
     return lambda device, *args, **kwargs: function("cpu" if device == "cuda" else device, *args, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""Text of many scripts, with the characters that programs like to change."""
+"""Text in many scripts, with characters that programs often change."""
 
 SCRIPTS = {
     "zh": ["你好，世界！（真的？）", "价格是１２元～２０元。", "“引号”——《书名》……", "第㈱①条：ＡＢＣ"],

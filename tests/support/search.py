@@ -1,4 +1,4 @@
-"""Models whose best translations are known, or that tell what search asked of them."""
+"""Models whose best translations are known, or that record the calls of a search."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ A, B, C, D = 4, 5, 6, 7
 
 
 class Counting(Seq2Seq):
-    """A model that notes how many rows each step was given."""
+    """A model that records the number of rows of each step."""
 
     def __init__(self, model: Seq2Seq) -> None:
         super().__init__(model.encoder, model.decoder)
@@ -28,7 +28,7 @@ class Counting(Seq2Seq):
 
 
 class Table(Seq2Seq):
-    """The next word depends on the last alone, with the given probabilities; others are impossible after that word."""
+    """A model whose next word depends only on the last one, with these probabilities; others are impossible."""
 
     def __init__(self, probabilities: Mapping[int, Mapping[int, float]]) -> None:
         model = small_model()
@@ -45,7 +45,7 @@ class Table(Seq2Seq):
 
 
 def talker(seed: int = 7, sharp: float = 3.0, **changes: int | str) -> Seq2Seq:
-    """A model that is sure enough of its words for translations of many lengths."""
+    """A model whose predictions are certain enough for translations of many lengths."""
     return small_model(seed, sharp, **changes)
 
 

@@ -1,4 +1,4 @@
-"""heed-serve in a process of its own, and a client that sends exactly what it is given."""
+"""heed-serve in a separate process, and a client that sends the given bytes unchanged."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Answer(NamedTuple):
-    """What a server answered."""
+    """An answer of a server."""
 
     status: int
     headers: dict[str, str]
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 @dataclass
 class Server:
-    """A process that serves on this machine."""
+    """A server process on this machine."""
 
     process: "subprocess.Popen[str]"
     port: int
@@ -58,7 +58,7 @@ class Server:
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def meter(self, name: str) -> float:
-        """The sum of a meter over its labels."""
+        """The sum of a counter over its labels."""
         lines = self.get("/metrics").body.decode().splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
@@ -84,7 +84,7 @@ def serving(*settings: str) -> Iterator[Server]:
 
 
 def request(path: str, content: dict[str, Any], length: int | None = None) -> bytes:
-    """A request as it goes over the wire."""
+    """The bytes of a request."""
     body = json.dumps(content).encode()
     head = f"POST {path} HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(body) if length is None else length}\r\n\r\n".encode() + body
@@ -99,7 +99,7 @@ def read(connection: socket.socket) -> bytes:
 
 
 def wait_until(condition: Any, seconds: float = 60) -> None:
-    """Wait for something that comes about in another process."""
+    """Wait for an effect of another process."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come about"

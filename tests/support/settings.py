@@ -1,4 +1,4 @@
-"""What the commands get from overrides: configs composed and checked as on a command line."""
+"""Settings from overrides, composed and checked as on a command line."""
 
 from typing import TypeVar
 

@@ -1,4 +1,4 @@
-"""A training run of seconds, with the real configs, and how to read what it leaves."""
+"""A training run of a few seconds with the real configs, and functions that read its files."""
 
 import json
 from collections.abc import Callable
@@ -45,12 +45,12 @@ def overrides(runs: Path, *more: str) -> list[str]:
 
 
 def settings(runs: Path, *more: str) -> Settings:
-    """What the command hands to `train`."""
+    """The settings that the command passes to `train`."""
     return parse(Settings, plain(compose("train", overrides(runs, *more))))
 
 
 def last_checkpoint(folder: Path) -> dict[str, Any]:
-    """Everything that is resumed from, without what a clock measured and how long event files are."""
+    """The contents of the last checkpoint, without measured times and lengths of event files."""
     content: dict[str, Any] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     for name in ("training", "validation"):
         del content["callbacks"]["Clock"][name]
@@ -59,13 +59,13 @@ def last_checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def report(folder: Path) -> dict[str, Any]:
-    """report.json, without what a clock measured."""
+    """The contents of report.json, without measured times."""
     content: dict[str, Any] = json.loads((folder / "report.json").read_text())
     return {name: value for name, value in content.items() if name not in ("seconds", "tokens_per_second")}
 
 
 def events(folder: Path) -> dict[str, list[Any]]:
-    """Steps and values of every tag, as TensorBoard's own reader gives them; steps alone of what a clock measured."""
+    """Steps and values of every tag, from TensorBoard's reader; for measured times only the steps."""
     everything = {"scalars": 0, "images": 0, "tensors": 0}
     reader = EventAccumulator(str(folder / "tensorboard"), size_guidance=everything)
     reader.Reload()
@@ -85,12 +85,12 @@ READ: dict[str, Callable[[Path], Any]] = {"checkpoint": last_checkpoint, "report
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What two run folders do not agree in."""
+    """The differences between two run folders."""
     return [name for name, read in READ.items() if not same(read(one), read(other))]
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two nests of dicts, lists and tensors agree in every bit."""
+    """Whether two nested dicts, lists and tensors agree in every bit."""
     if isinstance(one, torch.Tensor):
         return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
     if isinstance(one, dict):

@@ -1,4 +1,4 @@
-"""What tests of pictures and pages share: sentences of which every link is known, and the parts of a page."""
+"""For tests of heatmaps and pages: sentences with known links, and the parsed parts of a page."""
 
 import base64
 import gzip
@@ -101,7 +101,7 @@ HOSTILE = """<script>alert(1)</script> </script> <!-- <b>&amp; " ' ]]> <img src=
 
 
 class Page(HTMLParser):
-    """The elements of a page, and what stands in its scripts and styles."""
+    """The elements of a page, and the contents of its scripts and styles."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Addresses that are one piece for a vocabulary: which text is one, and that text comes back as it was typed."""
+"""Addresses that are one subword for a vocabulary: which text is one, and that text comes back as it was typed."""
 
 import re
 
@@ -56,8 +56,8 @@ def test_a_long_line_is_no_trap(unit: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
-def test_any_address_is_one_piece_and_shown_as_it_was_typed(kind: Kind) -> None:
-    """Catches an address in pieces, `<unk>` in one of unknown letters, and a symbol that people would see."""
+def test_any_address_is_one_subword_and_shown_as_it_was_typed(kind: Kind) -> None:
+    """Catches an address in subwords, `<unk>` in one of unknown letters, and a symbol that people would see."""
     subwords = trained(kind)
     line = "see Ｘ http://never.seen/ЖЖ?q=ﬁ! me@x.org. www.a.org www.a.org"
     [read] = read_lines([line], subwords)
@@ -79,7 +79,7 @@ def test_text_without_spaces_is_shown_as_it_was_typed() -> None:
 
 
 @given(st.text(st.sampled_from("a:/.@()｟｠url水 www")))
-def test_as_many_addresses_as_pieces(text: str) -> None:
+def test_as_many_addresses_as_subwords(text: str) -> None:
     """Catches a text whose addresses are put in the places of others."""
     ids = [piece for piece in SUBWORDS.encode(text) if piece in SUBWORDS.kept]
     addresses = [address for word in text.split(" ") for address in SUBWORDS.addresses(word)]
@@ -99,7 +99,7 @@ def test_an_address_is_not_divided_by_sampling(kind: Kind) -> None:
 
 
 def test_a_vocabulary_spends_nothing_on_addresses() -> None:
-    """Catches pieces of addresses in a vocabulary that never reads them."""
+    """Catches subwords of addresses in a vocabulary that never reads them."""
     assert not [piece for piece in trained().pieces(range(len(trained()))) if re.search("http|www|@|[^<]/", piece)]
     assert not trained("char").joins_letters
 

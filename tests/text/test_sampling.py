@@ -38,7 +38,7 @@ def shares(found: Segmentations) -> dict[tuple[int, ...], float]:
 @settings(max_examples=40)
 @given(word=st.text(alphabet=LETTERS + "☃字", min_size=1))
 def test_whatever_is_drawn_spells_the_word(kind: Kind, word: str) -> None:
-    """Would catch a letter lost or doubled where two pieces meet, and rows of one word given to another."""
+    """Catches a letter lost or doubled where two subwords meet, and rows of one word given to another."""
     subwords = trained(kind)
     found = sample(subwords, kind, ["the", word, "dogs"], 0.3, [1])
     for number, expected in enumerate(["the", word, "dogs"]):
@@ -49,7 +49,7 @@ def test_whatever_is_drawn_spells_the_word(kind: Kind, word: str) -> None:
 @settings(max_examples=40)
 @given(word=st.text(alphabet=LETTERS, min_size=1))
 def test_without_dropout_merges_are_those_of_sentencepiece(word: str) -> None:
-    """Would catch merges out of order, and neighbours that move up to the wrong place."""
+    """Catches merges out of order, and neighbours that move up to the wrong place."""
     assert set(drawn(sample(trained("bpe"), "bpe", [word], 0.0, [1]), 0)) == {tuple(trained("bpe").encode(word))}
 
 
@@ -60,7 +60,7 @@ def test_with_every_merge_left_out_letters_remain() -> None:
 
 
 def test_a_merge_is_left_out_as_often_as_alpha_says() -> None:
-    """Would catch a share that is taken for its complement, or drawn once for all draws of a word."""
+    """Catches a share that is mistaken for its complement, or drawn once for all draws of a word."""
     subwords = trained("bpe")
     assert len(subwords.encode("a")) == 1
     (whole,) = [
@@ -71,7 +71,7 @@ def test_a_merge_is_left_out_as_often_as_alpha_says() -> None:
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0])
 def test_unigram_draws_each_segmentation_as_often_as_its_probability_says(alpha: float) -> None:
-    """Would catch a path weighed by its last piece alone, alpha forgotten, and likely ones never drawn."""
+    """Catches a path weighed by its last subword alone, alpha forgotten, and likely ones never drawn."""
     subwords = trained("unigram")
     pieces = {subwords.pieces([i])[0]: i for i in range(4, len(subwords))}
     weights = {ids: np.exp(alpha * sum(subwords.scores[i] for i in ids)) for ids in every_division("▁fields", pieces)}
@@ -83,7 +83,7 @@ def test_unigram_draws_each_segmentation_as_often_as_its_probability_says(alpha:
 
 
 def every_division(word: str, pieces: dict[str, int]) -> list[tuple[int, ...]]:
-    """Every way to cut the word into known pieces, by trying all."""
+    """Every way to cut the word into known subwords, by trying all."""
     ways = []
     for cuts in range(2 ** (len(word) - 1)):
         places = [0, *(place for place in range(1, len(word)) if cuts >> (place - 1) & 1), len(word)]
@@ -103,7 +103,7 @@ def test_unigram_at_its_sharpest_takes_the_likeliest() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_draws_are_a_function_of_the_seed(kind: Kind) -> None:
-    """Would catch a generator of the process or of a thread, which no continued run could set back."""
+    """Catches a generator of the process or of a thread, which no continued run could set back."""
     words = ["dogs", "across", "fields", "sleep"]
     one, same, other = (sample(trained(kind), kind, words, 0.3, [seed]) for seed in (1, 1, 2))
     assert [drawn(one, word) for word in range(4)] == [drawn(same, word) for word in range(4)]
@@ -114,7 +114,7 @@ def test_draws_are_a_function_of_the_seed(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("word", ["☃", "do☃gs", "\ufeff", "dogs" * 16, "\ufdfa"])
 def test_a_word_that_cannot_be_sampled_keeps_its_best_segmentation(kind: Kind, word: str) -> None:
-    """Would catch bytes cut apart, an unknown character that stops the run, and cuts that no number holds."""
+    """Catches bytes cut apart, an unknown character that stops the run, and cuts that no number holds."""
     assert len(trained(kind).spelling("dogs" * 16)) > LONGEST_WORD
     for subwords in (trained(kind), trained(kind, byte_fallback=True)):
         (only,) = set(drawn(sample(subwords, kind, ["dogs", word], 0.3, [1]), 1))
@@ -122,14 +122,14 @@ def test_a_word_that_cannot_be_sampled_keeps_its_best_segmentation(kind: Kind, w
 
 
 @pytest.mark.parametrize("kind", ["char", "word"])
-def test_what_leaves_no_choice_is_told(kind: Kind) -> None:
-    """Would catch a setting that silently does nothing."""
+def test_what_leaves_no_choice_is_reported(kind: Kind) -> None:
+    """Catches a setting that silently does nothing."""
     with pytest.raises(UserError, match=f"subword_sampling=0.2 needs subwords=unigram or bpe; {kind} has no"):
         check_kind(kind, 0.2)
 
 
 def test_words_sampled_in_parts_are_joined() -> None:
-    """Would catch a word of the second part that is drawn as one of the first."""
+    """Catches a word of the second part that is drawn as one of the first."""
     subwords, words = trained("unigram"), ["dogs", "across", "fields", "sleep", "runs"]
     parts = [sample(subwords, "unigram", part, 0.3, [1]) for part in (words[:2], words[2:3], words[3:])]
     joined = join(parts)

@@ -35,7 +35,7 @@ def trained(kind: Kind, byte_fallback: bool = False) -> Subwords:
 
 @given(st.text())
 def test_with_bytes_to_fall_back_to_any_text_comes_back_normalised(text: str) -> None:
-    """Would catch a character that is lost, and white space that only Python or only SentencePiece takes for such."""
+    """Catches a character that is lost, and white space that only Python or only SentencePiece takes for such."""
     subwords = trained("unigram", byte_fallback=True)
     assert subwords.decode(subwords.encode(text)) == subwords.normalise(text)
 
@@ -43,7 +43,7 @@ def test_with_bytes_to_fall_back_to_any_text_comes_back_normalised(text: str) ->
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 @given(text=st.text(alphabet=LETTERS))
 def test_text_of_known_characters_comes_back_normalised(kind: Kind, text: str) -> None:
-    """Would catch full coverage that does not cover."""
+    """Catches full coverage that does not cover."""
     subwords = trained(kind)
     ids = subwords.encode(text)
     assert UNK not in ids
@@ -52,7 +52,7 @@ def test_text_of_known_characters_comes_back_normalised(kind: Kind, text: str) -
 
 @given(st.text())
 def test_words_are_those_of_the_normalised_text(text: str) -> None:
-    """Would catch a word index that is shifted by a lone mark, a piece of several bytes or an unknown character."""
+    """Catches a word index that is shifted by a lone mark, a subword of several bytes or an unknown character."""
     subwords = trained("bpe", byte_fallback=True)
     ids = subwords.encode(text)
     assert subwords.words(ids) == split_words(subwords.normalise(text))
@@ -61,7 +61,7 @@ def test_words_are_those_of_the_normalised_text(text: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=st.text(alphabet=LETTERS + "☃字"))
 def test_unknown_characters_change_no_number_of_words(kind: Kind, text: str) -> None:
-    """Would catch `<unk>` of a word model, which carries no mark, being glued to the word before."""
+    """Catches `<unk>` of a word model, which carries no mark, being glued to the word before."""
     subwords = trained(kind)
     ids = subwords.encode(text)
     assert len(subwords.words(ids)) == len(split_words(subwords.normalise(text)))
@@ -71,7 +71,7 @@ def test_unknown_characters_change_no_number_of_words(kind: Kind, text: str) -> 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 def test_any_ids_decode_to_one_line_whose_words_the_index_counts(kind: Kind, data: st.DataObject) -> None:
-    """Would catch a model's odd output (specials, lone marks, bytes of a line feed) breaking a line or an index."""
+    """Catches a model's odd output (specials, lone marks, bytes of a line feed) breaking a line or an index."""
     subwords = trained(kind, byte_fallback=kind != "word")
     ids = data.draw(st.lists(st.integers(0, len(subwords) - 1)))
     index, words = subwords.word_index(ids), subwords.words(ids)
@@ -82,7 +82,7 @@ def test_any_ids_decode_to_one_line_whose_words_the_index_counts(kind: Kind, dat
     assert split_words(subwords.decode(ids)) == [word for word in words if word]
 
 
-def test_every_piece_knows_its_word() -> None:
+def test_every_subword_knows_its_word() -> None:
     subwords = trained("char")
     ids = subwords.encode("a dog")
     assert subwords.pieces(ids) == ["▁", "a", "▁", "d", "o", "g"]
@@ -102,13 +102,13 @@ def test_specials_are_where_the_models_expect_them_and_leave_no_trace_in_text() 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_cannot_name_a_special(kind: Kind) -> None:
-    """Would catch a line of input that ends the sentence, or pads it, by writing so."""
+    """Catches a line of input that ends the sentence, or pads it, by writing so."""
     ids = trained(kind).encode("a <s> </s> <pad> dog </s>")
     assert not {PAD, BOS, EOS} & set(ids)
 
 
 def test_several_unknown_words_stay_several() -> None:
-    """Would catch SentencePiece's one <unk> for a run of unknown words, which shifts every alignment after it."""
+    """Catches SentencePiece's one <unk> for a run of unknown words, which shifts every alignment after it."""
     subwords = trained("word")
     assert subwords.encode("a zebra zebra dog") == [*subwords.encode("a"), UNK, UNK, *subwords.encode("dog")]
     assert subwords.words(subwords.encode("a zebra zebra dog")) == ["a", "⁇", "⁇", "dog"]
@@ -124,7 +124,7 @@ def test_nothing_becomes_nothing(text: str) -> None:
 
 
 def test_lines_are_encoded_as_one_by_one() -> None:
-    """Would catch lines that the threads of SentencePiece return out of order."""
+    """Catches lines that the threads of SentencePiece return out of order."""
     subwords = trained("unigram")
     lines = [*LINES, "", "▁ a\tdog"] * 20
     assert subwords.encode_lines(lines) == [subwords.encode(line) for line in lines]
@@ -132,14 +132,14 @@ def test_lines_are_encoded_as_one_by_one() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_text_gives_the_same_bytes(kind: Kind) -> None:
-    """Would catch training that depends on the timing of its threads."""
+    """Catches training that depends on the timing of its threads."""
     models = {Subwords.train(LINES, kind, 60).model for _ in range(5)}
     assert len(models) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_size_beyond_the_text_is_lowered_and_said(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
-    """Would catch "Vocabulary size too high", which ends the training of everyone whose corpus is small."""
+def test_a_size_beyond_the_text_is_lowered_and_reported(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches "Vocabulary size too high", which ends the training of everyone whose corpus is small."""
     caplog.set_level(logging.INFO)
     subwords = Subwords.train(LINES, kind, 1_000_000)
     assert 4 < len(subwords) < 1000
@@ -151,7 +151,7 @@ def test_a_size_beyond_the_text_is_lowered_and_said(kind: Kind, caplog: pytest.L
 def test_a_size_that_fits_is_kept_in_silence(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Would catch the pages that SentencePiece writes to stderr while it trains."""
+    """Catches the pages that SentencePiece writes to stderr while it trains."""
     caplog.set_level(logging.INFO)
     assert len(Subwords.train(LINES, "bpe", 60)) == 60
     assert not caplog.messages
@@ -184,8 +184,8 @@ def test_no_text_is_one_clear_line(kind: Kind, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("line", ["x" * 1_000_000, "lorem ipsum " * 90_000])
-def test_a_line_of_a_million_characters_is_left_out_and_said(line: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Would catch unigram training that never ends on such a line."""
+def test_a_line_of_a_million_characters_is_left_out_and_reported(line: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches unigram training that never ends on such a line."""
     assert Subwords.train([line, *LINES], "unigram", 39) == Subwords.train(LINES, "unigram", 39)
     assert caplog.messages == ["subword training ignores 1 lines of more than 4192 bytes"]
 
@@ -220,7 +220,7 @@ def test_a_file_and_a_pickle_hold_the_whole_model(tmp_path: Path) -> None:
 
 @given(text=st.text(st.characters(codec="utf-8") | st.sampled_from("adog  \u200b\u200c\u200f\ufeff\ufdfa▁\u0301\xad")))
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
-def test_words_one_by_one_have_the_pieces_of_the_line(kind: Kind, text: str) -> None:
+def test_words_one_by_one_have_the_subwords_of_the_line(kind: Kind, text: str) -> None:
     """Catches ids other than SentencePiece's own for the whole line, and words other than the line's."""
     subwords = trained(kind)
     processor = sentencepiece.SentencePieceProcessor(model_proto=subwords.model)
@@ -244,7 +244,7 @@ def test_a_file_that_is_no_model_is_refused_by_name(garbage: bytes, tmp_path: Pa
 
 @given(at=st.integers(0, len(trained("bpe").model) - 1), byte=st.integers(0, 255))
 def test_an_altered_byte_ends_in_a_working_model_or_in_one_line(at: int, byte: int) -> None:
-    """Would catch a stranger's file that passes the loading and breaks the first translation."""
+    """Catches an untrusted file that passes the loading and breaks the first translation."""
     altered = bytearray(trained("bpe").model)
     altered[at] = byte
     try:
@@ -261,7 +261,7 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_model_with_other_specials_is_refused(tmp_path: Path) -> None:
-    """Would catch a model of SentencePiece's defaults, whose id 0 is <unk>: every unknown piece would be padding."""
+    """Catches a model of SentencePiece's defaults, whose id 0 is <unk>: every unknown subword would be padding."""
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(LINES),
         model_prefix=str(tmp_path / "foreign"),
@@ -286,7 +286,7 @@ def test_a_pair_is_separate_or_one_for_both() -> None:
 def test_of_very_many_lines_the_same_some_are_trained_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Would catch the head of a sorted file taken for the whole, and another vocabulary at every start."""
+    """Catches the head of a sorted file mistaken for the whole, and another vocabulary at every start."""
     monkeypatch.setattr("heed.text.subwords.MAX_LINES", 100)
     lines = ["early"] * 500 + ["later"] * 500
     with caplog.at_level(logging.INFO):
@@ -363,8 +363,8 @@ def test_white_space_is_ascii_s() -> None:
     assert subwords.decode(subwords.encode("\ta  b\u00a0c ")) == "a b\u00a0c"
 
 
-def test_the_word_of_each_piece_travels_with_it() -> None:
-    """Catches words that are normalised away, and pieces counted to a neighbour when a line is cut short."""
+def test_the_word_of_each_subword_travels_with_it() -> None:
+    """Catches words that are normalised away, and subwords counted to a neighbour when a line is cut short."""
     subwords = trained("bpe")
     line = "the Dogs  \ufeff sleep☃ a\u00a0dog"
     (encoded,) = subwords.encode_with_words([line])

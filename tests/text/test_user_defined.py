@@ -25,7 +25,7 @@ def trained(kind: Kind = "unigram") -> Subwords:
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 @settings(max_examples=100, deadline=None)
 @given(parts=st.lists(st.sampled_from([*SYMBOLS, "hello", "a", " ", ", ", "<", ">", "{"]), max_size=12))
-def test_a_symbol_is_one_piece_wherever_it_stands(kind: Kind, parts: list[str]) -> None:
+def test_a_symbol_is_one_subword_wherever_it_stands(kind: Kind, parts: list[str]) -> None:
     """Catches a placeholder that is divided, normalised, or glued to a letter beside it."""
     subwords, text = SUBWORDS[kind], "".join(parts)
     pieces = subwords.pieces(subwords.encode(text))

@@ -41,7 +41,7 @@ def weights_of(folder: Path, prefix: str) -> dict[str, Tensor]:
 
 
 def test_a_moving_average_by_hand() -> None:
-    """Catches a part for the first weights, random ones, a decay that does not rise, and one that rises for ever."""
+    """Catches a part for the first weights, random ones, a decay that does not rise, and one that rises forever."""
     net = fill(model(), 8.0)
     average = moving_average(net, decay=0.25)
     average.update_parameters(fill(net, 1.0))

@@ -65,7 +65,7 @@ def test_what_is_added_to_the_loss_has_a_curve_of_its_own(tmp_path: Path) -> Non
 
 
 def test_gradient_norms_are_those_before_clipping(tmp_path: Path) -> None:
-    """Catches a curve that shows the clip value for ever."""
+    """Catches a curve that shows the clip value forever."""
     clipped = train(settings(tmp_path, "clip_norm=0.001", "trainer.max_steps=5"))
     ((_, norm),) = events(clipped.folder)["train/gradient_norm"]
     assert norm > 0.01
@@ -115,7 +115,7 @@ def test_a_few_updates_are_too_few_to_judge(run: Run) -> None:
     assert "attention_health/warning/text_summary" not in events(run.folder)
 
 
-def test_settings_stand_beside_the_scores_they_led_to(run: Run) -> None:
+def test_settings_are_beside_the_scores_they_led_to(run: Run) -> None:
     """Catches a table of hyperparameters without metrics, or with those of the last validation for the best."""
     reader = EventAccumulator(str(run.folder / "tensorboard"))
     reader.Reload()

@@ -68,7 +68,7 @@ def truncate(path: Path) -> None:
 
 
 def alter_a_weight(path: Path) -> None:
-    """One bit of one weight: a file that torch.load takes without a word."""
+    """One bit of one weight: a file that torch.load takes silently."""
     weight = torch.load(path, weights_only=True)["state_dict"]["model.decoder.output.weight"].contiguous()
     content = path.read_bytes()
     at = content.index(weight.numpy().tobytes())
@@ -113,8 +113,8 @@ def test_killed_between_two_renames_it_goes_on_from_the_previous(run: Path, stop
     assert differences(run, stopped / "straight") == []
 
 
-def test_a_full_disk_leaves_what_was_saved_and_is_said(run: Path, stopped: Path) -> None:
-    """Catches half a checkpoint in the place of a whole one, and an error that hides what the disk said."""
+def test_a_full_disk_leaves_what_was_saved_and_is_reported(run: Path, stopped: Path) -> None:
+    """Catches half a checkpoint instead of a whole one, and an error that hides what the disk said."""
     size = (run / "checkpoints" / "last.ckpt").stat().st_size
     with limited(resource.RLIMIT_FSIZE, size // 2), pytest.raises(UserError, match="File too large; what was saved"):
         go_on(run)
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_what_was_saved_and_is_said(run: Path, stopped: Path)
     assert differences(run, stopped / "straight") == []
 
 
-def test_a_read_only_folder_is_said(run: Path) -> None:
+def test_a_read_only_folder_is_reported(run: Path) -> None:
     """Catches a traceback out of the depth of a writer."""
     checkpoints = run / "checkpoints"
     checkpoints.chmod(0o555)

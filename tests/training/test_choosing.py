@@ -112,7 +112,7 @@ def test_what_has_stopped_stays_stopped(trainer: RunTrainer) -> None:
 
 
 def test_an_early_stop_is_announced_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a run that is shorter than it was asked to be, without a word."""
+    """Catches a run that is shorter than it was asked to be, silently."""
     stuck = ["optim.lr=1e-9", "early_stop.patience=2", "trainer.max_steps=120", "heatmaps=0"]
     run = train_and_print(settings(tmp_path, *stuck))
     assert (run.report["stopped_early"], run.report["patience"], run.report["steps"]) == (True, 2, 36)
@@ -189,7 +189,7 @@ def test_a_signal_ends_with_the_step_that_is_saved(
     assert run.report["steps"] == 24
 
 
-def test_bleu_that_has_said_nothing_is_noticed(trainer: RunTrainer, caplog: pytest.LogCaptureFixture) -> None:
+def test_bleu_that_stayed_at_0_is_noticed(trainer: RunTrainer, caplog: pytest.LogCaptureFixture) -> None:
     """Catches a run in which every validation scored 0.00 and nobody is told why."""
     checkpoints = Checkpoints(metric("bleu"))
     for bleu, warned in ((1.0, False), (0.0, True)):

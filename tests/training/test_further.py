@@ -62,8 +62,10 @@ def killed_after(step: int) -> Callable[..., None]:
     return save_and_die
 
 
-def test_a_cosine_that_had_reached_its_end_is_said_to_rise(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches a learning rate that jumps without a word, or that stays at nothing for all further steps."""
+def test_a_cosine_that_had_reached_its_end_is_reported_to_rise(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Catches a learning rate that jumps silently, or that stays at nothing for all further steps."""
     train(settings(tmp_path, "run=cosine", "heatmaps=0"))
     before = last_checkpoint(tmp_path / "cosine")["state_dict"]
     with caplog.at_level(logging.INFO):
@@ -84,7 +86,7 @@ def test_a_finished_run_goes_on_for_more_steps_alone(finished: Path, more: str) 
 
 
 def test_a_run_that_was_stopped_early_says_how_to_go_on(tmp_path: Path) -> None:
-    """Catches a longer run that stops at once, without a word, at the patience that had ended the shorter one."""
+    """Catches a longer run that stops at once, silently, at the patience that had ended the shorter one."""
     patient = (*CONSTANT, "optim.lr=0.0", "trainer.validate_steps=4", "early_stop.patience=2")
     assert train(settings(tmp_path, "run=early", *patient)).report["stopped_early"]
     with pytest.raises(UserError, match=f"would stop there again; .*init_from={tmp_path}/early/model and another run"):
@@ -92,7 +94,7 @@ def test_a_run_that_was_stopped_early_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_a_model_trained_further_begins_with_its_weights_and_subwords(finished: Path, tmp_path: Path) -> None:
-    """Catches weights that are drawn anew, and subwords of the new text, whose numbers mean other words."""
+    """Catches weights that are drawn again, and subwords of the new text, whose numbers mean other words."""
     model = bundle.load(finished / "model")
     other = ("corpus.train=300", "corpus.max_len=3", "seed=5", f"init_from={finished}/model")
     still = train(settings(tmp_path, "run=still", *CONSTANT, *other, "optim.lr=0.0"))

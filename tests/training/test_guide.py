@@ -1,4 +1,4 @@
-"""What guided attention asks for, worked out by hand, and that training on it teaches it."""
+"""The targets of guided attention, computed by hand, and that training on them works."""
 
 from dataclasses import replace
 
@@ -23,8 +23,8 @@ def characters() -> Subwords:
     return Subwords.train(["a bb a", "bb"], kind="char", vocab_size=100)
 
 
-def test_words_become_their_pieces_and_eos_looks_at_eos(characters: Subwords) -> None:
-    """Rows and columns swapped, shares that do not sum to one, pieces of a word left out, possible links forgotten."""
+def test_words_become_their_subwords_and_eos_attends_to_eos(characters: Subwords) -> None:
+    """Catches rows and columns swapped, shares that do not sum to one, and missing subwords or possible links."""
     encoded = encode(PAIRS, characters, characters)
     (batch,) = list(SortedBatches(encoded, sentences=2))
     target = Guide(PAIRS, characters, characters).target(batch)
@@ -41,7 +41,7 @@ def test_words_become_their_pieces_and_eos_looks_at_eos(characters: Subwords) ->
 
 
 def test_a_word_without_a_link_asks_for_nothing(characters: Subwords) -> None:
-    """A row of zeros that is taken for a distribution would push attention nowhere, or divide by zero."""
+    """Catches a row of zeros mistaken for a distribution, which would give a wrong loss, or divide by zero."""
     pairs = Pairs(["a bb"], ["bb a"], ["0-1"])
     (batch,) = list(SortedBatches(encode(pairs, characters, characters), sentences=1))
     target = Guide(pairs, characters, characters).target(batch)
@@ -54,7 +54,7 @@ def test_a_word_without_a_link_asks_for_nothing(characters: Subwords) -> None:
 
 
 def test_an_end_that_cannot_be_attended_to_is_not_asked_for(characters: Subwords) -> None:
-    """A weight that is always zero would add twenty nats to the loss of every sentence, and no gradient."""
+    """Catches a weight that is always zero, which would add twenty nats to every sentence's loss, without gradient."""
     (batch,) = list(SortedBatches(encode(PAIRS, characters, characters), sentences=2))
     whole, without = (Guide(PAIRS, characters, characters, attend_end=end).target(batch) for end in (True, False))
     asked = whole - without
@@ -82,7 +82,9 @@ def test_without_alignments_there_is_one_clear_line(characters: Subwords) -> Non
         ("x", "line 2: alignment link 'x'"),
     ],
 )
-def test_alignments_that_do_not_belong_are_told_by_their_line(characters: Subwords, gold: str, message: str) -> None:
+def test_alignments_that_do_not_belong_are_reported_by_their_line(
+    characters: Subwords, gold: str, message: str
+) -> None:
     """Catches links counted from 1, which would teach attention the neighbours, and a line that nobody can find."""
     pairs = replace(PAIRS, gold=["0-1 1-0", gold])
     with pytest.raises(UserError, match=f"gold alignment of the training split, {message}"):
@@ -97,8 +99,8 @@ def test_words_are_counted_as_the_line_sets_them_apart(characters: Subwords) -> 
     torch.testing.assert_close(target[0, 0], torch.tensor([1 / 3, 1 / 3, 1 / 3, 0]))
 
 
-def test_alignments_are_told_by_the_line_of_the_file(characters: Subwords) -> None:
-    """Catches lines counted without those that cleaning dropped, so that a person mends another one."""
+def test_alignments_are_reported_by_the_line_of_the_file(characters: Subwords) -> None:
+    """Catches lines counted without those that cleaning dropped, so that a person fixes another one."""
     pairs = Pairs(["a", "", "a", "bb"], ["a", "", "a", "bb"], ["0-0", "", "0-0", "0-7"])
     with pytest.raises(UserError, match="gold alignment of the training split, line 4: alignment link 0-7"):
         Guide(clean(pairs)[0], characters, characters)

@@ -1,4 +1,4 @@
-"""What one update does: its loss, its randomness, its gradient."""
+"""One update: its loss, its random numbers, its gradient."""
 
 from functools import partial
 from typing import Any
@@ -93,7 +93,7 @@ def test_the_parts_of_a_batch_keep_its_precision() -> None:
 
 
 def test_a_step_decides_its_own_randomness() -> None:
-    """Catches dropout that hangs on what was drawn before, which a resumed run cannot know."""
+    """Catches dropout that depends on what was drawn before, which a resumed run cannot know."""
     torch.manual_seed(5)
     one = trained(translation(dropout=0.5))
     torch.manual_seed(6)
@@ -113,7 +113,7 @@ def test_clipping_limits_the_update_and_keeps_the_norm() -> None:
 
 
 def test_decay_draws_in_matrices_and_embeddings_alone() -> None:
-    """Catches biases and gains drawn to zero, embeddings left out, and decay that is taken for a gradient by Adam."""
+    """Catches biases and gains pulled to zero, embeddings left out, and decay mistaken for a gradient by Adam."""
     found = []
     for decay in (0.0, 0.5):
         task = translation()

@@ -83,7 +83,7 @@ def test_two_processes_write_and_say_everything_once(runs: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_process_ends_the_other_and_the_same_command_goes_on(runs: Path) -> None:
-    """Catches a process that waits for a dead one for ever, and a resumed run of two that is not the run."""
+    """Catches a process that waits for a dead one forever, and a resumed run of two that is not the run."""
     last = runs / "killed" / "checkpoints" / "last.ckpt"
     with subprocess.Popen(command(runs, "run=killed"), cwd=ROOT, stderr=subprocess.DEVNULL) as launcher:
         while not last.exists() and launcher.poll() is None:
@@ -96,8 +96,8 @@ def test_a_killed_process_ends_the_other_and_the_same_command_goes_on(runs: Path
 
 
 @pytest.mark.slow
-def test_one_refusal_ends_all_and_is_said_once(runs: Path) -> None:
-    """Catches a line for each process, one that waits for a refused one, and an end that looks like a fault of ours."""
+def test_one_refusal_ends_all_and_is_reported_once(runs: Path) -> None:
+    """Catches a line for each process, one that waits for a refused one, and an end that looks like a bug of heed."""
     refused = in_two(runs, "run=together", "seed=2")
     assert refused.stderr.count("heed-train: ") == 1
     assert "contains a run with other settings (seed 1 -> 2)" in refused.stderr
@@ -107,7 +107,7 @@ def test_one_refusal_ends_all_and_is_said_once(runs: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["modle.hid_dim=8", "run=../elsewhere", "optim.lr=-1"])
-def test_a_wrong_setting_is_said_once(runs: Path, wrong: str) -> None:
+def test_a_wrong_setting_is_reported_once(runs: Path, wrong: str) -> None:
     """Catches a line for each process, wherever the setting is met: composed, before the processes join, or after."""
     refused = in_two(runs, "run=wrong", wrong)
     assert refused.stderr.count("heed-train: ") == 1

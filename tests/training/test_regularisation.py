@@ -52,7 +52,7 @@ def batch() -> Batch:
     return next(iter(Bitext(encoded, encoded, sentences=7).train))
 
 
-def test_the_halves_stand_below_one_another_and_drop_out_apart() -> None:
+def test_the_halves_are_below_one_another_and_drop_out_apart() -> None:
     """Catches rows that are compared with those of another sentence, and two passes with one mask."""
     net, doubled = model(dropout=0.5), twice(batch())
     net.eval()

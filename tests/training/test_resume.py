@@ -62,15 +62,15 @@ def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, kill
     ],
 )
 def test_what_regularises_goes_on_too(tmp_path: Path, more: tuple[str, ...], killed_before: str) -> None:
-    """Catches an average begun anew, updated twice for a step or never, or restored in the place of the weights."""
+    """Catches an average begun again, updated twice for a step or never, or restored instead of the weights."""
     runs = with_moments(tmp_path, *more, "heatmaps=0")
     train(settings(runs, f"run={killed_before}", *more, "heatmaps=0"))
     assert differences(runs / killed_before, runs / "straight") == []
 
 
 @pytest.mark.parametrize("budget", [["batches.sentences=32"], ["batches.sentences=null", "batches.tokens=700"]])
-def test_continued_in_an_epoch_whose_words_were_segmented_afresh(tmp_path: Path, budget: list[str]) -> None:
-    """Catches draws that depend on how often they were made, and an epoch that goes on with the pieces of another."""
+def test_continued_in_an_epoch_whose_words_were_segmented_again(tmp_path: Path, budget: list[str]) -> None:
+    """Catches draws that depend on how often they were made, and an epoch that goes on with the subwords of another."""
     sampled = ["subwords=bpe", "subwords.vocab_size=40", "subword_sampling=0.3", *budget]
     with_moments(tmp_path, *sampled)
     train(settings(tmp_path, "run=last-20", *sampled))  # in the second epoch, of about 13 batches
@@ -99,7 +99,7 @@ def test_a_clock_set_back_hides_no_point(moments: Path, ahead: int) -> None:
 
 
 def test_a_run_of_many_starts_shows_every_point_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches files of several starts in the wrong order, and one that is taken for the work of a later start."""
+    """Catches files of several starts in the wrong order, and one that is mistaken for the work of a later start."""
     stops = [8, 12, 20]
     save = WholeFiles.save_checkpoint
 
@@ -180,7 +180,7 @@ def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("asked", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_is_waited_out_and_the_run_can_go_on(tmp_path: Path, asked: signal.Signals, code: int) -> None:
+def test_a_signal_is_deferred_and_the_run_can_go_on(tmp_path: Path, asked: signal.Signals, code: int) -> None:
     """Catches an update lost, a checkpoint before its validation, and an end that looks like success to a script."""
     more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=1000"]
     train(settings(tmp_path, "run=straight", *more))

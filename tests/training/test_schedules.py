@@ -76,6 +76,6 @@ def test_inverse_sigmoid_is_the_formula_and_does_not_overflow(k: float, step: in
     ],
 )
 def test_values_out_of_range_are_refused_by_name(make: Callable[[], schedules.Schedule], said: str) -> None:
-    """Catches a setting taken without a word though it makes no sense."""
+    """Catches a setting taken silently though it makes no sense."""
     with pytest.raises(UserError, match=said):
         make()

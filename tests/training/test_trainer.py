@@ -20,12 +20,12 @@ def test_the_nearer_of_two_limits_ends_a_run() -> None:
 
 @pytest.mark.parametrize("limits", [(None, None), (0, None), (None, 0), (2, -1)])
 def test_a_run_of_no_steps_is_refused(limits: tuple[float | None, int | None]) -> None:
-    """Catches a run that ends, or never ends, without a word."""
+    """Catches a run that ends, or never ends, silently."""
     with pytest.raises(UserError, match="there would be no training"):
         run_steps(10, *limits)
 
 
-def test_auto_is_bfloat16_only_where_the_processor_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_bfloat16_only_where_the_cpu_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches emulated bfloat16, which is slower than float32 and less exact."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "avx2": True})
     assert resolve_precision("auto", "cpu") == "float32"

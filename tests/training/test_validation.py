@@ -69,7 +69,7 @@ def test_scores_are_those_of_each_sentence_alone(model: Seq2Seq) -> None:
 
 
 def test_the_size_of_batches_changes_no_score(model: Seq2Seq) -> None:
-    """Catches scores that hang on how sentences were put together, as by a limit of length that is the batch's."""
+    """Catches scores that depend on how sentences were put together, as by a limit of length that is the batch's."""
     with torch.no_grad():
         model.decoder.output.bias[EOS] = -1e4  # every translation ends at its limit
     one, many = validated(model, sentences=2).scores(), validated(model, sentences=30).scores()
@@ -108,7 +108,7 @@ def test_alignment_error_is_that_of_the_attention_on_the_references(model: Seq2S
 
 
 def test_words_preserved_are_those_of_the_translations(model: Seq2Seq) -> None:
-    """Catches words of other sentences, pieces for words, and a share of what is not a translation."""
+    """Catches words of other sentences, subwords for words, and a share of what is not a translation."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.mul_(1.0 if "embedding" in name else 3.0)  # so that some words depend on attention
@@ -155,7 +155,7 @@ def test_a_corpus_without_gold_has_no_alignment_error(model: Seq2Seq) -> None:
 
 
 def test_ranks_find_between_them_what_one_process_finds(model: Seq2Seq) -> None:
-    """Catches a pair counted twice, and the stand-in of a rank without a pair counted at all."""
+    """Catches a pair counted twice, and the placeholder of a rank without a pair counted at all."""
     together = Validation(PAIRS, DIGITS, DIGITS)
     for rank in range(4):
         for batch in batches(7, rank, world=4):
@@ -223,8 +223,8 @@ def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:
 @pytest.mark.parametrize(
     ("line", "message"), [("99-0", "alignment link 99-0 in a pair of"), ("1_1", "alignment link '1_1'; expected")]
 )
-def test_gold_that_cannot_be_is_told_by_split_and_line(line: str, message: str) -> None:
-    """Catches gold of another text, which would score near 1 to the end of the run without a word about why."""
+def test_gold_that_cannot_be_is_reported_by_split_and_line(line: str, message: str) -> None:
+    """Catches gold of another text, which would score near 1 to the end of the run without a hint about why."""
     assert PAIRS.gold is not None
     pairs = Pairs(PAIRS.src, PAIRS.tgt, [*PAIRS.gold[:6], line, *PAIRS.gold[7:]])
     with pytest.raises(UserError, match=f"gold alignment of the validation split, line 7: {message}"):
@@ -262,8 +262,8 @@ def test_the_metric_that_chooses_is_computed(model: Seq2Seq) -> None:
         Validation(Pairs(PAIRS.src, PAIRS.tgt), DIGITS, DIGITS, metric=metric("aer"))
 
 
-def test_translations_that_are_all_empty_are_said(model: Seq2Seq, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches BLEU 0.00 at every validation without a word of why."""
+def test_translations_that_are_all_empty_are_reported(model: Seq2Seq, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches BLEU 0.00 at every validation without a hint of why."""
     validated(model, 8).scores()
     assert "empty" not in caplog.text
     with torch.no_grad():

@@ -80,7 +80,7 @@ def test_scripts_of_marks_and_strange_characters() -> None:
 def test_a_script_without_a_font_is_named_once_with_what_to_install(
     name: str, package: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Catches boxes without a word, and a warning for every character or every picture."""
+    """Catches boxes silently, and a warning for every character or every picture."""
     with caplog.at_level(logging.WARNING):
         assert families([WORDS[name]]) == [BASE, LAST_RESORT]
         assert families([WORDS[name], "chat"]) == [BASE, LAST_RESORT]
@@ -91,7 +91,7 @@ def test_a_script_without_a_font_is_named_once_with_what_to_install(
 
 
 def test_what_no_font_shows_is_named_in_the_picture() -> None:
-    """Catches boxes, which look alike whatever they stand for, and names in the place of what can be shown."""
+    """Catches boxes, which look alike whatever they stand for, and names instead of what can be shown."""
     assert readable(["chat", "猫好a", "a猫", "नमस्ते", "où?"]) == ["chat", "[CJK]a", "a[CJK]", "[Devanagari]", "où?"]
 
 

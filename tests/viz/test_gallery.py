@@ -83,7 +83,7 @@ def test_the_policy_allows_the_style_and_the_script_of_the_page_and_nothing_else
     assert "url(" not in page.contents["style"]
 
 
-def test_the_summary_stands_in_the_page_long_values_apart() -> None:
+def test_the_summary_is_on_the_page_long_values_apart() -> None:
     """Catches a summary value that is dropped, and a signature set in the size of a headline."""
     text = " ".join(
         Page(gallery([entry(torch.eye(2))], "The title", {"BLEU": "41.2", "signature": "a|" * 20})).text.split()

@@ -368,7 +368,7 @@ def test_threads_draw_what_one_draws() -> None:
 
 
 def test_a_notebook_shows_the_picture() -> None:
-    """Catches `<Figure size 344x278>` in the place of the picture, as IPython shows one if pyplot is not imported."""
+    """Catches `<Figure size 344x278>` instead of the picture, as IPython shows one if pyplot is not imported."""
     shown = heatmap(CROSSING, SRC, TGT)
     png = shown._repr_png_()  # type: ignore[attr-defined]  # what IPython asks an object for
     assert Image.open(io.BytesIO(png)).size == tuple(round(inches * DPI) for inches in shown.get_size_inches())

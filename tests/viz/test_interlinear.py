@@ -4,7 +4,7 @@ from rich.cells import cell_len
 from heed.viz.interlinear import interlinear
 
 
-def test_each_word_stands_over_what_it_attends_to() -> None:
+def test_each_word_is_above_what_it_attends_to() -> None:
     """Catches source and target swapped, and the weight of another word."""
     weights = torch.tensor([[0.9, 0.1, 0.0], [0.1, 0.3, 0.6]])
     assert interlinear(weights, ["the", "house", "</s>"], ["la", "maison"]) == ("la   maison\nthe  </s>\n90%  60%")

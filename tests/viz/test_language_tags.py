@@ -24,8 +24,8 @@ def test_usual_spellings_become_a_tag(code: str, tag: str) -> None:
 
 
 @pytest.mark.parametrize("code", [None, "", "cn", "jp", "src"])
-def test_what_is_no_language_has_no_tag_or_is_one_of_three_letters(code: str | None) -> None:
-    """Catches a country's code taken for a language's. Three letters may be any of 7,000 languages."""
+def test_what_is_not_a_language_has_no_tag_or_is_one_of_three_letters(code: str | None) -> None:
+    """Catches a country's code mistaken for a language's. Three letters may be any of 7,000 languages."""
     assert language_tag(code) == (code if code == "src" else None)
 
 

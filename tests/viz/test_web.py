@@ -38,7 +38,7 @@ def test_the_joined_module_of_each_page_is_valid(page: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_each_module_stands_once_and_before_those_that_need_it(page: str) -> None:
+def test_each_module_is_included_once_and_before_those_that_need_it(page: str) -> None:
     """Catches a module that runs before what it imports, or twice, and an import left in the page."""
     joined = join_modules(page)
     places = []

@@ -1,4 +1,4 @@
-"""A model whose steps multiply in bfloat16: the products alone lose digits."""
+"""A model whose steps multiply in bfloat16: only products lose precision."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The fast loop is stepping, only faster: any difference in a value or a gradient is a fault in its derivatives."""
+"""The fast loop equals stepping: any difference in a value or a gradient is an error in its derivatives."""
 
 import math
 from statistics import mean
@@ -52,7 +52,7 @@ def sentences() -> tuple[Tensor, Tensor]:
 def outcome(
     model: Seq2Seq, stepping: bool, batch: tuple[Tensor, Tensor, Tensor] | None = None
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Logits and weights, and the gradient of a random projection of both."""
+    """Logits and weights, and the gradients of a random projection of both."""
     src, tgt = sentences()
     src, src_len, tgt = batch or (src, SRC_LEN, tgt)
     model.zero_grad()
@@ -143,7 +143,7 @@ def test_going_on_from_a_state_in_the_middle() -> None:
 
 
 def test_a_score_derived_from_a_covered_one_is_stepped() -> None:
-    """It has an equation of its own: taken for its parent, it would be trained with the wrong one."""
+    """It has an equation of its own: mistaken for its parent, it would be trained with the wrong one."""
 
     class Other(Additive):
         pass

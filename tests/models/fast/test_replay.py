@@ -1,7 +1,7 @@
-"""Loops that are recorded and replayed give what they give when every operation is launched by itself.
+"""Loops that are recorded and replayed give the same results as separate operations.
 
-What launches on a GPU cannot be recorded without one. Here the recording's place is taken by a function that computes
-in the recording's memory, so that shapes, padding, copies and the budget are what is tested; the last test needs a GPU.
+Recording needs a GPU. Here a function that computes in the recording's memory replaces it, so that shapes, padding,
+copies and the memory limit are tested; the last test needs a GPU.
 """
 
 from collections.abc import Callable, Iterator
@@ -96,7 +96,7 @@ def test_replayed_in_padded_shapes_equals_one_by_one(
 @pytest.mark.parametrize("used", [slice(0, 1), slice(1, 2)])
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_a_loss_on_one_output_alone(used: slice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a recording with gradients of all outputs, taken for one that has some of them missing."""
+    """Catches a recording with gradients of all outputs, mistaken for one that has some of them missing."""
     seq2seq = model("additive", query="current")
     learned(seq2seq, SHAPES[0])
     replayed = learned(seq2seq, SHAPES[0], used)

@@ -1,4 +1,4 @@
-"""The loss that makes its own gradients, held against autograd's through all logits at once; R-Drop's, by hand too."""
+"""The loss with its own gradients, compared with autograd through all logits; R-Drop's loss also by hand."""
 
 import math
 
