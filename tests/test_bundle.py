@@ -321,7 +321,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         change_config(lambda c: c.update(src_vocab=5)), r"src_vocab=5, but its subword model has"
     ),
     "no vocabulary size": (change_config(lambda c: c.pop("tgt_vocab")), r"tgt_vocab=None"),
-    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, this heed .* reads 3 to 4"),
+    "other format": (change_config(lambda c: c.update(format=99)), r"has format 99, but heed .* reads 3 to 4"),
     "no format": (change_config(lambda c: c.pop("format")), r"has format None"),
     "no architecture": (change_config(lambda c: c.pop("architecture")), r"config.json has no architecture"),
     "config not JSON": (fill("config.json", b"format: 1\n"), r"config.json is damaged \(Expecting value"),
@@ -361,7 +361,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:
         with (
-            pytest.raises(UserError, match=r"weights\.safetensors.*; what was saved before is whole"),
+            pytest.raises(UserError, match=r"weights\.safetensors.*; what was saved before is intact"),
             locked(folder.parent),
         ):
             write(folder, seed=2, att_dim=20_000)

@@ -120,7 +120,7 @@ def test_any_corpus_can_be_given(translator: Translator, found: Evaluation, corp
         ({"corpus": Corpus("x", "en", "de", {})}, "model=runs/own/model translates en to fr, and corpus x is en to de"),
         ({"search": "best"}, "search=best: there is no such search"),
         ({"beam_size": 2}, "search.beam_size=2: search=greedy has no such setting"),
-        ({"versus": "runs/other"}, "versus=runs/other: .* does not hold hypotheses.txt and references.txt"),
+        ({"versus": "runs/other"}, "versus=runs/other: .* does not contain hypotheses.txt and references.txt"),
     ],
 )
 def test_what_cannot_be_evaluated_is_one_line(translator: Translator, options: dict[str, Any], message: str) -> None:
@@ -148,7 +148,7 @@ def test_two_systems_are_compared_on_the_same_text(translator: Translator, tmp_p
     assert again.versus["chrf"] == compared["chrf"]._asdict()
     assert again.versus["search"] == "greedy(max_len=12)"
     shorter = Corpus("x", "en", "fr", {"test": lambda: Pairs(SOURCES[:2], TARGETS[:2])})
-    with pytest.raises(UserError, match="have other references; only translations of the same text compare"):
+    with pytest.raises(UserError, match="have different references; compare translations of the same text"):
         compare(found, evaluate(translator, shorter, max_len=3))
 
 
@@ -174,7 +174,7 @@ def test_several_references_are_scored_together(translator: Translator, tmp_path
             references = [TARGETS[number], *([OTHERS[number]] if OTHERS[number] else [])]
             effective = BLEU(effective_order=True).sentence_score(found.hypotheses[number], references)
             assert both.bleu == effective.score >= one.bleu - 1e-9
-    with pytest.raises(UserError, match="have other references"):
+    with pytest.raises(UserError, match="have different references"):
         compare(several, found)
     assert compare(several, several)["bleu"].difference == 0
 

@@ -66,11 +66,11 @@ BAD_TEXT: dict[str, tuple[dict[str, bytes | None], str]] = {
     "NUL": ({"train.fr": b"un\nd\0\n"}, "text/train.fr line 2 contains a NUL character; expected plain text; remove"),
     "empty file": ({"train.en": b"", "train.fr": b""}, "text/train.en is empty; expected one sentence a line"),
     "empty validation": ({"valid.en": b"", "valid.fr": b""}, "text/valid.en is empty"),
-    "empty lines": ({"train.en": b" \n\n", "train.fr": b"\n\t\n"}, "dropped all 2 pairs (empty: 2)"),
+    "empty lines": ({"train.en": b" \n\n", "train.fr": b"\n\t\n"}, "all 2 pairs were dropped (empty: 2)"),
     "a million characters alone": ({"train.en": MILLION, "train.fr": MILLION}, "(over 1000 characters: 1)"),
     "a line of many words to validate on": (
         {"valid.en": b"a dog " * 2000 + b"\n"},
-        "validation source line 1 has 6000 pieces; expected 1024 at most: divide the line, or take it out",
+        "validation source line 1 has 6000 subwords; expected at most 1024; divide the line, or remove it",
     ),
 }
 
@@ -162,7 +162,7 @@ def test_a_vocabulary_of_a_million_is_lowered_and_reported(tmp_path: Path) -> No
         ("teacher_forcing.ratio=2", "ratio is 2; expected 0 (own words) to 1 (reference words)"),
         ("subwords.kind=letters", "subwords.kind=letters: should be 'unigram', 'bpe', 'char' or 'word'"),
         ("subwords.character_coverage=0.5", "character_coverage=0.5, expected a share from 0.98 to 1.0"),
-        ("subwords.user_defined_symbols=[a b]", "subwords: user_defined_symbols: 'a b' cannot be one"),
+        ("subwords.user_defined_symbols=[a b]", "subwords: user_defined_symbols: 'a b' cannot be a symbol"),
         ("subwords.user_defined_symbols=<x>", "subwords.user_defined_symbols=<x>: should be a list, such as [<x>]"),
         ("init_from=nowhere", "nowhere is not a model folder"),
         ("heads=4", "heads=4: model.attention.heads is a setting of attention=multi_head; give attention=multi_head"),
@@ -199,7 +199,7 @@ def test_a_vocabulary_of_a_million_is_lowered_and_reported(tmp_path: Path) -> No
         ("corpus.tgt_lang=de", "text/train.de does not exist; check the path"),
         ("run=../elsewhere", "run=../elsewhere: expected a name for a folder below runs"),
         ("corpus.name=../elsewhere", "run=../elsewhere: expected a name for a folder below runs"),
-        ("runs=text/train.en", "text/train.en/text cannot be written (Not a directory); choose another place"),
+        ("runs=text/train.en", "text/train.en/text cannot be written (Not a directory); choose another folder"),
         (f"run={'x' * 300}", "cannot be written (File name too long)"),
         ("corpus._target_=os.system", "there is no key corpus._target_"),
         ("+corpus._target_=os.system", "corpus._target_=os.system: there is no such key"),

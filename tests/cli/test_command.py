@@ -110,10 +110,10 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         (["model=x", "search=greedy,beam"], "add --multirun"),
         (
             ["model=my,model"],
-            "model=my,model: several values; add --multirun to try each, or type \"model='my,model'\"",
+            "model=my,model: several values; add --multirun to run each, or type \"model='my,model'\"",
         ),
         (["model=x", "batch_size=${nowhere}"], "nowhere"),
-        (["--sentences", "3", "model=x"], "settings are written key=value, without dashes"),
+        (["--sentences", "3", "model=x"], "write settings as key=value, without dashes"),
         (["--cfg", "everything"], "invalid choice: 'everything'"),
         (["model=x", "--config-dir", "nowhere"], "--config-dir nowhere: there is no such folder"),
     ],

@@ -135,7 +135,7 @@ def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(tmp_path:
     again = sweep(tmp_path, "seed=1,2")
 
     assert again.returncode == 0
-    assert again.stdout.count("is finished") == 2
+    assert again.stdout.count("was already finished") == 2
     assert files(tmp_path) == before
 
     searched = multirun(tmp_path, "evaluate", "model=runs/sweep/seed-1/model", "heatmaps=0", "search=greedy,beam")

@@ -107,7 +107,7 @@ def test_a_finished_run_is_left_alone(run: Run, capsys: pytest.CaptureFixture[st
     again = train_and_print(settings(run.folder.parent, "trainer.max_steps=60"))
     assert (again.folder, again.report, again.was_finished) == (run.folder, run.report, True)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
-    assert "is finished" in capsys.readouterr().out
+    assert "was already finished" in capsys.readouterr().out
 
 
 def test_patience_ends_a_run_early(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def test_models_of_other_vocabularies_are_refused(
 ) -> None:
     """Catches words of one model mistaken for words of another: fluent nonsense."""
     other = write(tmp_path / "other", sources=changed.get("sources", SOURCES), targets=changed.get("targets", TARGETS))
-    with pytest.raises(UserError, match=f"{folder} and {other} differ in {differ}; models that translate together"):
+    with pytest.raises(UserError, match=f"{folder} and {other} differ in {differ}; an ensemble needs models"):
         bundle.load_ensemble([str(folder), str(other)])
     with pytest.raises(UserError, match="names no model folder"):
         bundle.load_ensemble([])

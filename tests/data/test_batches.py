@@ -122,7 +122,7 @@ def test_a_sentence_over_the_token_budget_is_named() -> None:
     """Hole of torchtext: such a sentence is yielded all the same, and memory ends where it wants."""
     for kind, split in ((Batches, "the training split, as cleaning left it,"), (SortedBatches, "the validation split")):
         message = (
-            f"batches.tokens=41: pair 2 of {split} has 30 \\+ 10 pieces, with EOS 42 cells; give batches.tokens=42"
+            f"batches.tokens=41: pair 2 of {split} has 30 \\+ 10 subwords, with EOS 42 cells; give batches.tokens=42"
         )
         with pytest.raises(UserError, match=message):
             kind(encoded([(1, 1), (30, 10), (2, 2)]), tokens=41)
@@ -257,8 +257,8 @@ def test_pairs_may_be_in_memory_mapped_files(tmp_path: Path) -> None:
     [
         ({}, "sentences=None and tokens=None; set one"),
         ({"sentences": 8, "tokens": 100}, "sentences=8 and tokens=100; set one"),
-        ({"sentences": 0}, "a budget of 0; expected 1 or more"),
-        ({"tokens": -5}, "a budget of -5; expected 1 or more"),
+        ({"sentences": 0}, "the size is 0; expected 1 or more"),
+        ({"tokens": -5}, "the size is -5; expected 1 or more"),
     ],
 )
 def test_a_budget_that_cannot_be_is_refused(budget: dict[str, int], message: str) -> None:

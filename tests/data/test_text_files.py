@@ -181,7 +181,7 @@ def test_several_files_are_one_split(tmp_path: Path, several: list[str]) -> None
     for lines, ending in ((pairs.src, "en"), (pairs.tgt, "fr"), (pairs.gold, "align")):
         assert lines == [f"{name} {number} {ending}" for name in several for number in (1, 2)]
     (tmp_path / "b.align").unlink()
-    with pytest.raises(UserError, match=r"b\.align does not exist, and others do"):
+    with pytest.raises(UserError, match=r"b\.align does not exist, but others do"):
         files("text", "en", "fr", test=prefixes).read("test")
 
 
@@ -190,7 +190,7 @@ def test_two_kinds_of_text_in_one_language_have_two_suffixes(tmp_path: Path) -> 
     write(tmp_path / "test.long", "a very long line\n")
     write(tmp_path / "test.short", "a line\n")
     prefix = str(tmp_path / "test")
-    with pytest.raises(UserError, match=r"end in \.en; give corpus\.src_suffix=… and corpus\.tgt_suffix=…"):
+    with pytest.raises(UserError, match=r"same file ending \.en; give corpus\.src_suffix=… and corpus\.tgt_suffix=…"):
         files("short", "en", "en", test=prefix)
     read = files("short", "en", "en", test=prefix, src_suffix="long", tgt_suffix="short").read("test")
     assert read == Pairs(["a very long line"], ["a line"])
@@ -242,7 +242,7 @@ def test_further_references_of_a_split_stay_beside_their_sources(tmp_path: Path)
 
 def test_further_references_that_belong_to_nothing_are_refused(tmp_path: Path) -> None:
     """Catches a setting that does nothing, and references of another text."""
-    with pytest.raises(UserError, match=r"corpus\.test_references without corpus\.test; give corpus\.test="):
+    with pytest.raises(UserError, match=r"corpus\.test_references needs corpus\.test; give corpus\.test="):
         files("text", "en", "de", train="a", test_references="b.de")
     for name, lines in {"a.en": "1\n2\n", "a.de": "eins\nzwei\n", "b.de": "Eins\n"}.items():
         write(tmp_path / name, lines)

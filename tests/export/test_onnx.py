@@ -230,7 +230,7 @@ def test_an_export_replaces_an_export_and_nothing_else(tmp_path: Path, folder: P
     (tmp_path / "mine" / STEP).write_text("my own")
     with pytest.raises(UserError, match=r"step\.onnx is not of an ONNX export"):
         export_onnx(folder, tmp_path / "mine")
-    with pytest.raises(UserError, match="ONNX model already"):
+    with pytest.raises(UserError, match="already an ONNX model"):
         export_onnx(onnx_folder, tmp_path / "again")
     loaded = bundle.load(folder)
     assert isinstance(loaded.model, Seq2Seq)

@@ -87,7 +87,7 @@ def test_degenerate_sentences_have_numbers() -> None:
     assert nothing == Health(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 3)
     assert health(torch.ones(2, 1)) == Health(0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 2, 0)
     assert health(torch.tensor([[0.3, 0.7]])).monotonicity == 0.0
-    with pytest.raises(ValueError, match="no source position"):
+    with pytest.raises(ValueError, match="has no columns"):
         health(torch.zeros(2, 0))
 
 

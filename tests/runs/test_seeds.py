@@ -150,7 +150,7 @@ def test_runs_that_make_no_mean_are_reported_in_one_line(runs: Path, fault: str)
 
 def test_a_name_without_a_place_for_the_seed_is_refused(runs: Path) -> None:
     """Catches one model evaluated thrice."""
-    with pytest.raises(UserError, match=r"put \* where the seed stands"):
+    with pytest.raises(UserError, match=r"needs \* in the place of the seed"):
         evaluate(settings("model=runs/own/seed-1/model", "seeds=[1,2]"))
 
 
@@ -202,7 +202,7 @@ def test_several_models_as_one_over_seeds(runs: Path) -> None:
     alone = evaluated("seeds=[1,2]")
     assert written("pairs/seed-2") == report["runs"][1]
     assert report["mean"]["chrf"] == pytest.approx(alone["mean"]["chrf"])  # two copies are one model
-    with pytest.raises(UserError, match=r"put \* where the seed stands"):
+    with pytest.raises(UserError, match=r"needs \* in the place of the seed"):
         evaluate(settings("model=[runs/own/seed-*/model,runs/base/seed-1/model]", "seeds=[1,2]", "output=pairs"))
 
 
@@ -211,7 +211,7 @@ def test_translations_of_another_text_are_refused(runs: Path) -> None:
     evaluate(settings("model=runs/own/seed-1/model", "output=other"))
     against = settings("model=runs/own/seed-2/model", "versus=other")
     for name, lines, message in (
-        ("hypotheses", TARGETS[1:], "5 translations and 6 references, 6 of which are those of this split"),
+        ("hypotheses", TARGETS[1:], "5 translations and 6 references, of which 6 are equal to this split"),
         ("references", [*TARGETS[1:], "un"], "5 translations and 6 references, 0 of which"),
         ("hypotheses", TARGETS, "6 translations and 6 references, 0 of which"),
     ):
@@ -219,7 +219,7 @@ def test_translations_of_another_text_are_refused(runs: Path) -> None:
         with pytest.raises(UserError, match=message):
             evaluate(against)
     for versus in ("nowhere", "runs/own/seed-5/model", "other/heatmaps"):
-        with pytest.raises(UserError, match=f"versus={versus}: .* does not hold hypotheses.txt and references.txt"):
+        with pytest.raises(UserError, match=f"versus={versus}: .* does not contain hypotheses.txt and references.txt"):
             evaluate(settings("model=runs/own/seed-2/model", f"versus={versus}"))
     assert not (runs / "seed-2/evaluate").exists()
 

@@ -122,5 +122,5 @@ def test_both_sides_keep_and_what_cannot_be_is_refused() -> None:
         check_settings("word", 100, False, 1.0, (), ["url"])
     with pytest.raises(UserError, match="keep contains a kind twice"):
         check_settings("char", 100, False, 1.0, (), ["url", "url"])
-    with pytest.raises(UserError, match=r"vocab_size=6, expected 7 \(6 pieces are special\)"):
+    with pytest.raises(UserError, match=r"vocab_size=6, expected 7 \(6 subwords are special\)"):
         check_settings("char", 6, False, 1.0, (), ["url", "email"])

@@ -72,9 +72,9 @@ def test_both_sides_have_the_symbols(joint: bool) -> None:
     ("symbols", "message"),
     [
         (("a b",), "'a b' cannot be a symbol; expected a string without spaces"),
-        (("",), "'' cannot be one"),
-        (("▁x",), "'▁x' cannot be one"),
-        (("</s>",), "'</s>' cannot be one"),
+        (("",), "'' cannot be a symbol"),
+        (("▁x",), "'▁x' cannot be a symbol"),
+        (("</s>",), "'</s>' cannot be a symbol"),
         (("{0}", "{0}"), "contains a symbol twice"),
     ],
 )
@@ -88,5 +88,5 @@ def test_words_and_small_vocabularies_leave_no_room() -> None:
     """Catches a setting that does nothing, and a vocabulary of symbols alone."""
     with pytest.raises(UserError, match="user_defined_symbols is not possible with kind=word"):
         check_settings("word", 100, False, 1.0, SYMBOLS)
-    with pytest.raises(UserError, match=r"vocab_size=8, expected 9 \(8 pieces are special\)"):
+    with pytest.raises(UserError, match=r"vocab_size=8, expected 9 \(8 subwords are special\)"):
         check_settings("unigram", 8, False, 1.0, SYMBOLS)

@@ -89,7 +89,9 @@ def test_a_run_that_was_stopped_early_says_how_to_go_on(tmp_path: Path) -> None:
     """Catches a longer run that stops at once, silently, at the patience that had ended the shorter one."""
     patient = (*CONSTANT, "optim.lr=0.0", "trainer.validate_steps=4", "early_stop.patience=2")
     assert train(settings(tmp_path, "run=early", *patient)).report["stopped_early"]
-    with pytest.raises(UserError, match=f"would stop there again; .*init_from={tmp_path}/early/model and another run"):
+    with pytest.raises(
+        UserError, match=f"would stop at the same step again; .*init_from={tmp_path}/early/model and another run"
+    ):
         train(settings(tmp_path, "run=early", *patient, "trainer.max_steps=48"))
 
 

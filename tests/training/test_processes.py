@@ -120,7 +120,7 @@ def test_a_finished_run_is_left_alone_by_all(runs: Path) -> None:
     """Catches a process that goes on to train while the first has seen that there is nothing to do."""
     again = in_two(runs, "run=together")
     assert again.returncode == 0
-    assert again.stdout.count("is finished") == again.stdout.count("next  ") == 1
+    assert again.stdout.count("was already finished") == again.stdout.count("next  ") == 1
 
 
 @pytest.mark.slow
@@ -139,7 +139,7 @@ def test_processes_and_config_must_agree(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2")):
         monkeypatch.setenv(name, value)
     assert started_processes(True) == (1, 2, 2)
-    with pytest.raises(UserError, match="needs distributed=true"):
+    with pytest.raises(UserError, match="give distributed=true"):
         started_processes(False)
 
 

@@ -67,8 +67,8 @@ def test_rows_are_produced_words_and_columns_source_words() -> None:
     boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
     assert all(box.y0 > axes.bbox.y1 for box in boxes), "source words stand above the map"
     x, y = (label.get_window_extent() for label in axes.get_yticklabels())
-    assert x.y0 > y.y1, "the first produced word stands above the second"
-    assert max(x.x1, y.x1) < axes.bbox.x0, "produced words stand left of the map"
+    assert x.y0 > y.y1, "the first target word is above the second"
+    assert max(x.x1, y.x1) < axes.bbox.x0, "target words are left of the map"
     for row, column in np.ndindex(2, 3):
         right, up = axes.transData.transform((column, row))
         darkness = 255 - pixels[height - 1 - round(up), round(right)].mean()
@@ -306,7 +306,7 @@ def test_weights_may_be_half_precision_and_need_gradients() -> None:
 
 def test_labels_that_do_not_fit_the_weights_are_refused() -> None:
     """Catches maps labelled one off, as when the column of </s> is left in."""
-    with pytest.raises(ValueError, match=r"shape \(2, 3\) for 2 produced and 2 source words"):
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) for 2 target and 2 source words"):
         heatmap(torch.rand(2, 3), ["a", "b"], ["x", "y"])
 
 
