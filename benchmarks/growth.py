@@ -110,7 +110,7 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("goes on after step "):
+            if line.startswith("resumed after step "):
                 step = int(line.split()[-1].replace(",", ""))
             if line.lstrip().startswith("step "):
                 break
