@@ -164,7 +164,7 @@ def _check_attention(a: Architecture) -> None:
     for name, value in a.attention.items():
         if name != "score" and name not in signature:
             own = ", ".join(signature) or "no settings"
-            raise ValueError(f"attention.{name}={value!r}: unknown; the score {a.attention['score']!r} has {own}")
+            raise ValueError(f"attention.{name}={value!r}: the score {a.attention['score']!r} has {own}")
         if name != "score":
             _check_type(f"attention.{name}", value, signature[name].annotation)
     for name, parameter in signature.items():
