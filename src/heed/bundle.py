@@ -64,6 +64,13 @@ def save(
 
     Files that heed has not written stay.
 
+    Args:
+        folder: the folder to write.
+        model: the model.
+        architecture: its architecture.
+        src, tgt: the two vocabularies.
+        about: the contents of about.json.
+
     Raises:
         UserError: such a file has the name of a file of the model.
     """

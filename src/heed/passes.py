@@ -53,7 +53,12 @@ def searched(
 ) -> Iterator[dict[int, list[Hypothesis]]]:
     """Yield, batch by batch, the position of each non-empty source and its hypotheses, best first.
 
-    `prefixes` has for each source the subwords that its translation begins with, and the subwords that may not follow.
+    Args:
+        model: the model.
+        sources: the encoded lines.
+        run: the search.
+        sentences: the number of sentences in a batch.
+        prefixes: for each source the subwords that its translation begins with; and the subwords that may not follow.
     """
     for chosen in by_length([len(line.ids) for line in sources], sentences):
         batch, lengths = padded([[*sources[index].ids, EOS] for index in chosen], model)

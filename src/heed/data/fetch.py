@@ -68,8 +68,13 @@ def multi30k(
 ) -> Corpus:
     """Image captions, translated by people; German of Elliott et al. 2016, French of Elliott et al. 2017.
 
-    A split is downloaded when it is first read, from `url` or from the dataset's repository. If `root` is given, files
-    are read from that folder, and nothing is downloaded or written. In both cases digests are checked.
+    A split is downloaded when it is first read. The digests of files are always checked.
+
+    Args:
+        name: the name of the corpus.
+        pair: source and target language.
+        root: a folder that contains the files; then nothing is downloaded or written.
+        url: the address to download from; None for the dataset's repository.
     """
     src_lang, tgt_lang = pair.split("-")
     find = finder(Source("multi30k", URL if url is None else url, DIGESTS, TERMS), root)

@@ -22,7 +22,16 @@ def reverse(
 ) -> Corpus:
     """Pairs such as `3 1 4` and `4 1 3`, with the exact alignment, which is the anti-diagonal.
 
-    `train`, `valid` and `test` are numbers of pairs; no source occurs twice in the corpus.
+    No source occurs twice in the corpus.
+
+    Args:
+        name: the name of the corpus.
+        train, valid, test: the numbers of pairs.
+        min_len, max_len: the smallest and largest number of digits.
+        seed: the seed of the digits.
+
+    Raises:
+        UserError: a number is out of range, or there are not enough different sequences.
     """
     _check(train, valid, test, min_len, max_len)
     starts = {"train": (0, train), "valid": (train, valid), "test": (train + valid, test)}

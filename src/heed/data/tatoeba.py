@@ -37,10 +37,16 @@ def tatoeba(
 ) -> Corpus:
     """167,130 pairs with 116,830 English sentences, many of which have several translations.
 
-    `test` and `valid` are numbers of English sentences, which are chosen deterministically, each with the first of its
-    translations; the others are additional references if English is the source. No training pair has one of these
-    sentences on either side, ignoring capitals and punctuation. `root` is a folder that contains fra-eng.zip; without
-    it, the file is downloaded once from `url`, or from a public copy. In both cases its digest is checked.
+    Validation and test sentences are chosen deterministically, each with the first of its translations; the others are
+    additional references if English is the source. No training pair has one of these sentences on either side, ignoring
+    capitals and punctuation. The digest of the file is always checked.
+
+    Args:
+        name: the name of the corpus.
+        pair: source and target language.
+        root: a folder that contains fra-eng.zip; without it, the file is downloaded once.
+        url: the address to download from; None for a public copy.
+        valid, test: the numbers of English sentences of these splits.
 
     Raises:
         UserError: a number is below 0, or so large that too little is left to train on.

@@ -34,12 +34,21 @@ def files(
     """A corpus of two text files for each split, with one sentence per line.
 
     Files are called `{prefix}.{lang}`, with `.gz`, `.bz2`, `.xz` or `.zst` if compressed. If `{prefix}.align` exists,
-    it has the gold alignments, source first; `turn_gold` exchanges their sides, for text in the other direction.
-    `src_suffix` and `tgt_suffix` replace the languages in file names, for example if both sides have the same
-    language. Without `valid`, validation pairs are drawn from `train`.
+    it has the gold alignments, source first.
 
-    `valid_references` and `test_references` are files of additional reference translations, one line for each source;
-    an empty line means that there is no translation.
+    Args:
+        name: the name of the corpus.
+        src_lang, tgt_lang: the languages, which end the file names.
+        train, valid, test: the prefix of each split, or several prefixes, which are read one after the other. Without
+            `valid`, validation pairs are drawn from `train`.
+        src_suffix, tgt_suffix: replace the languages in file names, for example if both sides have the same language.
+        valid_references, test_references: files of additional reference translations, one line for each source; an
+            empty line means that there is no translation.
+        turn_gold: exchange the sides of the gold alignments, for text in the other direction.
+        split_seed: the seed for drawing validation pairs.
+
+    Raises:
+        UserError: both sides have the same file names, or there are references for a split that is not given.
     """
     suffixes = (src_suffix or src_lang, tgt_suffix or tgt_lang)
     if suffixes[0] == suffixes[1]:
@@ -72,7 +81,13 @@ def tsv(
 ) -> Corpus:
     """A corpus of one table for each split, compressed or not: source, tab, target; or the two `columns`.
 
-    Without `valid`, validation pairs are drawn from `train`.
+    Args:
+        name: the name of the corpus.
+        src_lang, tgt_lang: the languages.
+        train, valid, test: the path of each split, or several paths, which are read one after the other. Without
+            `valid`, validation pairs are drawn from `train`.
+        columns: the columns of source and target, by number from 1 or by name.
+        split_seed: the seed for drawing validation pairs.
     """
     named = {"train": train, "valid": valid, "test": test}
     languages = (src_lang, tgt_lang)

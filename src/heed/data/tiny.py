@@ -22,7 +22,13 @@ def tiny(
 ) -> Corpus:
     """The embedded corpus in either direction, with gold alignments.
 
-    `train`, `valid` and `test` name the split that each of them reads, so a run can use the same split for several.
+    Args:
+        name: the name of the corpus.
+        src_lang, tgt_lang: en and fr, or fr and en.
+        train, valid, test: the split of the corpus that each of these reads; two of them may read the same one.
+
+    Raises:
+        UserError: both languages are the same.
     """
     if src_lang == tgt_lang:
         raise UserError(f"corpus.src_lang={src_lang} and corpus.tgt_lang={tgt_lang}; expected en and fr, or fr and en")

@@ -27,7 +27,15 @@ class Gold(NamedTuple):
 
 
 def read_pharaoh(line: str) -> Gold:
-    """Parse the links of a line such as "0-0 1-2 2?1": `-` for sure, `?` or `p` for possible links."""
+    """Parse the links of a line such as "0-0 1-2 2?1": `-` for sure, `?` or `p` for possible links.
+
+    Raises:
+        UserError: a token is not a link.
+
+    Example:
+        >>> read_pharaoh("0-0 1?1").sure == {(0, 0)}
+        True
+    """
     sure, possible = set(), set()
     for token in line.split():
         match = _LINK.fullmatch(token)
@@ -97,6 +105,9 @@ def merge_words(
 
     Columns of a source word are summed and rows of a target word averaged, so that the sums of rows do not change
     (Koehn & Knowles 2017). The caller drops the row and column of </s>, or gives </s> its own word.
+
+    Raises:
+        ValueError: the weights do not fit the words, or a word has no subword.
     """
     if weights.shape != (len(tgt_words), len(src_words)):
         raise ValueError(
@@ -122,7 +133,11 @@ def argmax_links(weights: Float[Tensor, "tgt src"]) -> Links:
 
 
 def threshold_links(weights: Float[Tensor, "tgt src"], threshold: float) -> Links:
-    """Link all pairs of words with at least this weight; a target word can have none, one or several links."""
+    """Link all pairs of words with at least this weight; a target word can have none, one or several links.
+
+    Raises:
+        UserError: the threshold is not above 0 and at most 1.
+    """
     if not 0.0 < threshold <= 1.0:
         raise UserError(f"threshold of {threshold} for links; expected 0 < threshold <= 1, such as 0.3")
     return frozenset((src, tgt) for tgt, src in (weights >= threshold).nonzero().tolist())
@@ -143,6 +158,13 @@ def alignment_scores(links: Sequence[Links], gold: Sequence[Gold]) -> AlignmentS
     AER is 1 - (|links in sure| + |links in possible|) / (|links| + |sure|); it equals 1 - F1 only if all gold links
     are sure. Counts are summed over the sentences and divided once. Without any links precision is 1; without any sure
     gold links recall is 1.
+
+    Args:
+        links: the links of each sentence.
+        gold: the gold alignment of each sentence.
+
+    Raises:
+        UserError: the numbers of sentences differ.
     """
     if len(links) != len(gold):
         raise UserError(f"{len(links)} alignments and {len(gold)} gold alignments; expected the same number")

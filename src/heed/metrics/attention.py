@@ -46,6 +46,9 @@ def health(weights: Float[Tensor, "tgt src"]) -> Health:
 
     Leave out the row of the target's </s>, which attends to the end of the source. Without rows all means are 0 and
     have no weight in `mean_health`.
+
+    Raises:
+        ValueError: there is no column.
     """
     tgt_len, columns = weights.shape
     if columns == 0:

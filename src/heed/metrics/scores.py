@@ -125,7 +125,12 @@ def text_scores(
 ) -> dict[str, Scored]:
     """Value and signature of the metrics `names`, or of all that are computed from texts.
 
-    `further` are additional references of every hypothesis; a metric that supports only one ignores them.
+    Args:
+        hypotheses: the translations.
+        references: one reference for each hypothesis.
+        tgt_lang: the target language, by which text is tokenised; may be empty.
+        names: names of metrics; None for all that are computed from texts.
+        further: additional references of every hypothesis; a metric that supports only one ignores them.
 
     Raises:
         UserError: the numbers of hypotheses and references differ, or are 0.

@@ -49,9 +49,20 @@ def paired_bootstrap(
 ) -> dict[str, Comparison]:
     """Compare BLEU and chrF of two systems' translations of the same sentences by sacreBLEU's paired test.
 
-    `further` are additional references of the sentences.
-
     Sentences are drawn with a fixed seed, which is part of the signature, so the same texts give the same numbers.
+
+    Args:
+        hypotheses: the translations of the first system.
+        others: the translations of the second system.
+        references: one reference for each sentence.
+        tgt_lang: the target language, by which text is tokenised; may be empty.
+        further: additional references of the sentences.
+
+    Returns:
+        The comparison for `bleu` and for `chrf`.
+
+    Raises:
+        UserError: the numbers of sentences differ, or are 0.
     """
     check_pairs(hypotheses, references)
     check_pairs(others, references)

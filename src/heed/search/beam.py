@@ -71,7 +71,21 @@ def beam(
     plus coverage_penalty times the sum over source positions of log(min(sum of its attention weights, 1)) (Wu et al.
     2016, arXiv 1609.08144, equation 14, with alpha and beta). The source's EOS does not count for coverage.
 
-    With `no_repeat_ngram`, no hypothesis repeats a run of that many subwords.
+    Args:
+        model: the model.
+        src: subword ids of the sources, with EOS, padded.
+        src_len: the lengths of the sources, including EOS.
+        bos_id, eos_id: the ids of BOS and EOS in the target vocabulary.
+        max_len: the largest number of subwords of a translation; None for `heed.search.greedy.longest`.
+        beam_size: the number of hypotheses that are kept for each sentence.
+        length_penalty: alpha; 0 for none.
+        coverage_penalty: beta; 0 for none.
+        n_best: the number of hypotheses to return for each sentence; None for `beam_size`.
+        no_repeat_ngram: no hypothesis repeats a run of this many subwords; None for no limit.
+        prefix: the beginnings of the translations.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
     wanted = beam_size if n_best is None else n_best
     if not 1 <= wanted <= beam_size:

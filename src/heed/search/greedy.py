@@ -40,7 +40,17 @@ def greedy(
 ) -> list[Hypothesis]:
     """Greedy search: one hypothesis for each sentence, up to `limits`; finished sentences leave the batch.
 
-    With `no_repeat_ngram`, no run of that many subwords is repeated.
+    Args:
+        model: the model.
+        src: subword ids of the sources, with EOS, padded.
+        src_len: the lengths of the sources, including EOS.
+        bos_id, eos_id: the ids of BOS and EOS in the target vocabulary.
+        max_len: the largest number of subwords of a translation; None for `longest`.
+        no_repeat_ngram: no translation repeats a run of this many subwords; None for no limit.
+        prefix: the beginnings of the translations.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def most_probable(log_probability: Float[Tensor, "alive vocab"], *_: object) -> Int[Tensor, " alive"]:
@@ -64,7 +74,8 @@ def write(
 ) -> list[Hypothesis]:
     """Write `times` hypotheses for each sentence, with subwords chosen by `choose`.
 
-    `choose` gets log-probabilities of minus infinity for subwords that a prefix or `no_repeat_ngram` rules out.
+    `choose` gets log-probabilities of minus infinity for subwords that a prefix or `no_repeat_ngram` rules out. The
+    other arguments are those of `greedy`. The hypotheses of a sentence are consecutive in the result.
     """
     limit = limits(src_len, max_len, prefix).repeat_interleave(times)
     state, memory = model.encode(src, src_len)
@@ -122,6 +133,9 @@ def limits(src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix |
     An untrained model rarely writes EOS. The limit of a sentence does not depend on the rest of the batch, so neither
     does its translation. `src_len` includes EOS. A prefix counts for the limit but is never cut: if it is as long as
     the limit, it is the whole translation.
+
+    Raises:
+        ValueError: `max_len` is below 1.
     """
     if max_len is not None and max_len < 1:
         raise ValueError(f"max_len must be at least 1, got {max_len}")

@@ -30,12 +30,29 @@ def sample(
 
     Each subword is drawn from the softmax of the logits divided by `temperature` (Ackley, Hinton and Sejnowski 1985),
     among the `top_k` most probable (Fan et al. 2018, arXiv 1805.04833), and of these among the fewest whose
-    probabilities sum to `top_p` (Holtzman et al. 2020, arXiv 1904.09751). With `no_repeat_ngram`, no run of that many
-    subwords is repeated. The score is the model's log-probability, whatever the temperature and the limits.
+    probabilities sum to `top_p` (Holtzman et al. 2020, arXiv 1904.09751). The score is the model's log-probability,
+    whatever the temperature and the limits.
 
     The draws for a sentence depend on `seed` and on its own subwords, not on the other sentences or on its position. So
     other batches give the same translations, and equal lines have equal translations. This holds in float32; in
     bfloat16, one in five lines is drawn differently if translated alone.
+
+    Args:
+        model: the model.
+        src: subword ids of the sources, with EOS, padded.
+        src_len: the lengths of the sources, including EOS.
+        bos_id, eos_id: the ids of BOS and EOS in the target vocabulary.
+        max_len: the largest number of subwords of a translation; None for `heed.search.greedy.longest`.
+        temperature: above 0; below 1 prefers probable subwords.
+        top_k: the number of most probable subwords to draw from; None for all.
+        top_p: the smallest joint probability of the subwords to draw from.
+        seed: the seed of the draws.
+        n_best: the number of translations of each sentence.
+        no_repeat_ngram: no translation repeats a run of this many subwords; None for no limit.
+        prefix: the beginnings of the translations.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
     _check(temperature, top_k, top_p, n_best)
     longest = int(limits(src_len, max_len, prefix).max())

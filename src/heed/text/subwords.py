@@ -323,8 +323,21 @@ def train_pair(
 ) -> tuple[Subwords, Subwords]:
     """Train the vocabularies of both sides, with `vocab_size` subwords each; with `joint`, one for both sides.
 
-    Targets are not normalised unless `tgt_normalization` is set. Sources are normalised with `nmt_nfkc` by default, so
-    that more spellings are known; with `joint`, like targets.
+    Args:
+        src_lines, tgt_lines: the training text.
+        kind: the model: unigram, bpe, word or char.
+        vocab_size: the number of subwords of each vocabulary.
+        joint: train one vocabulary for both sides.
+        byte_fallback: encode unknown characters as bytes.
+        character_coverage: the share of characters that get a subword, from 0.98 to 1.
+        src_normalization: the normalisation of sources; None for `nmt_nfkc`, which knows more spellings, or with
+            `joint` for that of targets.
+        tgt_normalization: the normalisation of targets; `identity` leaves them unchanged.
+        user_defined_symbols: texts that are always one subword.
+        keep: the kinds of addresses that are copied.
+
+    Returns:
+        The source and the target vocabulary; the same one twice with `joint`.
 
     Raises:
         UserError: a setting is out of range, or one vocabulary would have two normalisations.

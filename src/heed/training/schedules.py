@@ -33,6 +33,14 @@ def warmup_cosine(warmup_steps: int, steps: int | None, final: Number = 0.0) -> 
 
     Loshchilov & Hutter 2017, equation 5, without restarts. If `steps` is None, the caller replaces it by the length of
     the run. A run that is shorter than its warm-up only rises.
+
+    Args:
+        warmup_steps: the number of updates of the warm-up.
+        steps: the update at which `final` is reached.
+        final: the factor at the end, from 0 to 1.
+
+    Raises:
+        UserError: an argument is out of range, or `steps` is None.
     """
     if steps is None:
         raise UserError("schedule.steps is null, and there is no run to take its length; give a number of updates")

@@ -69,7 +69,11 @@ def heatmap(
 
 
 def save(figure: "matplotlib.figure.Figure", path: Path) -> None:
-    """Write the figure as PNG or SVG, depending on the ending; SVG has words as outlines and needs no font."""
+    """Write the figure as PNG or SVG, depending on the ending; SVG has words as outlines and needs no font.
+
+    Raises:
+        UserError: the path has another ending.
+    """
     if path.suffix.lower() not in (".png", ".svg"):
         raise UserError(f"heatmap {path} ends in {path.suffix!r}; expected .png or .svg")
     # double resolution, unless that is too large
