@@ -133,10 +133,10 @@ def align_text(
     for (pairs, maps), other in zip(weigh(translator, text.sources, text.targets), turned, strict=False):
         backward = None if other is None else other[1]
         links += link_words(maps, threshold, backward, symmetrisation, first=len(links) + 1)
-        sizes += [one.size for one in maps]
+        sizes += [sentence_map.size for sentence_map in maps]
         kept += maps if keep_maps else []
-        counted.unknown_src.add(one.src for one in pairs)
-        counted.unknown_tgt.add(one.tgt for one in pairs)
+        counted.unknown_src.add(pair.src for pair in pairs)
+        counted.unknown_tgt.add(pair.tgt for pair in pairs)
     gold = read_gold(text.gold, sizes, text.gold_name) if text.gold is not None and level == "word" else None
     notes = [f"{text.gold_name}: {note}" for note in misfits(gold, sizes)] if gold is not None else []
     notes += counted.unknown_src.note("source") + counted.unknown_tgt.note("target")
@@ -164,12 +164,14 @@ def write(alignment: Alignment, output: Path, weights: Path | None = None) -> No
     Raises:
         UserError: a file cannot be written.
     """
-    _write(output, "".join(f"{write_pharaoh(one)}\n" for one in alignment.links))
+    _write(output, "".join(f"{write_pharaoh(links)}\n" for links in alignment.links))
     if alignment.scores is not None:
         _write(report_path(output), json.dumps(alignment.scores._asdict(), indent=2) + "\n")
     if weights is not None:
         try:
-            replace_whole(weights, lambda new: write_weights(new, (one.between_words for one in alignment.maps)))
+            replace_whole(
+                weights, lambda new: write_weights(new, (sentence_map.between_words for sentence_map in alignment.maps))
+            )
         except OSError as error:
             raise UserError(
                 f"{weights} cannot be written ({error.strerror}); choose another file with weights=FILE"

@@ -103,27 +103,27 @@ class Evaluation:
     @property
     def sources(self) -> list[str]:
         """The source lines."""
-        return [one.source for one in self.translations]
+        return [translation.source for translation in self.translations]
 
     @property
     def hypotheses(self) -> list[str]:
         """The best translation of each source."""
-        return [one.text for one in self.translations]
+        return [translation.text for translation in self.translations]
 
     @property
     def references(self) -> list[str]:
         """The reference translations of the corpus."""
-        return [one.text for one in self.forced]
+        return [translation.text for translation in self.forced]
 
     @cached_property
     def maps(self) -> list[Map]:
         """The attention between the words of each source and of its best translation."""
-        return [one.map() for one in self.translations]
+        return [translation.map() for translation in self.translations]
 
     @cached_property
     def sentences(self) -> list[SentenceScores]:
         """The scores of each sentence."""
-        attention = [one.health() for one in self.maps]
+        attention = [sentence_map.health() for sentence_map in self.maps]
         others = [[lines[number] for lines in self.further] for number in range(len(self.forced))]
         return [
             SentenceScores(
@@ -237,7 +237,7 @@ def evaluate(
         **settings,
     )
     seconds = time.perf_counter() - started
-    hypotheses, maps = [one.text for one in translations], [one.map() for one in forced]
+    hypotheses, maps = [translation.text for translation in translations], [translation.map() for translation in forced]
     scores = _text_scores(hypotheses, pairs.tgt, text.tgt_lang, further)
     evaluation = Evaluation(
         corpus=text.name,
@@ -248,14 +248,16 @@ def evaluate(
         scores={
             **scores,
             "perplexity": perplexity(forced),
-            "aer": None if gold is None else alignment_scores([one.links() for one in maps], gold).aer,
+            "aer": None
+            if gold is None
+            else alignment_scores([sentence_map.links() for sentence_map in maps], gold).aer,
         },
         translations=translations,
         forced=forced,
         gold=gold,
         attention={
-            "reference": mean_health([one.health() for one in maps]),
-            "hypothesis": mean_health([one.map().health() for one in translations]),
+            "reference": mean_health([sentence_map.health() for sentence_map in maps]),
+            "hypothesis": mean_health([translation.map().health() for translation in translations]),
         },
         seconds=seconds,
         versus=others and _versus(str(versus), others, hypotheses, pairs.tgt, text.tgt_lang, further),
@@ -299,7 +301,7 @@ def _of_text(split: str, pairs: Pairs) -> Iterator[str]:
 
 def _of_ends(translations: Sequence[Translation]) -> Iterator[str]:
     """A note on translations that the model did not end; they may be too long for the limit, or repeat themselves."""
-    if cut := sum(not one.finished for one in translations if one.src.ids):
+    if cut := sum(not translation.finished for translation in translations if translation.src.ids):
         yield (
             f"{cut:,} of {len(translations):,} translations were cut at the maximum length; if they are "
             "correct up to there, give a larger search.max_len"
@@ -327,7 +329,9 @@ def _text_scores(
 
 def perplexity(forced: Sequence[Translation]) -> float:
     """Exp of the mean negative log-likelihood per reference subword, EOS included, without label smoothing."""
-    mean = -math.fsum(one.score for one in forced) / sum(len(one.tgt.ids) + 1 for one in forced)
+    mean = -math.fsum(translation.score for translation in forced) / sum(
+        len(translation.tgt.ids) + 1 for translation in forced
+    )
     return math.exp(min(mean, 700.0))  # exp overflows a float beyond 709
 
 
@@ -413,7 +417,7 @@ def _entries(evaluation: Evaluation, level: Level, end: bool) -> Iterator[Entry]
     sentences = zip(evaluation.translations, evaluation.forced, evaluation.sentences, strict=True)
     for number, (translation, reference, scores) in enumerate(sentences):
         forced = _listed(reference, level, end)
-        best, *others = (_candidate(one, level, end) for one in translation.candidates)
+        best, *others = (_candidate(candidate, level, end) for candidate in translation.candidates)
         yield Entry(
             source=forced.src,
             reference=forced.tgt,
@@ -456,8 +460,8 @@ def _draw(folder: Path, translations: Sequence[Translation], format: str, level:
     from heed.viz.heatmap import save  # noqa: PLC0415 - heatmaps are rarely asked for
 
     folder.mkdir(parents=True, exist_ok=True)
-    for number, one in enumerate(translations, start=1):
-        save(one.plot(end, level), folder / f"{number:04}.{format}")
+    for number, translation in enumerate(translations, start=1):
+        save(translation.plot(end, level), folder / f"{number:04}.{format}")
 
 
 def _lines(translator: Translator, pairs: Pairs) -> tuple[list[Line], list[Line]]:

@@ -115,14 +115,18 @@ def measure(
     """
     started = time.perf_counter()
     each = counterfactual(translator, translations, batch_size=batch_size)
-    frequent = function_words([one.words for one in translations] if text is None else text)
-    words = [word for one, result in zip(translations, each, strict=True) for word in _words(one, result, frequent)]
+    frequent = function_words([translation.words for translation in translations] if text is None else text)
+    words = [
+        word
+        for translation, result in zip(translations, each, strict=True)
+        for word in _words(translation, result, frequent)
+    ]
     erased = erasure(translator, translations, sample=sample, batch_size=batch_size)
     pieces = [result for result in each if result is not None]
     return Faithfulness(
         preserved={name: _shares(words, name) for name in (*COUNTERFACTUAL, "any", "every", "control")},
-        total_variation=_means([one.total_variation for one in pieces]),
-        divergence=_means([one.divergence for one in pieces]),
+        total_variation=_means([effect.total_variation for effect in pieces]),
+        divergence=_means([effect.divergence for effect in pieces]),
         comprehensiveness=erased.comprehensiveness,
         sufficiency=erased.sufficiency,
         words={
@@ -150,7 +154,7 @@ def counterfactual(
     if not isinstance(model, Seq2Seq):
         raise UserError("faithfulness cannot be measured on an ensemble; give one model folder")
     results: list[Counterfactual | None] = [None] * len(translations)
-    pairs = [pair_of(one)[0] for one in translations]
+    pairs = [pair_of(translation)[0] for translation in translations]
     for batch in counterfactuals(model, pairs, batch_size or ROWS):
         for index, result in batch.items():
             results[index] = result
@@ -241,7 +245,7 @@ def erasure(
         sample: the number of words, drawn the same way every time; None for one per five lines, 20 to 200.
         batch_size: runs of the model that are computed together; None for 128.
     """
-    pairs = [pair_of(one)[0] for one in translations]
+    pairs = [pair_of(translation)[0] for translation in translations]
     asked = [
         (number, word)
         for number, (pair, one) in enumerate(zip(pairs, translations, strict=True))
@@ -278,7 +282,7 @@ def _plan(pair: Pair, word: int, number: int, ranking: Sequence[int]) -> list[tu
     span = pair.span(word) or (0, 0)
 
     def without(words: Iterable[int]) -> Probe:
-        return Probe(number, frozenset().union(*(pair.positions(one) for one in words)), *span)
+        return Probe(number, frozenset().union(*(pair.positions(word) for word in words)), *span)
 
     counts = [math.ceil(share * len(ranking)) for share in BINS]
     return [(without(ranking[:count]), without(ranking[count:])) for count in counts]
@@ -345,7 +349,10 @@ def stability(
         UserError: fewer than two translators.
     """
     return maps_stability(
-        [[pair.map() for pair in one.force(list(sources), list(targets), **options)] for one in translators]
+        [
+            [pair.map() for pair in translator.force(list(sources), list(targets), **options)]
+            for translator in translators
+        ]
     )
 
 

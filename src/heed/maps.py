@@ -302,14 +302,15 @@ def link_words(
         UserError: the two models divide a line differently.
     """
     if reverse is None:
-        return [one.links(threshold) for one in maps]
+        return [sentence_map.links(threshold) for sentence_map in maps]
     for number, (one, other) in enumerate(zip(maps, reverse, strict=True), start=first):
         _check_divided_alike(number, one, other)
     if symmetrisation == "agreement":
-        return [agreement(one, other, threshold) for one, other in zip(maps, reverse, strict=True)]
+        return [agreement(sentence_map, other, threshold) for sentence_map, other in zip(maps, reverse, strict=True)]
     merge = MERGES[symmetrisation]
     return [
-        merge(one.links(threshold), transpose(other.links(threshold))) for one, other in zip(maps, reverse, strict=True)
+        merge(sentence_map.links(threshold), transpose(other.links(threshold)))
+        for sentence_map, other in zip(maps, reverse, strict=True)
     ]
 
 

@@ -80,7 +80,7 @@ class OnnxModel(nn.Module):
 
 def _sizes(values: Sequence[Any]) -> list[tuple[str, list[int]]]:
     """The types of inputs or outputs, and their fixed sizes."""
-    return [(one.type, [size for size in one.shape[1:] if isinstance(size, int)]) for one in values]
+    return [(value.type, [size for size in value.shape[1:] if isinstance(size, int)]) for value in values]
 
 
 def _run(session: Any, names: Sequence[str], inputs: Sequence[Tensor]) -> list[Tensor]:

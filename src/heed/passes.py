@@ -73,7 +73,7 @@ def searched(
 
 def _on_cpu(result: Hypothesis | list[Hypothesis]) -> list[Hypothesis]:
     several = result if isinstance(result, list) else [result]
-    return [one._replace(attention=one.attention.float().cpu()) for one in several]
+    return [hypothesis._replace(attention=hypothesis.attention.float().cpu()) for hypothesis in several]
 
 
 def forced(

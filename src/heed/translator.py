@@ -110,7 +110,7 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
     arguments.one_of("precision", precision, get_args(Precision))
     folder = "a model folder, such as runs/tiny/model, or several"
     given = [model] if isinstance(model, str | Path) else arguments.several("model", model, folder)
-    folders = [str(Path(one).expanduser()) if str(one).startswith("~") else str(one) for one in given]
+    folders = [str(Path(value).expanduser()) if str(value).startswith("~") else str(value) for value in given]
     exported = any(bundle.is_onnx(Path(folder)) for folder in folders)
     loaded = bundle.load_ensemble(folders, device_named("cpu" if exported and device == "auto" else device))
     if exported and precision == "bfloat16":
@@ -300,7 +300,7 @@ class Translator:
             self._translations(line, hypotheses[index], spaced, replace_unk, begun[index])
             for index, line in enumerate(lines)
         )
-        return [_first(each if named.random else _different(each), n_best) for each in several]
+        return [_first(candidates if named.random else _different(candidates), n_best) for candidates in several]
 
     @overload
     def force(  # type: ignore[overload-overlap]  # a str is also a sequence of str
@@ -501,7 +501,7 @@ class Translator:
             backward = None if reverse is None or others is None else reverse.maps(others, method, **options)
             maps = self.maps(pairs, method, **options)
             links += link_words(maps, threshold, backward, symmetrisation, first=len(links) + 1)
-        each = [sorted(one) for one in links]
+        each = [sorted(sentence_links) for sentence_links in links]
         return each[0] if isinstance(sources, str) and isinstance(targets, str) else each
 
     def alternatives(self, text: str, prefix: str = "", *, count: int = 8, level: Level = "word") -> list[Alternative]:
@@ -592,13 +592,13 @@ class Translator:
         arguments.whole_number("noisy_copies", noisy_copies, 0)
         arguments.function("progress", progress, DONE_OF_ALL)
         translations = arguments.several("translations", translations, "several of them, such as [translation]")
-        for one in translations:
-            arguments.instance("a translation", one, Translation, "as translate and force return them")
+        for translation in translations:
+            arguments.instance("a translation", translation, Translation, "as translate and force return them")
         if method == "attention":
-            return [one.map(level) for one in translations]
+            return [translation.map(level) for translation in translations]
         check_explainable(self.bundle.model)
         rows, model = _positive(batch_size, ROWS), self.bundle.model
-        divided = [pair_of(one, level) for one in translations]
+        divided = [pair_of(translation, level) for translation in translations]
         pairs = [pair for pair, _, _ in divided]
         if method in ("norm", "posterior"):
             by_piece = norm_weights if method == "norm" else posteriors
@@ -607,7 +607,10 @@ class Translator:
         by_running: Literal["saliency", "difference"] = "saliency" if method == "saliency" else "difference"
         found = [shares(own) for own in attributions(model, pairs, by_running, rows, noisy_copies, progress)]
         if method == "product":
-            found = [product(one.map(level).weights, own) for one, own in zip(translations, found, strict=True)]
+            found = [
+                product(translation.map(level).weights, own)
+                for translation, own in zip(translations, found, strict=True)
+            ]
         return [Map(own, src.words, tgt.words) for own, (_, src, tgt) in zip(found, divided, strict=True)]
 
     def _searching(self, random: bool, precision: Precision) -> Model:
@@ -618,7 +621,7 @@ class Translator:
             return self.bundle.model
         with self._copying:
             if self._rounded is None:
-                shared: dict[int, Any] = {id(one): one for one in self.bundle.model.parameters()}
+                shared: dict[int, Any] = {id(parameter): parameter for parameter in self.bundle.model.parameters()}
                 rounded = copy.deepcopy(self.bundle.model, shared)
                 multiply_in_bfloat16(rounded)
                 self._rounded = rounded
@@ -637,13 +640,15 @@ class Translator:
         begun: Sequence[str],
     ) -> list[Translation]:
         translations = []
-        for one in several:
-            line = written_line(one.ids, self.bundle.tgt, spaced)
+        for hypothesis in several:
+            line = written_line(hypothesis.ids, self.bundle.tgt, spaced)
             if replace_unk:
                 are_words = has_spaces([line.text]) if spaced is None else spaced
-                line = with_source_words(line, one.attention, source, self.bundle.tgt, are_words)
-            line = with_addresses(line, one.attention, source, self._sides[0], begun)
-            translations.append(Translation(line.text, one.score, source, line, one.attention, *self._sides))
+                line = with_source_words(line, hypothesis.attention, source, self.bundle.tgt, are_words)
+            line = with_addresses(line, hypothesis.attention, source, self._sides[0], begun)
+            translations.append(
+                Translation(line.text, hypothesis.score, source, line, hypothesis.attention, *self._sides)
+            )
         return translations
 
     def _prefixes(
@@ -806,8 +811,8 @@ def check_lengths(sources: Sequence[str], targets: Sequence[str]) -> None:
 def _different(several: Sequence[Translation]) -> list[Translation]:
     """Hypotheses with different texts; of equal texts, which may differ in their subwords, the best one stays."""
     best: dict[str, Translation] = {}
-    for one in several:
-        best.setdefault(one.text, one)
+    for translation in several:
+        best.setdefault(translation.text, translation)
     return list(best.values())
 
 

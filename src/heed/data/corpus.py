@@ -34,7 +34,7 @@ class Pairs:
         numbers = range(1, len(self) + 1) if self.lines is None else self.lines
         gold = None if self.gold is None else list(compress(self.gold, keep))
         lines = None if gold is None else list(compress(numbers, keep))
-        further = tuple(list(compress(each, keep)) for each in self.further)
+        further = tuple(list(compress(lines, keep)) for lines in self.further)
         return Pairs(list(compress(self.src, keep)), list(compress(self.tgt, keep)), gold, lines, self.notes, further)
 
 

@@ -70,7 +70,7 @@ def write_page(
 
 
 def _check_languages(models: Sequence[Path], loaded: Sequence[Bundle]) -> None:
-    languages = [_languages(one) for one in loaded]
+    languages = [_languages(bundle) for bundle in loaded]
     if len(set(languages)) > 1:
         pairs = zip(models, languages, strict=True)
         each = ", ".join(f"{folder} {source or '?'} to {target or '?'}" for folder, (source, target) in pairs)
@@ -87,10 +87,10 @@ def _may_be_written(output: Path) -> bool:
 
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:
     """The page as HTML; see `write_page`."""
-    blocks = [pack_bytes(_block(each, precision), level=9) for each in bundles]
+    blocks = [pack_bytes(_block(bundle, precision), level=9) for bundle in bundles]
     models = [
-        {"name": name, "figures": _figures(each, f"{len(block) / 1e6:.2f} MB, {precision}")}
-        for name, each, block in zip(_names(bundles), bundles, blocks, strict=True)
+        {"name": name, "figures": _figures(bundle, f"{len(block) / 1e6:.2f} MB, {precision}")}
+        for name, bundle, block in zip(_names(bundles), bundles, blocks, strict=True)
     ]
     parts = [
         *(_script("application/octet-stream", f"model-{place}", block) for place, block in enumerate(blocks)),
@@ -130,7 +130,7 @@ def make_served_page(bundles: Mapping[str, Bundle], longest: int, others: Mappin
         longest: The largest number of characters of a sentence.
         others: Titles and addresses of the pages for other languages.
     """
-    models = [{"name": name, "figures": _figures(each)} for name, each in bundles.items()]
+    models = [{"name": name, "figures": _figures(bundle)} for name, bundle in bundles.items()]
     first = next(iter(bundles.values()))
     links = [_link("docs", "API documentation"), *(_link(address, name) for name, address in others.items())]
     script, allowed = "export/web/served.mjs", "connect-src 'self'"
@@ -196,7 +196,7 @@ def engine_settings(architecture: Architecture) -> dict[str, Any]:
 
 def _names(bundles: Sequence[Bundle]) -> list[str]:
     """A unique name for each model."""
-    names = [_name(each) for each in bundles]
+    names = [_name(bundle) for bundle in bundles]
     return [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, start=1)]
 
 

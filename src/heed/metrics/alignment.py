@@ -68,7 +68,7 @@ def misfits(gold: Sequence[Gold], sizes: Sequence[tuple[int, int]]) -> list[str]
     `sizes` are the numbers of source and target words of each pair. In correct alignments, some first words and most
     last words are linked.
     """
-    pairs = [(one.possible, size) for one, size in zip(gold, sizes, strict=True) if one.possible]
+    pairs = [(alignment.possible, size) for alignment, size in zip(gold, sizes, strict=True) if alignment.possible]
     if len(pairs) < ENOUGH:
         return []
     if not any(0 in link for links, _ in pairs for link in links):

@@ -223,8 +223,8 @@ def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: st
     """Percent of the hypotheses that equal one of their references, ignoring white space at the ends."""
     each = zip(references, *further, strict=True)
     equal = sum(
-        one.strip() in [other.strip() for other in others if other is not None]
-        for one, others in zip(hypotheses, each, strict=True)
+        hypothesis.strip() in [other.strip() for other in others if other is not None]
+        for hypothesis, others in zip(hypotheses, each, strict=True)
     )
     count = "var" if any(None in lines for lines in further) else 1 + len(further)
     return Scored(100 * equal / len(references), f"nrefs:{count}|case:mixed|space:stripped")

@@ -103,6 +103,6 @@ def _interval(metric: Metric, hypotheses: Sequence[str], others: Sequence[str], 
     """Bounds of the difference over the test's resamples; sacreBLEU returns bounds only for each system separately."""
     counts = [np.array(metric._extract_corpus_statistics(lines, references)) for lines in (hypotheses, others)]
     drawn = np.random.default_rng(SEED).choice(len(hypotheses), size=(RESAMPLES, len(hypotheses)))
-    this, other = ([metric._compute_score_from_stats(each[of].sum(0)).score for of in drawn] for each in counts)
+    this, other = ([metric._compute_score_from_stats(count[of].sum(0)).score for of in drawn] for count in counts)
     low, high = np.percentile(np.subtract(this, other), [2.5, 97.5])
     return float(low), float(high)

@@ -107,7 +107,11 @@ class Search:
                 checked(parameters[name].annotation, value)
             except ValueError as error:
                 faults.append(f"search.{name}={shown(value)}: should be {error}")
-        missing = [name for name, one in parameters.items() if one.default is one.empty and name not in settings]
+        missing = [
+            name
+            for name, parameter in parameters.items()
+            if parameter.default is parameter.empty and name not in settings
+        ]
         return [*faults, *(f"search.{name}: has no value; give search.{name}=…" for name in missing)]
 
 
@@ -119,8 +123,8 @@ def _result_fault(results: Sequence[object], src_len: Sequence[int]) -> str:
         several = result if isinstance(result, list) else [result]
         if not several:
             return "returned an empty list for a sentence; expected a Hypothesis, or a list of one or more"
-        for one in several:
-            if fault := _hypothesis_fault(one, columns):
+        for hypothesis in several:
+            if fault := _hypothesis_fault(hypothesis, columns):
                 return fault
     return ""
 

@@ -206,7 +206,7 @@ def _about(name: str, translator: Translator) -> dict[str, Any]:
         "name": name,
         "src_lang": translator.src_lang,
         "tgt_lang": translator.tgt_lang,
-        "parameters": sum(one.numel() for one in loaded.model.parameters()),
+        "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
         "members": max(1, len(translator.folders)),
         "src_vocab": len(loaded.src),
         "tgt_vocab": len(loaded.tgt),

@@ -30,7 +30,7 @@ def twice(batch: Batch) -> Batch:
 
 def in_parts(batch: Batch, count: int) -> list[Batch]:
     """Divide the batch into `count` parts, or into single rows if it has fewer; rows are assigned in turn."""
-    return [Batch(*(each[first::count] for each in batch)) for first in range(min(count, len(batch.src)))]
+    return [Batch(*(field[first::count] for field in batch)) for first in range(min(count, len(batch.src)))]
 
 
 @torch.no_grad()
