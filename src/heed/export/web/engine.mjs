@@ -16,7 +16,7 @@ import { divide, divideLine, lengthens, wordMap } from "./words.mjs";
 
 /**
  * A translation by words. `rows` has a row for each of them and a column for each source word; `ends` is the column of
- * the source's end. `index` is the word of each piece. `unknown` are positions of words outside the vocabulary.
+ * the source's end. `index` is the word of each subword. `unknown` are positions of words outside the vocabulary.
  * @typedef {{
  *   words: string[], text: string, ids: number[], index: number[], spaced: boolean, score: number | null,
  *   rows: number[][], ends: number[], unknown: number[],
@@ -25,7 +25,7 @@ import { divide, divideLine, lengthens, wordMap } from "./words.mjs";
 
 /** @typedef {{ words: string[], unknown: number[], pieces: string[], cut: boolean }} Source */
 
-/** Pieces of a source beyond this number are not read, as in heed.data.encoded. */
+/** Subwords of a source beyond this number are not read, as in heed.data.encoded. */
 const LONGEST = 1024;
 
 export class Engine {
@@ -53,7 +53,7 @@ export class Engine {
   }
 
   /**
-   * Translate a line. Every step yields the pieces so far; the result is best first, and empty for an empty line.
+   * Translate a line. Every step yields the subwords so far; the result is best first, and empty for an empty line.
    * @param {string} line
    * @param {Settings} settings
    * @param {number[]} begin the pieces that the translation begins with

@@ -25,7 +25,7 @@ export class Normaliser {
   }
 
   /**
-   * The text with ▁ for each space and before its first word, as pieces spell it.
+   * The text with ▁ for each space and before its first word, as subwords spell it.
    * @param {string} text
    * @returns {string}
    */

@@ -129,7 +129,7 @@ export function beside(rows, ...parts) {
 }
 
 /**
- * The rows at some places, in that order; a row may be chosen more than once.
+ * The rows at some places, in this order; rows may be repeated.
  * @param {Float64Array} matrix
  * @param {number} rows
  * @param {number[]} chosen

@@ -9,25 +9,25 @@ import { BOS, EOS } from "./subwords.mjs";
 /** @typedef {import("./model.mjs").Model} Model */
 
 /**
- * A translation: its pieces without the end, its score, and a row of attention for each piece and for the end if it
- * was written. Columns are the source's pieces and its end.
+ * A translation: its subwords without the end, its score, and a row of attention for each subword and for the end if it
+ * was written. Columns are the source's subwords and its end.
  * @typedef {{ ids: number[], score: number, attention: Float64Array[] }} Hypothesis
  */
 
 /** @typedef {{ ids: number[], attention: Float64Array[] }} Partial what is written so far */
 
 /**
- * How a translation begins, and the pieces that may not follow it as they would lengthen its last word.
+ * How a translation begins, and the subwords that may not follow it as they would lengthen its last word.
  * @typedef {{ ids: number[], lengthens: boolean[] }} Prefix
  */
 
-/** A piece that was written, the weights that belong to it, and what was written before. */
+/** A subword that was written, the weights that belong to it, and what was written before. */
 /** @typedef {{ token: number, weights: Float64Array, before: Written } | null} Written */
 
 /** The smallest positive number of float32: the weight of a source word that was never attended to. */
 const TINY = 1.1754943508222875e-38;
 
-/** Pieces that a translation may have however short its source, as in heed.search.greedy. */
+/** Subwords that a translation may have even if its source is short, as in heed.search.greedy. */
 const SHORTEST_LIMIT = 40;
 
 /** @param {number} sourceLength its end included @param {Prefix} prefix the most pieces a translation may have */
@@ -214,7 +214,7 @@ export function* beam(model, source, prefix, { beamSize, lengthPenalty = 1, cove
 }
 
 /**
- * The best continuations that go on, best first, and of the `beamSize` best of all those that end.
+ * The best unfinished continuations, best first, and of the `beamSize` best of all those that end.
  * @param {Float64Array} values
  * @param {number} vocab
  * @param {number[]} scores of the beams that grow
@@ -222,7 +222,7 @@ export function* beam(model, source, prefix, { beamSize, lengthPenalty = 1, cove
  * @returns {{ going: Candidate[], ending: Candidate[] }}
  */
 function grow(values, vocab, scores, beamSize) {
-  // each beam has one end, so among twice as many candidates there are always enough that go on
+  // each beam has one end, so among twice as many candidates there are always enough unfinished ones
   const all = scores.flatMap((score, parent) => largest(values, 2 * beamSize, parent * vocab, (parent + 1) * vocab)
     .map((token) => ({ score: score + values[parent * vocab + token], parent, token })));
   const best = all.sort((a, b) => b.score - a.score).slice(0, 2 * beamSize);

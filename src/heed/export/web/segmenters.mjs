@@ -1,5 +1,5 @@
 // @ts-check
-// From normalised text to pieces: the segmentations of SentencePiece's unigram, BPE and character models.
+// From normalised text to subwords: the segmentations of SentencePiece's unigram, BPE and character models.
 
 import { toBytes } from "./utf8.mjs";
 
@@ -7,7 +7,7 @@ import { toBytes } from "./utf8.mjs";
  * @typedef {{
  *   ids: Map<string, number>, scores: Float32Array, types: Uint8Array, unk: number, longest: number, fixed: string[],
  *   lowest: number, highest: number,
- * }} Vocabulary `ids` are those of pieces that stand for text; `longest` is in characters; `fixed` are user-defined
+ * }} Vocabulary `ids` are those of subwords that stand for text; `longest` is in characters; `fixed` are user-defined
  */
 
 /** @typedef {[piece: string, id: number]} Segment */
@@ -17,7 +17,7 @@ export const UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5, BYTE = 6;
 const UNKNOWN_PENALTY = 10;
 
 /**
- * The most probable pieces (Kudo 2018, arXiv 1804.10959): EncodeOptimized of unigram_model.cc, with sums in float32.
+ * The most probable subwords (Kudo 2018, arXiv 1804.10959): EncodeOptimized of unigram_model.cc, with sums in float32.
  * @param {string} text
  * @param {Vocabulary} vocabulary
  * @returns {Segment[]}
@@ -97,7 +97,7 @@ export function bpe(text, vocabulary) {
 }
 
 /**
- * A piece, or what it was merged from if it is marked as unused.
+ * A subword, or what it was merged from if it is marked as unused.
  * @param {string} piece
  * @param {Vocabulary} vocabulary
  * @param {Map<string, [string, string]>} merged

@@ -102,7 +102,7 @@ export class Subwords {
   }
 
   /**
-   * For each piece the index of its word; a piece that shows nothing belongs to the word beside it.
+   * For each subword the index of its word; a subword without visible text belongs to a neighbouring word.
    * @param {number[]} ids
    * @returns {number[]}
    */

@@ -1,17 +1,17 @@
 // @ts-check
-// Attention between pieces as attention between words: heed.maps.
+// Attention between subwords as attention between words: heed.maps.
 
 import { SPACE, splitWords } from "./subwords.mjs";
 
 /** @typedef {import("./subwords.mjs").Subwords} Subwords */
-/** Words, the word of each piece, and whether spaces divide them. */
+/** Words, the word of each subword, and whether spaces divide them. */
 /** @typedef {{ words: string[], index: number[], spaced: boolean }} Words */
 
 /** Thai, Lao, Burmese, Khmer, Japanese and Chinese letters, between whose words no space is written. */
 const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u{20000}-\u{3ffff}]/u;
 
 /**
- * The words of a line as it was typed, and those of the pieces that the model reads of it.
+ * The words of a line as it was typed, and those of the subwords that the model reads of it.
  * @param {string} line
  * @param {Subwords} subwords
  * @returns {Words & { ids: number[] }}
@@ -25,7 +25,7 @@ export function divideLine(line, subwords) {
 }
 
 /**
- * The words of pieces that a model wrote.
+ * The words of subwords that a model wrote.
  * @param {number[]} ids
  * @param {Subwords} subwords
  * @returns {Words}
@@ -69,7 +69,7 @@ export function wordMap(rows, source, target) {
 }
 
 /**
- * Whether a piece goes on with letters or digits of the word before it; those that open a word have ▁ in front.
+ * Whether a subword continues with letters or digits of the word before it; those that open a word have ▁ in front.
  * @param {string} piece
  */
 export const lengthens = (piece) => /^[\p{L}\p{N}]/u.test(piece) && !UNSPACED.test([...piece][0]);
