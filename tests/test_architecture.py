@@ -34,7 +34,7 @@ class TestLimits:
     )
     @pytest.mark.parametrize(("size", "limit"), [(0, "at least 1"), (10**9, "at most 65536")])
     def test_a_score_s_sizes_have_the_same_limits(self, score: str, name: str, size: int, limit: str) -> None:
-        """A size of the attention that is checked by nobody: zero heads divide by zero, a billion fill the memory."""
+        """Catches an unchecked size of the attention: zero heads divide by zero, a billion fill the memory."""
         with pytest.raises(ValueError, match=f"^{name} must be {limit}"):
             Architecture(attention={"score": score, name: size})
 
@@ -49,7 +49,7 @@ class TestLimits:
     @settings(deadline=None, max_examples=40)
     @given(pad_id=st.integers().filter(lambda i: not 0 <= i < 12))
     def test_padding_is_a_word_of_both_vocabularies(self, pad_id: int) -> None:
-        """Beyond them torch fails an assertion, below zero it takes a word from the end."""
+        """Larger ids fail an assertion in torch, and negative ones select a word from the end."""
         with pytest.raises(ValueError, match=f"pad_id must be in both vocabularies, got {pad_id} for 20 and 12"):
             build_seq2seq(**SIZES, pad_id=pad_id)
 
@@ -192,7 +192,7 @@ class TestPlainForm:
 
 
 def test_describing_a_model_draws_no_random_numbers() -> None:
-    """Its attention is tried on the way: a model would be another one for the same seed."""
+    """Building its attention for the check must not change the random numbers of a later model."""
     before = torch.get_rng_state()
     Architecture()
     assert torch.equal(torch.get_rng_state(), before)

@@ -1,4 +1,4 @@
-"""Which source words a target word depends on, by every method, against models of which it is known."""
+"""Every method on models for which it is known which source words a target word depends on."""
 
 import copy
 from typing import Any, get_args
@@ -198,7 +198,7 @@ def test_several_models_are_asked_as_one() -> None:
 
 
 def test_a_product_of_nothing_is_attention() -> None:
-    """Catches words without a link where attention and difference disagree."""
+    """Catches words without a link if attention and difference disagree."""
     attention, difference = (
         torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]),
         torch.tensor([[0.0, 0.5, 0.5], [0.0, 0.0, 1]]),

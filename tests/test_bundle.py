@@ -65,7 +65,7 @@ Damage = Callable[[Path], object]
 class TestRoundTrip:
     @pytest.mark.parametrize("score", ["article", "additive", "general", "multi_head"])
     def test_a_loaded_model_is_the_saved_one(self, tmp_path: Path, score: str) -> None:
-        """To the last bit: a parameter left as it was initialised would show only in the translations."""
+        """Equal to the last bit: catches a parameter that keeps its initial value."""
         changes: dict[str, Any] = dict(score=score, dropout=0.5, enc_layers=2, dec_layers=2)
         changes |= dict(att_dim=8, heads=2) if score == "multi_head" else {}
         model = write(tmp_path, **changes)
@@ -109,7 +109,7 @@ class TestRoundTrip:
         assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
     def test_the_folder_holds_what_it_says_in_formats_without_code(self, folder: Path) -> None:
-        """A file more is a file that nobody moves along; a pickle runs whatever is in it."""
+        """Catches additional files, which users would not copy, and pickles, which execute code."""
         assert {path.name for path in folder.iterdir()} == set(bundle.FILES)
         config = json.loads((folder / "config.json").read_text())
         assert set(config) == {"format", "heed", "src_vocab", "tgt_vocab", "architecture"}
@@ -191,7 +191,7 @@ class TestSavingOver:
         model = write(tmp_path / "model", seed=1)
 
         class Last(Subwords):
-            """Saved after config, about and source subwords are written, and before the weights."""
+            """A vocabulary that is saved after config, about and source subwords, and before the weights."""
 
             def save(self, path: Path) -> None:
                 super().save(path)
@@ -341,7 +341,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_damaged_is_reported_in_one_line(folder: Path, damage: str) -> None:
-    """A traceback says nothing to who copied a folder; a folder that is must not be believed, nor fill memory."""
+    """Catches a traceback, a damaged folder that is accepted, and one that fills the memory."""
     harm, message = DAMAGES[damage]
     harm(folder)
     with pytest.raises(UserError) as caught:
@@ -377,7 +377,7 @@ def test_no_folder_at_all(tmp_path: Path) -> None:
 
 
 def test_the_message_for_a_run_folder_names_its_model(folder: Path) -> None:
-    """The likeliest slip: there is nothing to copy again."""
+    """The most likely mistake: the run folder instead of its model folder."""
     with pytest.raises(UserError, match=rf"about\.json missing; give {folder}$"):
         bundle.load(folder.parent)
 

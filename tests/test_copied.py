@@ -109,7 +109,7 @@ KEEPING = Subwords.train(LINES * 3, "char", 60, normalization="identity", keep=[
 
 
 def addressed(source: str, target: str, weights: list[list[float]], given: Sequence[str] = ()) -> Line:
-    """What is put in for the symbols of a target whose subwords attend to the source's so."""
+    """The text that replaces the symbols of a target whose subwords attend to the source like this."""
     [src], ids = read_lines([source], KEEPING), KEEPING.encode(target)
     rows = torch.full((len(ids) + 1, len(src.ids) + 1), 0.01)
     symbols, typed = ([i for i, piece in enumerate(line) if piece in KEEPING.kept] for line in (ids, src.ids))
@@ -147,7 +147,7 @@ def test_an_address_of_the_prefix_stays() -> None:
 
 
 def test_a_word_may_take_an_address_and_a_word_for_what_is_unknown() -> None:
-    """Catches a symbol that goes with the unknown letters beside it."""
+    """Catches a symbol that is replaced together with unknown letters beside it."""
     [src], ids = read_lines(["語 https://a.org/"], KEEPING), KEEPING.encode("語｟url｠語")
     rows = torch.full((len(ids) + 1, len(src.ids) + 1), 0.01)
     for row, piece in enumerate(ids):

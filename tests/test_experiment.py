@@ -37,7 +37,7 @@ FAULTS = [
 def test_a_fault_is_reported_before_any_text_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: str
 ) -> None:
-    """Catches minutes of reading and vocabularies before the line that could have come at once, and a run folder."""
+    """Catches an error that is reported only after reading text and training vocabularies, and a run folder."""
 
     def read(*_: object) -> None:
         raise AssertionError("the text was read")

@@ -1,4 +1,4 @@
-"""docs/extending.md, carried out: a score, a reader, a search and a metric from outside, through the commands."""
+"""The steps of docs/extending.md: a score, a reader, a search and a metric from outside, with the commands."""
 
 import os
 import re
@@ -88,7 +88,7 @@ def test_everything_on_the_page_works_from_python(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_without_the_module_it_is_one_line(folder: Path, tmp_path: Path) -> None:
-    """Catches a traceback for somebody who gets the model folder and lacks the module."""
+    """Catches a traceback if the module of a model folder is not installed."""
     run(folder, "heed-train corpus=columns corpus.name=alone corpus.src_lang=en corpus.tgt_lang=fr corpus.folder=few "
         "attention=cosine", *SMALL)  # fmt: skip
     command = [sys.executable, "-m", "heed.cli.translate", f"model={folder / 'runs/alone/model'}"]

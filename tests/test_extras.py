@@ -1,4 +1,4 @@
-"""What works without the extras of heed, and what is reported where one is missing."""
+"""What works without heed's extras, and the message if one is missing."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ sys.meta_path.insert(0, Absent())
 
 
 def closure(name: str) -> set[str]:
-    """A distribution and all that it brings without extras."""
+    """A distribution and its dependencies, without extras."""
     brought: set[str] = set()
     waiting = [name]
     while waiting:
@@ -41,7 +41,7 @@ def closure(name: str) -> set[str]:
 
 
 def python(code: str, installed: set[str]) -> "subprocess.CompletedProcess[str]":
-    """Run code where of all that is installed here only these distributions can be imported."""
+    """Run code in a process in which only these distributions can be imported."""
     owners = packages_distributions().items()
     absent = [name for name, owner in owners if not {*map(canonicalize_name, owner)} & installed]
     arguments = [sys.executable, "-c", BLOCK + code, json.dumps(absent)]

@@ -1,4 +1,4 @@
-"""Whether words depended on attention, of models of which it is known."""
+"""Faithfulness of models for which it is known whether words depend on attention."""
 
 import math
 from typing import Any

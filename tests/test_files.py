@@ -42,7 +42,7 @@ replace_folder(Path(sys.argv[1]), lambda folder: (folder / "two").write_text("ne
 
 
 def kill(program: str, path: Path) -> None:
-    """A process that is killed, as by a power cut, at the place that the program names."""
+    """Run a program in a process that is killed at a chosen place, as by a power cut."""
     assert subprocess.run([sys.executable, "-c", program, path], check=False).returncode == -9
 
 
@@ -65,7 +65,7 @@ NAMES = ("one", "two", "part")
 class TestFile:
     @pytest.mark.parametrize(("content", "read"), [("é\n", b"\xc3\xa9\n"), (b"\x00\r\n", b"\x00\r\n")])
     def test_what_is_written_is_read_back(self, tmp_path: Path, content: str | bytes, read: bytes) -> None:
-        """Text is UTF-8 and its line ends stay, whatever the machine's habits."""
+        """Text is UTF-8 with unchanged line ends on every system."""
         path = tmp_path / "a" / "b"
         write_whole(path, "old")
         write_whole(path, content)
@@ -118,7 +118,7 @@ class TestFolder:
         assert names(tmp_path) == ["model", "model/one"]
 
     def test_a_killed_writer_leaves_the_old_folder_and_the_next_one_succeeds(self, tmp_path: Path) -> None:
-        """What the killed one left must neither be mistaken for the folder nor stand in the way."""
+        """Temporary files of a killed writer must neither be mistaken for the folder nor block the next writer."""
         folder = tmp_path / "model"
         replace_folder(folder, self.fill("one"), NAMES)
         kill(KILLED.format(function="replace_folder", names=(NAMES,)), folder)
@@ -220,7 +220,7 @@ class TestOtherThanRegular:
     @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
     @pytest.mark.parametrize("to", ["file", "pipe"])
     def test_standard_output_is_written_to_where_it_stands(self, tmp_path: Path, name: str, to: str) -> None:
-        """Catches a file to which a shell appends cut off at its beginning, or replaced behind the shell's back."""
+        """Catches a file that is truncated or replaced although a shell appends to it."""
         code = "from pathlib import Path; from heed.files import write_whole; print('a'); "
         code += f"write_whole(Path('{name}'), 'b')"
         log = tmp_path / "log"

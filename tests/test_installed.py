@@ -1,4 +1,4 @@
-"""heed as a user has it: from a wheel, in an empty folder, far from any checkout."""
+"""heed installed from a wheel, in an empty folder, outside of any checkout."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bin_folder(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the commands lie in an environment with the wheel, and what heed needs, but nothing of the checkout."""
+    """The commands' folder in an environment with the wheel and heed's dependencies, but nothing of the checkout."""
     environment = tmp_path_factory.mktemp("installed") / "env"
     venv.create(environment, symlinks=True)
     (wheel,) = dist.glob("*.whl")

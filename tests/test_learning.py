@@ -1,4 +1,4 @@
-"""Whole runs that must learn: a fault that leaves everything running and nothing learned shows here alone."""
+"""Whole runs that must learn: catches errors with which training runs but learns nothing."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What `make` hands to the commands, and that a name of a run is never anything but a name."""
+"""The arguments that `make` passes to the commands; a run's name is never interpreted by the shell."""
 
 import shutil
 import subprocess

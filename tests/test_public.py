@@ -1,4 +1,4 @@
-"""What callers rely on: the public names and settings, and that importing heed changes nothing."""
+"""The public names and settings, and importing heed without side effects."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ SETTINGS = {
 
 
 def test_the_public_names_are_these() -> None:
-    """Catches a name that became public, or went, without anybody deciding so."""
+    """Catches a public name that was added or removed by accident."""
     assert heed.__all__ == NAMES
     assert set(NAMES) <= set(dir(heed))
     assert all(getattr(heed, name) is not None for name in NAMES)
@@ -62,7 +62,7 @@ def test_the_public_names_are_these() -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_public_settings_are_these(name: str) -> None:
-    """Catches a setting that became public, or went, without anybody deciding so."""
+    """Catches a public setting that was added or removed by accident."""
     values = dotted(cast(dict[str, Any], OmegaConf.to_container(compose(name))))
     assert sorted(key for key, value in values.items() if not isinstance(value, dict)) == sorted(SETTINGS[name].split())
 

@@ -1,4 +1,4 @@
-"""Lines of every script, learnt by heart: what comes out, on every way out, is what the file says."""
+"""Lines of every script that a model has learned: every kind of output equals the text of the file."""
 
 from collections.abc import Iterator
 from pathlib import Path

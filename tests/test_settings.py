@@ -247,7 +247,7 @@ def test_what_a_named_function_refuses_is_reported_with_its_key() -> None:
 
 
 def test_a_text_instead_of_a_list_is_answered_with_the_list() -> None:
-    """Catches words of JSON, which say nothing to whoever types `key=a`."""
+    """Catches the term of JSON schemas, which does not help a user who types `key=a`."""
 
     def listed(several: tuple[str, ...]) -> None: ...
 

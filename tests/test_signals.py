@@ -1,4 +1,4 @@
-"""Who gets Ctrl-C and SIGTERM, and that everybody else gets them again afterwards."""
+"""Handling of Ctrl-C and SIGTERM, and restored handlers afterwards."""
 
 import os
 import pickle
@@ -53,7 +53,7 @@ def test_handlers_that_were_set_in_between_go_too() -> None:
 
 
 def test_what_a_parent_ignores_stays_ignored() -> None:
-    """Catches a run in the background of a shell that Ctrl-C at something else ends."""
+    """Catches a background process of a shell that is ended by Ctrl-C for another process."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Deferral() as deferral, signals.as_exceptions():
         deferral.start()

@@ -1,4 +1,4 @@
-"""A trained model as a library: in order, whatever stands beside a line, with the weights that belong to its words."""
+"""The Translator: results are in order, independent of other lines, and have the right attention."""
 
 import doctest
 import pickle
@@ -456,7 +456,7 @@ def test_the_folder_can_be_anywhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:77", ""])
 def test_a_device_that_is_not_there_is_reported_in_one_line(name: str) -> None:
-    """Catches torch's own words, an AssertionError among them."""
+    """Catches errors of torch, including an AssertionError."""
     with pytest.raises(UserError, match=f"device={name}: ") as refusal:
         device_named(name)
     assert "\n" not in str(refusal.value)
@@ -520,7 +520,7 @@ def test_a_notebook_shows_the_map(translator: Translator) -> None:
 
 @pytest.fixture
 def small_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the examples of docstrings name."""
+    """The run folder that the examples in docstrings use."""
     monkeypatch.chdir(tmp_path)
     write_lines(Path("own/test.en"), SOURCES)
     write_lines(Path("own/test.fr"), TARGETS)

@@ -1,4 +1,4 @@
-"""What Windows lacks: a Python without fcntl and the like loads a model and translates."""
+"""Without modules that Windows lacks, such as fcntl, heed loads a model and translates."""
 
 import subprocess
 import sys

@@ -398,7 +398,7 @@ def test_another_pair_is_refused_with_those_there_are() -> None:
 
 
 def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tmp_path: Path) -> None:
-    """Catches a corpus that a door cannot build, a name that is no folder, and a model that cannot find it again."""
+    """Catches a corpus that a command cannot build, and a model whose corpus cannot be found again."""
     small = [
         f"model.{size}=8"
         for size in ("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim", "attention.att_dim")

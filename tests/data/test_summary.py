@@ -41,7 +41,7 @@ def test_the_table_has_every_split() -> None:
 
 
 def test_what_should_worry_is_below_the_table() -> None:
-    """Catches the two reasons for scores that nobody can explain: leakage and unknown subwords."""
+    """Catches missing warnings about leakage and unknown subwords, which make scores hard to explain."""
     train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
     assert shown(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are also in")
     assert "of the subwords of one side are <unk>" in shown(train, Pairs(["zzyzx"], ["un chat"])).splitlines()[-1]

@@ -132,7 +132,7 @@ def table(folder: Path, content: str, columns: tuple[int | str, int | str] | Non
     ],
 )
 def test_tables_are_read_as_people_write_them(tmp_path: Path, content: str, note: str) -> None:
-    """Catches headers and quotes that a model learns to write, sides exchanged, and files refused for a blank end."""
+    """Catches headers and quotes in the text, sides exchanged, and files refused for blank lines at the end."""
     pairs = table(tmp_path, content)
     assert (pairs.src, pairs.tgt) == (["Hi.", "Go."], ["Salut !", "Va !"])
     assert len(pairs.notes) == 1

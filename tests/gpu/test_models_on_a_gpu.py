@@ -183,7 +183,7 @@ def test_a_failed_batch_leaves_the_gpu_to_the_next(
 
 
 def test_exact_products_are_asked_of_cudnn_too() -> None:
-    """Catches scores that differ from a CPU's in the fourth digit, as TF32 makes them where torch is left alone."""
+    """Catches scores that differ from a CPU's in the fourth digit because of TF32, torch's default."""
     rnn: Any = torch.backends.cudnn.rnn
     before = rnn.fp32_precision
     for precision, expected in (("highest", "ieee"), ("high", "tf32")):
@@ -198,7 +198,7 @@ def test_exact_products_are_asked_of_cudnn_too() -> None:
 
 @pytest.mark.gpu
 def test_a_loss_of_many_labels_is_that_of_a_cpu(given_device: torch.device) -> None:
-    """Catches a part of the labels that is counted twice or never: a GPU takes more of them at once than a CPU."""
+    """Catches labels that are counted twice or never: a GPU processes more of them together than a CPU."""
     generator = torch.Generator().manual_seed(5)
     readout, weight, bias = (torch.randn(*shape, generator=generator) for shape in ((90, 70, 16), (50, 16), (50,)))
     labels = torch.randint(0, 50, (90, 70), generator=generator)

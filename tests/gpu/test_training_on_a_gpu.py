@@ -67,7 +67,7 @@ def test_one_process_of_torchrun(given_device: torch.device, tmp_path: Path) -> 
 def test_a_batch_that_the_memory_does_not_hold_is_one_line(
     given_device: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a page of torch's about its allocator."""
+    """Catches torch's long message about its allocator."""
     if given_device.type == "cuda":
         free, total = torch.cuda.mem_get_info()
         torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**21) / total)
@@ -99,7 +99,7 @@ train(settings(pathlib.Path(sys.argv[1]), "device=cuda", "trainer.max_steps=1", 
 
 @pytest.mark.gpu
 def test_a_process_that_has_multiplied_before_says_what_to_set(given_device: torch.device, tmp_path: Path) -> None:
-    """Catches torch's long error: it reads once, at a process's first product, how cuBLAS is to add up."""
+    """Catches torch's long error: the setting of cuBLAS is read only once, at a process's first product."""
     if given_device.type != "cuda":
         pytest.skip("cuBLAS is on a GPU alone")
     environment = {name: value for name, value in os.environ.items() if name != "CUBLAS_WORKSPACE_CONFIG"}

@@ -10,7 +10,7 @@ from heed.metrics.attention import ATTENDED, Health, advice, health, mean_health
 
 
 def pointing(positions: list[int], columns: int) -> Tensor:
-    """Attention that looks at exactly one position a row."""
+    """Attention with exactly one position in each row."""
     return torch.eye(columns)[positions]
 
 
@@ -61,7 +61,7 @@ def test_reversed_and_crossed_and_stuck() -> None:
 
 
 def test_attending_to_eos_is_not_a_step_back() -> None:
-    """A word without a counterpart looks at </s>; its next best word decides, and order is not lost."""
+    """A word without a counterpart attends to </s>; its next best word decides, so the order is kept."""
     weights = torch.tensor([[0.9, 0.1, 0.0, 0.0], [0.0, 0.2, 0.0, 0.8], [0.0, 0.0, 1.0, 0.0]])
     assert health(weights).monotonicity == 1.0
 
@@ -98,7 +98,7 @@ def test_half_precision_and_gradients_are_accepted() -> None:
 
 
 def test_the_mean_of_a_corpus_counts_every_word_alike() -> None:
-    """One word looking everywhere and three words looking at one: catches a mean over sentences."""
+    """One word with uniform attention and three words with sharp attention: catches a mean over sentences."""
     uniform, sharp = health(torch.full((1, 4), 0.25)), health(pointing([0, 1, 0], 3))
     found = mean_health([uniform, sharp])
     assert found.entropy == pytest.approx(math.log(4) / 4)

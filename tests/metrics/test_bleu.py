@@ -68,7 +68,7 @@ def test_a_perfect_short_sentence_is_perfect() -> None:
 
 
 def test_chinese_is_not_one_word() -> None:
-    """Catches the default tokenisation, to which one wrong sign makes a whole sentence wrong."""
+    """Catches the default tokenisation, for which one wrong character makes a whole sentence wrong."""
     hypotheses, references = ["我喜欢黑色的小猫和小狗。"], ["我喜欢黑色的小猫和大狗。"]
     assert bleu(hypotheses=hypotheses, references=references) < 20.0
     scores = translation_scores(hypotheses=hypotheses, references=references, tgt_lang="zh_CN")

@@ -81,7 +81,7 @@ def test_likelihood_ignores_smoothing_and_carries_no_gradient() -> None:
 
 
 def test_batches_add_up() -> None:
-    """Catches means where sums are promised."""
+    """Catches means instead of sums."""
     logits, labels = example()
     whole = cross_entropy(logits, labels, PAD, 0.1)
     parts = [cross_entropy(logits[i : i + 1], labels[i : i + 1], PAD, 0.1) for i in range(3)]

@@ -35,7 +35,7 @@ def test_values_are_those_of_the_functions_of_their_own() -> None:
 
 
 def test_what_cannot_be_computed_has_no_value_and_a_reason() -> None:
-    """Catches a number for a language of which nothing is known."""
+    """Catches a number for an unknown language."""
     found = text_scores(hypotheses=HYPOTHESES, references=REFERENCES, tgt_lang="tlh", names=["bleu_tokenised"])
     assert found["bleu_tokenised"].value is None
     assert "no rules" in found["bleu_tokenised"].signature
@@ -79,7 +79,7 @@ def test_auto_is_bleu_where_sentences_have_four_words_to_it() -> None:
 
 
 def test_a_meaningless_bleu_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
-    """Catches a run of hours in which every validation scores 0.00 and nobody is told why."""
+    """Catches a run in which every validation scores 0.00 without an explanation."""
     with caplog.at_level(logging.WARNING):
         assert choose("bleu", REFERENCES).name == "bleu"
         assert not caplog.records
@@ -88,7 +88,7 @@ def test_a_meaningless_bleu_is_noticed(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_better_scores_rank_higher_and_ties_go_to_chrf_and_loss() -> None:
-    """Catches the first of equals kept where BLEU is 0 throughout, and a direction taken the wrong way round."""
+    """Catches the first of equal models kept if BLEU is always 0, and a metric compared in the wrong direction."""
     rising = [
         {"bleu": 0.0, "chrf": 5.0, "loss": 3.0, "ter": 90.0},
         {"bleu": 0.0, "chrf": 5.0, "loss": 2.9, "ter": 80.0},

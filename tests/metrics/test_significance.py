@@ -48,7 +48,7 @@ def test_a_system_is_no_better_than_itself() -> None:
 
 
 def test_the_draw_is_fixed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches p-values that nobody gets twice."""
+    """Catches p-values that cannot be reproduced."""
     monkeypatch.setitem(os.environ, "SACREBLEU_SEED", "none")
     first, second = (paired_bootstrap(hypotheses=WORSE, others=AS_GOOD, references=REFERENCES) for _ in range(2))
     assert first == second

@@ -46,7 +46,7 @@ def test_case_and_quotation_marks_do_not_count_here_and_do_there() -> None:
 
 
 def test_how_it_was_made_is_reported() -> None:
-    """Catches a number that nobody can make again, and one that passes for BLEU of plain text."""
+    """Catches a score that cannot be reproduced, or that looks like BLEU of plain text."""
     made = tokenised_bleu(hypotheses=["a"], references=["a"], tgt_lang="pt_BR").bleu_tokenised_signature
     assert {"case:lc", "tok:none", "smooth:exp"} <= set(made.partition(", ")[0].split("|"))
     assert "sacremoses 0." in made

@@ -57,7 +57,7 @@ class TestArticle:
     """The article's module: same names, same numbers."""
 
     def test_its_state_loads_by_name_and_gives_its_numbers(self) -> None:
-        """Another name, order of concatenation, or softmax over another axis would part us from the listing."""
+        """Catches another name, order of concatenation, or softmax over another axis than in the listing."""
         state = article_state()
         attn = Attn(32, 32, 32, 64, 64)
         attn.load_state_dict(state, strict=True)
@@ -99,7 +99,7 @@ class TestArticle:
         assert output.isfinite().all()
 
     def test_a_source_that_fits_warns_of_nothing(self) -> None:
-        """A warning at every step of every run would teach people to look away."""
+        """Catches a warning at every step of every run, which users would ignore."""
         attn = Attn(SIZE, SIZE, SRC, VALUE, OUTPUT).double()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -119,14 +119,14 @@ class TestEveryKind:
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
     def test_padding_gets_exactly_zero(self, kind: str, dtype: torch.dtype) -> None:
-        """Crumbs of weight on padding would show in every heatmap, in any precision."""
+        """Catches small weights on padding, in any precision."""
         _, weights = attention(kind, dtype)(*inputs(dtype), MASK)
         assert (weights[~MASK] == 0).all()
         assert (weights[MASK] > 0).all()
 
     @pytest.mark.parametrize("garbage", [0.0, 1e6, -1e6])
     def test_padding_changes_nothing(self, kind: str, garbage: float) -> None:
-        """Padding that is scored, summed or averaged would move output and weights by what stands in it."""
+        """Catches padding that affects output and weights because it is scored, summed or averaged."""
         attn, (q, k, v) = attention(kind), inputs()
         output, weights = attn(q, k, v, MASK)
         k, v = (torch.cat((part, part[:, :1]), dim=1) for part in (k, v))  # one position more
@@ -138,7 +138,7 @@ class TestEveryKind:
         assert (padded_weights[:, SRC:] == 0).all()
 
     def test_a_single_real_word_gets_everything(self, kind: str) -> None:
-        """A softmax over one finite energy is where NaN comes from, forward or back."""
+        """Catches NaN from a softmax over one finite energy, forward or backward."""
         attn, (q, k, v) = attention(kind), inputs()
         q.requires_grad_()
         output, weights = attn(q, k, v, MASK)
@@ -193,7 +193,7 @@ class TestEveryKind:
 @pytest.mark.parametrize("kind", CONTENT)
 class TestContentKinds:
     def test_permuted_words_take_their_weights_along(self, kind: str) -> None:
-        """A score that looks at where a word stands, or weights that belong to another word, would break this."""
+        """Catches a score that depends on positions, and weights that belong to another word."""
         attn, (q, k, v) = attention(kind), inputs()
         order = torch.tensor([3, 0, 5, 1, 4, 2])
         output, weights = attn(q, k, v)
@@ -305,7 +305,7 @@ def test_the_article_s_width_and_another_score_exclude_each_other() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_score_satisfies_the_protocol(kind: str) -> None:
-    """What another score is written against must be what heed's own are."""
+    """Heed's own scores satisfy the protocol for scores from outside."""
     assert isinstance(attention(kind).attn, Score)
 
 
@@ -322,7 +322,7 @@ def test_these_tests_know_every_kind() -> None:
 
 
 def test_projected_keys_stay_off_the_module() -> None:
-    """Kept on the module they would be those of the last batch, and travel into checkpoints."""
+    """Catches keys stored on the module, which would be those of the last batch and get into checkpoints."""
     attn, (q, k, v) = attention("additive"), inputs()
     before = set(vars(attn)) | set(vars(attn.attn)) | set(attn.state_dict())
     memory = attn.memory(k, v, MASK)

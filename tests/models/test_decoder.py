@@ -22,7 +22,7 @@ def start(model: Seq2Seq) -> tuple[State, AttentionMemory]:
 @DEPTHS
 @pytest.mark.parametrize("kind", KINDS)
 def test_stepping_equals_the_whole_sentence(kind: str, layers: int, query: str) -> None:
-    """Search steps and training does not: any difference is a model that is not used as it was trained."""
+    """Search uses single steps and training whole sentences: any difference is a different model."""
     model = small_model(score=kind, dec_layers=layers, query=query).double()
     src, src_len = sentences(LENGTHS)
     tgt = targets(3, 6)
@@ -64,7 +64,7 @@ def test_the_query_is_the_lowest_layer(query: str) -> None:
 @QUERIES
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_attended_enters_the_state(kind: str, query: str) -> None:
-    """Attention computed and then not used is a plain sequence model that looks attentive in the log."""
+    """Catches attention that is computed but not used."""
     model = small_model(score=kind, query=query)
     state, memory = start(model)
     other = memory._replace(values=memory.values + 1)
@@ -97,7 +97,7 @@ def test_nothing_squashes_the_readout() -> None:
 
 
 def test_a_word_changes_nothing_before_it() -> None:
-    """A logit that has seen the word it predicts gives a loss of nothing and translations of nothing."""
+    """Catches a logit that depends on the word that it predicts."""
     model = small_model().double()
     src, src_len = sentences(LENGTHS)
     tgt = targets(3, 6)
@@ -142,7 +142,7 @@ class Reading:
 @DEPTHS
 class TestScheduledSampling:
     def test_none_of_the_reference_is_greedy_search(self, layers: int) -> None:
-        """Its own words, not the reference's: what it reads are the words that greedy search writes."""
+        """With a ratio of 0, the decoder reads the words that greedy search writes."""
         model = small_model(sharp=3.0, dec_layers=layers)
         reading = Reading(model)
         src, src_len = sentences([6, 4, 2, 5])

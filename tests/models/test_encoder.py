@@ -33,7 +33,7 @@ def encode(module: Encoder, src: Tensor, src_len: Tensor) -> EncoderOutput:
 @DEPTHS
 class TestEncoder:
     def test_the_summary_is_of_the_last_real_word(self, layers: int, bidirectional: bool) -> None:
-        """Read at the last column it would be a state of padding; of two layers, it could be the lower one's."""
+        """Catches a state of padding, read at the last column, and the state of the lower layer."""
         src, src_len = sentences(LENGTHS, width=7)
         states, summary = encode(encoder(layers, bidirectional), src, src_len)
         forwards = states[torch.arange(len(src)), src_len - 1]

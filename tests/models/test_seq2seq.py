@@ -62,7 +62,7 @@ def test_translating_reads_the_source(kind: str) -> None:
 
 
 def test_an_article_model_translates_longer_sources() -> None:
-    """More words than positions: an answer without weight on the last, not a failure."""
+    """More words than positions: the last words get no weight, but there is no error."""
     model = small_model(score="article", positions=4)
     src, src_len = sentences([7, 3])
     with pytest.warns(UserWarning, match="the source has 7 positions and attention only 4: positions 5 to 7 cannot"):
@@ -97,7 +97,7 @@ def test_every_parameter_learns(kind: str, changes: dict[str, Any]) -> None:
 class TestTies:
     @pytest.mark.parametrize("tie", ["none", "decoder", "all"])
     def test_tied_matrices_are_one(self, tie: str) -> None:
-        """A copy would be equal at first and part in training."""
+        """Catches a copy, which would be equal at first and differ after training."""
         model = small_model(src_vocab=12, tie=tie)
         source, target = model.encoder.embedding.weight, model.decoder.embedding.weight
         assert (target is model.decoder.output.weight) == (tie != "none")
@@ -273,7 +273,7 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
 def test_the_loops_stay_on_the_device_and_ask_it_for_no_number(
     kind: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches, without a GPU, what is made on the CPU all the same, and a step that waits for a result.
+    """Catches, without a GPU, tensors that are created on the CPU, and a step that waits for a result.
 
     Tensors of the device `meta` have shapes and no content; autocast does not know it.
     """

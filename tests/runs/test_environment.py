@@ -25,7 +25,7 @@ def test_the_environment_says_what_a_result_depends_on() -> None:
 
 
 def test_a_job_in_a_process_of_its_own_knows_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches the command line of joblib's worker, which says nothing of the run, in its record."""
+    """Catches the command line of joblib's worker in the record."""
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "joblib.worker", "--pipe", "14"])
     monkeypatch.setattr(sys, "argv", ["heed/train.py", "--multirun", "seed=1,2"])
     assert environment(CONFIG)["command"] == f"{sys.executable} heed/train.py --multirun seed=1,2"
@@ -34,7 +34,7 @@ def test_a_job_in_a_process_of_its_own_knows_what_was_typed(monkeypatch: pytest.
 
 
 def test_the_commit_is_git_s_own() -> None:
-    """Catches a commit of the folder that the command happened to be typed in."""
+    """Catches the commit of the working directory instead of heed's."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True, check=False)
     if commit.returncode:

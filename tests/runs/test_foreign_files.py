@@ -119,7 +119,7 @@ def test_a_run_of_another_program_is_no_run() -> None:
 
 @pytest.mark.parametrize("name", sorted(FOREIGN_RUN.keys() - {"environment.json"}))
 def test_a_file_of_another_program_in_a_run_is_not_replaced_with_it(finished: Path, name: str) -> None:
-    """Catches files known by so little that those of other programs pass: any zip, any JSON that is indented."""
+    """Catches files of other programs that are mistaken for heed's: any zip, any indented JSON."""
     shutil.copytree(finished, "runs/tiny")
     before = of_another_program("runs/tiny", name)
     outcome = train("run=tiny", "overwrite=true", "seed=2")
@@ -277,7 +277,7 @@ def test_a_config_does_not_say_where_hydra_writes(choice: str) -> None:
 
 
 def test_an_evaluation_replaces_its_former_self_and_nothing_else(own: list[str]) -> None:
-    """Catches pictures of a holiday removed with those of the last evaluation, and pictures of that one left."""
+    """Catches a user's pictures removed with those of the last evaluation, and old heatmaps that are not removed."""
     outcome = evaluate(*own, "output=out", "heatmaps=3")
     assert outcome.code == 0, outcome.err
     first = snapshot(Path("out"))

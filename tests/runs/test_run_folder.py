@@ -281,7 +281,7 @@ def test_a_run_that_ends_before_its_first_checkpoint_gives_the_former_one_back(
 
 
 def test_a_debug_run_replaces_debug_runs_alone(folder: Path) -> None:
-    """Catches `debug=one_batch run=tiny` beside a run of days."""
+    """Catches `debug=one_batch run=tiny` that replaces a long run."""
     old = work(folder)
     with pytest.raises(UserError, match="contains a run with other settings"):
         state(folder, changed(seed=2, overwrite="debug"), "debug")
@@ -419,7 +419,7 @@ def test_nothing_is_removed_through_a_symlink(folder: Path, tmp_path: Path, name
 
 
 def test_a_kill_before_the_config_is_written_leaves_a_new_run(folder: Path) -> None:
-    """Catches environment.json alone mistaken for an untrusted file."""
+    """Catches a folder with only environment.json that is not recognised as heed's."""
     start(folder)
     (folder / "config.yaml").unlink()
 

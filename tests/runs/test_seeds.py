@@ -93,7 +93,7 @@ def test_the_table_shows_each_run_beside_the_mean(runs: Path, capsys: pytest.Cap
 
 
 def test_output_holds_all_seeds_apart(runs: Path) -> None:
-    """Catches one seed written over another, and a second start that takes its own report for an untrusted."""
+    """Catches one seed written over another, and a second start that does not recognise its own report."""
     for _ in range(2):
         report = evaluated("seeds=[1,2]", "output=all")
         assert written("all") == report
@@ -138,7 +138,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 @pytest.mark.parametrize("fault", WRONG)
 def test_runs_that_make_no_mean_are_reported_in_one_line(runs: Path, fault: str) -> None:
-    """Catches a mean over what is no sample of one thing, and a night spent before the last run is found missing."""
+    """Catches a mean over different models, and a missing run that is found only after evaluating the others."""
     break_it, override, message = WRONG[fault]
     break_it(runs)
 
@@ -195,7 +195,7 @@ def test_seed_against_seed(runs: Path) -> None:
 
 
 def test_several_models_as_one_over_seeds(runs: Path) -> None:
-    """Catches a star that is filled in the first of several models alone."""
+    """Catches a placeholder that is replaced only in the first of several models."""
     shutil.copytree("runs/own", "runs/base")
     pair = "model=[runs/own/seed-*/model,runs/base/seed-*/model]"
     report = evaluate(settings(pair, "seeds=[1,2]", "output=pairs"))

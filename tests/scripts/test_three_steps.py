@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "three_steps.py"
 
 @pytest.mark.parametrize("score", KINDS)
 def test_both_columns_are_the_same_numbers(score: str) -> None:
-    """A page that teaches one thing and a module that does another; checked for every number, not for those shown."""
+    """Catches a page that differs from the module; checked for every number, not only for those shown."""
     attn, q, k, v = example(score)
     plain, ours = by_plain_operations(attn, score, q, k, v), by_attn(attn, q, k, v)
     for one, other in zip(plain, ours, strict=True):
@@ -22,7 +22,7 @@ def test_both_columns_are_the_same_numbers(score: str) -> None:
 
 
 def test_the_sizes_are_the_articles() -> None:
-    """A reader who holds the article beside the page must find its shapes."""
+    """The shapes are those of the article."""
     page = report("article")
     for expected in (r"Q  \(1, 1, 32\)", r"K  \(1, 1, 32\)", r"V  \(1, 32, 64\)", r"a = softmax\(e\) +\(1, 32\)"):
         assert re.search(expected, page)
@@ -31,7 +31,7 @@ def test_the_sizes_are_the_articles() -> None:
 
 @pytest.mark.parametrize("score", KINDS)
 def test_the_page_fits_a_terminal(score: str) -> None:
-    """A wrapped table is no table: 80 columns."""
+    """The output fits 80 columns, so that the table is not wrapped."""
     page = report(score)
     assert max(len(line) for line in page.splitlines()) <= 80
     assert KINDS[score].equation in page

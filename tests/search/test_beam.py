@@ -32,7 +32,7 @@ def log(*probabilities: float) -> float:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("max_len", [1, 4, 12])
 def test_a_beam_of_one_is_greedy(seed: int, max_len: int) -> None:
-    """Two searches that differ here are two readings of the model: words, score and attention are one."""
+    """A beam of one equals greedy search in words, score and attention."""
     model = talker(seed)
     expected = greedy(model, *sentences(LENGTHS), BOS, EOS, max_len)
     found = search(model, 1, length_penalty=0.0, max_len=max_len)
@@ -58,7 +58,7 @@ def test_a_beam_as_wide_as_everything_finds_everything_in_order(length_penalty: 
 
 
 def test_it_finds_what_greedy_misses() -> None:
-    """The garden path: the best first word leads to a worse sentence."""
+    """The best first word leads to a worse sentence."""
     model = Table({BOS: {A: 0.6, B: 0.4}, A: {A: 0.4, B: 0.3, EOS: 0.3}, B: {EOS: 0.9, A: 0.1}})
     (greedily,) = greedy(model, *sentences([4]), BOS, EOS, max_len=6)
     ((best, *_),) = beam(model, *sentences([4]), BOS, EOS, max_len=6, beam_size=3, length_penalty=0.0)
@@ -81,7 +81,7 @@ def test_the_length_penalty_favours_length(length_penalty: float, expected: list
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0])
 @pytest.mark.parametrize("kind", ["article", "additive", "general"])
 def test_scores_and_attention_are_the_models_own(kind: str, length_penalty: float) -> None:
-    """Every hypothesis of the n-best against the whole-sentence pass: a slot mixed up on the way back would show."""
+    """Every hypothesis of the n-best list compared with the whole-sentence pass: catches mixed-up beams."""
     model = talker(score=kind)
     src, src_len = sentences(LENGTHS)
     finished = set()
@@ -143,7 +143,7 @@ class TestEndings:
         assert all(len(hypothesis.attention) == len(hypothesis.ids) + 1 for hypothesis in found)
 
     def test_where_nothing_ends_the_words_so_far_are_given(self) -> None:
-        """An empty list would be an empty line, or an index error, for the reader."""
+        """Catches an empty list, which would give an empty line or an IndexError."""
         model = Table({BOS: {A: 0.6, B: 0.4}, A: {A: 1.0}, B: {B: 1.0}})
         (found,) = beam(model, *sentences([4]), BOS, EOS, max_len=3, beam_size=2)
         assert [hypothesis.ids for hypothesis in found] == [[A] * 3, [B] * 3]

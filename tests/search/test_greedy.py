@@ -9,7 +9,7 @@ LENGTHS = [6, 1, 4, 2, 5, 3]
 
 
 def test_it_writes_the_most_probable_word_and_stops_at_the_end() -> None:
-    """EOS in the translation, or words behind it, would be printed."""
+    """Catches EOS, or words after it, in the translation."""
     model = Table({BOS: {A: 0.6, B: 0.4}, A: {B: 0.7, EOS: 0.3}, B: {EOS: 0.8, A: 0.2}})
     (found,) = greedy(model, *sentences([4]), BOS, EOS, max_len=10)
     assert found.ids == [A, B]
@@ -66,13 +66,13 @@ def test_finished_sentences_are_not_stepped() -> None:
 
 
 def test_searching_leaves_no_graph() -> None:
-    """A graph kept for each step is memory that grows with every sentence translated."""
+    """Catches an autograd graph that is kept for each step, so that memory grows."""
     (found,) = greedy(talker(), *sentences([4]), BOS, EOS, max_len=5)
     assert not found.attention.requires_grad
 
 
 def test_without_a_limit_each_sentence_has_that_of_its_own_source() -> None:
-    """Catches a limit that is the batch's, so that a translation depends on what stands beside its source."""
+    """Catches a limit of the whole batch, which would make a translation depend on other sources."""
     lengths = [6, 31, 1, 17, 16]
     src, src_len = sentences(lengths)
     found = greedy(Table({BOS: {A: 1.0}, A: {A: 1.0}}), src, src_len, BOS, EOS)

@@ -20,7 +20,7 @@ def test_settings_are_bound_with_defaults() -> None:
 
 
 def test_every_fault_is_in_the_one_line() -> None:
-    """Catches faults that are told one at a time."""
+    """Catches errors that are reported one at a time."""
     with pytest.raises(UserError) as refusal:
         search("beam").bind({"beam_sise": 3, "max_len": 2.5, "prefix": "un"}, None)
     assert str(refusal.value) == (
@@ -50,7 +50,7 @@ def test_what_a_search_can_do_is_declared() -> None:
     ],
 )
 def test_a_search_too_large_for_memory_is_a_line(error: Exception) -> None:
-    """Catches torch's own page about its allocator."""
+    """Catches torch's long message about its allocator."""
 
     def greedy_one(*_: object, beam_size: int = 2) -> list[list[Hypothesis]]:
         raise error
@@ -61,7 +61,7 @@ def test_a_search_too_large_for_memory_is_a_line(error: Exception) -> None:
 
 @pytest.mark.parametrize("settings", [{"beam_size": 10**9}, {"beam_size": 10**5}, {"beam_size": 0}])
 def test_a_beam_that_no_memory_holds_is_refused(settings: dict[str, int]) -> None:
-    """Catches a process that the system ends silently, and a beam of nothing."""
+    """Catches a process that the system kills without a message, and a beam of size 0."""
     with pytest.raises(UserError, match=r"search.beam_size=\d+: should be 1 to 10000"):
         search("beam").bind(settings, None)
 

@@ -101,7 +101,7 @@ def test_an_answer_that_is_not_read_is_given_up(narrow: Server) -> None:
 
 @pytest.mark.slow
 def test_a_client_that_leaves_stops_costing(narrow: Server) -> None:
-    """Catches work for nobody: it stands before the work of those who still wait."""
+    """Catches work for disconnected clients, which delays the work of others."""
     batches, gone = narrow.meter("heed_batch_requests_count"), narrow.meter("heed_clients_gone_total")
     clients = [narrow.connect() for _ in range(3)]
     for connection in clients:  # one is run, two wait
@@ -159,7 +159,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_pages_of_a_named_origin_may_use_it(folder: Path) -> None:
-    """Catches a setting that admits everybody, or nobody."""
+    """Catches a setting that admits all origins, or none."""
     with serving(f"model={folder}", "origins=[https://example.org]") as server:
         for origin, admitted in (("https://example.org", True), ("https://example.com", False)):
             answer = server.send("GET", "/health", origin=origin)

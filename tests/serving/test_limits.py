@@ -47,7 +47,7 @@ def test_an_origin_is_as_a_browser_sends_it(origin: str) -> None:
     ],
 )
 def test_what_no_browser_sends_is_refused_with_what_it_sends(origin: str, meant: str | None) -> None:
-    """Catches a server that starts, and whose pages the browser then refuses silently on why."""
+    """Catches a server that starts, and whose answers the browser then refuses without a reason."""
     with pytest.raises(UserError) as refused:
         check_origins(["https://good.example", origin])
     line = str(refused.value)
@@ -56,6 +56,6 @@ def test_what_no_browser_sends_is_refused_with_what_it_sends(origin: str, meant:
 
 
 def test_origins_are_checked_before_a_model_is_loaded(tmp_path: Path) -> None:
-    """Catches a minute of loading that ends with a mistake of the command line."""
+    """Catches a mistake on the command line that is found only after loading the models."""
     with pytest.raises(UserError, match=r"^origins="):
         serve(settings_of("serve", Settings, f"model={tmp_path / 'nowhere'}", "origins=[foo]", "port=0"))

@@ -1,4 +1,4 @@
-"""Text from strangers, made safe to show."""
+"""Untrusted text is made safe to print."""
 
 import unicodedata
 

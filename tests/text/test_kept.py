@@ -1,4 +1,4 @@
-"""Addresses that are one subword for a vocabulary: which text is one, and that text comes back as it was typed."""
+"""Addresses as one subword: which text is an address, and that it comes back as typed."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Subword sampling: what may be drawn, how often, and that it is the same wherever it is drawn."""
+"""Subword sampling: possible draws, their frequencies, and reproducibility."""
 
 from collections import Counter
 from functools import cache

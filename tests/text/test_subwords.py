@@ -1,4 +1,4 @@
-"""Subwords: nothing is lost between text and ids, words stay words, and every vocabulary that cannot be is said so."""
+"""Subwords: text and ids convert without loss, words stay words, and impossible vocabularies are reported."""
 
 import logging
 import pickle

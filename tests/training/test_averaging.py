@@ -1,4 +1,4 @@
-"""Averages of weights by hand, and whole runs that validate and leave behind the average."""
+"""Averages of weights by hand, and whole runs that validate and save the average."""
 
 from pathlib import Path
 from typing import Any, cast

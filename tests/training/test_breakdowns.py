@@ -1,4 +1,4 @@
-"""What ends a run against its will: nothing saved before is lost, and one line says what it was."""
+"""Runs that end because of an error: nothing saved is lost, and one line gives the reason."""
 
 import multiprocessing
 import os
@@ -25,7 +25,7 @@ WITHOUT_PICTURES = ("heatmaps=0", "checkpoint_steps=4")
 
 
 class Harm:
-    """Lets anyone who loads it with pickle make a file."""
+    """Creates a file if it is loaded with pickle."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -68,7 +68,7 @@ def truncate(path: Path) -> None:
 
 
 def alter_a_weight(path: Path) -> None:
-    """One bit of one weight: a file that torch.load takes silently."""
+    """Change one bit of one weight; torch.load accepts the file silently."""
     weight = torch.load(path, weights_only=True)["state_dict"]["model.decoder.output.weight"].contiguous()
     content = path.read_bytes()
     at = content.index(weight.numpy().tobytes())

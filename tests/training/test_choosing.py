@@ -1,4 +1,4 @@
-"""Which model is the best, and when a run stops early."""
+"""The choice of the best model, and early stopping."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ def trainer(tmp_path: Path) -> RunTrainer:
 
 
 def module(now: Scores) -> Any:
-    """A model in training as far as its scores go."""
+    """A stand-in for a model in training, with given scores."""
     task = TranslationModule.__new__(TranslationModule)
     object.__setattr__(task, "scores", now)
     return task
@@ -56,7 +56,7 @@ def test_ties_go_to_chrf_then_to_the_loss_then_to_the_first() -> None:
 
 
 class Noted(Reporter):
-    """Everything that is reported, in its order."""
+    """Records all reported events, in order."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
@@ -190,7 +190,7 @@ def test_a_signal_ends_with_the_step_that_is_saved(
 
 
 def test_bleu_that_stayed_at_0_is_noticed(trainer: RunTrainer, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches a run in which every validation scored 0.00 and nobody is told why."""
+    """Catches a run in which every validation scored 0.00 without a warning."""
     checkpoints = Checkpoints(metric("bleu"))
     for bleu, warned in ((1.0, False), (0.0, True)):
         checkpoints.history = [{"step": 1, **scored(bleu, 9)}]

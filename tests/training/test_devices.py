@@ -1,4 +1,4 @@
-"""heed's words for devices and precision, and Lightning's."""
+"""heed's terms for devices and precision, and Lightning's."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A run that goes on where another has ended: more epochs of a finished one, or a model trained further."""
+"""Continued training: more epochs of a finished run, or a new run that starts from a model."""
 
 import logging
 from collections.abc import Callable

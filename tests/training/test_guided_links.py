@@ -1,4 +1,4 @@
-"""Attention guided by links in a file of their own, as a model's own alignment of its training text."""
+"""Attention guided by links from a file, such as a model's own alignment of its training text."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What stands at the terminal: lines for a file, a bar for a person."""
+"""Progress at the terminal: lines, and a bar only at a real terminal."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""A run that was stopped, however, and is continued by the same command must be the run that never stopped."""
+"""A run that was stopped in any way and resumed by the same command equals the uninterrupted run."""
 
 import os
 import random
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def moments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `with_moments` makes of the small run."""
+    """The folder of `with_moments` for the small run."""
     return with_moments(tmp_path_factory.mktemp("runs"))
 
 
@@ -205,7 +205,7 @@ def wait_for_a_new_checkpoint(process: subprocess.Popen[bytes], path: Path) -> N
 
 
 def halves(checkpoint: Path) -> Iterator[Path]:
-    """What is being written to take its place, or was when the writer was killed."""
+    """Temporary files of a checkpoint, of a running or a killed writer."""
     return checkpoint.parent.glob(f".{checkpoint.name}.*")
 
 

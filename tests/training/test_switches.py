@@ -1,4 +1,4 @@
-"""What training sets for the whole process is as before when it ends."""
+"""Process-wide settings of training are restored at its end."""
 
 import logging
 import os

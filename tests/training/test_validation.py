@@ -1,4 +1,4 @@
-"""Scores of a validation, held against what they are defined to be."""
+"""Scores of a validation, compared with their definitions."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The pages' JavaScript without a browser: its own tests under node, and the joining of its modules."""
+"""The pages' JavaScript without a browser: its tests under node, and the joining of modules."""
 
 import re
 import shutil
