@@ -28,7 +28,7 @@ def with_source_words(
 
     Args:
         written: the translation, as `heed.maps.written_line` makes it.
-        weights: attention between the pieces: a row for each of the translation, a column for each of the source.
+        weights: attention between subwords: rows are those of the translation, columns those of the source.
         source: the source line.
         subwords: the vocabulary of the translation.
         spaced: whether the words of the translation are separated by white space. Then the letters around an `<unk>`
@@ -60,7 +60,7 @@ def with_addresses(
 
     Args:
         written: the translation, as `heed.maps.written_line` makes it.
-        weights: attention between the pieces: a row for each of the translation, a column for each of the source.
+        weights: attention between subwords: rows are those of the translation, columns those of the source.
         source: the source line.
         vocabularies: of the source and of the translation.
         given: the addresses of a prefix, which the first symbols stand for.

@@ -52,7 +52,7 @@ def test_the_size_of_one_split_changes_no_earlier_one() -> None:
         ({"min_len": 0}, "lengths 0 to 12"),
         ({"min_len": 9, "max_len": 8}, "lengths 9 to 8"),
         ({"max_len": 10**9}, "lengths 3 to 1000000000; .* <= 100"),
-        ({"train": 10**9}, "ask for 1000000 at most"),
+        ({"train": 10**9}, "give at most 1000000"),
         ({"max_len": 4}, "11500 pairs of at most 4 digits are too many to be different; give at most 5000"),
     ],
 )

@@ -27,7 +27,7 @@ def shown(train: Pairs, valid: Pairs) -> str:
 def test_the_table_has_every_split() -> None:
     valid = Pairs(["a cat", "", "a dog"], ["une vache", "", "un boeuf"])
     lines = shown(Pairs(["a dog", "a cat", "", "a cat"], ["un chien", "un chat", "", "un chat"]), valid).splitlines()
-    cells = {line[:25].strip(): line[25:].split(maxsplit=1) for line in lines}
+    cells = {line[:27].strip(): line[27:].split(maxsplit=1) for line in lines}
     assert cells["pairs read"] == ["4", "3"]
     assert cells["empty"] == ["1", "1 kept"]
     assert cells["duplicate"] == ["1", "–"]

@@ -92,7 +92,7 @@ def test_merging_an_empty_translation() -> None:
 
 def test_merging_refuses_the_column_of_eos_left_in() -> None:
     """Catches maps shifted by one: word numbers for fewer subwords than the weights have columns."""
-    with pytest.raises(ValueError, match=r"shape \(2, 3\) for 2 target and 2 source pieces"):
+    with pytest.raises(ValueError, match=r"shape \(2, 3\) for 2 target, 2 source subwords"):
         merge_words(torch.rand(2, 3), [0, 1], [0, 1])
     with pytest.raises(ValueError, match="every number from 0"):
         merge_words(torch.rand(1, 2), [0, 2], [0])
