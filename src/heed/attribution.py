@@ -209,11 +209,11 @@ def _difference(
         if pair.tgt
     ]
     results = [torch.zeros(pair.words[::-1]) for pair in pairs]
-    each = iter(log_probabilities(model, pairs, probes, rows, progress))
+    log_probability = iter(log_probabilities(model, pairs, probes, rows, progress))
     for result, pair in zip(results, pairs, strict=True):
         if pair.tgt:
-            whole = next(each)
-            drops = torch.stack([whole - next(each) for _ in range(pair.words[0])], dim=1)
+            whole = next(log_probability)
+            drops = torch.stack([whole - next(log_probability) for _ in range(pair.words[0])], dim=1)
             result.index_add_(0, torch.tensor(pair.tgt_words), drops.to(result))
     return results
 
@@ -284,8 +284,8 @@ def posteriors(
     # this length gives batches with `rows` source positions, but at least one pair
     for chosen in by_length([len(pair.src) * PIECES // rows if pair.tgt else 0 for pair in pairs], rows):
         with alone(device_of(model)):
-            each = _posteriors(_members(model), [pairs[index] for index in chosen])
-        for index, row in zip(chosen, each.float().cpu(), strict=True):
+            posterior = _posteriors(_members(model), [pairs[index] for index in chosen])
+        for index, row in zip(chosen, posterior.float().cpu(), strict=True):
             results[index] = row[: len(pairs[index].tgt), : len(pairs[index].src)].clone()
         done += len(chosen)
         if progress is not None:
@@ -387,5 +387,5 @@ def check_explainable(model: Model) -> None:
 
 
 def _members(model: Model) -> list[Seq2Seq]:
-    each = model.members if isinstance(model, Ensemble) else [model]
-    return [member for member in each if isinstance(member, Seq2Seq)]
+    models = model.members if isinstance(model, Ensemble) else [model]
+    return [member for member in models if isinstance(member, Seq2Seq)]

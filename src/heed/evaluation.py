@@ -343,10 +343,10 @@ def over_seeds(evaluations: Mapping[int, Evaluation]) -> dict[str, Any]:
     Args:
         evaluations: evaluations by seed, of the same split with the same search.
     """
-    each = evaluations.values()
-    report = over_runs(list(evaluations), [one.report for one in each])
-    if len(each) > 1 and all(one.faithfulness for one in each):
-        report["stability"] = maps_stability([[pair.map() for pair in one.forced] for one in each])._asdict()
+    runs = evaluations.values()
+    report = over_runs(list(evaluations), [one.report for one in runs])
+    if len(runs) > 1 and all(one.faithfulness for one in runs):
+        report["stability"] = maps_stability([[pair.map() for pair in one.forced] for one in runs])._asdict()
     return report
 
 

@@ -246,11 +246,11 @@ def train(settings: Settings, *, reporter: Reporter | None = None) -> Run:
     check(settings)
     folder = run_path(settings.runs, settings.run)
     with joined(settings.distributed, settings.device), ExitStack() as stack:
-        found = decided_by_first(lambda: _open(settings, folder, stack))
-        if found != "finished":
-            report = _train(settings, folder, found, stack, reporter or Reporter())
+        state_before = decided_by_first(lambda: _open(settings, folder, stack))
+        if state_before != "finished":
+            report = _train(settings, folder, state_before, stack, reporter or Reporter())
             decided_by_first(lambda: finish(folder, report))
-        return Run(folder, json.loads((folder / REPORT).read_text(encoding="utf-8")), found == "finished")
+        return Run(folder, json.loads((folder / REPORT).read_text(encoding="utf-8")), state_before == "finished")
 
 
 def check(settings: Settings) -> None:

@@ -114,15 +114,15 @@ def measure(
         ['attention', 'difference', 'random', 'saliency']
     """
     started = time.perf_counter()
-    each = counterfactual(translator, translations, batch_size=batch_size)
+    effects = counterfactual(translator, translations, batch_size=batch_size)
     frequent = function_words([translation.words for translation in translations] if text is None else text)
     words = [
         word
-        for translation, result in zip(translations, each, strict=True)
+        for translation, result in zip(translations, effects, strict=True)
         for word in _words(translation, result, frequent)
     ]
     erased = erasure(translator, translations, sample=sample, batch_size=batch_size)
-    pieces = [result for result in each if result is not None]
+    pieces = [result for result in effects if result is not None]
     return Faithfulness(
         preserved={name: _shares(words, name) for name in (*COUNTERFACTUAL, "any", "every", "control")},
         total_variation=_means([effect.total_variation for effect in pieces]),
@@ -136,7 +136,7 @@ def measure(
             "sampled": erased.words,
         },
         seconds=time.perf_counter() - started,
-        each=each,
+        each=effects,
     )
 
 

@@ -247,8 +247,8 @@ def _without_gaps(index: Sequence[int]) -> list[int]:
 def word_pieces(lines: Sequence[str], subwords: Subwords) -> Ragged:
     """For each line the number of subwords of each word, as `read_lines` divides this text; faster for long texts."""
     if not has_spaces(lines):
-        each = read_lines(lines, subwords, spaced=False)
-        return ragged([[line.word_index.count(word) for word in range(len(line.words))] for line in each])
+        encoded = read_lines(lines, subwords, spaced=False)
+        return ragged([[line.word_index.count(word) for word in range(len(line.words))] for line in encoded])
     different, words = number_words(lines)
     counts = ragged([[len(own)] for own in subwords.encode_each(different)])
     return counts.take(words.values).joined(words.offsets)

@@ -31,9 +31,9 @@ def parse(schema: type[T], values: Mapping[str, Any]) -> T:
     Raises:
         UserError: keys are unknown, or values are missing, of a wrong type or out of range; one line has all errors.
     """
-    found = faults(values, schema)
-    if found:
-        raise UserError("; ".join(found))
+    errors = faults(values, schema)
+    if errors:
+        raise UserError("; ".join(errors))
     try:
         return TypeAdapter(schema).validate_python(values)
     except ValidationError as error:  # a rule about several keys
@@ -86,9 +86,9 @@ def bind(path: str, node: Mapping[str, Any], functions: Mapping[str, Callable[..
         expected = f"expected one of {', '.join(sorted(functions))}{nearest(shown(name), functions)}"
         raise UserError(f"{path}.name={shown(name)}: {expected}")
     function = functions[name]
-    found = [fault for fault in _node_faults(f"{path}.", arguments, function) if not fault.endswith(NO_VALUE)]
-    if found:
-        raise UserError("; ".join(found))
+    errors = [fault for fault in _node_faults(f"{path}.", arguments, function) if not fault.endswith(NO_VALUE)]
+    if errors:
+        raise UserError("; ".join(errors))
     return partial(_named, path, partial(function, **arguments))
 
 

@@ -369,12 +369,12 @@ class Translator:
     ) -> list[Translation]:
         """`force` for lines that are already encoded."""
         arguments.function("progress", progress, DONE_OF_ALL)
-        each: dict[int, Forced] = {}
+        results: dict[int, Forced] = {}
         for batch in forced(self.bundle.model, sources, targets, _positive(batch_size, PAIRS)):
-            each |= batch
-            _report(progress, len(each), len(sources))
+            results |= batch
+            _report(progress, len(results), len(sources))
         return [
-            Translation(target.text, each[index].score, source, target, each[index].weights, *self._sides)
+            Translation(target.text, results[index].score, source, target, results[index].weights, *self._sides)
             for index, (source, target) in enumerate(zip(sources, targets, strict=True))
         ]
 
@@ -501,8 +501,8 @@ class Translator:
             backward = None if reverse is None or others is None else reverse.maps(others, method, **options)
             maps = self.maps(pairs, method, **options)
             links += link_words(maps, threshold, backward, symmetrisation, first=len(links) + 1)
-        each = [sorted(sentence_links) for sentence_links in links]
-        return each[0] if isinstance(sources, str) and isinstance(targets, str) else each
+        sorted_links = [sorted(sentence_links) for sentence_links in links]
+        return sorted_links[0] if isinstance(sources, str) and isinstance(targets, str) else sorted_links
 
     def alternatives(self, text: str, prefix: str = "", *, count: int = 8, level: Level = "word") -> list[Alternative]:
         """The words that the model could write next after a prefix, in float32.
@@ -769,8 +769,8 @@ def _read(lines: Sequence[str], subwords: Subwords, spaced: bool | None, side: s
 
 def per_batch(batch_size: int | None, settings: Mapping[str, Any]) -> int:
     """How many sentences a search processes together, so that it computes about `batch_size` hypotheses."""
-    each = settings.get("beam_size") or settings.get("n_best") or 1
-    return max(1, _positive(batch_size, HYPOTHESES) // max(1, each))
+    hypotheses = settings.get("beam_size") or settings.get("n_best") or 1
+    return max(1, _positive(batch_size, HYPOTHESES) // max(1, hypotheses))
 
 
 def check_reverse(forward: Translator, reverse: Translator) -> None:
@@ -828,13 +828,15 @@ def _positive(batch_size: int | None, default: int) -> int:
 
 def _each(prefix: str | Sequence[str] | None, count: int) -> list[str]:
     """The prefix of each line."""
-    each = [prefix or ""] * count if prefix is None or isinstance(prefix, str) else arguments.lines("prefix", prefix)
-    if len(each) != count:
-        raise UserError(f"{len(each)} prefixes for {count} lines; expected one for all lines, or one for each line")
-    for one in each:
+    prefixes = (
+        [prefix or ""] * count if prefix is None or isinstance(prefix, str) else arguments.lines("prefix", prefix)
+    )
+    if len(prefixes) != count:
+        raise UserError(f"{len(prefixes)} prefixes for {count} lines; expected one for all lines, or one for each line")
+    for one in prefixes:
         if fault := _no_text(one):
             raise UserError(f"a prefix is {fault}; expected a string of whole characters")
-    return each
+    return prefixes
 
 
 def _report(progress: Progress | None, done: int, total: int) -> None:

@@ -94,21 +94,21 @@ def _read(find: Callable[[str], Path], stem: str, src_lang: str, tgt_lang: str) 
 
 def _kept(source: Source, root: Path, name: str) -> Path:
     """A file of the user's copy, checked."""
-    found = _digest(root / name)
-    if found is None:
+    digest = _digest(root / name)
+    if digest is None:
         raise UserError(f"{root / name} does not exist; copy it there, or leave out corpus.root to download it")
-    _check(root / name, source.digests[name], found, "copy it again, or leave out corpus.root to download it")
+    _check(root / name, source.digests[name], digest, "copy it again, or leave out corpus.root to download it")
     return root / name
 
 
 def _cached(source: Source, name: str) -> Path:
     """A file of the cache, downloaded if needed."""
     path = cache_folder() / source.folder / name
-    found = _digest(path)
-    if found is None:
+    digest = _digest(path)
+    if digest is None:
         _fetch_alone(source, name, path)
     else:
-        _check(path, source.digests[name], found, "remove it, and give the same command to download it again")
+        _check(path, source.digests[name], digest, "remove it, and give the same command to download it again")
     return path
 
 
@@ -171,10 +171,10 @@ def _fetch(address: str, path: Path, expected: str) -> None:
     """Download to a temporary file, and rename it only if its digest is right."""
     part = path.with_name(f".{path.name}{PART}")
     _download(address, part)
-    found = _digest(part)
-    if found != expected:
+    digest = _digest(part)
+    if digest != expected:
         part.unlink()
-    _check(address, expected, found, "give the same command again, or another address with corpus.url=…")
+    _check(address, expected, digest, "give the same command again, or another address with corpus.url=…")
     part.replace(path)
 
 

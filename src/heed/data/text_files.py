@@ -110,14 +110,14 @@ def further_references(paths: Sequence[str], references: Sequence[str]) -> list[
     Raises:
         UserError: a file has another number of lines than the split.
     """
-    each = [read_lines(existing(path)) for path in paths]
-    for path, lines in zip(paths, each, strict=True):
+    texts = [read_lines(existing(path)) for path in paths]
+    for path, lines in zip(paths, texts, strict=True):
         if len(lines) != len(references):
             raise UserError(
                 f"references: {path} has {len(lines)} lines, and the split has {len(references)}; expected a line for "
                 "each"
             )
-    return [[line if line.strip() else None for line in lines] for lines in each if lines != list(references)]
+    return [[line if line.strip() else None for line in lines] for lines in texts if lines != list(references)]
 
 
 def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool) -> Pairs:

@@ -73,8 +73,8 @@ def _check_languages(models: Sequence[Path], loaded: Sequence[Bundle]) -> None:
     languages = [_languages(bundle) for bundle in loaded]
     if len(set(languages)) > 1:
         pairs = zip(models, languages, strict=True)
-        each = ", ".join(f"{folder} {source or '?'} to {target or '?'}" for folder, (source, target) in pairs)
-        raise UserError(f"models of one page need the same languages, but {each}; export a page for each pair")
+        listed = ", ".join(f"{folder} {source or '?'} to {target or '?'}" for folder, (source, target) in pairs)
+        raise UserError(f"models of one page need the same languages, but {listed}; export a page for each pair")
 
 
 def _may_be_written(output: Path) -> bool:

@@ -221,10 +221,10 @@ def _ter(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str,
 
 def _exact(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str, further: Further = ()) -> Scored:
     """Percent of the hypotheses that equal one of their references, ignoring white space at the ends."""
-    each = zip(references, *further, strict=True)
+    all_references = zip(references, *further, strict=True)
     equal = sum(
         hypothesis.strip() in [other.strip() for other in others if other is not None]
-        for hypothesis, others in zip(hypotheses, each, strict=True)
+        for hypothesis, others in zip(hypotheses, all_references, strict=True)
     )
     count = "var" if any(None in lines for lines in further) else 1 + len(further)
     return Scored(100 * equal / len(references), f"nrefs:{count}|case:mixed|space:stripped")

@@ -40,8 +40,8 @@ def tokenised_bleu(
     if code not in KNOWN:
         return Tokenised(None, f"left out: {tool} has no rules for the language {code or '(not given)'}")
     metric = BLEU(tokenize="none", lowercase=True, force=True)
-    each: Any = [moses(references, code), *(_moses_or_none(lines, code) for lines in further)]
-    score = metric.corpus_score(moses(hypotheses, code), each).score
+    tokenised: Any = [moses(references, code), *(_moses_or_none(lines, code) for lines in further)]
+    score = metric.corpus_score(moses(hypotheses, code), tokenised).score
     return Tokenised(float(score), f"{metric.get_signature()}, after {tool} lc, norm and tok for {code}")
 
 

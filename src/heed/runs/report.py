@@ -63,10 +63,10 @@ def faithfulness_rows(report: Mapping[str, Any]) -> dict[str, str]:
     if measured is None:
         return {}
     same = measured["preserved"]
-    each = ", ".join(f"{_percent(same[key]['all'])} {name}" for key, name in CHANGES.items())
+    changes = ", ".join(f"{_percent(same[key]['all'])} {name}" for key, name in CHANGES.items())
     kinds = ", ".join(f"{_percent(same['every'][kind])} of the {kind} words" for kind in ("function", "content"))
     return {
-        "same word": f"{each}; {_percent(same['any']['all'])} under any, {_percent(same['every']['all'])} under all "
+        "same word": f"{changes}; {_percent(same['any']['all'])} under any, {_percent(same['every']['all'])} under all "
         f"of them ({kinds}); control {_percent(same['control']['all'])}",
         **{
             name: ", ".join(f"{value:.3f} {by}" for by, value in measured[name].items())

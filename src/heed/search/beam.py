@@ -96,7 +96,7 @@ def beam(
         raise ValueError(f"coverage_penalty must be at least 0, got {coverage_penalty}")
     if not -10 <= length_penalty <= 10:  # with a hundred, scores would be infinite
         raise ValueError(f"length_penalty must be at least -10 and at most 10, got {length_penalty}")
-    found: list[list[Hypothesis]] = [[] for _ in range(len(src))]
+    hypotheses: list[list[Hypothesis]] = [[] for _ in range(len(src))]
     needed = wanted if coverage_penalty == 0 else beam_size  # the coverage penalty is known only at the end
     repetition = Repetition.blocked(no_repeat_ngram, len(src), src.device)
     steps, ends = _search(
@@ -108,13 +108,13 @@ def beam(
     attention = attention.cpu()  # one copy; a copy for each hypothesis would wait for the GPU each time
     order = ends.score.argsort(descending=True, stable=True).tolist()
     words, lengths = ids.tolist(), src_len.tolist()
-    each = list(zip(*(part.tolist() for part in ends), strict=True))
+    listed = list(zip(*(part.tolist() for part in ends), strict=True))
     for index in order:
-        sentence, score, length, _, finished = each[index]
-        if len(found[sentence]) < wanted:
+        sentence, score, length, _, finished = listed[index]
+        if len(hypotheses[sentence]) < wanted:
             looked = attention[index, : length + finished, : lengths[sentence]]
-            found[sentence].append(Hypothesis(words[index][:length], score, looked))
-    return found
+            hypotheses[sentence].append(Hypothesis(words[index][:length], score, looked))
+    return hypotheses
 
 
 @torch.inference_mode()
@@ -187,11 +187,11 @@ def _grow(
 ) -> Growth:
     width, vocab = score.size(1), log_probability.size(1)
     # each beam has one EOS, so twice as many candidates always contain enough unfinished ones
-    each = min(2 * beam_size, vocab)
-    value, word = top(log_probability, each)
-    total = (score.unsqueeze(2) + value.view(*score.shape, each)).flatten(1)
-    best, rank = total.topk(min(2 * beam_size, width * each))
-    parent, token = rank // each, word.view(len(score), -1).gather(1, rank)
+    candidates = min(2 * beam_size, vocab)
+    value, word = top(log_probability, candidates)
+    total = (score.unsqueeze(2) + value.view(*score.shape, candidates)).flatten(1)
+    best, rank = total.topk(min(2 * beam_size, width * candidates))
+    parent, token = rank // candidates, word.view(len(score), -1).gather(1, rank)
     is_end = token == eos_id
     going_on, chosen = best.masked_fill(is_end, -torch.inf).topk(min(beam_size, width * (vocab - 1)))
     end_score = best.masked_fill(~is_end, -torch.inf)[:, :beam_size]

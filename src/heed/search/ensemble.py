@@ -65,8 +65,8 @@ class Ensemble(nn.Module):
 
 def mean_probability(logits: Sequence[Float[Tensor, "*shape vocab"]]) -> Float[Tensor, "*shape vocab"]:
     """The log of the mean of the models' probabilities."""
-    each = torch.stack([torch.log_softmax(one.float(), dim=-1) for one in logits])
-    return each.logsumexp(0) - math.log(len(logits))
+    log_probabilities = torch.stack([torch.log_softmax(one.float(), dim=-1) for one in logits])
+    return log_probabilities.logsumexp(0) - math.log(len(logits))
 
 
 def ensemble(models: Sequence[AnyModel]) -> AnyModel | Ensemble:

@@ -66,8 +66,8 @@ def sample(
         probability = torch.softmax(log_probability.double() / temperature, dim=1)
         return draw(among(probability, top_k, top_p), drawn[alive, position])
 
-    found = write(model, src, src_len, bos_id, eos_id, max_len, choose, no_repeat_ngram, n_best, prefix)
-    by_sentence = [found[first : first + n_best] for first in range(0, len(found), n_best)]
+    hypotheses = write(model, src, src_len, bos_id, eos_id, max_len, choose, no_repeat_ngram, n_best, prefix)
+    by_sentence = [hypotheses[first : first + n_best] for first in range(0, len(hypotheses), n_best)]
     return [sorted(several, key=lambda one: -one.score) for several in by_sentence]
 
 

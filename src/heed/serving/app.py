@@ -175,8 +175,8 @@ def _add_state(app: FastAPI, models: Models, queue: Queue, limits: Limits, meter
 
     @app.get("/", include_in_schema=False)
     async def page(languages: str | None = None) -> Response:
-        found = by_languages.get(next(iter(by_languages)) if languages is None else languages)
-        return found or failure(404, f"no model for these languages; expected one of {', '.join(by_languages)}")
+        page = by_languages.get(next(iter(by_languages)) if languages is None else languages)
+        return page or failure(404, f"no model for these languages; expected one of {', '.join(by_languages)}")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

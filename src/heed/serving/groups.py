@@ -40,11 +40,11 @@ class Sentences:
 
     def answer(self, model: str, translations: Sequence[Translation]) -> bytes:
         """The body of the answer."""
-        each = [
+        translated = [
             self._candidate(best) | {"others": [self._candidate(other) for other in best.others]}
             for best in translations
         ]
-        return written({"model": model, "translations": each})
+        return written({"model": model, "translations": translated})
 
     def _candidate(self, one: Translation) -> dict[str, Any]:
         plain = {"text": one.text, "score": one.score, "finished": one.finished}
@@ -104,8 +104,8 @@ class Choosing:
         answers = []
         for item in items:
             check()
-            found = self.translator.line_alternatives(item.line, item.prefix, count=item.count, level=item.level)
-            answers.append(written({"model": self.model, "alternatives": [one._asdict() for one in found]}))
+            alternatives = self.translator.line_alternatives(item.line, item.prefix, count=item.count, level=item.level)
+            answers.append(written({"model": self.model, "alternatives": [one._asdict() for one in alternatives]}))
         return answers
 
 
@@ -123,7 +123,7 @@ class Links:
         maps = [pair.map(self.level) for pair in pairs]
         others = None if turned is None else [pair.map(self.level) for pair in turned]
         links = link_words(maps, self.threshold, others, self.symmetrisation)
-        each = [
+        aligned = [
             {
                 "source_words": list(own.src),
                 "target_words": list(own.tgt),
@@ -132,7 +132,7 @@ class Links:
             }
             for pair, own, linked in zip(pairs, maps, links, strict=True)
         ]
-        return written({"model": model, "pairs": each})
+        return written({"model": model, "pairs": aligned})
 
 
 @dataclass(frozen=True)

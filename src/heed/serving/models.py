@@ -112,8 +112,8 @@ class Models:
     def about(self) -> dict[str, Any]:
         """The answer of GET /model; it contains no paths of this machine."""
         limits = {name: value for name, value in vars(self._limits).items() if name != "waiting"}
-        each = [_about(name, translator) for name, translator in self.translators.items()]
-        return {"heed": version("heed"), "models": each, "limits": limits}
+        models = [_about(name, translator) for name, translator in self.translators.items()]
+        return {"heed": version("heed"), "models": models, "limits": limits}
 
     def _named(self, name: str | None) -> tuple[str, Translator]:
         chosen = next(iter(self.translators)) if name is None else name

@@ -138,10 +138,10 @@ class Queue:
         """Wait for more work of the same group, if the first request has just arrived."""
         until = self._waiting[0].arrived + self._batching.milliseconds / 1000
         while self._open and 0 < self._sentences < self._batching.sentences:
-            left = until - time.monotonic()
-            if left <= 0:
+            seconds = until - time.monotonic()
+            if seconds <= 0:
                 return
-            self._changed.wait(left)
+            self._changed.wait(seconds)
 
     def _take(self) -> list[Work]:
         """Take the first work and all that can be run in the same batch."""
