@@ -317,7 +317,7 @@ def test_much_that_is_unknown_is_noted() -> None:
     subwords = Subwords.train(["a b c"] * 5, "char", 12)
     assert unknown_note("target", read_lines(["a b c"] * 30 + ["«a c"], subwords)) == []
     (note,) = unknown_note("target", read_lines(["«a b c»", "a b"], subwords))
-    assert note.startswith("2 of 5 target words contain characters that the model does not know, such as «a: ")
+    assert note.startswith("2 of 5 target words contain characters that the model does not know, such as «a; ")
     assert unknown_note("target", []) == []
 
 
