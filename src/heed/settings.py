@@ -256,7 +256,8 @@ def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
 
 def _located(location: tuple[int | str, ...], message: str, values: Mapping[str, Any]) -> str:
     """The message of a rule, with the node's name in front unless the message already names its keys."""
-    node, names = ".".join(map(str, location)), values
+    node = ".".join(map(str, location))
+    names: Any = values
     for key in location:
-        names = names.get(str(key)) if isinstance(names, Mapping) else {}
+        names = names.get(str(key)) if isinstance(names, Mapping) else None
     return message if not node or message.startswith(f"{node}.") else under(node, message, names or ())

@@ -21,7 +21,7 @@ from heed.text.subwords import BOS, EOS, PAD
 
 Lengths = list[tuple[int, int]]
 LENGTHS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=60)
-BUDGETS: st.SearchStrategy[dict[str, int]] = st.one_of(
+BUDGETS: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries({"sentences": st.integers(1, 9)}), st.fixed_dictionaries({"tokens": st.integers(26, 90)})
 )
 WORLDS = st.integers(1, 4)
@@ -59,7 +59,7 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 @given(lengths=LENGTHS, budget=BUDGETS)
-def test_rows_hold_their_pair_between_the_marks(lengths: Lengths, budget: dict[str, int]) -> None:
+def test_rows_hold_their_pair_between_the_marks(lengths: Lengths, budget: dict[str, Any]) -> None:
     """Catches a target without BOS or EOS, lengths that count the wrong marks, and padding that is no PAD."""
     for batch in Batches(encoded(lengths), **budget):
         assert batch.src.size(1) == batch.src_len.max()
@@ -73,7 +73,7 @@ def test_rows_hold_their_pair_between_the_marks(lengths: Lengths, budget: dict[s
 
 @given(lengths=LENGTHS, budget=BUDGETS, world=WORLDS, kind=st.sampled_from([SortedBatches, Batches]))
 def test_ranks_see_every_pair_once_in_the_batches_of_one_process(
-    lengths: Lengths, budget: dict[str, int], world: int, kind: type[SortedBatches]
+    lengths: Lengths, budget: dict[str, Any], world: int, kind: type[SortedBatches]
 ) -> None:
     """Catches pairs lost at the end of an epoch, ranks that wait for each other, and a batch that world changes."""
     alone = order(kind(encoded(lengths), **budget))
@@ -113,7 +113,7 @@ def test_an_epoch_of_a_token_budget_has_a_length_which_no_epoch_changes() -> Non
 
 
 @given(lengths=LENGTHS, budget=BUDGETS)
-def test_no_batch_is_empty(lengths: Lengths, budget: dict[str, int]) -> None:
+def test_no_batch_is_empty(lengths: Lengths, budget: dict[str, Any]) -> None:
     """Hole of torchtext: an empty batch where the first sentence is over the budget."""
     assert all(order(Batches(encoded(lengths), **budget)))
 
@@ -130,7 +130,7 @@ def test_a_sentence_over_the_token_budget_is_named() -> None:
 
 
 @pytest.mark.parametrize("budget", [{"sentences": 64}, {"tokens": 2000}])
-def test_padding_stays_below_six_per_cent(budget: dict[str, int]) -> None:
+def test_padding_stays_below_six_per_cent(budget: dict[str, Any]) -> None:
     """Hole of torchtext: BucketIterator does not bucket for training unless `sort_within_batch=True`."""
     assert padding(Batches(encoded(like_text(20_000)), **budget)) < 0.06
 
@@ -164,7 +164,7 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
 
 
 @given(lengths=LENGTHS, budget=BUDGETS, world=WORLDS, data=st.data())
-def test_a_resumed_run_is_the_run(lengths: Lengths, budget: dict[str, int], world: int, data: st.DataObject) -> None:
+def test_a_resumed_run_is_the_run(lengths: Lengths, budget: dict[str, Any], world: int, data: st.DataObject) -> None:
     """Hole of torchtext: its `state_dict` at an epoch's end resumes to an empty epoch."""
     split, shard = encoded(lengths), {"rank": world - 1, "world": world}
     straight = Batches(split, **budget, **shard)
@@ -261,7 +261,7 @@ def test_pairs_may_be_in_memory_mapped_files(tmp_path: Path) -> None:
         ({"tokens": -5}, "the size is -5; expected 1 or more"),
     ],
 )
-def test_a_budget_that_cannot_be_is_refused(budget: dict[str, int], message: str) -> None:
+def test_a_budget_that_cannot_be_is_refused(budget: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Batches(encoded([(1, 1)]), **budget)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from heed.alignment import Text, align_text, write
-from heed.cli.translate_lines import one_line, write_translations
+from heed.cli.output_lines import one_line
+from heed.cli.translate_lines import write_translations
 from heed.errors import UserError
 from heed.export.page import write_page
 from heed.files import replace_folder
