@@ -6,6 +6,7 @@ Each defect of torchtext 0.6.0 that docs/decisions/0003-torchtext.md lists has a
 import random
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest

@@ -2,6 +2,7 @@
 
 from functools import cache, partial
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
