@@ -25,7 +25,7 @@ from heed.cli.mistakes import FAULTS, explained, refuse_renamed
 from heed.cli.options import CONFIGS, search_path, user_folders
 from heed.cli.outcome import ended, exit_code, print_no_disk_faults
 from heed.cli.overrides import literal, parsed, typed_texts
-from heed.cli.streams import check_output, fill_closed
+from heed.cli.streams import check_folder, check_output, fill_closed
 from heed.cli.sweep import FOLDER, KEYS, Result, print_table, read_jobs, write_ended
 from heed.cli.terminal import HarmlessLines, print_what_fits
 from heed.errors import UserError
@@ -76,6 +76,7 @@ class Command:
 
     def _dispatch(self, arguments: Sequence[str]) -> int:
         check_output()
+        check_folder()
         if any(flag in arguments for flag in OTHERS):
             os.environ["HYDRA_FULL_ERROR"] = "1"
             try:
