@@ -159,3 +159,18 @@ def read_until(descriptor: int, end: bytes) -> bytes:
         assert ready, f"nothing more came after {found!r}"
         found += os.read(descriptor, 1000)
     return found
+
+
+@pytest.mark.parametrize(
+    "arguments", [["align", "model=x"], ["train", "--multirun", "seed=1,2"], ["train", "--cfg", "job"]]
+)
+def test_a_current_folder_that_was_removed_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """Catches a traceback out of the depth of whatever asks for the current folder first."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    found = forked(tmp_path, *arguments)
+    assert found.code == 2
+    assert found.err == f"heed-{arguments[0]}: the folder that you are in was removed; go to another one\n"

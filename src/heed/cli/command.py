@@ -23,7 +23,7 @@ from heed.cli.options import user_folders
 from heed.cli.outcome import ended, exit_code, print_no_disk_faults
 from heed.cli.overrides import parsed
 from heed.cli.renamed import refuse_renamed
-from heed.cli.streams import check_output, fill_closed
+from heed.cli.streams import check_folder, check_output, fill_closed
 from heed.cli.sweep import Result, write_ended
 from heed.cli.sweep_table import print_table
 from heed.cli.terminal import HarmlessLines, print_what_fits
@@ -78,6 +78,7 @@ class Command:
 
     def _dispatch(self, arguments: Sequence[str]) -> int:
         check_output()
+        check_folder()
         if any(flag in arguments for flag in OTHERS):
             answer(self.name)
             return 0

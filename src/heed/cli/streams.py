@@ -32,6 +32,14 @@ def check_output() -> None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - stays open as long as the process
 
 
+def check_folder() -> None:
+    """UserError if the current folder was removed, as no path would lead anywhere."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError("the folder that you are in was removed; go to another one") from None
+
+
 def is_fault(error: OSError) -> bool:
     """Whether an error comes from a standard stream; an error of a file has a file name."""
     return error.filename is None and error.errno in FAULTS
