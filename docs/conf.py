@@ -7,6 +7,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from command_reference import write_command_reference
+from docutils import nodes
+from sphinx.application import Sphinx
 
 project = "heed"
 author = copyright = "the heed authors"
@@ -36,6 +38,14 @@ html_show_sphinx = False
 copybutton_prompt_text = "$ "
 
 
-def setup(app: object) -> None:
+def setup(app: Sphinx) -> None:
     """Write the reference of the commands, which is generated, before pages are read."""
     write_command_reference(Path(__file__).parent / "reference" / "commands.md")
+    app.connect("doctree-read", keep_together)
+
+
+def keep_together(_: Sphinx, page: nodes.document) -> None:
+    """Let no line of a narrow table end before or after ±."""
+    for text in list(page.findall(nodes.Text)):
+        if " ± " in text:
+            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
