@@ -352,6 +352,20 @@ def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) ->
         register("last_word_first")(greedy)
 
 
+def test_a_search_from_elsewhere_keeps_no_gradients(translator: Translator) -> None:
+    """Catches a search with steps of its own that fills memory with what a backward pass would need."""
+    followed: list[bool] = []
+
+    def steps(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int) -> list[Hypothesis]:
+        logits, *_ = model.step(src.new_full((len(src),), bos_id), *model.encode(src, src_len))
+        followed.append(logits.requires_grad)
+        return greedy(model, src, src_len, bos_id, eos_id, 5)
+
+    register("steps")(steps)
+    translator.translate("a dog", "steps")
+    assert followed == [False]
+
+
 def in_pieces(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int, n_best: int = 9) -> Any:
     """Four hypotheses of a sentence; the first two write one text: the letters a and n, and the subword `an`."""
     weights = torch.full((3, src.size(1)), 1 / src.size(1))

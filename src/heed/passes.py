@@ -66,7 +66,7 @@ def searched(
         if prefixes is not None:
             ids, lengthens = prefixes
             forced = {"prefix": Prefix.of([ids[index] for index in chosen], lengthens.to(batch.device))}
-        with alone(batch.device):
+        with alone(batch.device), torch.inference_mode():
             results = [_on_cpu(one) for one in run(model, batch, lengths, BOS, EOS, **forced)]
         yield dict(zip(chosen, results, strict=True))
 

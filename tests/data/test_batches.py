@@ -167,7 +167,8 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
 @given(lengths=LENGTHS, budget=BUDGETS, world=WORLDS, data=st.data())
 def test_a_resumed_run_is_the_run(lengths: Lengths, budget: dict[str, Any], world: int, data: st.DataObject) -> None:
     """Hole of torchtext: its `state_dict` at an epoch's end resumes to an empty epoch."""
-    split, shard = encoded(lengths), {"rank": world - 1, "world": world}
+    split = encoded(lengths)
+    shard: dict[str, Any] = {"rank": world - 1, "world": world}
     straight = Batches(split, **budget, **shard)
     run = [batch for _ in range(3) for batch in straight]
     stop = data.draw(st.integers(0, 2 * len(straight)), label="stop")

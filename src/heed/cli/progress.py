@@ -32,8 +32,12 @@ class TerminalReporter(Reporter):
     """Prints a line for every validation and, at a terminal, a bar with loss, tokens/s and the longest time left."""
 
     def __init__(self, bar: bool = True) -> None:
-        # plain lines in a notebook too, where rich would make a block of HTML of each
-        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True, force_jupyter=False)
+        # a notebook shows plain lines as a table: rich would make a block of HTML of each, or, told that this is none,
+        # take it for a terminal, as kernels set FORCE_COLOR
+        plain = False if Console().is_jupyter else None
+        self.console = Console(
+            file=sys.stdout, highlight=False, soft_wrap=True, force_jupyter=plain, force_terminal=plain
+        )
         parts = (TextColumn("{task.completed:>8,}/{task.total:,}"), BarColumn(24), TextColumn("{task.description}"))
         hidden = not (bar and self.console.is_terminal)
         self._bar = Progress(*parts, console=self.console, auto_refresh=False, transient=True, disable=hidden)
