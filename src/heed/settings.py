@@ -256,8 +256,7 @@ def _type_faults(path: str, value: Any, annotation: Any) -> Iterator[str]:
 
 def _located(location: tuple[int | str, ...], message: str, values: Mapping[str, Any]) -> str:
     """The message of a rule, with the node's name in front unless the message already names its keys."""
-    node = ".".join(map(str, location))
-    names: Any = values
-    for key in location:
-        names = names.get(str(key)) if isinstance(names, Mapping) else None
-    return message if not node or message.startswith(f"{node}.") else under(node, message, names or ())
+    node, inner = ".".join(map(str, location)), dotted(values)
+    if not node or message.startswith(f"{node}."):
+        return message
+    return under(node, message, [key.removeprefix(f"{node}.") for key in inner])
