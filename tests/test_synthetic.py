@@ -56,7 +56,7 @@ def test_what_is_written_is_a_corpus_that_names_its_teacher(translator: Translat
     assert (Path(folder), digest) == (translator.folders[0], bundle.weights_digest(translator.folders[0]))
     assert made.search.startswith("beam(max_len=8, beam_size=3") or "beam_size=3" in made.search
     assert (made.translated, made.source, made.split, made.lines) == ("fr", "en", "train", len(SOURCES))
-    assert pairs.notes == [f"{tmp_path / 'made'}: {made.note}"]
+    assert pairs.notes == (f"{tmp_path / 'made'}: {made.note}",)
     assert folder in made.note
     assert not list(tmp_path.glob(f".*{PART}"))
 

@@ -54,7 +54,7 @@ class Pairs:
         lines = None if gold is None else list(compress(numbers, keep))
         further = tuple(list(compress(reference, keep)) for reference in self.further)
         src, tgt = list(compress(self.src, keep)), list(compress(self.tgt, keep))
-        return Pairs(src, tgt, gold, lines, self.notes, further, self.parts, list(compress(self.part, keep)))
+        return Pairs(src, tgt, gold, lines, self.notes, further, self.parts, tuple(compress(self.part, keep)))
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool)
     src, tgt = read_lines(src_path), read_lines(tgt_path)
     _check_equal(src_path, src, tgt_path, tgt)
     provenance = read_provenance(prefix)
-    notes = [f"{prefix}: {provenance.note}"] if provenance else []
+    notes = (f"{prefix}: {provenance.note}",) if provenance else ()
     gold_path = existing(f"{prefix}.align")
     if not gold_path.is_file():
         return Pairs(src, tgt, notes=notes)
