@@ -92,8 +92,11 @@ def test_it_is_fetched_once_and_checked(url: str, root: Path, tmp_path: Path) ->
         read_corpus(settings).read("test")
 
 
-def test_the_recipe_is_trained_and_scored_by_error_rates(root: Path, tmp_path: Path) -> None:
+def test_the_recipe_is_trained_and_scored_by_error_rates(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Catches settings that cannot go together, phonemes in several pieces, and reports without error rates."""
+    monkeypatch.chdir(tmp_path)
     few = ["trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
     corpus = [f"corpus.root={root}", *(f"corpus.{split}={size}" for split, size in SIZES.items())]
     trained = forked(tmp_path, "train", "experiment=g2p", *corpus, *few)
