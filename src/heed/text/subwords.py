@@ -206,8 +206,11 @@ class Subwords:
         return self.spell(groups)
 
     def spell(self, words: Sequence[Sequence[int]]) -> list[str]:
-        """Each word as its ids write it, without any space; empty for one without ids."""
-        return ["".join(split_words(text)) for text in self._processor.decode(words, num_threads=1)]
+        """Each word as its ids write it, without any space; empty for one without ids.
+
+        One by one: for a list of them SentencePiece starts a thread, which takes longer than a line's words.
+        """
+        return ["".join(split_words(self._processor.decode(list(word)))) for word in words]
 
     def word_index(self, ids: Sequence[int]) -> list[int]:
         """For each piece the index of its word; a piece that shows nothing belongs to the word beside it."""
