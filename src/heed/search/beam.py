@@ -190,13 +190,12 @@ def _search(
 def _grow(
     score: Float[Tensor, "alive grown"], log_probability: Float[Tensor, "rows vocab"], beam_size: int, eos_id: int
 ) -> Growth:
+    """`log_probability` is changed: added to in place, it is not written a second time."""
     width, vocab = score.size(1), log_probability.size(1)
-    # each beam has one EOS, so twice as many candidates always contain enough unfinished ones
-    candidates = min(2 * beam_size, vocab)
-    value, word = top(log_probability, candidates)
-    total = (score.unsqueeze(2) + value.view(*score.shape, candidates)).flatten(1)
-    best, rank = total.topk(min(2 * beam_size, width * candidates))
-    parent, token = rank // candidates, word.view(len(score), -1).gather(1, rank)
+    total = log_probability.add_(score.view(-1, 1)).view(len(score), width * vocab)
+    # each beam has one EOS, so among twice as many candidates there are always enough that go on
+    best, rank = top(total, min(2 * beam_size, width * vocab))
+    parent, token = rank // vocab, rank % vocab
     is_end = token == eos_id
     going_on, chosen = best.masked_fill(is_end, -torch.inf).topk(min(beam_size, width * (vocab - 1)))
     end_score = best.masked_fill(~is_end, -torch.inf)[:, :beam_size]

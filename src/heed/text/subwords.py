@@ -206,8 +206,11 @@ class Subwords:
         return self.spell(groups)
 
     def spell(self, words: Sequence[Sequence[int]]) -> list[str]:
-        """Each word decoded from its ids, without spaces; empty for a word without ids."""
-        return ["".join(split_words(text)) for text in self._processor.decode(words, num_threads=1)]
+        """Each word decoded from its ids, without spaces; empty for a word without ids.
+
+        They are decoded one by one, because SentencePiece starts a thread for a list, which takes longer.
+        """
+        return ["".join(split_words(self._processor.decode(list(word)))) for word in words]
 
     def word_index(self, ids: Sequence[int]) -> list[int]:
         """For each subword the index of its word; a subword that displays as nothing belongs to a neighbouring word."""
