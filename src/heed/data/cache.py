@@ -1,6 +1,8 @@
 """The user's cache folder, and in it arrays that took long to make, mapped into memory.
 
 CACHE/encoded/KEY.safetensors   what one text, its settings and this code give; it may be deleted at any time
+
+Arrays are written as they are made, part by part, so that none of them has to fit into memory.
 """
 
 import hashlib
@@ -9,18 +11,26 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import platformdirs
-import torch
 from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from heed.files import replace_whole
 
-Arrays = Mapping[str, Shaped[np.ndarray, "..."]]
+Array = Shaped[np.ndarray, "..."]
+
+Arrays = Mapping[str, Array]
+
+Store = Callable[[str, Iterable[Array]], Array]
+"""Keeps the array that parts make end to end, by a name, and gives it back."""
+
+HEADER = 4096
+"""Bytes before the first array, of which the header fills what it needs."""
+
+TEXT, FILLER = "text", "filler"
 
 log = logging.getLogger(__name__)
 
@@ -48,29 +58,75 @@ def key(parts: Iterable[bytes | str | memoryview]) -> str:
     return digest.hexdigest()
 
 
-def cached(name: str, make: Callable[[], Entry]) -> Entry:
-    """What `make` gives, read from the disk if it was made before.
+def in_memory(_: str, parts: Iterable[Array]) -> Array:
+    """A store for what is not written."""
+    return np.concatenate(list(parts))
+
+
+def cached(name: str, make: Callable[[Store], str]) -> Entry:
+    """What `make` puts into a store, and the text that it returns; read from the disk if it was made before.
 
     The arrays are mapped, so that memory holds no more of them than is in use, and processes share it. A file that
-    is not whole is made again; if none can be written, the arrays stay in memory. Either is logged.
+    is not whole is made again; if none can be written, the arrays are made in memory. Either is logged.
     """
     path = cache_folder() / "encoded" / f"{name}.safetensors"
     if (entry := _read(path)) is not None:
         return entry
-    made = make()
     try:
-        _write(path, made)
-    except (OSError, SafetensorError) as error:  # the second is what a full disk looks like to safetensors
-        reason = getattr(error, "strerror", None) or error
-        log.warning("%s cannot be written (%s); the next start makes it again", path, reason)
-        return made
-    return _read(path) or made
+        replace_whole(path, lambda temporary: _write(temporary, make))
+    except OSError as error:
+        log.warning("%s cannot be written (%s); the next start makes it again", path, error.strerror or error)
+    return _read(path) or _made(make)
 
 
-def _write(path: Path, entry: Entry) -> None:
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in entry.arrays.items()}
-    about = {"digest": _digest(entry), "text": entry.text}
-    replace_whole(path, lambda temporary: save_file(tensors, temporary, about))
+def _made(make: Callable[[Store], str]) -> Entry:
+    arrays: dict[str, Array] = {}
+
+    def store(name: str, parts: Iterable[Array]) -> Array:
+        arrays[name] = in_memory(name, parts)
+        return arrays[name]
+
+    return Entry(arrays, make(store))
+
+
+def _write(path: Path, make: Callable[[Store], str]) -> None:
+    """A file of safetensors whose header is written last, when the lengths of all arrays are known."""
+    described: dict[str, Any] = {}
+    arrays: dict[str, Array] = {}
+    with path.open("wb+") as file:
+        file.seek(HEADER)
+
+        def store(name: str, parts: Iterable[Array]) -> Array:
+            arrays[name], described[name] = _append(file, parts)
+            filler = -file.tell() % 8  # safetensors maps no number that is not aligned
+            _, described[f"{FILLER}_{name}"] = _append(file, [np.zeros(filler, np.uint8)])
+            return arrays[name]
+
+        text = make(store)
+        store(TEXT, [np.frombuffer(text.encode(), np.uint8)])
+        del arrays[TEXT]
+        described["__metadata__"] = {"digest": _digest(Entry(arrays, text))}
+        header = json.dumps(described).encode().ljust(HEADER - 8)
+        file.seek(0)
+        file.write(len(header).to_bytes(8, "little") + header)
+
+
+def _append(file: IO[bytes], parts: Iterable[Array]) -> tuple[Array, dict[str, Any]]:
+    """The array that the parts make at the end of the file, and what the header says of it."""
+    start, rows = file.tell(), 0
+    for part in parts:
+        file.write(np.ascontiguousarray(part).data)
+        rows += len(part)
+    file.flush()
+    shape, kind = (rows, *part.shape[1:]), part.dtype
+    size = file.tell() - start
+    array = np.memmap(file, kind, "r", start, shape) if size else np.empty(shape, kind)
+    about = {
+        "dtype": f"{kind.kind.upper()}{8 * kind.itemsize}",
+        "shape": shape,
+        "data_offsets": [start - HEADER, start - HEADER + size],
+    }
+    return array, about
 
 
 def _read(path: Path) -> Entry | None:
@@ -81,9 +137,10 @@ def _read(path: Path) -> Entry | None:
         with safe_open(path, "pt") as file:
             arrays: dict[str, Any] = {name: file.get_tensor(name).numpy() for name in file.keys()}  # noqa: SIM118
             about = file.metadata() or {}
-    except (OSError, SafetensorError):
-        about, arrays = {}, {}
-    entry = Entry(arrays, about.get("text", ""))
+        text = arrays.pop(TEXT).tobytes().decode()
+    except (OSError, SafetensorError, KeyError, UnicodeDecodeError):
+        about, arrays, text = {}, {}, ""
+    entry = Entry({name: array for name, array in arrays.items() if not name.startswith(FILLER)}, text)
     if about.get("digest") == _digest(entry):
         return entry
     log.warning("%s is damaged; it is made again", path)

@@ -1,11 +1,14 @@
 """Pairs that are not fit for training are dropped and counted."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import starmap
+
+import numpy as np
 
 from heed.data.corpus import Pairs
+from heed.data.duplicates import repeated
 from heed.errors import UserError
 
 # "Run!" may well be "Prenez vos jambes à votre cou !": added to both lengths, so that short pairs are judged mildly.
@@ -13,6 +16,9 @@ RATIO_MARGIN = 10
 
 HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 SYLLABLE = re.compile("[\u3040-\u30ff\uac00-\ud7a3]")
+
+NONE = 5
+"""The fault of a pair that has none of the five."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ def clean(
 ) -> tuple[Pairs, Report]:
     """The pairs worth training on, gold alignments along with them; of duplicates the first stays, or all.
 
+    Memory has a flag of each pair while this lasts and afterwards, and on the way the hashes of `repeated`.
+
     `max_len` counts white-space words of either side, `max_characters` holds where there are none, as in Chinese.
     `max_ratio` is of the longer side to the shorter one, in letters (`letters`), ten added to both.
     For training only: a validation or test split is scored as it is, line for line.
@@ -48,10 +56,13 @@ def clean(
         f"length ratio over {max_ratio:g}",
         *([] if keep_duplicates else ["duplicate"]),
     ]
-    faults = list(_faults(pairs, max_len, max_ratio, max_characters, keep_duplicates))
-    counts = Counter(faults)
-    kept = pairs.select([fault is None for fault in faults])
-    report = Report(len(pairs), {reason: counts[place] for place, reason in enumerate(reasons)}, len(kept))
+    duplicate = np.zeros(len(pairs), bool) if keep_duplicates else repeated(pairs)
+    fault = _fault(max_len, max_ratio, max_characters)
+    each = zip(pairs.src, pairs.tgt, duplicate.tobytes(), strict=True)
+    faults = np.fromiter(starmap(fault, each), np.uint8, len(pairs))
+    counts = np.bincount(faults, minlength=len(reasons)).tolist()
+    kept = pairs.select(faults == NONE)
+    report = Report(len(pairs), dict(zip(reasons, counts, strict=False)), len(kept))
     if not len(kept):
         raise UserError(f"dropped all {report.read} pairs ({_listed(report)}); check the training files")
     return kept, report
@@ -71,23 +82,22 @@ def letters(text: str) -> int:
     return len(text) if text.isascii() else len(text) + 2 * len(HAN.findall(text)) + len(SYLLABLE.findall(text))
 
 
-def _faults(
-    pairs: Pairs, max_len: int, max_ratio: float, max_characters: int, keep_duplicates: bool
-) -> Iterator[int | None]:
-    """For each pair the place of its fault among the reasons, None for a good pair."""
-    seen: set[tuple[str, str]] = set()
-    for pair in zip(pairs.src, pairs.tgt, strict=True):
-        sides = [side.strip() for side in pair]
+def _fault(max_len: int, max_ratio: float, max_characters: int) -> Callable[[str, str, int], int]:
+    """What gives the place of a pair's fault among the reasons, NONE for a good pair."""
+
+    def fault(src: str, tgt: str, duplicate: int) -> int:
+        sides = src.strip(), tgt.strip()
         shorter, longer = sorted(map(letters, sides))
         tests = (
             not all(sides),
             max(len(side.split()) for side in sides) > max_len,
             max(map(len, sides)) > max_characters,
             longer + RATIO_MARGIN > max_ratio * (shorter + RATIO_MARGIN),
-            not keep_duplicates and pair in seen,
+            bool(duplicate),
         )
-        seen.add(pair)
-        yield tests.index(True) if any(tests) else None
+        return tests.index(True) if any(tests) else NONE
+
+    return fault
 
 
 def _listed(report: Report) -> str:

@@ -1,12 +1,13 @@
 """A split as numbers: the piece ids of every sentence in a few flat arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
 from jaxtyping import Int32, Int64, Shaped
 
+from heed.data.cache import Store, in_memory
 from heed.data.corpus import Pairs
 from heed.data.portions import LINES, in_portions
 from heed.text.ragged import Ragged, concatenate, number_words, ragged
@@ -14,6 +15,8 @@ from heed.text.subwords import UNK, EncodedLine, Subwords
 
 LONGEST = 1024
 """Pieces of a line that are read. A longer line would take the memory of a whole batch of ordinary ones, squared."""
+
+AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,13 @@ class Encoded:
         """The target ids of pair `i`."""
         return self.tgt_ids[self.tgt_offsets[i] : self.tgt_offsets[i + 1]]
 
+    def lengths(
+        self, pairs: Int64[np.ndarray, "some"]
+    ) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"]]:
+        """Pieces in the source and in the target of each of these pairs."""
+        src, tgt = (ends[pairs + 1] - ends[pairs] for ends in (self.src_offsets, self.tgt_offsets))
+        return src, tgt
+
     @property
     def src_len(self) -> Int64[np.ndarray, "pairs"]:
         """Pieces in each source."""
@@ -61,7 +71,7 @@ class Encoded:
     @property
     def unk_rates(self) -> tuple[float, float]:
         """The share of `<unk>` among the pieces of each side."""
-        return _share(self.src_ids), _share(self.tgt_ids)
+        return _share(_pieces(self.src_ids)), _share(_pieces(self.tgt_ids))
 
 
 def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ragged:
@@ -73,9 +83,17 @@ def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ra
     return concatenate(parts)
 
 
-def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
-    """The pairs in the ids of their two vocabularies."""
-    return Encoded(*_side(pairs.src, src), *_side(pairs.tgt, tgt))
+def encode(pairs: Pairs, src: Subwords, tgt: Subwords, store: Store = in_memory) -> Encoded:
+    """The pairs in the ids of their two vocabularies; arrays are kept by `store`, by the names of the fields.
+
+    On the way, memory has 4 bytes a pair, and some portions.
+    """
+    return Encoded(*_side("src", pairs.src, src, store), *_side("tgt", pairs.tgt, tgt, store))
+
+
+def unk_rates(pairs: Pairs, src: Subwords, tgt: Subwords) -> tuple[float, float]:
+    """`Encoded.unk_rates` of pairs that are encoded for nothing else."""
+    return _share(part.values for part in _parts(pairs.src, src)), _share(part.values for part in _parts(pairs.tgt, tgt))
 
 
 def encoded_lines(src: Sequence[EncodedLine], tgt: Sequence[EncodedLine]) -> Encoded:
@@ -83,8 +101,26 @@ def encoded_lines(src: Sequence[EncodedLine], tgt: Sequence[EncodedLine]) -> Enc
     return Encoded(*ragged([line.ids for line in src]), *ragged([line.ids for line in tgt]))
 
 
-def _side(lines: Sequence[str], subwords: Subwords) -> Ragged:
-    return concatenate(list(in_portions(partial(_encoded, subwords), lines)))
+def _side(name: str, lines: Sequence[str], subwords: Subwords, store: Store) -> Ragged:
+    lengths = []
+
+    def ids() -> Iterator[Int32[np.ndarray, "pieces"]]:
+        for part in _parts(lines, subwords):
+            lengths.append(part.lengths.astype(np.int32))
+            yield part.values
+
+    def offsets() -> Iterator[Int64[np.ndarray, "lines"]]:
+        end = 0
+        yield np.zeros(1, np.int64)
+        for part in lengths:
+            yield end + np.cumsum(part, dtype=np.int64)
+            end += int(part.sum())
+
+    return Ragged(store(f"{name}_ids", ids()), store(f"{name}_offsets", offsets()))
+
+
+def _parts(lines: Sequence[str], subwords: Subwords) -> Iterator[Ragged]:
+    return in_portions(partial(_encoded, subwords), lines)
 
 
 def _encoded(subwords: Subwords, _: int, lines: Sequence[str]) -> Ragged:
@@ -92,5 +128,12 @@ def _encoded(subwords: Subwords, _: int, lines: Sequence[str]) -> Ragged:
     return spelt(words, ragged(subwords.encode_each(different)), words.values)
 
 
-def _share(ids: Int32[np.ndarray, "pieces"]) -> float:
-    return float((ids == UNK).mean()) if len(ids) else 0.0
+def _pieces(ids: Int32[np.ndarray, "pieces"]) -> Iterator[Int32[np.ndarray, "some"]]:
+    """The ids a few at a time."""
+    return (ids[start : start + AT_ONCE] for start in range(0, max(len(ids), 1), AT_ONCE))
+
+
+def _share(parts: Iterable[Int32[np.ndarray, "pieces"]]) -> float:
+    counts = [(np.count_nonzero(part == UNK), len(part)) for part in parts]
+    unknown, pieces = map(sum, zip(*counts, strict=True))
+    return unknown / pieces if pieces else 0.0

@@ -3,7 +3,8 @@
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar, cast
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -24,17 +25,20 @@ def in_portions(
 ) -> Iterator[Made]:
     """What `work` makes of the number of each portion and its texts, in order.
 
-    Many portions are shared out among processes, as many as torch has threads; what they make is the same. Of many,
-    it is reported how many of the texts are done (`heed.data.progress`).
+    The texts are read once, from the first to the last, not much sooner than they are worked on. Many portions are
+    shared out among processes, as many as torch has threads; what they make is the same. Of many, it is reported how
+    many of the texts are done (`heed.data.progress`).
     """
     starts = range(0, max(len(texts), 1), size)
     many = len(starts) > FEW
+    rest = iter(texts)
     threads = torch.get_num_threads()
     made: Iterable[Made | Fault] = DataLoader(
-        cast("Dataset[int]", starts),
+        _Itself(),
         batch_size=None,
+        sampler=((number, list(islice(rest, size))) for number in range(len(starts))),
         num_workers=min(threads, len(starts)) if many and threads > 1 else 0,
-        collate_fn=partial(_portion, work, texts, size),
+        collate_fn=partial(_portion, work),
         worker_init_fn=_start_worker,
         generator=torch.Generator(),  # else it takes a number from those that the weights of a model are drawn with
     )
@@ -56,9 +60,16 @@ class Fault(NamedTuple):
     error: Exception
 
 
-def _portion(work: Callable[[int, Sequence[str]], Made], texts: Sequence[str], size: int, start: int) -> Made | Fault:
+class _Itself(Dataset[tuple[int, Sequence[str]]]):
+    """Passes on what the loader asks for: portions are read in one process and worked on in others."""
+
+    def __getitem__(self, portion: tuple[int, Sequence[str]]) -> tuple[int, Sequence[str]]:
+        return portion
+
+
+def _portion(work: Callable[[int, Sequence[str]], Made], portion: tuple[int, Sequence[str]]) -> Made | Fault:
     try:
-        return work(start // size, texts[start : start + size])
+        return work(*portion)
     except Exception as error:
         error.add_note(traceback.format_exc())  # of a traceback, nothing else comes through from another process
         return Fault(error)

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from heed.data.cleaning import Report, empty
 from heed.data.corpus import Pairs
-from heed.data.encoded import Encoded
 
 
 @dataclass(frozen=True)
@@ -49,19 +48,29 @@ class Summary:
 
 
 def leakage(pairs: Pairs, train: Pairs) -> tuple[int, int]:
-    """How many of the sources, and how many of the whole pairs, are in the training split too."""
-    sources, both = set(train.src), set(zip(train.src, train.tgt, strict=True))
-    leaked_pairs = sum(pair in both for pair in zip(pairs.src, pairs.tgt, strict=True))
-    return sum(src in sources for src in pairs.src), leaked_pairs
+    """How many of the sources, and how many of the whole pairs, are in the training split too.
+
+    The training split is read once; memory has the sources and pairs of the other one.
+    """
+    own = list(zip(pairs.src, pairs.tgt, strict=True))
+    own_sources, own_pairs = set(pairs.src), set(own)
+    sources: set[str] = set()
+    both: set[tuple[str, str]] = set()
+    for pair in zip(train.src, train.tgt, strict=True):
+        if pair[0] in own_sources:
+            sources.add(pair[0])
+            if pair in own_pairs:
+                both.add(pair)
+    return sum(src in sources for src in pairs.src), sum(pair in both for pair in own)
 
 
-def summarise(report: Report, splits: Mapping[str, Pairs], encoded: Mapping[str, Encoded]) -> Summary:
+def summarise(report: Report, splits: Mapping[str, Pairs], unk_rates: Mapping[str, tuple[float, float]]) -> Summary:
     """Count the splits, of which `train` was cleaned as `report` says.
 
-    A split that `encoded` lacks has no share of `<unk>`.
+    A split that `unk_rates` lacks has no share of `<unk>`.
     """
     return Summary(
-        {name: _split(report, splits, encoded.get(name), name) for name in splits},
+        {name: _split(report, splits, unk_rates.get(name, (None, None)), name) for name in splits},
         dict(report.dropped),
     )
 
@@ -79,9 +88,10 @@ def table(summary: Summary) -> str:
     return "\n".join([*lines, *_worries(summary), *summary.notes])
 
 
-def _split(report: Report, splits: Mapping[str, Pairs], encoded: Encoded | None, name: str) -> SplitSummary:
+def _split(
+    report: Report, splits: Mapping[str, Pairs], rates: tuple[float, float] | tuple[None, None], name: str
+) -> SplitSummary:
     pairs = splits[name]
-    rates = encoded.unk_rates if encoded is not None else (None, None)
     if name == "train":
         return SplitSummary(report.read, len(pairs), 0, None, None, *rates)
     return SplitSummary(len(pairs), len(pairs), empty(pairs), *leakage(pairs, splits["train"]), *rates)

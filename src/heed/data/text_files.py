@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from heed.data.corpus import Corpus, Pairs
 from heed.data.drawn import drawn_valid, without_valid
-from heed.data.lines import existing, read_lines
+from heed.data.lines import existing, read_lines, stored_lines
 from heed.data.tables import Column, read_table
 from heed.errors import UserError
+from heed.text.lines import Lines, concatenated
 
 Prefix = str | list[str] | None
 """What names the files of a split: one of them, or several that are read one after the other."""
@@ -106,14 +106,14 @@ def further_references(paths: Sequence[str], references: Sequence[str]) -> list[
 
 def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool) -> Pairs:
     src_path, tgt_path = existing(f"{prefix}.{src_suffix}"), existing(f"{prefix}.{tgt_suffix}")
-    src, tgt = read_lines(src_path), read_lines(tgt_path)
+    src, tgt = stored_lines(src_path), stored_lines(tgt_path)
     _check_equal(src_path, src, tgt_path, tgt)
     gold_path = existing(f"{prefix}.align")
     if not gold_path.is_file():
         return Pairs(src, tgt)
-    gold = read_lines(gold_path)
+    gold = stored_lines(gold_path)
     _check_equal(src_path, src, gold_path, gold)
-    return Pairs(src, tgt, [turn(line) for line in gold] if turn_gold else gold)
+    return Pairs(src, tgt, Lines(len(gold), partial(map, turn, gold)) if turn_gold else gold)
 
 
 def turn(line: str) -> str:
@@ -124,7 +124,7 @@ def turn(line: str) -> str:
 LINK = re.compile(r"(\d+)([-?p])(\d+)", re.ASCII)
 
 
-def _check_equal(one_path: Path, one: list[str], other_path: Path, other: list[str]) -> None:
+def _check_equal(one_path: Path, one: Sequence[str], other_path: Path, other: Sequence[str]) -> None:
     if len(one) != len(other):
         raise UserError(
             f"{one_path} has {len(one)} lines and {other_path} has {len(other)}; expected a line for each line"
@@ -149,11 +149,9 @@ def joined(parts: Sequence[Pairs], names: Sequence[str]) -> Pairs:
         raise UserError(
             f"{without[0]}.align does not exist, and others do; expected gold alignments of all files or none"
         )
-    gold = None if without else list(chain.from_iterable(part.gold or [] for part in parts))
-    src, tgt, notes = (
-        list(chain.from_iterable(side)) for side in zip(*((p.src, p.tgt, p.notes) for p in parts), strict=True)
-    )
-    return Pairs(src, tgt, gold, notes=notes)
+    gold = None if without else concatenated([part.gold or [] for part in parts])
+    src, tgt = concatenated([part.src for part in parts]), concatenated([part.tgt for part in parts])
+    return Pairs(src, tgt, gold, notes=[note for part in parts for note in part.notes])
 
 
 def with_valid(splits: Mapping[str, Callable[[], Pairs]], seed: int) -> dict[str, Callable[[], Pairs]]:
