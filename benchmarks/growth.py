@@ -7,10 +7,11 @@ one, put together of the halves of two others, rare ones as in any text. Each is
 processes of their own: from nothing, until some updates are made, then on to the end by the same command. The cache of
 encoded text is a fresh one. One line starting with RESULT for each corpus:
 
-    pairs, cold_s and again_s (seconds until the first update), cold_peak_MiB and again_peak_MiB (the most anonymous
+    pairs, cold_s and again_s (seconds until the first update), cold_cpu_s and again_cpu_s (processor time of all
+    processes until then, which a busy machine changes less), cold_peak_MiB and again_peak_MiB (the most anonymous
     memory until then, of the process and those that it started, without files that are mapped), training_MiB (the same
     while training), tokens/s (target), and cpu_ms/update (processor time of the second from its first update to its
-    end, which a busy machine changes less)
+    end)
 
 A process that trains subwords needs memory for a million lines at most. `--more subwords=char` takes the least.
 """
@@ -36,9 +37,10 @@ MODEL = [f"model.{name}=64" for name in "emb_dim enc_dim hid_dim readout_dim att
 
 
 class Start(NamedTuple):
-    """Seconds until the first update, memory before and after it, its step, and processor time from there on."""
+    """Seconds until the first update, memory before and after it, its step, and processor time after it."""
 
     seconds: float
+    processor_before: float
     peak: float
     training: float
     step: int
@@ -113,6 +115,7 @@ def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
     speed = json.loads((folder / "runs" / "grown" / "report.json").read_text())["tokens_per_second"]
     print(
         f"RESULT heed growth pairs {pairs} cold_s {cold.seconds:.1f} again_s {again.seconds:.1f} "
+        f"cold_cpu_s {cold.processor_before:.1f} again_cpu_s {again.processor_before:.1f} "
         f"cold_peak_MiB {cold.peak:.0f} again_peak_MiB {again.peak:.0f} training_MiB {again.training:.0f} "
         f"tokens/s {speed:.0f} "
         f"cpu_ms/update {1000 * again.processor / (steps - again.step):.1f}",
@@ -137,7 +140,8 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
         else:
             raise SystemExit("the run ended before it began")
         seconds, peak = time.monotonic() - began, max(peaks)
-        user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        spent_before = sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")  # with processes that have ended
         time.sleep(5)
         if process.poll() is not None:
             raise SystemExit("the run ended within 5 seconds of its first update: give more --steps")
@@ -145,8 +149,7 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
         if stop:
             process.send_signal(signal.SIGINT)
         process.stdout.read()
-    spent = processor_time() - before - (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-    return Start(seconds, peak, training, step, spent)
+    return Start(seconds, spent_before, peak, training, step, processor_time() - before - spent_before)
 
 
 def processor_time() -> float:

@@ -51,9 +51,7 @@ class Encoded:
         """The target ids of pair `i`."""
         return self.tgt_ids[self.tgt_offsets[i] : self.tgt_offsets[i + 1]]
 
-    def lengths(
-        self, pairs: Int64[np.ndarray, "some"]
-    ) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"]]:
+    def lengths(self, pairs: Int64[np.ndarray, "some"]) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"]]:
         """Pieces in the source and in the target of each of these pairs."""
         src, tgt = (ends[pairs + 1] - ends[pairs] for ends in (self.src_offsets, self.tgt_offsets))
         return src, tgt
@@ -93,7 +91,8 @@ def encode(pairs: Pairs, src: Subwords, tgt: Subwords, store: Store = in_memory)
 
 def unk_rates(pairs: Pairs, src: Subwords, tgt: Subwords) -> tuple[float, float]:
     """`Encoded.unk_rates` of pairs that are encoded for nothing else."""
-    return _share(part.values for part in _parts(pairs.src, src)), _share(part.values for part in _parts(pairs.tgt, tgt))
+    one, other = (_parts(*side) for side in ((pairs.src, src), (pairs.tgt, tgt)))
+    return _share(part.values for part in one), _share(part.values for part in other)
 
 
 def encoded_lines(src: Sequence[EncodedLine], tgt: Sequence[EncodedLine]) -> Encoded:
@@ -120,7 +119,7 @@ def _side(name: str, lines: Sequence[str], subwords: Subwords, store: Store) -> 
 
 
 def _parts(lines: Sequence[str], subwords: Subwords) -> Iterator[Ragged]:
-    return in_portions(partial(_encoded, subwords), lines)
+    return in_portions(partial(_encoded, subwords), lines, LINES)
 
 
 def _encoded(subwords: Subwords, _: int, lines: Sequence[str]) -> Ragged:

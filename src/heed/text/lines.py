@@ -5,6 +5,7 @@ from functools import partial
 from itertools import chain, compress, islice
 from typing import overload
 
+
 class Lines(Sequence[str]):
     """`size` lines, which each call of `read` gives from the first to the last.
 
