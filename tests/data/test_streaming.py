@@ -4,7 +4,9 @@ import bz2
 import gzip
 import hashlib
 import lzma
-import tracemalloc
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
@@ -15,8 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heed.data import encoded, lines, order, prepared
-from heed.data.batches import Batches
+from heed.data import encoded, lines, prepared
 from heed.data.cleaning import RATIO_MARGIN, clean, letters
 from heed.data.corpus import Corpus, Pairs
 from heed.data.drawn import MOST, SHARE
@@ -216,39 +217,46 @@ def test_subwords_of_a_long_text_are_trained_on_the_lines_that_were_always_drawn
     assert train_pair(*halves, "bpe", 40, joint=True, tgt_normalization="nmt_nfkc")[0] == few
 
 
-def test_memory_grows_by_twelve_bytes_a_pair_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches lists of lines, of hashes, of pieces or of batches, which take from 40 to 1,000 bytes a pair."""
-    monkeypatch.setenv("HEED_CACHE", str(tmp_path / "cache"))
-    for module, name in ((lines, "AT_ONCE"), (encoded, "AT_ONCE"), (order, "AT_ONCE")):
-        monkeypatch.setattr(module, name, 2**12)
-    monkeypatch.setattr("heed.data.batches.AT_ONCE", 2**12)
-    monkeypatch.setattr(encoded, "LINES", 2000)
-    monkeypatch.setattr(prepared, "LINES_AT_ONCE", 2000)
-    monkeypatch.setattr(prepared, "LARGE", 1)
-    subwords = Subwords.train(["0 1 2 3 4 5 6 7 8 9"], "char", 15)
-    few, many = (most_memory(tmp_path, pairs, subwords) for pairs in (30_000, 120_000))
-    assert few < 30_000 * 12 + 4 * 2**20
-    assert many - few < 90_000 * 12
+MEMORY = """
+import sys, tracemalloc
+from pathlib import Path
+from heed.data import batches, encoded, lines, order, prepared
+from heed.data.cleaning import clean
+from heed.data.prepared import Recipe, prepare, read_splits
+from heed.data.text_files import files
+from heed.text.subwords import Subwords
 
-
-def most_memory(folder: Path, pairs: int, subwords: Subwords) -> int:
-    """Bytes of memory at once, from the files to the plan of the second epoch."""
-    rows = [(str(number), str(number)) for number in range(pairs)]
-    write(folder / str(pairs), rows)
-    write(folder / "valid", rows[:100])
-    del rows
-    corpus = files("text", "en", "fr", train=str(folder / str(pairs)), valid=str(folder / "valid"))
+for module in (batches, encoded, lines, order):
+    module.AT_ONCE = 2**11
+encoded.LINES, prepared.LINES_AT_ONCE, prepared.LARGE = 1000, 1000, 1
+subwords = Subwords.train(["0 1 2 3 4 5 6 7 8 9"], "char", 15)
+for pairs in (4_000, 40_000):
+    prefix = Path(sys.argv[1], str(pairs))
+    for ending in ("en", "fr"):
+        for split, size in (("train", pairs), ("valid", 100)):
+            with Path(f"{prefix}-{split}.{ending}").open("w") as file:
+                file.writelines(f"{'1 ' * (number % 20)}{number}\\n" for number in range(size))
     tracemalloc.start()
-    splits = read_splits(corpus)
-    recipe = Recipe(subwords, subwords, "char", {}, None, 1)
-    made = prepare(splits, recipe, lambda: clean(splits.pairs["train"]))
-    assert made.summary.splits["valid"].pair_in_train == 100
-    batches = Batches(made.train, sentences=64)
-    batches.load_state_dict({"epoch": 1, "batch": 0})
-    _, most = tracemalloc.get_traced_memory()
+    splits = read_splits(files("text", "en", "fr", train=f"{prefix}-train", valid=f"{prefix}-valid"))
+    made = prepare(splits, Recipe(subwords, subwords, "char", {}, None, 1), lambda: clean(splits.pairs["train"]))
+    train = batches.Batches(made.train, sentences=64)
+    train.load_state_dict({"epoch": 1, "batch": 0})
+    print(made.summary.splits["valid"].pair_in_train, len(train), tracemalloc.get_traced_memory()[1])
     tracemalloc.stop()
-    assert len(batches) == -(-pairs // 64)
-    return most
+"""
+
+
+def test_memory_grows_by_twelve_bytes_a_pair_at_most(tmp_path: Path) -> None:
+    """Catches lists of lines, of hashes or of pieces, which take 40 to 1,000 bytes a pair, from the files to the plan.
+
+    In a process of its own, in which no shapes are checked: that takes the time and the memory of every call.
+    """
+    command = [sys.executable, "-c", MEMORY, str(tmp_path)]
+    environment = {**os.environ, "HEED_CACHE": str(tmp_path / "cache")}
+    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    few, many = (tuple(map(int, line.split())) for line in output.splitlines())
+    assert (few[:2], many[:2]) == ((100, 63), (100, 625))
+    assert many[2] - few[2] < 36_000 * 12
 
 
 def test_encoding_is_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> None:

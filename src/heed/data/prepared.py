@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,7 +125,7 @@ def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
 def fingerprint(splits: Mapping[str, Pairs]) -> str:
     """A short name for this text: another one for any other text, gold alignments and references included."""
     further = [json.dumps(pairs.further) for pairs in splits.values() if pairs.further]
-    return key([*_text_parts(splits), *further])
+    return key(chain(_text_parts(splits), further))
 
 
 def _lines(pairs: Pairs, recipe: Recipe) -> Iterator[list[EncodedLine]]:
