@@ -1,20 +1,17 @@
-"""What each step of preparing a corpus costs, in one process: processor time, and memory that grows with the corpus.
+"""What each step of preparing a corpus costs, in one process: processor time, and the memory that it leaves.
 
-    python benchmarks/prepare_steps.py --train text/train --langs en de
+    python benchmarks/prepare_steps.py --train text/1000000 --valid text/1000000-valid --langs en de
 
-The files are read as training reads them, with subwords of single characters, whose training takes no time. Every
-fiftieth pair of the training text is the validation split. One line starting with RESULT for each step:
+The files are read as training reads them, with subwords of single characters, whose training takes no time.
+`benchmarks/growth.py --folder text` writes such files. One line starting with RESULT for each step:
 
-    pairs, step, cpu_s (processor time of this process), peak_bytes_per_pair (the most anonymous memory during the step
-    beyond what there was before the first step, without files that are mapped)
-
-What a step always needs, such as the lines of a portion, is in the second figure too: compare two sizes of corpus.
+    step, cpu_s (processor time of this process), anonymous_MiB (what the process has after the step and did not have before
+    the first, without files that are mapped)
 """
 
 import argparse
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,18 +33,17 @@ def main() -> None:
     """Do the steps one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", required=True, help="PREFIX of PREFIX.src and PREFIX.tgt")
+    parser.add_argument("--valid", required=True, help="the same of the validation split")
     parser.add_argument("--langs", nargs=2, required=True, help="the two suffixes")
     given = parser.parse_args()
-    corpus = files("text", *given.langs, train=given.train)
+    corpus = files("text", given.langs[0], given.langs[1], train=given.train, valid=given.valid)
+    valid = corpus.read("valid")
+    src, tgt = train_pair(valid.src, valid.tgt, "char", 200)
     before = anonymous()
     train = step("read", before, lambda: corpus.stream("train"))
-    size = len(train)
-    valid = train.select([number % 50 == 0 for number in range(size)]).in_memory()
-    src, tgt = train_pair(train.src[:1000], train.tgt[:1000], "char", 200)
-    before = anonymous()
-    step("hash", before, lambda: fingerprint({"train": train}), size)
-    kept, _ = step("clean", before, lambda: clean(train), size)
-    step("leakage", before, lambda: leakage(valid, kept), size)
+    step("hash", before, lambda: fingerprint({"train": train}))
+    kept, _ = step("clean", before, lambda: clean(train))
+    step("leakage", before, lambda: leakage(valid, kept))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HEED_CACHE"] = folder
 
@@ -55,36 +51,24 @@ def main() -> None:
             entry = cached("text", lambda store: str(len(encode(kept, src, tgt, store))))
             return Encoded.from_arrays(entry.arrays)
 
-        pieces = step("encode", before, encoded, size)
-        batches = step("plan", before, lambda: Batches(pieces, sentences=64), size)
-        step("plan again", before, lambda: batches.load_state_dict({"epoch": 1, "batch": 0}), size)
+        pieces = step("encode", before, encoded)
+        batches = step("plan", before, lambda: Batches(pieces, sentences=64))
+        step("plan again", before, lambda: batches.load_state_dict({"epoch": 1, "batch": 0}))
 
 
-def step(name: str, before: float, work: Callable[[], Made], pairs: int = 0) -> Made:
+def step(name: str, before: float, work: Callable[[], Made]) -> Made:
     """What `work` makes, and a line on what it took."""
-    held, done = [anonymous()], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.01):
-            held.append(anonymous())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
     began = time.process_time()
     made = work()
     spent = time.process_time() - began
-    done.set()
-    watcher.join()
-    pairs = pairs or len(made)  # type: ignore[arg-type]
-    growth = (max(held) - before) / pairs
-    print(f"RESULT prepare pairs {pairs} step {name} cpu_s {spent:.2f} peak_bytes_per_pair {growth:.1f}", flush=True)
+    print(f"RESULT prepare step {name} cpu_s {spent:.2f} anonymous_MiB {anonymous() - before:.0f}", flush=True)
     return made
 
 
 def anonymous() -> float:
-    """Bytes of this process that no file backs."""
+    """Mebibytes of this process that no file backs."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024.0 for line in lines if line.startswith("RssAnon:"))
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon:"))
 
 
 if __name__ == "__main__":

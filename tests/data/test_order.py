@@ -54,7 +54,7 @@ def test_an_epoch_is_that_of_lists(lengths: list[tuple[int, int]], epoch: int, b
         if count == 1:
             cells_of["start"] = chosen.index(new)
             rows = [new]
-        widths = [max(side[i] + 1 for i in rows) for side in (split.src_len.tolist(), split.tgt_len.tolist())]
+        widths = [int(side[rows].max()) + 1 for side in (split.src_len, split.tgt_len)]
         return count * sum(widths)
 
     split, cells_of = encoded(lengths), {"start": 0}

@@ -158,10 +158,10 @@ def test_pieces_and_table_are_those_of_lists(tmp_path_factory: pytest.TempPathFa
     rows = [("a b", "b a"), ("a", "b"), *rows]
     write(folder / "train", rows)
     write(folder / "valid", rows[-3:])
-    named = {"train": str(folder / "train"), "valid": str(folder / "valid")}
+    corpus = files("text", "en", "fr", train=str(folder / "train"), valid=str(folder / "valid"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEED_CACHE", str(folder / "cache"))
-        streamed = prepared_of(read_splits(files("text", "en", "fr", **named)))
+        streamed = prepared_of(read_splits(corpus))
         assert list((folder / "cache" / "encoded").iterdir())
         patch.setattr(prepared, "LARGE", 10**9)
         in_memory = {split: partial(list_pairs, list(part)) for split, part in (("train", rows), ("valid", rows[-3:]))}
@@ -213,8 +213,8 @@ def test_subwords_of_a_long_text_are_trained_on_the_lines_that_were_always_drawn
     drawn = np.sort(np.random.default_rng(1).choice(500, 90, replace=False)).tolist()
     few = Subwords.train([text[i] for i in drawn], "bpe", 40)
     assert Subwords.train(Lines(500, partial(iter, text)), "bpe", 40) == few
-    halves = [Lines(250, partial(iter, text[:250])), Lines(250, partial(iter, text[250:]))]
-    assert train_pair(*halves, "bpe", 40, joint=True, tgt_normalization="nmt_nfkc")[0] == few
+    src, tgt = Lines(250, partial(iter, text[:250])), Lines(250, partial(iter, text[250:]))
+    assert train_pair(src, tgt, "bpe", 40, joint=True, tgt_normalization="nmt_nfkc")[0] == few
 
 
 MEMORY = """
