@@ -5,8 +5,8 @@
 The files are read as training reads them, with subwords of single characters, whose training takes no time.
 `benchmarks/growth.py --folder text` writes such files. One line starting with RESULT for each step:
 
-    step, cpu_s (processor time of this process), anonymous_MiB (what the process has after the step and did not have before
-    the first, without files that are mapped)
+    step, cpu_s (processor time of this process), anonymous_MiB (memory after the step beyond that before the first,
+    without files that are mapped)
 """
 
 import argparse
