@@ -1,15 +1,19 @@
 """What a corpus many times as large costs: the start of training, cold and again, memory, and tokens a second.
 
-    python benchmarks/growth.py --text data/tiny/train --pairs 1000000 [--steps 800]
+    python benchmarks/growth.py --text data/tiny/train --pairs 10000 1000000 [--steps 800] [--folder text]
 
 A large corpus is made out of a small one: its pairs over and over, in which every tenth word of the copies is a new
-one, put together of the halves of two others, rare ones as in any text. Both are trained on by the real command, in
+one, put together of the halves of two others, rare ones as in any text. Each is trained on by the real command, in
 processes of their own: from nothing, until some updates are made, then on to the end by the same command. The cache of
 encoded text is a fresh one. One line starting with RESULT for each corpus:
 
-    pairs, cold_s and again_s (seconds until the first update), peak_MiB (of the cold start), resident_MiB and
-    anonymous_MiB (the second while training; what is resident beside it are files, mapped), tokens/s (target), and
-    cpu_ms/update (processor time of the second from its first update to its end, which a busy machine changes less)
+    pairs, cold_s and again_s (seconds until the first update), cold_cpu_s and again_cpu_s (processor time of all
+    processes until then, which a busy machine changes less), cold_peak_MiB and again_peak_MiB (the most anonymous
+    memory until then, of the process and those that it started, without files that are mapped), training_MiB (the same
+    while training), tokens/s (target), and cpu_ms/update (processor time of the second from its first update to its
+    end)
+
+A process that trains subwords needs memory for a million lines at most. `--more subwords=char` takes the least.
 """
 
 import argparse
@@ -21,6 +25,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,10 +37,12 @@ MODEL = [f"model.{name}=64" for name in "emb_dim enc_dim hid_dim readout_dim att
 
 
 class Start(NamedTuple):
-    """Seconds until the first update, what the process held then, its step, and processor time from there on."""
+    """Seconds until the first update, memory before and after it, its step, and processor time after it."""
 
     seconds: float
-    status: dict[str, float]
+    processor_before: float
+    peak: float
+    training: float
     step: int
     processor: float
 
@@ -47,21 +54,34 @@ def main() -> None:
         "--text", type=Path, default=Path("data/tiny/train"), help="PREFIX of PREFIX.src and PREFIX.tgt"
     )
     parser.add_argument("--langs", nargs=2, default=["en", "fr"], help="the two suffixes")
-    parser.add_argument("--pairs", type=int, default=1_000_000)
+    parser.add_argument("--pairs", type=int, nargs="+", default=[29_000, 1_000_000])
+    parser.add_argument("--folder", type=Path, help="where the text is written, and used again if it is there")
     parser.add_argument("--steps", type=int, default=800, help="updates of each run")
     parser.add_argument("--more", nargs="*", default=[], help="settings of both runs, such as subwords=unigram")
     given = parser.parse_args()
     src_lang, tgt_lang = given.langs
     text = files("grown", src_lang, tgt_lang, train=str(given.text), valid=str(given.text)).read("train")
-    small = [list(text.src), list(text.tgt)]
-    for pairs in (len(small[0]), given.pairs):
+    small = dict(zip(given.langs, (list(text.src), list(text.tgt)), strict=True))
+    for pairs in given.pairs:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            for lang, lines in zip(given.langs, small, strict=True):
-                with (folder / f"train.{lang}").open("w", encoding="utf-8") as file:
-                    file.writelines(f"{line}\n" for line in grown(lines, pairs))
-                (folder / f"valid.{lang}").write_text("".join(f"{line}\n" for line in lines[:50]), encoding="utf-8")
-            report(pairs, command(folder, given.langs, given.steps, given.more), folder, given.steps)
+            texts = write(small, pairs, given.folder or folder)
+            report(pairs, command(texts, given.langs, given.steps, given.more), folder, given.steps)
+
+
+def write(small: dict[str, list[str]], pairs: int, folder: Path) -> Path:
+    """The prefix of the files of the grown corpus in `folder`, which are written unless they are there."""
+    prefix = folder.absolute() / str(pairs)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    for lang, lines in small.items():
+        path = Path(f"{prefix}.{lang}")
+        if not path.exists():
+            part = path.with_suffix(".part")
+            with part.open("w", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in grown(lines, pairs))
+            part.rename(path)
+        Path(f"{prefix}-valid.{lang}").write_text("".join(f"{line}\n" for line in lines[:50]), encoding="utf-8")
+    return prefix
 
 
 def grown(lines: list[str], pairs: int) -> Iterator[str]:
@@ -79,10 +99,10 @@ def grown(lines: list[str], pairs: int) -> Iterator[str]:
         yield line if number < len(lines) else copied
 
 
-def command(folder: Path, langs: list[str], steps: int, more: list[str]) -> list[str]:
+def command(prefix: Path, langs: list[str], steps: int, more: list[str]) -> list[str]:
     """The command line of a run."""
     corpus = ["corpus=files", "corpus.name=grown", f"corpus.src_lang={langs[0]}", f"corpus.tgt_lang={langs[1]}"]
-    corpus += [f"corpus.train={folder}/train", f"corpus.valid={folder}/valid", "subwords=bpe"]
+    corpus += [f"corpus.train={prefix}", f"corpus.valid={prefix}-valid", "subwords=bpe"]
     length = ["trainer.max_epochs=null", f"trainer.max_steps={steps}", f"trainer.validate_steps={steps}"]
     rest = ["subwords.vocab_size=8000", "heatmaps=0", "checkpoint_steps=1000000", *more]
     return [sys.executable, "-m", "heed.cli.train", *corpus, *length, *MODEL, *rest]
@@ -95,8 +115,9 @@ def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
     speed = json.loads((folder / "runs" / "grown" / "report.json").read_text())["tokens_per_second"]
     print(
         f"RESULT heed growth pairs {pairs} cold_s {cold.seconds:.1f} again_s {again.seconds:.1f} "
-        f"peak_MiB {cold.status['VmHWM']:.0f} resident_MiB {again.status['VmRSS']:.0f} "
-        f"anonymous_MiB {again.status['RssAnon']:.0f} tokens/s {speed:.0f} "
+        f"cold_cpu_s {cold.processor_before:.1f} again_cpu_s {again.processor_before:.1f} "
+        f"cold_peak_MiB {cold.peak:.0f} again_peak_MiB {again.peak:.0f} training_MiB {again.training:.0f} "
+        f"tokens/s {speed:.0f} "
         f"cpu_ms/update {1000 * again.processor / (steps - again.step):.1f}",
         flush=True,
     )
@@ -109,6 +130,8 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
         run, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "HEED_CACHE": str(folder / "cache")}
     ) as process:
         assert process.stdout is not None
+        peaks: list[float] = []
+        threading.Thread(target=watch, args=(process.pid, peaks), daemon=True).start()
         for line in process.stdout:
             if line.startswith("resumed after step "):
                 step = int(line.split()[-1].replace(",", ""))
@@ -116,17 +139,17 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
                 break
         else:
             raise SystemExit("the run ended before it began")
-        seconds = time.monotonic() - began
-        user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        seconds, peak = time.monotonic() - began, max(peaks)
+        stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        spent_before = sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")  # with processes that have ended
         time.sleep(5)
-        status = memory_of(process.pid)
-        if "VmRSS" not in status:  # a process that has ended holds nothing
+        if process.poll() is not None:
             raise SystemExit("the run ended within 5 seconds of its first update: give more --steps")
+        training = peaks[-1]
         if stop:
             process.send_signal(signal.SIGINT)
         process.stdout.read()
-    spent = processor_time() - before - (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-    return Start(seconds, status, step, spent)
+    return Start(seconds, spent_before, peak, training, step, processor_time() - before - spent_before)
 
 
 def processor_time() -> float:
@@ -135,10 +158,22 @@ def processor_time() -> float:
     return ended.ru_utime + ended.ru_stime
 
 
-def memory_of(pid: int) -> dict[str, float]:
-    """Mebibytes that Linux counts for a process: its most (VmHWM), now (VmRSS), and what no file backs (RssAnon)."""
-    lines = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
-    return {words[0].rstrip(":"): int(words[1]) / 1024 for words in lines if words[-1] == "kB"}
+def watch(pid: int, peaks: list[float]) -> None:
+    """Append the memory of the process and its children to `peaks`, five times a second until it ends."""
+    while held := anonymous(pid):
+        peaks.append(held)
+        time.sleep(0.2)
+
+
+def anonymous(pid: int) -> float:
+    """Anonymous memory in mebibytes; memory that several processes share is counted once."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0.0
+    own = next((int(line.split()[1]) / 1024 for line in rollup.splitlines() if line.startswith("Pss_Anon:")), 0.0)
+    return own + sum(anonymous(int(child)) for child in children)
 
 
 if __name__ == "__main__":

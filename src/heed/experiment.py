@@ -21,7 +21,7 @@ from heed.architecture import Architecture
 from heed.data.cleaning import clean
 from heed.data.corpus import Corpus, Pairs
 from heed.data.module import Bitext
-from heed.data.prepared import Recipe, fingerprint, prepare, read_links, read_splits
+from heed.data.prepared import Recipe, prepare, read_links, read_splits
 from heed.data.readers import read_corpus
 from heed.data.summary import Summary
 from heed.errors import UserError
@@ -517,7 +517,7 @@ def _data(settings: Settings, folder: Path | None) -> Data:
         scores.choose(settings.metric, valid.tgt, corpus.tgt_lang),
         bitext,
         prepared.summary,
-        {name: fingerprint({name: pairs}) for name, pairs in splits.pairs.items() if name != "test"},
+        {name: digest for name, digest in prepared.digests.items() if name != "test"},
     )
 
 

@@ -21,7 +21,7 @@ def shown(train: Pairs, valid: Pairs) -> str:
     kept, report = clean(train)
     src, tgt = train_pair(kept.src, kept.tgt, kind="char", vocab_size=100)
     splits = {"train": kept, "valid": valid}
-    return table(summarise(report, splits, {name: encode(pairs, src, tgt) for name, pairs in splits.items()}))
+    return table(summarise(report, splits, {name: encode(pairs, src, tgt).unk_rates for name, pairs in splits.items()}))
 
 
 def test_the_table_has_every_split() -> None:
@@ -53,7 +53,7 @@ def test_a_summary_comes_back_from_json() -> None:
     kept, report = clean(Pairs(["a dog", "a cat", ""], ["un chien", "un chat", ""]))
     src, tgt = train_pair(kept.src, kept.tgt, kind="char", vocab_size=100)
     splits = {"train": kept, "valid": Pairs(["a", ""], ["un", "x"])}
-    made = summarise(report, splits, {"valid": encode(splits["valid"], src, tgt)})
+    made = summarise(report, splits, {"valid": encode(splits["valid"], src, tgt).unk_rates})
     assert Summary.from_dict(json.loads(json.dumps(made.to_dict()))) == made
 
 

@@ -4,17 +4,18 @@ torchtext 0.6.0 divides sorted pairs into batches and pads them. This module dec
 its shards and the position in it, because torchtext's iterator gets these wrong (docs/decisions/0003-torchtext.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torchtext.data as torchtext
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Int, Int64, UInt32
 from torch import Tensor
 
 from heed.data.encoded import Encoded
+from heed.data.order import AT_ONCE, by_length, portions
 from heed.data.readings import Readings
 from heed.data.resampled import Resampled
 from heed.errors import UserError
@@ -52,6 +53,19 @@ class _Cells(int):
         return cells
 
 
+class Plan(NamedTuple):
+    """The batches of an epoch: batch `i` is `order[starts[i]:ends[i]]`. About 4 bytes of memory for each pair."""
+
+    order: UInt32[np.ndarray, "pairs"]
+    starts: Int64[np.ndarray, "batches"]
+    ends: Int64[np.ndarray, "batches"]
+
+    def batches(self, first: int = 0) -> Iterator[list[int]]:
+        """The pairs of each batch, beginning with batch `first`."""
+        for start, end in zip(self.starts[first:].tolist(), self.ends[first:].tolist(), strict=True):
+            yield self.order[start:end].tolist()
+
+
 class SortedBatches:
     """Batches of every pair, from short to long, the same at every iteration; `index` restores the order of the split.
 
@@ -67,39 +81,32 @@ class SortedBatches:
     ) -> None:
         _check_budget(encoded, sentences, tokens, self._of)
         self.sentences, self.tokens, self.rank, self.world = sentences, tokens, rank, world
-        self._read(encoded)
+        self.encoded = encoded
 
     @cached_property
-    def _order(self) -> list[list[int]]:
-        pairs = np.arange(len(self.encoded))
-        return self._plan(pairs, np.zeros(len(pairs)))
+    def _plan(self) -> Plan:
+        return self._cut(by_length(self.encoded))
 
     def __len__(self) -> int:
         """Batches in an epoch: equal for all ranks and epochs, because only lengths decide where batches end."""
-        return len(self._order)
+        return len(self._plan.starts)
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(self._build, self._order)
+        return map(self._build, self._plan.batches())
 
-    def _read(self, encoded: Encoded) -> None:
-        self.encoded, self._src_len, self._tgt_len = encoded, encoded.src_len + 1, encoded.tgt_len + 1
+    def _cut(self, order: UInt32[np.ndarray, "pairs"]) -> Plan:
+        if self.sentences:
+            batches = torchtext.batch(range(len(order)), self.sentences)
+        else:
+            batches = torchtext.batch(self._widths(order), self.tokens, _cells)
+        ends = np.cumsum(np.fromiter(map(len, batches), np.int64))
+        return Plan(order, np.concatenate([[0], ends[:-1]]), ends)
 
-    def _plan(self, pairs: Int64[np.ndarray, "read"], noise: Float[np.ndarray, "read"]) -> list[list[int]]:
-        """The pairs of each batch, sorted by both lengths and, for equal lengths, by `noise`.
-
-        Target lengths alternate between ascending and descending order, so that neighbours at a change of the source
-        length have similar target lengths too.
-        """
-        turned = np.where(self._src_len % 2, self._tgt_len, -self._tgt_len)
-        order = pairs[np.lexsort((noise, turned[pairs], self._src_len[pairs]))].tolist()
-        return list(torchtext.batch(order, self.sentences or self.tokens, None if self.sentences else self._cells))
-
-    def _cells(self, new: int, count: int, so_far: int) -> _Cells:
-        """The `batch_size_fn` of torchtext: the cells of a batch of `count` pairs, of which `new` is the last."""
-        src, tgt = int(self._src_len[new]), int(self._tgt_len[new])
-        if isinstance(so_far, _Cells) and count > 1:
-            src, tgt = max(src, so_far.src), max(tgt, so_far.tgt)
-        return _Cells(count, src, tgt)
+    def _widths(self, order: UInt32[np.ndarray, "pairs"]) -> Iterator[tuple[int, int]]:
+        """The two widths of each pair: source and labels, with EOS."""
+        for start in range(0, len(order), AT_ONCE):
+            src_len, tgt_len = self.encoded.lengths(order[start : start + AT_ONCE].astype(np.int64))
+            yield from zip((src_len + 1).tolist(), (tgt_len + 1).tolist(), strict=True)
 
     def _build(self, pairs: list[int]) -> Batch:
         """This rank's share of the batch, as tensors."""
@@ -143,7 +150,7 @@ class Batches(SortedBatches):
         self.resampled = train if isinstance(train, Resampled) else None
         super().__init__(train.epoch(0) if isinstance(train, Resampled) else train, sentences, tokens, rank, world)
         if self.resampled and tokens:
-            _check_longest(*self.resampled.longest(), tokens, self._of)
+            _check_longest([self.resampled.longest()], tokens, self._of)
         self.seed, self._epoch = seed, 0
         self._turn_to(0)
         self._len = self.batches_in_epoch
@@ -155,14 +162,14 @@ class Batches(SortedBatches):
         # Here and not after the last yield: a loop that counts batches, such as Lightning's, does not return after it.
         if self._batch == self.batches_in_epoch:
             self._turn_to(self._epoch + 1)
-        for pairs in self._order[self._batch :]:
+        for pairs in self._plan.batches(self._batch):
             self._batch += 1
             yield self._build(pairs)
 
     @property
     def batches_in_epoch(self) -> int:
         """The number of batches in the current epoch."""
-        return len(self._order)
+        return len(self._plan.starts)
 
     def state_dict(self) -> dict[str, int]:
         """The position: `epoch`, and `batch`, the number of batches that were yielded in it."""
@@ -183,12 +190,23 @@ class Batches(SortedBatches):
     def _turn_to(self, epoch: int) -> None:
         """Set the position to the beginning of an epoch."""
         if self.resampled and epoch != self._epoch:
-            self._read(self.resampled.epoch(epoch))
+            self.encoded = self.resampled.epoch(epoch)
         self._epoch, self._batch = epoch, 0
+        self.__dict__.pop("_plan", None)  # two plans would be in memory at once
         random_state = np.random.default_rng([self.seed, epoch])
-        pairs = self.readings.epoch(self.seed, epoch) if self.readings else np.arange(len(self.encoded))
-        plan = self._plan(pairs, random_state.random(len(pairs)))
-        self._order = [plan[i] for i in random_state.permutation(len(plan))]
+        pairs = self.readings.epoch(self.seed, epoch) if self.readings else None
+        noise = random_state.random(len(self.encoded) if pairs is None else len(pairs))
+        plan = self._cut(by_length(self.encoded, noise, pairs))
+        shuffled = random_state.permutation(len(plan.starts))
+        self._plan = plan._replace(starts=plan.starts[shuffled], ends=plan.ends[shuffled])
+
+
+def _cells(new: tuple[int, int], count: int, so_far: int) -> _Cells:
+    """The `batch_size_fn` of torchtext: the cells of a batch of `count` pairs, the last of them with widths `new`."""
+    src, tgt = new
+    if isinstance(so_far, _Cells) and count > 1:
+        src, tgt = max(src, so_far.src), max(tgt, so_far.tgt)
+    return _Cells(count, src, tgt)
 
 
 def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None, split: str) -> None:
@@ -199,16 +217,22 @@ def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None, s
     if not len(encoded):
         raise UserError(f"batches: {split} has no pairs; check its files")
     if tokens is not None:
-        _check_longest(encoded.src_len, encoded.tgt_len, tokens, split)
+        _check_longest(map(encoded.lengths, portions(encoded)), tokens, split)
 
 
 def _check_longest(
-    src_len: Int64[np.ndarray, "pairs"], tgt_len: Int64[np.ndarray, "pairs"], tokens: int, split: str
+    parts: Iterable[tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"]]], tokens: int, split: str
 ) -> None:
-    cells = src_len + tgt_len + 2
-    if cells.max() > tokens:
+    """Raise UserError if a pair is over the budget, naming the longest; `parts` are the lengths of all, in order."""
+    longest, number, of, before = 0, 0, (0, 0), 0
+    for src_len, tgt_len in parts:
+        cells = src_len + tgt_len + 2
         i = int(cells.argmax())
+        if cells[i] > longest:
+            longest, number, of = int(cells[i]), before + i + 1, (int(src_len[i]), int(tgt_len[i]))
+        before += len(cells)
+    if longest > tokens:
         raise UserError(
-            f"batches.tokens={tokens}: pair {i + 1} of {split} has {src_len[i]} + {tgt_len[i]} subwords, "
-            f"with EOS {cells[i]} cells; give batches.tokens={cells[i]} or more"
+            f"batches.tokens={tokens}: pair {number} of {split} has {of[0]} + {of[1]} subwords, "
+            f"with EOS {longest} cells; give batches.tokens={longest} or more"
         )

@@ -1,11 +1,15 @@
 """Drop and count pairs that are not suitable for training."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import starmap
+
+import numpy as np
+from jaxtyping import UInt8
 
 from heed.data.corpus import Pairs
+from heed.data.duplicates import repeated
 from heed.errors import UserError
 
 # "Run!" may be translated as "Prenez vos jambes à votre cou !": added to both lengths, so that short pairs pass.
@@ -13,6 +17,9 @@ RATIO_MARGIN = 10
 
 HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 SYLLABLE = re.compile("[\u3040-\u30ff\uac00-\ud7a3]")
+
+NONE = 5
+"""The number for a pair without any of the five faults."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ def clean(
 ) -> tuple[Pairs, Report]:
     """The pairs to train on, with their gold alignments; of duplicates the first one is kept, or all.
 
-    Only for training: validation and test splits are scored unchanged, line by line.
+    Only for training: validation and test splits are scored unchanged, line by line. Memory has a flag for each pair
+    and, while this runs, the hashes of `repeated`.
 
     Args:
         max_len: the largest number of white-space words on either side.
@@ -55,8 +63,11 @@ def clean(
         f"length ratio over {max_ratio:g}",
         *([] if keep_duplicates else ["duplicate"]),
     ]
-    faults = list(_faults(pairs, max_len, max_ratio, max_characters, keep_duplicates))
-    kept = pairs.select([fault is None for fault in faults])
+    duplicate = np.zeros(len(pairs), bool) if keep_duplicates else repeated(pairs)
+    fault = _fault(max_len, max_ratio, max_characters)
+    each = zip(pairs.src, pairs.tgt, duplicate.tobytes(), strict=True)
+    faults = np.fromiter(starmap(fault, each), np.uint8, len(pairs))
+    kept = pairs.select(faults == NONE)
     report = _report(pairs, reasons, faults)
     if not len(kept):
         raise UserError(f"all {report.read} pairs were dropped ({_listed(report)}); check the training files")
@@ -67,22 +78,20 @@ SCORED = "in valid or test"
 """Why pairs of a mix were left out before it was cleaned."""
 
 
-def _report(pairs: Pairs, reasons: Sequence[str], faults: Sequence[int | None]) -> Report:
+def _report(pairs: Pairs, reasons: Sequence[str], faults: UInt8[np.ndarray, "pairs"]) -> Report:
     if not pairs.parts:
         return _counted(reasons, faults)
-    by_part: list[list[int | None]] = [[] for _ in pairs.parts]
-    for number, fault in zip(pairs.part, faults, strict=True):
-        by_part[number].append(fault)
+    numbers = np.asarray(pairs.part)
     scored = sum(part.scored for part in pairs.parts)
-    each = [_counted(reasons, found, part.scored) for part, found in zip(pairs.parts, by_part, strict=True)]
+    each = [_counted(reasons, faults[numbers == number], part.scored) for number, part in enumerate(pairs.parts)]
     return replace(_counted(reasons, faults, scored), parts=each)
 
 
-def _counted(reasons: Sequence[str], faults: Sequence[int | None], scored: int | None = None) -> Report:
-    counts = Counter(faults)
+def _counted(reasons: Sequence[str], faults: UInt8[np.ndarray, "some"], scored: int | None = None) -> Report:
+    counts = np.bincount(faults, minlength=NONE + 1).tolist()
     before = {} if scored is None else {SCORED: scored}
-    dropped = before | {reason: counts[place] for place, reason in enumerate(reasons)}
-    return Report(len(faults) + (scored or 0), dropped, counts[None])
+    dropped = before | dict(zip(reasons, counts, strict=False))
+    return Report(len(faults) + (scored or 0), dropped, counts[NONE])
 
 
 def empty(pairs: Pairs) -> int:
@@ -99,23 +108,22 @@ def letters(text: str) -> int:
     return len(text) if text.isascii() else len(text) + 2 * len(HAN.findall(text)) + len(SYLLABLE.findall(text))
 
 
-def _faults(
-    pairs: Pairs, max_len: int, max_ratio: float, max_characters: int, keep_duplicates: bool
-) -> Iterator[int | None]:
-    """For each pair the index of the reason to drop it, or None to keep it."""
-    seen: set[tuple[str, str]] = set()
-    for pair in zip(pairs.src, pairs.tgt, strict=True):
-        sides = [side.strip() for side in pair]
+def _fault(max_len: int, max_ratio: float, max_characters: int) -> Callable[[str, str, int], int]:
+    """A function that returns the index of a pair's fault among the reasons, or NONE for a good pair."""
+
+    def fault(src: str, tgt: str, duplicate: int) -> int:
+        sides = src.strip(), tgt.strip()
         shorter, longer = sorted(map(letters, sides))
         tests = (
             not all(sides),
             max(len(side.split()) for side in sides) > max_len,
             max(map(len, sides)) > max_characters,
             longer + RATIO_MARGIN > max_ratio * (shorter + RATIO_MARGIN),
-            not keep_duplicates and pair in seen,
+            bool(duplicate),
         )
-        seen.add(pair)
-        yield tests.index(True) if any(tests) else None
+        return tests.index(True) if any(tests) else NONE
+
+    return fault
 
 
 def _listed(report: Report) -> str:

@@ -1,10 +1,14 @@
 """Parallel text: the splits of a corpus and their sentence pairs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
+import numpy as np
+from jaxtyping import Bool
+
 from heed.errors import UserError
+from heed.text.lines import selected
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,14 @@ class Pairs:
         further: additional reference translations; each is a list with one for every pair, or None if it has none.
         parts: the parts of the training split of a mix.
         part: the number of the part of each pair, if there are parts.
+
+    The sides and the alignments may be read from files at every iteration (`heed.text.lines.Lines`), so iterate over
+    long text in order.
     """
 
-    src: list[str]
-    tgt: list[str]
-    gold: list[str] | None = None
+    src: Sequence[str]
+    tgt: Sequence[str]
+    gold: Sequence[str] | None = None
     lines: Sequence[int] | None = None
     notes: Sequence[str] = ()
     further: Sequence[Sequence[str | None]] = ()
@@ -47,14 +54,23 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.src)
 
-    def select(self, keep: Sequence[bool]) -> "Pairs":
-        """A selection of the pairs, with their alignments, additional references, line numbers and parts."""
+    def select(self, keep: Sequence[bool] | Bool[np.ndarray, "pairs"]) -> "Pairs":
+        """A selection of the pairs, with their alignments, additional references, line numbers and parts.
+
+        Text is not copied; it is read again at every iteration.
+        """
+        flags = np.asarray(keep, bool).tobytes()  # faster to iterate over than an array
         numbers = range(1, len(self) + 1) if self.lines is None else self.lines
-        gold = None if self.gold is None else list(compress(self.gold, keep))
-        lines = None if gold is None else list(compress(numbers, keep))
-        further = tuple(list(compress(reference, keep)) for reference in self.further)
-        src, tgt = list(compress(self.src, keep)), list(compress(self.tgt, keep))
-        return Pairs(src, tgt, gold, lines, self.notes, further, self.parts, tuple(compress(self.part, keep)))
+        gold = None if self.gold is None else selected(self.gold, flags)
+        lines = None if gold is None else list(compress(numbers, flags))
+        further = tuple(list(compress(reference, flags)) for reference in self.further)
+        src, tgt = selected(self.src, flags), selected(self.tgt, flags)
+        return Pairs(src, tgt, gold, lines, self.notes, further, self.parts, tuple(compress(self.part, flags)))
+
+    def in_memory(self) -> "Pairs":
+        """The same pairs with their text in lists."""
+        gold = None if self.gold is None else list(self.gold)
+        return replace(self, src=list(self.src), tgt=list(self.tgt), gold=gold)
 
 
 @dataclass(frozen=True)
@@ -71,7 +87,15 @@ class Corpus:
     notes: Sequence[str] = ()
 
     def read(self, split: str) -> Pairs:
-        """All pairs of the split, in order. Blank lines are kept, so that line numbers stay the same.
+        """All pairs of the split, in order, in memory. Blank lines are kept, so that line numbers stay the same.
+
+        Raises:
+            UserError: there is no such split, or it cannot be read.
+        """
+        return self.stream(split).in_memory()
+
+    def stream(self, split: str) -> Pairs:
+        """The same as `read` for a split that may not fit into memory: files are checked now and read when iterated.
 
         Raises:
             UserError: there is no such split, or it cannot be read.

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from heed.data.corpus import Pairs
+from heed.data.duplicates import repeated
 from heed.errors import UserError
 
 SHARE, MOST = 0.05, 1000
@@ -15,25 +16,25 @@ SHARE, MOST = 0.05, 1000
 def drawn_valid(read: Callable[[], Pairs], seed: int) -> Pairs:
     """The pairs that are drawn for validation, without duplicates, in the order of the file."""
     pairs = read()
-    chosen = _chosen(pairs, seed)
-    both = list(zip(pairs.src, pairs.tgt, strict=True))
-    first = {pair: place for place, pair in reversed(list(enumerate(both)))}
-    keep = [pair in chosen and first[pair] == place for place, pair in enumerate(both)]
-    note = f"valid: no file given; drawn from train: {len(chosen)} of {len(pairs)} pairs, corpus.split_seed={seed}"
-    return replace(pairs.select(keep), notes=(*pairs.notes, note))
+    drawn = _drawn(pairs, seed)
+    note = f"valid: no file given; drawn from train: {len(drawn)} of {len(pairs)} pairs, corpus.split_seed={seed}"
+    return replace(drawn, notes=(*pairs.notes, note))
 
 
 def without_valid(read: Callable[[], Pairs], seed: int) -> Pairs:
     """The training split without the pairs that are drawn for validation."""
     pairs = read()
-    chosen = _chosen(pairs, seed)
-    return pairs.select([pair not in chosen for pair in zip(pairs.src, pairs.tgt, strict=True)])
+    drawn = _drawn(pairs, seed)
+    taken = set(zip(drawn.src, drawn.tgt, strict=True))
+    keep = (pair not in taken for pair in zip(pairs.src, pairs.tgt, strict=True))
+    return pairs.select(np.fromiter(keep, bool, len(pairs)))
 
 
-def _chosen(pairs: Pairs, seed: int) -> set[tuple[str, str]]:
-    different = list(dict.fromkeys(zip(pairs.src, pairs.tgt, strict=True)))
+def _drawn(pairs: Pairs, seed: int) -> Pairs:
+    different = np.flatnonzero(~repeated(pairs))
     if len(different) < 2:
         raise UserError("the training split has fewer than 2 different pairs, too few to divide; give corpus.valid=…")
     count = min(MOST, max(1, int(SHARE * len(different))))
-    places = np.random.default_rng(seed).choice(len(different), count, replace=False)
-    return {different[place] for place in places}
+    keep = np.zeros(len(pairs), bool)
+    keep[different[np.random.default_rng(seed).choice(len(different), count, replace=False)]] = True
+    return pairs.select(keep)

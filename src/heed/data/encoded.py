@@ -1,12 +1,13 @@
 """An encoded split: the subword ids of all sentences in a few flat arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
 from jaxtyping import Int32, Int64, Shaped
 
+from heed.data.cache import Store, in_memory
 from heed.data.corpus import Pairs
 from heed.data.portions import LINES, in_portions
 from heed.text.ragged import Ragged, concatenate, number_words, ragged
@@ -14,6 +15,8 @@ from heed.text.subwords import UNK, EncodedLine, Subwords
 
 LONGEST = 1024
 """The largest number of subwords of a line. Attention memory grows with the square of the length."""
+
+AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Encoded:
         """The target ids of pair `i`."""
         return self.tgt_ids[self.tgt_offsets[i] : self.tgt_offsets[i + 1]]
 
+    def lengths(self, pairs: Int64[np.ndarray, "some"]) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"]]:
+        """The numbers of subwords of the sources and targets of these pairs."""
+        src, tgt = (ends[pairs + 1] - ends[pairs] for ends in (self.src_offsets, self.tgt_offsets))
+        return src, tgt
+
     @property
     def src_len(self) -> Int64[np.ndarray, "pairs"]:
         """The number of subwords of each source."""
@@ -61,7 +69,7 @@ class Encoded:
     @property
     def unk_rates(self) -> tuple[float, float]:
         """The share of `<unk>` among the subwords of each side."""
-        return _share(self.src_ids), _share(self.tgt_ids)
+        return _share(_pieces(self.src_ids)), _share(_pieces(self.tgt_ids))
 
 
 def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ragged:
@@ -73,9 +81,18 @@ def spelt(words: Ragged, pieces: Ragged, rows: Int32[np.ndarray, "words"]) -> Ra
     return concatenate(parts)
 
 
-def encode(pairs: Pairs, src: Subwords, tgt: Subwords) -> Encoded:
-    """Encode the pairs with their two vocabularies."""
-    return Encoded(*_side(pairs.src, src), *_side(pairs.tgt, tgt))
+def encode(pairs: Pairs, src: Subwords, tgt: Subwords, store: Store = in_memory) -> Encoded:
+    """Encode the pairs with their two vocabularies; `store` keeps the arrays, by field name.
+
+    While this runs, memory has 4 bytes for each pair, and a few portions.
+    """
+    return Encoded(*_side("src", pairs.src, src, store), *_side("tgt", pairs.tgt, tgt, store))
+
+
+def unk_rates(pairs: Pairs, src: Subwords, tgt: Subwords) -> tuple[float, float]:
+    """The shares of `<unk>`, as `Encoded.unk_rates`, of pairs that are not encoded otherwise."""
+    one, other = (_parts(*side) for side in ((pairs.src, src), (pairs.tgt, tgt)))
+    return _share(part.values for part in one), _share(part.values for part in other)
 
 
 def encoded_lines(src: Sequence[EncodedLine], tgt: Sequence[EncodedLine]) -> Encoded:
@@ -83,8 +100,26 @@ def encoded_lines(src: Sequence[EncodedLine], tgt: Sequence[EncodedLine]) -> Enc
     return Encoded(*ragged([line.ids for line in src]), *ragged([line.ids for line in tgt]))
 
 
-def _side(lines: Sequence[str], subwords: Subwords) -> Ragged:
-    return concatenate(list(in_portions(partial(_encoded, subwords), lines)))
+def _side(name: str, lines: Sequence[str], subwords: Subwords, store: Store) -> Ragged:
+    lengths = []
+
+    def ids() -> Iterator[Int32[np.ndarray, "pieces"]]:
+        for part in _parts(lines, subwords):
+            lengths.append(part.lengths.astype(np.int32))
+            yield part.values
+
+    def offsets() -> Iterator[Int64[np.ndarray, "lines"]]:
+        end = 0
+        yield np.zeros(1, np.int64)
+        for part in lengths:
+            yield end + np.cumsum(part, dtype=np.int64)
+            end += int(part.sum())
+
+    return Ragged(store(f"{name}_ids", ids()), store(f"{name}_offsets", offsets()))
+
+
+def _parts(lines: Sequence[str], subwords: Subwords) -> Iterator[Ragged]:
+    return in_portions(partial(_encoded, subwords), lines, LINES)
 
 
 def _encoded(subwords: Subwords, _: int, lines: Sequence[str]) -> Ragged:
@@ -92,5 +127,12 @@ def _encoded(subwords: Subwords, _: int, lines: Sequence[str]) -> Ragged:
     return spelt(words, ragged(subwords.encode_each(different)), words.values)
 
 
-def _share(ids: Int32[np.ndarray, "pieces"]) -> float:
-    return float((ids == UNK).mean()) if len(ids) else 0.0
+def _pieces(ids: Int32[np.ndarray, "pieces"]) -> Iterator[Int32[np.ndarray, "some"]]:
+    """The ids in parts."""
+    return (ids[start : start + AT_ONCE] for start in range(0, max(len(ids), 1), AT_ONCE))
+
+
+def _share(parts: Iterable[Int32[np.ndarray, "pieces"]]) -> float:
+    counts = [(np.count_nonzero(part == UNK), len(part)) for part in parts]
+    unknown, pieces = map(sum, zip(*counts, strict=True))
+    return unknown / pieces if pieces else 0.0

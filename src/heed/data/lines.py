@@ -8,14 +8,19 @@ import lzma
 import re
 import shlex
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from heed.errors import UserError
+from heed.text.lines import Lines
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 """Endings of compressed files, in the order in which they are tried."""
+
+AT_ONCE = 2**20  # bytes
 
 
 def read_lines(path: Path) -> list[str]:
@@ -27,12 +32,36 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         UserError: the file cannot be read, or is not UTF-8 text with line feeds.
     """
-    text = _decode(path, _decompress(path, _read(path)))
-    if not text:
-        raise UserError(f"{path} is empty; expected one sentence a line")
-    if "\r" in text and "\n" not in text.rstrip("\r\n"):
-        _check_cr(path, text)
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    return [line for text in _texts(path) for line in _split(text)]
+
+
+def stored_lines(path: Path) -> Sequence[str]:
+    """The lines of `read_lines`, without keeping them: the file is read once now, and again at every iteration.
+
+    A file that is not regular, such as a named pipe, can be read only once, so its lines are kept in memory.
+
+    Raises:
+        UserError: as for `read_lines`; during an iteration, if the file has changed.
+    """
+    if not path.is_file():
+        return read_lines(path)
+    size = sum(text.count("\n") + (not text.endswith("\n")) for text in _texts(path))
+    return Lines(size, partial(_stored, path, size))
+
+
+def _stored(path: Path, size: int) -> Iterator[str]:
+    read = 0
+    for text in _texts(path):
+        lines = _split(text)
+        read += len(lines)
+        yield from lines
+    if read != size:
+        raise UserError(f"{path} had {size} lines and now has {read}; do not change it during a run, and start again")
+
+
+def _split(text: str) -> list[str]:
+    lines = text.removesuffix("\n").split("\n")
+    return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
 
 
 def existing(path: str) -> Path:
@@ -47,62 +76,112 @@ def existing(path: str) -> Path:
         return plain
 
 
-def _read(path: Path) -> bytes:
+def _texts(path: Path) -> Iterator[str]:
+    """The text of a file in parts of about a mebibyte, each with whole lines."""
+    blocks = _blocks(path)
+    first = next(blocks, b"")
+    text, before = _decode(path, first.removeprefix(b"\xef\xbb\xbf"), 0), first.count(b"\n")
+    _check_first(path, text)
+    yield text
+    for data in blocks:
+        yield _decode(path, data, before)
+        before += data.count(b"\n")
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, decompressed; each block ends with a line feed, except for the last."""
+    rest: list[bytes] = []
+    with _opened(path) as file:
+        first = True
+        while data := file.read(AT_ONCE):
+            if first and (encoding := _other(data)):
+                raise UserError(f"{path} is {encoding}; convert it: {_piped(path, f'iconv -f {encoding} -t UTF-8')}")
+            first = False
+            end = data.rfind(b"\n") + 1
+            if end:
+                yield b"".join([*rest, data[:end]])
+                rest = []
+            rest.append(data[end:])
+    if last := b"".join(rest):
+        yield last
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
-        return path.read_bytes()
+        file = path.open("rb")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; check the path (relative to {Path.cwd()})") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    with file:
+        try:
+            yield KINDS[path.suffix](file) if path.suffix in KINDS else file
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+        except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+            if path.suffix not in KINDS:
+                raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+            name = "gzip" if path.suffix == ".gz" else path.suffix
+            raise UserError(f"{path} is not a complete {name} file ({error}); download or compress it again") from None
 
 
-def _decompress(path: Path, data: bytes) -> bytes:
-    kinds = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress, ".zst": _unzstd}
-    if path.suffix not in kinds:
-        return data
-    try:
-        return kinds[path.suffix](data)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-        name = "gzip" if path.suffix == ".gz" else path.suffix
-        raise UserError(f"{path} is not a complete {name} file ({error}); download or compress it again") from None
+class _Unzstd:
+    """Reads a Zstandard file with one frame or several."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._data = file, b""
+        self._new, self._error = _zstd()
+        self._frame: Any = None
+
+    def read(self, _: int) -> bytes:
+        while data := self._data or self._file.read(2**16):
+            if self._frame is None or self._frame.eof:
+                self._frame = self._new()
+            try:
+                text: bytes = self._frame.decompress(data)
+            except self._error as error:
+                raise ValueError(error) from error
+            self._data = self._frame.unused_data if self._frame.eof else b""
+            if text:
+                return text
+        if self._frame and not self._frame.eof:
+            raise EOFError("it ends within a frame")
+        return b""
 
 
-def _unzstd(data: bytes) -> bytes:
-    """Decompress with Zstandard, which is part of Python since 3.14; before, with the package `zstandard`."""
-    decompress, errors = _zstd()
-    try:
-        return decompress(data)
-    except errors as error:
-        raise ValueError(error) from error
-
-
-def _zstd() -> tuple[Callable[[bytes], bytes], type[Exception]]:
+def _zstd() -> tuple[Callable[[], Any], type[Exception]]:
+    """Zstandard is part of Python since 3.14; before, it is in the package `zstandard`."""
     try:
         own: Any = importlib.import_module("compression.zstd")
     except ImportError:
         pass
     else:
-        return own.decompress, own.ZstdError
+        return own.ZstdDecompressor, own.ZstdError
     try:
         package: Any = importlib.import_module("zstandard")
     except ImportError:
         raise UserError("to read it, pip install zstandard, or decompress it with `zstd -d`") from None
-    return lambda data: package.ZstdDecompressor().decompressobj().decompress(data), package.ZstdError
+    return lambda: package.ZstdDecompressor().decompressobj(), package.ZstdError
 
 
-def _decode(path: Path, data: bytes) -> str:
-    if encoding := _other(data):
-        raise UserError(f"{path} is {encoding}; convert it: {_piped(path, f'iconv -f {encoding} -t UTF-8')}")
-    data = data.removeprefix(b"\xef\xbb\xbf")
+KINDS: dict[str, Callable[[IO[bytes]], Any]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    ".zst": _Unzstd,
+}
+
+
+def _decode(path: Path, data: bytes, before: int) -> str:
+    """Decode a part of a file; `before` is the number of lines before it."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = before + data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path} line {line} is not UTF-8; find out its encoding; {_advice(path, data)}") from None
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+        line = before + text.count("\n", 0, text.index("\0")) + 1
         raise UserError(f"{path} line {line} contains a NUL character; expected plain text; remove the character")
     return text
 
@@ -115,9 +194,15 @@ def _other(data: bytes) -> str | None:
         return "UTF-16"
     if b"\x1b$" in data:
         return "ISO-2022-KR" if b"\x1b$)C" in data else "ISO-2022-JP"
-    others = _decoded(data.translate(None, b"\0\t\r\n"), "UTF-8") if b"\0" in data else ""
+    return _by_zeros(data) if b"\0" in data else None
+
+
+def _by_zeros(data: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a BOM, unless the data are UTF-8 with a NUL."""
+    whole = data[: data.rfind(b"\n") + 1] or data
+    others = _decoded(whole.translate(None, b"\0\t\r\n"), "UTF-8")
     if data.count(0) < len(data) / 4 and others is not None and others.isprintable():
-        return None  # UTF-8, be there a NUL in it
+        return None
     for encoding in ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE"):
         text = _decoded(data, encoding)
         if text and "\0" not in text and ("\n" in text or max(text) < "\u0250"):
@@ -162,8 +247,11 @@ def _decoded(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def _check_cr(path: Path, text: str) -> None:
-    if "\r" in text.rstrip("\r\n"):
+def _check_first(path: Path, text: str) -> None:
+    """Raise UserError if a file has no lines, or line ends of another kind."""
+    if not text:
+        raise UserError(f"{path} is empty; expected one sentence a line")
+    if "\r" in (line := text.rstrip("\r\n")) and "\n" not in line:
         command = _piped(path, r"tr '\r' '\n'")
         raise UserError(f"{path} has CR line ends instead of LF; convert it: {command}")
 

@@ -3,7 +3,8 @@
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar, cast
+from itertools import islice
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -24,17 +25,19 @@ def in_portions(
 ) -> Iterator[Made]:
     """Yield `work(number, texts)` for each portion, in order.
 
-    If there are many portions, as many processes as torch has threads share them; the results are the same. Then
-    progress is reported too (`heed.data.progress`).
+    The texts are read once, in order, shortly before they are needed. If there are many portions, as many processes as
+    torch has threads share them; the results are the same. Then progress is reported too (`heed.data.progress`).
     """
     starts = range(0, max(len(texts), 1), size)
     many = len(starts) > FEW
+    rest = iter(texts)
     threads = torch.get_num_threads()
     made: Iterable[Made | Fault] = DataLoader(
-        cast("Dataset[int]", starts),
+        _Itself(),
         batch_size=None,
+        sampler=((number, list(islice(rest, size))) for number in range(len(starts))),
         num_workers=min(threads, len(starts)) if many and threads > 1 else 0,
-        collate_fn=partial(_portion, work, texts, size),
+        collate_fn=partial(_portion, work),
         worker_init_fn=_start_worker,
         generator=torch.Generator(),  # otherwise it draws from the generator that initialises the model
     )
@@ -56,9 +59,16 @@ class Fault(NamedTuple):
     error: Exception
 
 
-def _portion(work: Callable[[int, Sequence[str]], Made], texts: Sequence[str], size: int, start: int) -> Made | Fault:
+class _Itself(Dataset[tuple[int, Sequence[str]]]):
+    """Returns its index: portions are read in the main process and processed in others."""
+
+    def __getitem__(self, portion: tuple[int, Sequence[str]]) -> tuple[int, Sequence[str]]:
+        return portion
+
+
+def _portion(work: Callable[[int, Sequence[str]], Made], portion: tuple[int, Sequence[str]]) -> Made | Fault:
     try:
-        return work(start // size, texts[start : start + size])
+        return work(*portion)
     except Exception as error:
         error.add_note(traceback.format_exc())  # only the text of a traceback can be passed between processes
         return Fault(error)

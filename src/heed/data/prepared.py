@@ -4,15 +4,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from heed.data import marks
-from heed.data.cache import Entry, cached, key
+from heed.data.cache import Store, cached, in_memory, key
 from heed.data.cleaning import Report
 from heed.data.corpus import Corpus, Pairs
-from heed.data.encoded import Encoded, encode, encoded_lines
-from heed.data.lines import read_lines
+from heed.data.encoded import Encoded, encode, encoded_lines, unk_rates
+from heed.data.lines import stored_lines
 from heed.data.readings import Readings, readings
 from heed.data.resampled import Resampled, resampled
 from heed.data.summary import Summary, summarise
@@ -45,7 +46,7 @@ class Splits(NamedTuple):
     pairs: Mapping[str, Pairs]
     notes: Sequence[str] = ()
 
-    def guided(self, links: list[str]) -> "Splits":
+    def guided(self, links: Sequence[str]) -> "Splits":
         """The same splits with these alignments of the training split instead of the corpus's own."""
         return self._replace(pairs={**self.pairs, "train": replace(self.pairs["train"], gold=links)})
 
@@ -66,6 +67,8 @@ class Prepared(NamedTuple):
     summary: Summary
     readings: Readings | None
     """Of a mix; None if every pair is read once in an epoch."""
+    digests: Mapping[str, str]
+    """The digest of each split."""
 
 
 def read_splits(corpus: Corpus) -> Splits:
@@ -74,7 +77,7 @@ def read_splits(corpus: Corpus) -> Splits:
     Raises:
         UserError: the training or validation split does not exist or cannot be read.
     """
-    pairs = {name: corpus.read(name) for name in ("train", "valid")}
+    pairs = {"train": corpus.stream("train"), "valid": corpus.read("valid")}
     notes = list(corpus.notes)
     if "test" in corpus.splits:
         try:
@@ -84,13 +87,13 @@ def read_splits(corpus: Corpus) -> Splits:
     return Splits(pairs, list(dict.fromkeys([*notes, *_notes(pairs)])))
 
 
-def read_links(path: Path, pairs: int) -> list[str]:
+def read_links(path: Path, pairs: int) -> Sequence[str]:
     """Read a file of alignments for the training split, with a line for each pair before cleaning.
 
     Raises:
         UserError: the file does not exist, or has another number of lines.
     """
-    links = read_lines(path)
+    links = stored_lines(path)
     if len(links) != pairs:
         raise UserError(
             f"guided_links={path} has {len(links)} lines and the training split {pairs} pairs; expected a line for "
@@ -106,11 +109,13 @@ def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, R
     """
     lines = ValidLines(*_lines(splits.pairs["valid"], recipe))
     valid = encoded_lines(*lines)
+    digests = {name: fingerprint({name: pairs}) for name, pairs in splits.pairs.items()}
     if len(splits.pairs["train"]) >= LARGE:
-        made = _cached(splits.pairs, recipe, valid, cleaned)
+        made = _cached(splits.pairs, recipe, valid, cleaned, digests)
     else:
-        made = _made(splits.pairs, recipe, valid, cleaned)
-    return Prepared(made.train, valid, lines, replace(made.summary, notes=tuple(splits.notes)), made.readings)
+        made = _made(splits.pairs, recipe, valid, cleaned, in_memory)
+    summary = replace(made.summary, notes=tuple(splits.notes))
+    return Prepared(made.train, valid, lines, summary, made.readings, digests)
 
 
 class Made(NamedTuple):
@@ -132,7 +137,7 @@ def _notes(splits: Mapping[str, Pairs]) -> Iterator[str]:
 def fingerprint(splits: Mapping[str, Pairs]) -> str:
     """A digest of the text, including gold alignments and references."""
     further = [json.dumps(pairs.further) for pairs in splits.values() if pairs.further]
-    return key([*_text_parts(splits, gold=True), *further])
+    return key(chain(_text_parts(splits), further))
 
 
 def _lines(pairs: Pairs, recipe: Recipe) -> Iterator[list[EncodedLine]]:
@@ -141,46 +146,59 @@ def _lines(pairs: Pairs, recipe: Recipe) -> Iterator[list[EncodedLine]]:
 
 
 def _made(
-    splits: Mapping[str, Pairs], recipe: Recipe, valid: Encoded, cleaned: Callable[[], tuple[Pairs, Report]]
+    splits: Mapping[str, Pairs],
+    recipe: Recipe,
+    valid: Encoded,
+    cleaned: Callable[[], tuple[Pairs, Report]],
+    store: Store,
 ) -> Made:
     pairs, report = cleaned()
-    train = encode(pairs, recipe.src, recipe.tgt)
-    summary = summarise(report, {**splits, "train": pairs}, {"train": train, "valid": valid})
-    learnt = train if recipe.sampling is None else _resampled(pairs, recipe, recipe.sampling)
-    return Made(learnt, summary, readings(pairs))
+    train: Encoded | Resampled
+    if recipe.sampling is None:
+        train = encode(pairs, recipe.src, recipe.tgt, store)
+        rates = train.unk_rates
+    else:
+        train = resampled(pairs, recipe.src, recipe.tgt, recipe.kind, recipe.sampling, recipe.seed)
+        rates = unk_rates(pairs, recipe.src, recipe.tgt)
+        for name, array in train.arrays().items():
+            store(name, [array])
+    dealt = readings(pairs)
+    if dealt:
+        store("part", [dealt.part])
+    summary = summarise(report, {**splits, "train": pairs}, {"train": rates, "valid": valid.unk_rates})
+    return Made(train, summary, dealt)
 
 
 def _cached(
-    splits: Mapping[str, Pairs], recipe: Recipe, valid: Encoded, cleaned: Callable[[], tuple[Pairs, Report]]
+    splits: Mapping[str, Pairs],
+    recipe: Recipe,
+    valid: Encoded,
+    cleaned: Callable[[], tuple[Pairs, Report]],
+    digests: Mapping[str, str],
 ) -> Made:
-    def make() -> Entry:
-        train, summary, dealt = _made(splits, recipe, valid, cleaned)
-        part = {"part": dealt.part} if dealt else {}
-        return Entry({**train.arrays(), **part}, json.dumps(summary.to_dict()))
+    def make(store: Store) -> str:
+        return json.dumps(_made(splits, recipe, valid, cleaned, store).summary.to_dict())
 
-    arrays, text = cached(key(_parts(splits, recipe)), make)
+    arrays, text = cached(key(_parts(recipe, digests)), make)
     train = Encoded.from_arrays(arrays) if recipe.sampling is None else Resampled.from_arrays(arrays, recipe.seed)
     weights = [part.weight for part in splits["train"].parts]
     return Made(train, Summary.from_dict(json.loads(text)), Readings(arrays["part"], weights) if weights else None)
 
 
-def _resampled(train: Pairs, recipe: Recipe, alpha: float) -> Resampled:
-    return resampled(train, recipe.src, recipe.tgt, recipe.kind, alpha, recipe.seed)
-
-
-def _parts(splits: Mapping[str, Pairs], recipe: Recipe) -> Iterator[bytes | str]:
-    """Everything that the arrays depend on: text, settings, vocabularies, and the code that computes them."""
+def _parts(recipe: Recipe, digests: Mapping[str, str]) -> Iterator[bytes | str]:
+    """Everything that the arrays depend on: settings, vocabularies, the code that computes them, and text."""
     drawn = [] if recipe.sampling is None else [recipe.kind, recipe.sampling, recipe.seed]
-    yield json.dumps([dict(recipe.cleaning), drawn, version("sentencepiece"), version("numpy")])
+    yield json.dumps([dict(recipe.cleaning), drawn, version("sentencepiece"), version("numpy"), dict(digests)])
     yield from (recipe.src.model, recipe.tgt.model)
     yield from (path.read_bytes() for folder in CODE for path in sorted(folder.glob("*.py")))
-    yield from _text_parts(splits)
 
 
-def _text_parts(splits: Mapping[str, Pairs], gold: bool = False) -> Iterator[str]:
+def _text_parts(splits: Mapping[str, Pairs]) -> Iterator[str]:
     for name, pairs in splits.items():
         yield name
-        for side in (pairs.src, pairs.tgt, *([pairs.gold] if gold and pairs.gold else [])):
-            yield from ("\n".join(side[start : start + LINES_AT_ONCE]) for start in range(0, len(side), LINES_AT_ONCE))
+        for side in (pairs.src, pairs.tgt, *([pairs.gold] if pairs.gold else [])):
+            lines = iter(side)
+            while some := list(islice(lines, LINES_AT_ONCE)):
+                yield "\n".join(some)
         if pairs.parts:
             yield json.dumps([[asdict(part) for part in pairs.parts], *pairs.part])

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from heed.data.cleaning import Report, empty
 from heed.data.corpus import Pairs
-from heed.data.encoded import Encoded
 from heed.data.readings import readings
 
 
@@ -67,19 +66,29 @@ class Summary:
 
 
 def leakage(pairs: Pairs, train: Pairs) -> tuple[int, int]:
-    """The numbers of sources and of whole pairs that are also in the training split."""
-    sources, both = set(train.src), set(zip(train.src, train.tgt, strict=True))
-    leaked_pairs = sum(pair in both for pair in zip(pairs.src, pairs.tgt, strict=True))
-    return sum(src in sources for src in pairs.src), leaked_pairs
+    """The numbers of sources and of whole pairs that are also in the training split.
+
+    The training split is read once; only the sources and pairs of the other split are in memory.
+    """
+    own = list(zip(pairs.src, pairs.tgt, strict=True))
+    own_sources, own_pairs = set(pairs.src), set(own)
+    sources: set[str] = set()
+    both: set[tuple[str, str]] = set()
+    for pair in zip(train.src, train.tgt, strict=True):
+        if pair[0] in own_sources:
+            sources.add(pair[0])
+            if pair in own_pairs:
+                both.add(pair)
+    return sum(src in sources for src in pairs.src), sum(pair in both for pair in own)
 
 
-def summarise(report: Report, splits: Mapping[str, Pairs], encoded: Mapping[str, Encoded]) -> Summary:
+def summarise(report: Report, splits: Mapping[str, Pairs], unk_rates: Mapping[str, tuple[float, float]]) -> Summary:
     """Count the splits; `report` is the cleaning report of `train`.
 
-    A split that is not in `encoded` has no share of `<unk>`.
+    A split that is not in `unk_rates` has no share of `<unk>`.
     """
     return Summary(
-        {name: _split(report, splits, encoded.get(name), name) for name in splits},
+        {name: _split(report, splits, unk_rates.get(name, (None, None)), name) for name in splits},
         dict(report.dropped),
         parts=_parts(report, splits["train"]) if report.parts else {},
     )
@@ -128,9 +137,10 @@ def _part_notes(summary: Summary) -> Iterator[str]:
         yield from (f"{name}: {note}" for note in part.notes)
 
 
-def _split(report: Report, splits: Mapping[str, Pairs], encoded: Encoded | None, name: str) -> SplitSummary:
+def _split(
+    report: Report, splits: Mapping[str, Pairs], rates: tuple[float, float] | tuple[None, None], name: str
+) -> SplitSummary:
     pairs = splits[name]
-    rates = encoded.unk_rates if encoded is not None else (None, None)
     if name == "train":
         return SplitSummary(report.read, len(pairs), 0, None, None, *rates)
     return SplitSummary(len(pairs), len(pairs), empty(pairs), *leakage(pairs, splits["train"]), *rates)

@@ -1,11 +1,14 @@
 """Read tab-separated tables of sentence pairs, written by hand or by spreadsheets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from heed.data.lines import existing, read_lines
+from heed.data.lines import existing, stored_lines
 from heed.errors import UserError
+from heed.text.lines import Lines
 
 Column = int | str
 """A column: its number, from 1, or its name in the header."""
@@ -42,11 +45,15 @@ NAMES = {
 ROLES = (("src", "source", "source_text", "src_text"), ("tgt", "target", "trg", "target_text", "translation"))
 
 
+Rows = Callable[[], Iterator[list[str]]]
+"""A function that returns an iterator over the rows; each row is a list of cells."""
+
+
 class Table(NamedTuple):
     """The two columns of a file, and notes on what was left out."""
 
-    src: list[str]
-    tgt: list[str]
+    src: Lines
+    tgt: Lines
     notes: list[str]
 
 
@@ -60,36 +67,55 @@ def read_table(path: str, src_lang: str, tgt_lang: str, columns: Sequence[Column
         UserError: a column does not exist; the message has the number of the row.
     """
     file = existing(path)
-    lines = read_lines(file)
-    rows = [line.split("\t") for line in lines]
+    lines = stored_lines(file)
+    size = max((number for number, line in enumerate(lines, start=1) if line.strip()), default=0)
     notes = []
-    while rows and not "".join(rows[-1]).strip():
-        rows.pop()
-    if len(rows) < len(lines):
-        notes.append(f"{file}: {_count(len(lines) - len(rows), 'blank line')} at the end were left out")
-    if _is_quoted(rows):
-        rows = [[_unquoted(cell) for cell in row] for row in rows]
+    if size < len(lines):
+        notes.append(f"{file}: {_count(len(lines) - size, 'blank line')} at the end were left out")
+    rows: Rows = partial(_rows, lines, size)
+    if _is_quoted(rows()):
+        rows = partial(_unquoted_rows, rows)
         notes.append(f"{file}: the quotes around cells, written by a spreadsheet, were left out")
-    header = _header(rows, src_lang, tgt_lang, columns)
+    first = next(iter(rows()), [])
+    header = _header(first, src_lang, tgt_lang, columns)
     if header:
-        notes.append(f"{file}: the first row is a header ({', '.join(rows[0])}) and was left out")
-    chosen = _chosen(file, rows, header, columns)
-    body = list(enumerate(rows, start=1))[1 if header else 0 :]
-    src, tgt = ([_cell(file, number, row, column) for number, row in body] for column in chosen)
+        notes.append(f"{file}: the first row is a header ({', '.join(first)}) and was left out")
+    places = _chosen(file, rows, first, header, columns)
+    skipped = 1 if header else 0
+    for number, row in enumerate(islice(rows(), skipped, None), start=1 + skipped):
+        _check_cells(file, number, row, places)
+    src, tgt = (Lines(size - skipped, partial(_column, rows, skipped, place)) for place in places)
     return Table(src, tgt, notes)
 
 
-def _is_quoted(rows: Sequence[Sequence[str]]) -> bool:
+def _rows(lines: Sequence[str], size: int) -> Iterator[list[str]]:
+    return (line.split("\t") for line in islice(lines, size))
+
+
+def _unquoted_rows(rows: Rows) -> Iterator[list[str]]:
+    return ([_unquoted(cell) for cell in row] for row in rows())
+
+
+def _column(rows: Rows, skipped: int, place: int) -> Iterator[str]:
+    return (row[place] for row in islice(rows(), skipped, None))
+
+
+def _is_quoted(rows: Iterable[Sequence[str]]) -> bool:
     """Whether the quotes in the file were written by a spreadsheet.
 
     If so, every cell that contains a quote is quoted as a whole, with its inner quotes doubled, and there are either
     inner quotes, or all cells are quoted. Quoted speech in a corpus does not follow these rules in all lines.
     """
-    cells = [cell for row in rows for cell in row]
-    marked = [cell for cell in cells if '"' in cell]
-    if not marked or not all(_is_whole(cell) for cell in marked):
-        return False
-    return len(marked) == len(cells) or any('""' in cell[1:-1] for cell in marked)
+    cells = marked = 0
+    doubled = False
+    for cell in chain.from_iterable(rows):
+        cells += 1
+        if '"' in cell:
+            if not _is_whole(cell):
+                return False
+            marked += 1
+            doubled = doubled or '""' in cell[1:-1]
+    return marked > 0 and (doubled or marked == cells)
 
 
 def _is_whole(cell: str) -> bool:
@@ -100,13 +126,9 @@ def _unquoted(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if _is_whole(cell) else cell
 
 
-def _header(
-    rows: Sequence[Sequence[str]], src_lang: str, tgt_lang: str, columns: Sequence[Column] | None
-) -> dict[str, int]:
+def _header(first: Sequence[str], src_lang: str, tgt_lang: str, columns: Sequence[Column] | None) -> dict[str, int]:
     """The index of each column by its name, and those of the sides as `<src>` and `<tgt>`; empty without a header."""
-    if not rows:
-        return {}
-    names = [cell.strip() for cell in rows[0]]
+    names = [cell.strip() for cell in first]
     places = {name: place for place, name in reversed(list(enumerate(names)))}
     src, tgt = (
         next((place for place, name in enumerate(names) if name.casefold() in _called(lang, role)), None)
@@ -124,38 +146,42 @@ def _called(lang: str, role: tuple[str, ...]) -> set[str]:
 
 
 def _chosen(
-    file: Path, rows: Sequence[Sequence[str]], header: dict[str, int], columns: Sequence[Column] | None
+    file: Path,
+    rows: Rows,
+    first: Sequence[str],
+    header: dict[str, int],
+    columns: Sequence[Column] | None,
 ) -> tuple[int, int]:
     """The indices of the source and target columns."""
     if columns is not None:
-        src, tgt = (_place(file, rows, header, column) for column in columns)
+        src, tgt = (_place(file, first, header, column) for column in columns)
         if src == tgt:
             raise UserError(f"corpus.columns=[{','.join(map(str, columns))}] is one column of {file}; name two")
         return src, tgt
     if "<src>" in header:
         return header["<src>"], header["<tgt>"]
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(rows(), start=1):
         if len(row) != 2:
             expected = "expected 2 (source, tab, target)"
             raise UserError(f"{file} line {number} has {_count(len(row), 'column')}, {expected}; {_advice(row, rows)}")
     return 0, 1
 
 
-def _advice(row: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _advice(row: Sequence[str], rows: Rows) -> str:
     """What to do about a row that has not two columns."""
     if len(row) > 2:
         return "choose two with corpus.columns=[1,2]"
     if row[0].startswith('"') and row[0].count('"') % 2:
         return "its cell goes on in the next line; put the text of each cell on one line"
-    if all(len(one) == 1 for one in rows) and any(sign in row[0] for sign in ",;"):
+    if all(len(one) == 1 for one in rows()) and any(sign in row[0] for sign in ",;"):
         return "if commas or semicolons stand between its columns, save it as tab-separated text"
     return "remove the line, or put a tab"
 
 
-def _place(file: Path, rows: Sequence[Sequence[str]], header: dict[str, int], column: Column) -> int:
+def _place(file: Path, first: Sequence[str], header: dict[str, int], column: Column) -> int:
     if isinstance(column, str):
         if column not in header:
-            there = ", ".join(rows[0]) if rows else "nothing"
+            there = ", ".join(first) or "nothing"
             raise UserError(f"{file} has no column {column}; its first line is {there}; give corpus.columns by number")
         return header[column]
     if column < 1:
@@ -163,10 +189,11 @@ def _place(file: Path, rows: Sequence[Sequence[str]], header: dict[str, int], co
     return column - 1
 
 
-def _cell(file: Path, number: int, row: Sequence[str], column: int) -> str:
-    if column >= len(row):
-        raise UserError(f"{file} line {number} has {_count(len(row), 'column')}, but column {column + 1} is needed")
-    return row[column]
+def _check_cells(file: Path, number: int, row: Sequence[str], places: Sequence[int]) -> None:
+    for place in places:
+        if place >= len(row):
+            found = _count(len(row), "column")
+            raise UserError(f"{file} line {number} has {found}, but column {place + 1} is needed")
 
 
 def _count(number: int, thing: str) -> str:

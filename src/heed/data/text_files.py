@@ -4,15 +4,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 from heed.data.corpus import Corpus, Pairs
 from heed.data.drawn import drawn_valid, without_valid
-from heed.data.lines import existing, read_lines
+from heed.data.lines import existing, read_lines, stored_lines
 from heed.data.provenance import read_provenance
 from heed.data.tables import Column, read_table
 from heed.errors import UserError
+from heed.text.lines import Lines, concatenated
 
 Prefix = str | list[str] | None
 """The path of a split's files, or several paths, which are read one after the other."""
@@ -123,16 +123,16 @@ def further_references(paths: Sequence[str], references: Sequence[str]) -> list[
 
 def _read_prefix(prefix: str, src_suffix: str, tgt_suffix: str, turn_gold: bool) -> Pairs:
     src_path, tgt_path = existing(f"{prefix}.{src_suffix}"), existing(f"{prefix}.{tgt_suffix}")
-    src, tgt = read_lines(src_path), read_lines(tgt_path)
+    src, tgt = stored_lines(src_path), stored_lines(tgt_path)
     _check_equal(src_path, src, tgt_path, tgt)
     provenance = read_provenance(prefix)
     notes = (f"{prefix}: {provenance.note}",) if provenance else ()
     gold_path = existing(f"{prefix}.align")
     if not gold_path.is_file():
         return Pairs(src, tgt, notes=notes)
-    gold = read_lines(gold_path)
+    gold = stored_lines(gold_path)
     _check_equal(src_path, src, gold_path, gold)
-    return Pairs(src, tgt, [turn(line) for line in gold] if turn_gold else gold, notes=notes)
+    return Pairs(src, tgt, Lines(len(gold), partial(map, turn, gold)) if turn_gold else gold, notes=notes)
 
 
 def turn(line: str) -> str:
@@ -143,7 +143,7 @@ def turn(line: str) -> str:
 LINK = re.compile(r"(\d+)([-?p])(\d+)", re.ASCII)
 
 
-def _check_equal(one_path: Path, one: list[str], other_path: Path, other: list[str]) -> None:
+def _check_equal(one_path: Path, one: Sequence[str], other_path: Path, other: Sequence[str]) -> None:
     if len(one) != len(other):
         raise UserError(
             f"{one_path} has {len(one)} lines and {other_path} has {len(other)}; expected a line for each line"
@@ -168,11 +168,9 @@ def joined(parts: Sequence[Pairs], names: Sequence[str]) -> Pairs:
         raise UserError(
             f"{without[0]}.align does not exist, but others do; expected gold alignments for all files or none"
         )
-    gold = None if without else list(chain.from_iterable(part.gold or [] for part in parts))
-    src, tgt, notes = (
-        list(chain.from_iterable(side)) for side in zip(*((p.src, p.tgt, p.notes) for p in parts), strict=True)
-    )
-    return Pairs(src, tgt, gold, notes=notes)
+    gold = None if without else concatenated([part.gold or [] for part in parts])
+    src, tgt = concatenated([part.src for part in parts]), concatenated([part.tgt for part in parts])
+    return Pairs(src, tgt, gold, notes=[note for part in parts for note in part.notes])
 
 
 def with_valid(splits: Mapping[str, Callable[[], Pairs]], seed: int | None) -> dict[str, Callable[[], Pairs]]:

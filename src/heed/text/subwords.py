@@ -15,6 +15,7 @@ import sentencepiece
 
 from heed.errors import UserError, needs
 from heed.text.kept import SYMBOLS, Kept, masked, pattern
+from heed.text.lines import concatenated, selected
 from heed.text.normalization import Normalization, nfc_rules
 from heed.text.words import split_words
 
@@ -354,7 +355,7 @@ def train_pair(
     check_settings(kind, vocab_size, byte_fallback, character_coverage, user_defined_symbols, keep)
     check_normalization(joint, src_normalization, tgt_normalization)
     if joint:
-        shared = train([*src_lines, *tgt_lines], "joint", tgt_normalization)
+        shared = train(concatenated([src_lines, tgt_lines]), "joint", tgt_normalization)
         return shared, shared
     return train(src_lines, "source", src_normalization or "nmt_nfkc"), train(tgt_lines, "target", tgt_normalization)
 
@@ -369,8 +370,9 @@ def _some(lines: Sequence[str], side: str) -> Sequence[str]:
     if len(lines) <= MAX_LINES:
         return lines
     log.info("%s vocabulary: trained on %d of the %d lines, drawn at random", side, MAX_LINES, len(lines))
-    chosen = np.random.default_rng(1).choice(len(lines), MAX_LINES, replace=False)
-    return [lines[i] for i in np.sort(chosen).tolist()]
+    keep = np.zeros(len(lines), bool)
+    keep[np.random.default_rng(1).choice(len(lines), MAX_LINES, replace=False)] = True
+    return selected(lines, keep.tobytes())
 
 
 def _short(lines: Sequence[str]) -> list[str]:

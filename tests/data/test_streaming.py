@@ -1,0 +1,270 @@
+"""Text that is read again at every iteration gives what text in memory gives, and memory does not grow with it."""
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from heed.data import encoded, lines, prepared
+from heed.data.cleaning import RATIO_MARGIN, clean, letters
+from heed.data.corpus import Corpus, Pairs
+from heed.data.drawn import MOST, SHARE
+from heed.data.encoded import encode
+from heed.data.lines import stored_lines
+from heed.data.prepared import Recipe, fingerprint, prepare, read_splits
+from heed.data.summary import leakage
+from heed.data.text_files import files, tsv
+from heed.errors import UserError
+from heed.text.lines import Lines
+from heed.text.subwords import Subwords, train_pair
+
+Rows = list[tuple[str, str]]
+
+WORDS = st.sampled_from(["", " ", "a", "b", "a b", "a b a b", "é œ", "狗", "aaaaaaaaaaaaaaaaaaaaaaaaaaaa", "b\u2028b"])
+ROWS: st.SearchStrategy[Rows] = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=40)
+LIMITS = {"max_len": 3, "max_ratio": 2.0, "max_characters": 20}
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda data: data,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
+
+
+def write(prefix: Path, rows: Rows, kind: str = "", end: str = "\n", last: str = "\n") -> None:
+    """The two files of a split: how they are compressed, how a line ends, and how the last one does."""
+    for ending, side in zip(("en", "fr"), zip(*rows, strict=True), strict=True):
+        data = (end.join(side) + (last or "x" * (not side[-1]))).encode()  # an end without any is no line
+        Path(f"{prefix}.{ending}{kind}").write_bytes(COMPRESS[kind](data))
+
+
+def cleaned_in_memory(rows: Rows) -> tuple[Rows, list[int]]:
+    """What cleaning keeps and counts, by a set of all pairs."""
+    seen: set[tuple[str, str]] = set()
+    kept, counts = [], [0] * 5
+    for pair in rows:
+        sides = [side.strip() for side in pair]
+        shorter, longer = sorted(map(letters, sides))
+        tests = (
+            not all(sides),
+            max(len(side.split()) for side in sides) > LIMITS["max_len"],
+            max(map(len, sides)) > LIMITS["max_characters"],
+            longer + RATIO_MARGIN > LIMITS["max_ratio"] * (shorter + RATIO_MARGIN),
+            pair in seen,
+        )
+        seen.add(pair)
+        if any(tests):
+            counts[tests.index(True)] += 1
+        else:
+            kept.append(pair)
+    return kept, counts
+
+
+def drawn_in_memory(rows: Rows, seed: int) -> tuple[Rows, Rows]:
+    """Training and validation pairs if those of validation are drawn, by a list of all different pairs."""
+    different = list(dict.fromkeys(rows))
+    count = min(MOST, max(1, int(SHARE * len(different))))
+    chosen = {different[i] for i in np.random.default_rng(seed).choice(len(different), count, replace=False)}
+    return [pair for pair in rows if pair not in chosen], [pair for pair in different if pair in chosen]
+
+
+def rows_of(pairs: Pairs) -> Rows:
+    return list(zip(pairs.src, pairs.tgt, strict=True))
+
+
+@pytest.fixture
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks and portions so small that a few lines fill several."""
+    monkeypatch.setattr(lines, "AT_ONCE", 16)
+    monkeypatch.setattr(encoded, "LINES", 7)
+    monkeypatch.setattr(prepared, "LARGE", 1)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    rows=ROWS,
+    shards=st.integers(1, 3),
+    kind=st.sampled_from(list(COMPRESS)),
+    end=st.sampled_from(["\n", "\r\n"]),
+    last=st.sampled_from(["\n", "\r\n", ""]),
+)
+@pytest.mark.usefixtures("few_at_once")
+def test_files_are_read_as_lists_are(
+    tmp_path_factory: pytest.TempPathFactory, rows: Rows, shards: int, kind: str, end: str, last: str
+) -> None:
+    """Catches lines cut where blocks meet, shards in another order, and counts that are not those of a whole text."""
+    folder = tmp_path_factory.mktemp("text")
+    rows = [("b", "b"), *rows, ("a", "b")]
+    parts = [part for part in (rows[number::shards] for number in range(shards)) if part]
+    for number, part in enumerate(parts):
+        write(folder / str(number), part, kind, end, last)
+    rows = list(chain.from_iterable(parts))
+    corpus = files("text", "en", "fr", train=[str(folder / str(number)) for number in range(len(parts))])
+    wanted, valid = drawn_in_memory([(src or "", tgt or "") for src, tgt in read_back(parts, last)], 1)
+    train = corpus.stream("train")
+    assert isinstance(train.src, Lines)
+    assert rows_of(train) == rows_of(corpus.read("train")) == wanted
+    assert rows_of(corpus.read("valid")) == valid
+    assert fingerprint({"train": train}) == digest("train", wanted)
+    kept, counts = cleaned_in_memory(wanted)
+    if not kept:
+        with pytest.raises(UserError, match="dropped all"):
+            clean(train, **LIMITS)  # type: ignore[arg-type]
+        return
+    pairs, report = clean(train, **LIMITS)  # type: ignore[arg-type]
+    assert (rows_of(pairs), list(report.dropped.values()), report.read) == (kept, counts, len(wanted))
+    sources = {src for src, _ in kept}
+    leaked = sum(src in sources for src, _ in valid), sum(pair in set(kept) for pair in valid)
+    assert leakage(corpus.read("valid"), pairs) == leaked
+
+
+def read_back(parts: list[Rows], last: str) -> Rows:
+    """The rows as `write` has written them: with no line feed at the end, an empty last line has an x."""
+    rows = []
+    for part in parts:
+        *before, (src, tgt) = part
+        rows += [*before, (src or ("" if last else "x"), tgt or ("" if last else "x"))]
+    return rows
+
+
+def digest(split: str, rows: Rows) -> str:
+    """The name that a text has in the run folders of earlier releases."""
+    found = hashlib.blake2b(digest_size=16)
+    for part in (split, *("\n".join(side) for side in zip(*rows, strict=True))):
+        data = part.encode()
+        found.update(len(data).to_bytes(8, "little") + data)
+    return found.hexdigest()
+
+
+@given(rows=ROWS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@pytest.mark.usefixtures("few_at_once")
+def test_pieces_and_table_are_those_of_lists(tmp_path_factory: pytest.TempPathFactory, rows: Rows) -> None:
+    """Catches pieces that are shifted on the disk, vocabularies of other text, and counts that the cache changes."""
+    folder = tmp_path_factory.mktemp("text")
+    rows = [("a b", "b a"), ("a", "b"), *rows]
+    write(folder / "train", rows)
+    write(folder / "valid", rows[-3:])
+    corpus = files("text", "en", "fr", train=str(folder / "train"), valid=str(folder / "valid"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEED_CACHE", str(folder / "cache"))
+        streamed = prepared_of(read_splits(corpus))
+        assert list((folder / "cache" / "encoded").iterdir())
+        patch.setattr(prepared, "LARGE", 10**9)
+        in_memory = {split: partial(list_pairs, list(part)) for split, part in (("train", rows), ("valid", rows[-3:]))}
+        whole = prepared_of(read_splits(Corpus("text", "en", "fr", in_memory)))
+    assert streamed.summary == whole.summary
+    for name, array in whole.train.arrays().items():
+        assert np.array_equal(array, streamed.train.arrays()[name])
+        assert array.dtype == streamed.train.arrays()[name].dtype
+
+
+def list_pairs(rows: Rows) -> Pairs:
+    return Pairs([src for src, _ in rows], [tgt for _, tgt in rows])
+
+
+def prepared_of(splits: prepared.Splits) -> prepared.Prepared:
+    cleaned = clean(splits.pairs["train"], **LIMITS)  # type: ignore[arg-type]
+    src, tgt = train_pair(cleaned[0].src, cleaned[0].tgt, "char", 30)
+    return prepare(splits, Recipe(src, tgt, "char", LIMITS, None, 1), lambda: cleaned)
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_tables_are_read_as_lists_are(tmp_path: Path) -> None:
+    """Catches a header or quotes that come back at a later iteration, and blank rows at the end of a long table."""
+    rows = [(f'say ""{number}""', f"dis {number}") for number in range(50)]
+    content = "en\tfr\n" + "".join(f'"{src}"\t{tgt}\n' for src, tgt in rows) + "\t\n\n"
+    (tmp_path / "train.tsv.gz").write_bytes(gzip.compress(content.encode()))
+    pairs = tsv("table", "en", "fr", test=str(tmp_path / "train.tsv")).stream("test")
+    for _ in range(2):
+        assert rows_of(pairs) == [(src.replace('""', '"'), tgt) for src, tgt in rows]
+    assert len(pairs) == 50
+
+
+def test_a_file_that_changes_meanwhile_is_one_line(tmp_path: Path) -> None:
+    """Catches sides that are shifted against each other in the middle of a run."""
+    path = tmp_path / "train.en"
+    path.write_text("a\nb\n")
+    read = stored_lines(path)
+    path.write_text("a\nb\nc\n")
+    with pytest.raises(UserError, match=r"train\.en had 2 lines and now has 3; leave it as it is"):
+        list(read)
+
+
+def test_subwords_of_a_long_text_are_trained_on_the_lines_that_were_always_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Catches another sample: every run on more than a million lines would begin with another vocabulary."""
+    text = [f"{number % 7} {number} a" for number in range(500)]
+    monkeypatch.setattr("heed.text.subwords.MAX_LINES", 90)
+    drawn = np.sort(np.random.default_rng(1).choice(500, 90, replace=False)).tolist()
+    few = Subwords.train([text[i] for i in drawn], "bpe", 40)
+    assert Subwords.train(Lines(500, partial(iter, text)), "bpe", 40) == few
+    src, tgt = Lines(250, partial(iter, text[:250])), Lines(250, partial(iter, text[250:]))
+    assert train_pair(src, tgt, "bpe", 40, joint=True, tgt_normalization="nmt_nfkc")[0] == few
+
+
+MEMORY = """
+import sys, tracemalloc
+from pathlib import Path
+from heed.data import batches, encoded, lines, order, prepared
+from heed.data.cleaning import clean
+from heed.data.prepared import Recipe, prepare, read_splits
+from heed.data.text_files import files
+from heed.text.subwords import Subwords
+
+for module in (batches, encoded, lines, order):
+    module.AT_ONCE = 2**11
+encoded.LINES, prepared.LINES_AT_ONCE, prepared.LARGE = 1000, 1000, 1
+subwords = Subwords.train(["0 1 2 3 4 5 6 7 8 9"], "char", 15)
+for pairs in (4_000, 40_000):
+    prefix = Path(sys.argv[1], str(pairs))
+    for ending in ("en", "fr"):
+        for split, size in (("train", pairs), ("valid", 100)):
+            with Path(f"{prefix}-{split}.{ending}").open("w") as file:
+                file.writelines(f"{'1 ' * (number % 20)}{number}\\n" for number in range(size))
+    tracemalloc.start()
+    splits = read_splits(files("text", "en", "fr", train=f"{prefix}-train", valid=f"{prefix}-valid"))
+    made = prepare(splits, Recipe(subwords, subwords, "char", {}, None, 1), lambda: clean(splits.pairs["train"]))
+    train = batches.Batches(made.train, sentences=64)
+    train.load_state_dict({"epoch": 1, "batch": 0})
+    print(made.summary.splits["valid"].pair_in_train, len(train), tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+"""
+
+
+def test_memory_grows_by_twelve_bytes_a_pair_at_most(tmp_path: Path) -> None:
+    """Catches lists of lines, of hashes or of pieces, which take 40 to 1,000 bytes a pair, from the files to the plan.
+
+    In a process of its own, in which no shapes are checked: that takes the time and the memory of every call.
+    """
+    command = [sys.executable, "-c", MEMORY, str(tmp_path)]
+    environment = {**os.environ, "HEED_CACHE": str(tmp_path / "cache")}
+    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    few, many = (tuple(map(int, line.split())) for line in output.splitlines())
+    assert (few[:2], many[:2]) == ((100, 63), (100, 625))
+    assert many[2] - few[2] < 36_000 * 12
+
+
+def test_encoding_is_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches offsets that begin anew with a portion."""
+    words = Subwords.train(["a b c"], kind="word", vocab_size=7)
+    text = ["a", "", "b c", "a c", "b", "c c c", ""]
+    whole = encode(Pairs(text, text[::-1]), words, words)
+    for size in (1, 2, 3):
+        monkeypatch.setattr(encoded, "LINES", size)
+        parted = encode(Pairs(text, text[::-1]), words, words)
+        assert all(np.array_equal(array, parted.arrays()[name]) for name, array in whole.arrays().items())
