@@ -76,14 +76,13 @@ def test_a_notebook_trains_translates_and_interrupts(
     assert "text='" in shown["text/plain"] or "Translation" in shown["text/plain"]
 
     long = "run='long', trainer={'max_steps': 10**6, 'validate_steps': 20}, early_stop=None, checkpoint_steps=10**6"
-    cell = client.execute(f"heed.train(overrides=options, {long})")
+    cell = client.execute(f"heed.train(overrides=options, {long})", stop_on_error=False)
     shown_cells = outputs(client, cell)
     for one in shown_cells:
         if one["msg_type"] == "stream" and "  best\n" in one["content"]["text"]:
             break
     manager.interrupt_kernel()
-    error = next(one["content"] for one in shown_cells if one["msg_type"] == "error")
-    assert error["ename"] == "Interrupted"
+    assert [one["content"]["ename"] for one in shown_cells if one["msg_type"] == "error"] == ["Interrupted"]
     assert (tmp_path / "long" / "checkpoints" / "last.ckpt").exists()
 
     assert manager.is_alive()
