@@ -165,8 +165,8 @@ def _check_attention(a: Architecture) -> None:
         with torch.device("meta"):
             _attention(a)
     except ValueError as error:
-        own = str(error).partition(" ")[0].partition("=")[0] in signature
-        raise ValueError(f"attention.{error}" if own else str(error)) from error
+        of_score = str(error).partition(" ")[0].partition("=")[0] in signature
+        raise ValueError(f"attention.{error}" if of_score else str(error)) from error
 
 
 def score_settings(score: object) -> dict[str, inspect.Parameter]:
