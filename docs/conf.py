@@ -34,6 +34,8 @@ napoleon_numpy_docstring = False
 html_theme = "furo"
 html_title = f"heed {release}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
 copybutton_prompt_text = "$ "
 
