@@ -212,8 +212,8 @@ def test_translations_of_another_text_are_refused(runs: Path) -> None:
     against = settings("model=runs/own/seed-2/model", "versus=other")
     for name, lines, message in (
         ("hypotheses", TARGETS[1:], "5 translations and 6 references, of which 6 are equal to this split"),
-        ("references", [*TARGETS[1:], "un"], "5 translations and 6 references, 0 of which"),
-        ("hypotheses", TARGETS, "6 translations and 6 references, 0 of which"),
+        ("references", [*TARGETS[1:], "un"], "5 translations and 6 references, of which 0"),
+        ("hypotheses", TARGETS, "6 translations and 6 references, of which 0"),
     ):
         write_lines(Path(f"other/{name}.txt"), lines)
         with pytest.raises(UserError, match=message):
