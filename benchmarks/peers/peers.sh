@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# OpenNMT-py and JoeyNMT beside heed, as docs/performance.md quotes them.
+# OpenNMT-py and JoeyNMT beside heed, as docs/performance.md quotes them, and Marian.
 #
 #   peers.sh install                  a virtual environment for each
 #   peers.sh text [--root DIR]        Multi30k, plain and in pieces, by heed's own .venv; DIR holds a copy of its files
 #   peers.sh train PEER [OPTION…]     --warmup, --updates, --seed, --threads; one RESULT line, and a checkpoint
 #   peers.sh translate PEER [OPTION…] --threads; test 2016 by that checkpoint, greedy and with 5 beams, a RESULT line each
 #
-# PEER is opennmt or joeynmt. All of it lies in the folder HEED_PEERS, ~/.cache/heed-peers where that is not set.
+# PEER is opennmt, joeynmt or marian. All of it lies in the folder HEED_PEERS, ~/.cache/heed-peers where that is not set.
 
 set -euo pipefail
 
@@ -28,8 +28,8 @@ main() {
     case "${1-} ${2-}" in
         'install ') install ;;
         'text '*) needs "$heed_python" 'make setup' && "$heed_python" "$here/text.py" "$home/text" "${@:2}" ;;
-        'train opennmt' | 'train joeynmt') measure "$2" train "${@:3}" ;;
-        'translate opennmt' | 'translate joeynmt')
+        'train opennmt' | 'train joeynmt' | 'train marian') measure "$2" train "${@:3}" ;;
+        'translate opennmt' | 'translate joeynmt' | 'translate marian')
             measure "$2" translate --beam-size 1 "${@:3}"
             measure "$2" translate --beam-size 5 "${@:3}"
             ;;
@@ -42,6 +42,7 @@ install() {
     pip_into opennmt "$torch" "${opennmt_needs[@]}"
     pip_into opennmt --no-deps OpenNMT-py==3.5.1
     pip_into joeynmt "$torch" "${joeynmt_needs[@]}" JoeyNMT==2.3.0
+    pip_into marian pymarian==1.12.42
     touch "$home/installed"
 }
 
@@ -53,6 +54,7 @@ pip_into() {
 # One process for one measurement: its RESULT line, or, where there is none, the end of its log.
 measure() {
     local python=$home/$1/bin/python log=$home/$1-$2.log
+    [[ $1 != marian ]] || python=$heed_python # Marian is a program of its own, which needs no torch
     needs "$home/installed" 'peers.sh install'
     needs "$home/text/test.split.de" 'peers.sh text' # what text writes last
     cd "$home"
