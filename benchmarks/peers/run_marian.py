@@ -29,7 +29,7 @@ SIZES = ["--type=s2s", "--dim-emb=256", "--dim-rnn=512"]
 
 RECIPE = ["--dropout-rnn=0.2", "--learn-rate=0.001", "--clip-norm=1", "--cost-type=ce-mean-words"]
 
-UPDATE = re.compile(r"Up\. \d+ : .*Cost (?P<loss>[\d.]+)(?: \* (?P<labels>[\d,]+))?")
+UPDATE = re.compile(r"Up\. .* Cost (?P<loss>[\d.]+) : Time (?P<seconds>[\d.]+)s : (?P<speed>[\d.]+) words/s")
 
 
 def main() -> None:
@@ -40,8 +40,8 @@ def main() -> None:
 def train(given: argparse.Namespace) -> None:
     """Train with a stopwatch that runs from the end of one update to the end of the one `updates` later.
 
-    Marian logs the target pieces of an update, with one </s> for each sentence. Source pieces are counted by the ratio
-    of both sides in the whole text.
+    Marian logs the target pieces of an update as a speed, with one </s> for each sentence. Source pieces are counted by
+    the ratio of both sides in the whole text.
     """
     RUN.mkdir(exist_ok=True)
     for path in VOCABULARIES:
@@ -49,13 +49,13 @@ def train(given: argparse.Namespace) -> None:
     last = given.warmup + given.updates
     text = ["--train-sets", TEXT / "train.split.en", TEXT / "train.split.de", f"--max-length={MAX_LEN}"]
     batches = [f"--mini-batch={SENTENCES}", "--mini-batch-round-up=false", f"--after={last}u", "--disp-freq=1u"]
-    saved = ["--no-reload", "--overwrite", f"--seed={given.seed}"]
+    saved = ["--model", MODEL, "--no-reload", "--overwrite", f"--seed={given.seed}"]
     losses, times, labels = [], [], []
-    for line in _logged(given, *text, *SIZES, *RECIPE, *batches, *saved):
+    for line in _logged("train", given.threads, *text, *SIZES, *RECIPE, *batches, *saved):
         if update := UPDATE.search(line):
             times.append(time.perf_counter())
             losses.append(float(update["loss"]))
-            labels.append(int((update["labels"] or "0").replace(",", "")))
+            labels.append(float(update["seconds"]) * float(update["speed"]))
     if len(losses) < last:
         raise SystemExit(f"marian made {len(losses)} updates, expected {last}; look into its log")
     seconds = times[last - 1] - times[given.warmup - 1]
@@ -74,8 +74,8 @@ def translate(given: argparse.Namespace) -> None:
     """Translate test 2016 from pieces to pieces."""
     source, output = TEXT / "test.split.en", RUN / "output"
     search = [f"--beam-size={given.beam_size}", "--normalize=1", f"--mini-batch={SENTENCES}", "--maxi-batch=100"]
-    text = ["--input", source, "--output", output, "--maxi-batch-sort=src"]
-    found = [re.search(r"Total time: ([\d.]+)s", line) for line in _logged(given, *search, *text, command=["decode"])]
+    text = ["--models", MODEL, "--input", source, "--output", output, "--maxi-batch-sort=src"]
+    found = [re.search(r"Total time: ([\d.]+)s", line) for line in _logged("decode", given.threads, *search, *text)]
     (seconds,) = [float(total[1]) for total in found if total]
     pieces = [line.split() for line in output.read_text(encoding="utf-8").splitlines()]
     texts = ["".join(sentence).replace("▁", " ").strip() for sentence in pieces]
@@ -83,12 +83,10 @@ def translate(given: argparse.Namespace) -> None:
     print(re.sub(r"peakRSS_MiB \d+", f"peakRSS_MiB {_peak():.0f}", line))
 
 
-def _logged(given: argparse.Namespace, *options: object, command: list[str] | None = None) -> Iterator[str]:
+def _logged(command: str, threads: int, *options: object) -> Iterator[str]:
     """The lines that Marian logs, one after the other; SystemExit if it fails."""
-    always = [f"--cpu-threads={given.threads}", "--model", MODEL, "--vocabs", *VOCABULARIES]
-    with subprocess.Popen(
-        [str(part) for part in [MARIAN, *(command or []), *always, *options]], stderr=subprocess.PIPE, text=True
-    ) as process:
+    parts = [MARIAN, command, f"--cpu-threads={threads}", "--vocabs", *VOCABULARIES, *options]
+    with subprocess.Popen([str(part) for part in parts], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             print(line, end="")
