@@ -9,7 +9,7 @@ FOLDER/bpe.en.model    SentencePiece's model
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from heed.data.fetch import multi30k
@@ -33,7 +33,7 @@ def main() -> None:
     write(given.folder, "de", tgt, {name: pairs.tgt for name, pairs in splits.items()})
 
 
-def write(folder: Path, lang: str, subwords: Subwords, splits: dict[str, list[str]]) -> None:
+def write(folder: Path, lang: str, subwords: Subwords, splits: dict[str, Sequence[str]]) -> None:
     """All files of one language."""
     subwords.save(folder / f"bpe.{lang}.model")
     write_lines(folder / f"pieces.{lang}", subwords.pieces(range(SPECIALS, len(subwords))))

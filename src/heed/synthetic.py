@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 class Text:
     """The lines that a model translates, and those that the corpus has in the language of the translations."""
 
-    sources: list[str]
-    originals: list[str]
+    sources: Sequence[str]
+    originals: Sequence[str]
     digest: str
 
 

@@ -21,7 +21,7 @@ def gold() -> list[str]:
     corpus = read_corpus({"reader": "reverse", "train": 400, "valid": 24, "test": 16, "min_len": 2, "max_len": 4})
     links = corpus.read("train").gold
     assert links
-    return links
+    return list(links)
 
 
 def test_links_of_a_file_take_the_place_of_the_corpus_own(tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ def test_gold_that_cannot_be_is_reported_by_split_and_line(line: str, message: s
 def test_bleu_is_by_the_tokens_of_the_target_language() -> None:
     """Catches Chinese scored as one word a sentence, 0 until it is perfect."""
     pairs = Pairs(["0", "1"], ["我喜欢红色的房子", "他不喜欢小狗"])
-    chinese = Subwords.train(pairs.tgt * 5, "char", 50)
+    chinese = Subwords.train([*pairs.tgt] * 5, "char", 50)
     found = []
     for language in ("zh", ""):
         validation = Validation(pairs, DIGITS, chinese, tgt_lang=language)
