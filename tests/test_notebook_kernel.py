@@ -68,9 +68,10 @@ def test_a_notebook_trains_translates_and_interrupts(
     And a table whose every line is an output of its own.
     """
     manager, client = kernel
-    run(client, f"{SWITCHES}\nimport heed\noptions = {overrides(tmp_path, 'heatmaps=0')}\nbefore = switches()")
+    run(client, f"{SWITCHES}\nimport heed\noptions = {overrides(tmp_path, 'heatmaps=0')}")
 
     run(client, "run = heed.train(overrides=options, run='mine')")
+    run(client, "before = switches()")  # not earlier: libraries add filters of warnings as they are imported
     shown = value(client, "run.translator.translate('1 2')")
     assert "<iframe" in shown["text/html"]
     assert "text='" in shown["text/plain"] or "Translation" in shown["text/plain"]
@@ -86,6 +87,7 @@ def test_a_notebook_trains_translates_and_interrupts(
     assert (tmp_path / "long" / "checkpoints" / "last.ckpt").exists()
 
     assert manager.is_alive()
-    assert value(client, "switches() == before")["text/plain"] == "True"
+    changed = "[(one, other) for one, other in zip(before, switches()) if one != other]"
+    assert value(client, changed)["text/plain"] == "[]"
     step = "torch.load('long/checkpoints/last.ckpt', weights_only=True)['global_step']"
     assert int(value(client, step)["text/plain"]) >= 20
