@@ -200,7 +200,7 @@ def test_a_file_that_changes_meanwhile_is_one_line(tmp_path: Path) -> None:
     path.write_text("a\nb\n")
     read = stored_lines(path)
     path.write_text("a\nb\nc\n")
-    with pytest.raises(UserError, match=r"train\.en had 2 lines and now has 3; leave it as it is"):
+    with pytest.raises(UserError, match=r"train\.en had 2 lines and now has 3; do not change it"):
         list(read)
 
 
