@@ -44,7 +44,7 @@ def stored_lines(path: Path) -> Sequence[str]:
     Raises:
         UserError: as for `read_lines`; during an iteration, if the file has changed.
     """
-    if not os.path.isfile(path):  # False, too, in a folder that may not be listed
+    if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises in a folder that may not be listed
         return read_lines(path)
     size = sum(text.count("\n") + (not text.endswith("\n")) for text in _texts(path))
     return Lines(size, partial(_stored, path, size))
