@@ -72,7 +72,7 @@ def test_a_model_translates_the_side_that_it_reads(translator: Translator, tmp_p
 def test_one_killed_at_any_moment_is_continued_to_the_same_files(
     translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches lines translated twice or never, half a line that is kept, and an incomplete output that looks complete."""
+    """Catches lines translated twice or never, half a line, and an unfinished output that looks finished."""
     monkeypatch.setattr(synthetic, "BLOCK", 3)
     greedy: dict[str, Any] = {"search": "greedy", "max_len": 3}
     translate_split(translator, tmp_path / "straight", corpus(), **greedy)
@@ -136,7 +136,7 @@ def test_other_settings_are_not_continued(translator: Translator, tmp_path: Path
 def test_nothing_is_written_over(translator: Translator, tmp_path: Path) -> None:
     """Catches a file of the user that is overwritten."""
     (tmp_path / "mine.en").write_text("mine\n")
-    with pytest.raises(UserError, match=r"mine\.en exists already; remove it"):
+    with pytest.raises(UserError, match=r"mine\.en already exists; remove it"):
         translate_split(translator, tmp_path / "mine", corpus(), **SETTINGS)
     assert (tmp_path / "mine.en").read_text() == "mine\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.en"]

@@ -188,7 +188,8 @@ def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -
                 done += block
                 report(f"lines of {wanted.corpus}, {wanted.split}", len(done), len(text.sources))
         except (KeyboardInterrupt, SystemExit):
-            log.info("%d of %d lines are translated; the same command continues there", len(done), len(text.sources))
+            counts = len(done), len(text.sources)
+            log.info("%d of %d lines are translated; the same command resumes from there", *counts)
             raise
         for path in (src_path, tgt_path, provenance_path(output)):
             remove_parts(path)
@@ -208,7 +209,7 @@ def _begun(part: Path, wanted: Provenance, paths: Sequence[Path]) -> Iterator[IO
     if not part.exists():
         for path in paths:
             if os.path.lexists(path):
-                raise UserError(f"{path} exists already; remove it, or choose another output=PREFIX")
+                raise UserError(f"{path} already exists; remove it, or choose another output=PREFIX")
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         with locked(part), part.open("r+b") as file:
