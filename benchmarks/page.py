@@ -49,9 +49,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("source", type=Path, help="one sentence a line")
     parser.add_argument("reference", type=Path, help="its translation")
-    parser.add_argument("--segment", type=Path, nargs="*", default=[], help="texts whose subwords are compared")
-    parser.add_argument("--searches", nargs="*", choices=SEARCHES, default=list(SEARCHES), help="under node")
-    parser.add_argument("--tries", type=int, default=30, help="in Chromium")
+    parser.add_argument(
+        "--segment",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="texts whose subwords are compared",
+    )
+    parser.add_argument(
+        "--searches", nargs="*", choices=SEARCHES, default=list(SEARCHES), help="searches to run under node"
+    )
+    parser.add_argument("--tries", type=int, default=30, help="translations in Chromium")
     return parser.parse_args()
 
 
@@ -142,7 +150,7 @@ def finished(browser: WebDriver) -> float:
     )
     shown = re.search(r"(\d+) ms\.", browser.find_element(By.CSS_SELECTOR, ".time").text)
     if shown is None:
-        sys.exit("the page shows no time")
+        sys.exit("the page does not show the time of the translation")
     return float(shown[1])
 
 

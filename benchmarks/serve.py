@@ -49,15 +49,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("source", type=Path, help="one sentence a line")
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--requests", type=int, default=2000, help="of each measurement at most")
-    parser.add_argument("--seconds", type=float, default=60, help="of each measurement at most")
+    parser.add_argument("--requests", type=int, default=2000, help="the most requests of a measurement")
+    parser.add_argument("--seconds", type=float, default=60, help="the longest time of a measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
-    parser.add_argument("--max-len", type=int, help="pieces of a translation at most")
+    parser.add_argument("--max-len", type=int, help="the largest length of a translation in subwords")
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--opennmt-port", type=int, help="of OpenNMT-py's own server, running on this machine")
-    parser.add_argument("--opennmt-pieces", type=Path, help="the sentences of source as that model's pieces")
-    parser.add_argument("--endure", type=int, help="send so many requests, and print the memory of the server")
+    parser.add_argument("--opennmt-port", type=int, help="the port of a running OpenNMT-py server on this machine")
+    parser.add_argument("--opennmt-pieces", type=Path, help="the source sentences in that model's subwords")
+    parser.add_argument("--endure", type=int, help="send this many requests, and print the memory of the server")
     return parser.parse_args()
 
 
@@ -95,7 +95,7 @@ def serving(args: argparse.Namespace, *options: str) -> Iterator[int]:
             assert process.stdout is not None
             line = process.stdout.readline()
             if not line.startswith("serving "):
-                sys.exit("heed-serve did not start")
+                sys.exit("heed-serve did not start; run it by hand to see why")
             yield int(line.rpartition(":")[2])
         finally:
             process.terminate()
@@ -173,7 +173,7 @@ async def answered(reader: asyncio.StreamReader) -> tuple[int, bool]:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = re.search(rb"content-length: (\d+)", head)
     if length is None:
-        raise SystemExit(f"an answer without a length: {head!r}")
+        raise SystemExit(f"the server's response has no Content-Length: {head!r}")
     await reader.readexactly(int(length[1]))
     return int(head.split()[1]), b"connection: close" in head
 

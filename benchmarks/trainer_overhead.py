@@ -57,7 +57,7 @@ class Laps(Callback):
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="of which the fastest counts")
+    parser.add_argument("--rounds", type=int, default=5, help="the number of rounds; the fastest counts")
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
     print("hidden size   parameters    bare   trainer   (milliseconds an update)")

@@ -106,9 +106,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("alignment"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--models", nargs=2, type=resolved, help="trained already: model folders of both directions")
-    parser.add_argument("--without", action="store_true", help="hansards: also models that have not read their text")
-    parser.add_argument("--self-train", action="store_true", help="also models that learnt the links of the first ones")
+    parser.add_argument("--models", nargs=2, type=resolved, help="trained model folders of both directions")
+    parser.add_argument("--without", action="store_true", help="hansards: also models that are not trained on its text")
+    parser.add_argument("--self-train", action="store_true", help="also models trained on links of the first ones")
     return parser.parse_intermixed_args()
 
 

@@ -63,9 +63,9 @@ class Stopwatch:
         self.cells += sum(side.numel() for side in sides)
 
     def result(self, peer: str) -> str:
-        """The line about a run that has ended; SystemExit where it made too few steps."""
+        """The result line of a finished run; SystemExit if it made too few steps."""
         if self.begun < self.needed:
-            raise SystemExit(f"{peer} made {self.begun} training steps, expected {self.needed}; look into its log")
+            raise SystemExit(f"{peer} made {self.begun} training steps, expected {self.needed}; read its log")
         losses = self.losses[: self.warmup + self.updates]
         return (
             f"RESULT {peer} tokens/s {self.pieces / self.seconds:.0f} "

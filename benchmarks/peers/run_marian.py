@@ -57,7 +57,7 @@ def train(given: argparse.Namespace) -> None:
             losses.append(float(update["loss"]))
             labels.append(float(update["seconds"]) * float(update["speed"]))
     if len(losses) < last:
-        raise SystemExit(f"marian made {len(losses)} updates, expected {last}; look into its log")
+        raise SystemExit(f"marian made {len(losses)} updates, expected {last}; read its log")
     seconds = times[last - 1] - times[given.warmup - 1]
     pieces = sum(labels[given.warmup : last]) - SENTENCES * given.updates
     src, tgt = (_pieces(TEXT / f"train.split.{lang}") for lang in ("en", "de"))
@@ -92,7 +92,7 @@ def _logged(command: str, threads: int, *options: object) -> Iterator[str]:
             print(line, end="")
             yield line
     if process.returncode:
-        raise SystemExit(f"marian ended with exit code {process.returncode}")
+        raise SystemExit(f"marian ended with exit code {process.returncode}; read its log")
 
 
 def _pieces(path: Path) -> int:

@@ -22,8 +22,8 @@ def main() -> None:
     """Write both languages of all splits."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--root", help="a copy of Multi30k's files; fetched where this is not given")
-    parser.add_argument("--vocab-size", type=int, default=8000, help="BPE pieces a side")
+    parser.add_argument("--root", help="a folder with Multi30k's files (default: download them)")
+    parser.add_argument("--vocab-size", type=int, default=8000, help="BPE subwords for each language")
     given = parser.parse_args()
     corpus = multi30k(pair="en-de", root=given.root)
     splits = {name: corpus.read(name) for name in SPLITS}
