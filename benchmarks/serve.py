@@ -1,13 +1,13 @@
-"""Requests a second of heed-serve on this machine, and how long they take: batched, and each translated alone.
+"""Measure requests per second and response times of heed-serve, with batching and with each request translated alone.
 
-Over loopback only: the servers are started here, on free ports of 127.0.0.1, and end with this program. Clients send
-one sentence a request, each the next as soon as it has the answer to the last, on a connection that stays open. Another
-server that is running already can be measured beside them, if it listens on this machine.
+The script starts the servers on free ports of 127.0.0.1 and ends them. Each client keeps one connection open, sends one
+sentence in a request, and sends the next request as soon as it has the response. A running server of OpenNMT-py on this
+machine can be measured too.
 
     python benchmarks/serve.py runs/tiny/model data/tiny/test.en
     python benchmarks/serve.py runs/tiny/model data/tiny/test.en --endure 100000
 
-The second sends so many requests, to a server that batches, and prints how its memory grows.
+The second command sends that number of requests to a server with batching, and prints how its memory grows.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Rounds of all measurements, interleaved; or the long one."""
+    """Run all measurements in interleaved rounds, or the long one."""
     args = arguments()
     lines = [line for line in read_lines(args.source) if line.strip()]
     if args.endure:
@@ -87,7 +87,7 @@ def main() -> None:
 
 @contextmanager
 def serving(args: argparse.Namespace, *options: str) -> Iterator[int]:
-    """The port of heed-serve, which ends with the block."""
+    """Start heed-serve, and end it with the block; yields its port."""
     command = [sys.executable, "-m", "heed.cli.serve", f"model={args.model}", "port=0", "device=cpu", *options]
     command.append(f"precision={args.precision}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -107,24 +107,24 @@ def with_length(body: dict[str, Any], max_len: int | None) -> dict[str, Any]:
 
 
 def to_heed(body: dict[str, Any]) -> Callable[[str], bytes]:
-    """What heed is sent for a sentence."""
+    """The request to heed for a sentence."""
     return lambda line: post("/translate", {"text": line, **body})
 
 
 def to_opennmt(pieces: str) -> bytes:
-    """What OpenNMT-py's server is sent for a sentence."""
+    """The request to OpenNMT-py's server for a sentence."""
     return post("/translator/translate", [{"src": pieces, "id": 100}])
 
 
 def post(path: str, content: object) -> bytes:
-    """A request as it goes over the wire."""
+    """The bytes of a request."""
     body = json.dumps(content).encode()
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
     return f"{head}\r\n\r\n".encode() + body
 
 
 def measure(name: str, target: Target, args: argparse.Namespace, lines: list[str]) -> float:
-    """Requests a second, printed with their times."""
+    """Measure requests per second; print them with response times."""
     asyncio.run(drive(target, lines, args.clients, 2 * args.clients, args.seconds))
     start = time.perf_counter()
     times, failures = asyncio.run(drive(target, lines, args.clients, args.requests, args.seconds))
@@ -179,7 +179,7 @@ async def answered(reader: asyncio.StreamReader) -> tuple[int, bool]:
 
 
 def endure(args: argparse.Namespace, lines: list[str]) -> None:
-    """Many requests, in twenty parts, with the memory of the server after each."""
+    """Send many requests in twenty parts; print the memory of the server after each part."""
     body = with_length(SEARCHES[args.searches[0]], args.max_len)
     with serving(args) as port:
         end, done, failed = time.perf_counter() + args.seconds, 0, 0

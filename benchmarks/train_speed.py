@@ -1,7 +1,8 @@
-"""Training speed of heed beside a tutorial's loop, on the same model and text, in interleaved rounds.
+"""Compare the training speed of heed with a tutorial's loop, on the same model and text, in interleaved rounds.
 
-Each measurement is a process of its own, so that none profits from another's caches. Speed counts source and target
-pieces, without padding, BOS and EOS. One line a measurement, then the ratios round by round.
+Each measurement is a separate process, so that it cannot use the caches of another. Speed counts source and target
+subwords, without padding, BOS and EOS. The script prints a line for each measurement, and then the ratios of all
+rounds.
 """
 
 import argparse
@@ -81,7 +82,7 @@ def _positive(text: str) -> int:
 
 
 def main() -> None:
-    """Rounds of all variants, or in a child process one measurement."""
+    """Measure all variants in rounds; in a child process, measure one variant once."""
     args = arguments()
     if args.measure:
         print(json.dumps(measure(args, args.measure)))
@@ -119,7 +120,7 @@ def _in_process(args: argparse.Namespace, variant: str) -> dict[str, Any]:
 
 
 def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
-    """Train one variant for a while; what it did and how fast."""
+    """Train one variant for some updates; return its figures."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     src, tgt = (Subwords.load(args.subwords / f"{side}.model") for side in args.languages)
@@ -187,7 +188,7 @@ def _operations(update: Callable[[Tensor, Tensor], float], batches: list[tuple[T
 
 
 def _print_operations(update: Callable[[], float], updates: int = 8, shown: int = 14) -> None:
-    """The operations that took the most time by themselves, in milliseconds an update."""
+    """Print the operations that took the most time, in milliseconds per update."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
         for _ in range(updates):
             update()
@@ -256,14 +257,14 @@ def _all(src: Tensor, tgt: Tensor) -> int:
 
 
 def _peak(device: str) -> float:
-    """MiB at most: what the process held, or on a GPU what its tensors did."""
+    """The peak memory in MiB of the process, or of the tensors on a GPU."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _matrix_rate(dtype: torch.dtype, device: str, seconds: float = 1.0) -> float:
-    """What a large matrix product reaches here, in GFLOP/s: the limit that a rate is held against."""
+    """The rate of a large matrix product in GFLOP/s, as the limit for other rates."""
     size = 8192 if device == "cuda" else 1024
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     rounds, start = 0, time.perf_counter()

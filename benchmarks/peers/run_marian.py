@@ -71,7 +71,7 @@ def train(given: argparse.Namespace) -> None:
 
 
 def translate(given: argparse.Namespace) -> None:
-    """Translate test 2016 from pieces to pieces."""
+    """Translate test 2016, from subwords to subwords."""
     source, output = TEXT / "test.split.en", RUN / "output"
     search = [f"--beam-size={given.beam_size}", "--normalize=1", f"--mini-batch={SENTENCES}", "--maxi-batch=100"]
     text = ["--models", MODEL, "--input", source, "--output", output, "--maxi-batch-sort=src"]
@@ -100,7 +100,7 @@ def _pieces(path: Path) -> int:
 
 
 def _peak() -> float:
-    """Mebibytes that Marian has held at most."""
+    """The peak memory of Marian in mebibytes."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 

@@ -33,7 +33,7 @@ def completed(before: Mapping[str, Any], config: Mapping[str, Any], added: Mappi
 
     Args:
         before: the settings of the run.
-        config: the settings of today, which decide what is added.
+        config: the settings of a run started now; only settings that it has are added.
         added: the values to add.
 
     >>> completed({"seed": 1, "model": {"hid_dim": 8}}, {"seed": 2, "model": {"hid_dim": 8, "query": "current"}})
