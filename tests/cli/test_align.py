@@ -159,7 +159,9 @@ def test_several_models_align_as_one_in_each_direction(folder: Path) -> None:
     assert [sorted(links) for links in found] == expected
     assert expected != models.align(SOURCES, TARGETS, threshold=0.2, reverse=load(back[0]))
     assert expected != load(folder).align(SOURCES, TARGETS, threshold=0.2, reverse=reverse)
-    with pytest.raises(UserError, match=r"^model=\[model,other\] several models have no common folder .* output=FILE$"):
+    with pytest.raises(
+        UserError, match=r"^model=\[model,other\]: several models have no common folder; give output=FILE$"
+    ):
         align(settings_of("align", Settings, "model=[model,other]"))
 
 

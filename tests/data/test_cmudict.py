@@ -88,7 +88,7 @@ def test_it_is_fetched_once_and_checked(url: str, root: Path, tmp_path: Path) ->
     (root / FILE).unlink()
     assert read_corpus(settings).read("test") == fetched
     (tmp_path / "cache" / "cmudict" / FILE).write_text("worda W ER1 D\n")
-    with pytest.raises(UserError, match=r"cmudict\.dict is not the file that was published: its sha256"):
+    with pytest.raises(UserError, match=r"cmudict\.dict is not the published file: its sha256"):
         read_corpus(settings).read("test")
 
 

@@ -217,7 +217,7 @@ def test_a_wrong_file_of_a_later_test_set_is_refused(server: Server, root: Path,
     server.files[name] = STRANGE
     root.chmod(0o755)
     (root / name).write_bytes(STRANGE)
-    expected = rf"{name} is not .* its md5 begins {hashlib.md5(STRANGE).hexdigest()[:12]}, expected"
+    expected = rf"{name} is not .* its md5 begins with {hashlib.md5(STRANGE).hexdigest()[:12]}, expected"
     with pytest.raises(UserError, match=expected):
         read_corpus({"reader": "multi30k", "pair": "en-fr", "test": 2018, **settings}).read("test")
     assert len(read_corpus({"reader": "multi30k", "pair": "en-fr", "test": 2017, **settings}).read("test")) == LINES

@@ -5,6 +5,7 @@ import codecs
 import gzip
 import importlib
 import lzma
+import os
 import re
 import shlex
 import zlib
@@ -43,7 +44,7 @@ def stored_lines(path: Path) -> Sequence[str]:
     Raises:
         UserError: as for `read_lines`; during an iteration, if the file has changed.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # False, too, in a folder that may not be listed
         return read_lines(path)
     size = sum(text.count("\n") + (not text.endswith("\n")) for text in _texts(path))
     return Lines(size, partial(_stored, path, size))
