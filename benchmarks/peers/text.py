@@ -1,10 +1,10 @@
-"""Write Multi30k for the peers, with the pieces that heed's own benchmark trains on.
+"""Write Multi30k for the peers, divided into the subwords of heed's own benchmark.
 
     python benchmarks/peers/text.py FOLDER [--root multi30k]
 
-FOLDER/train.en        plain text, JoeyNMT's; likewise valid and test, and de for en everywhere
-FOLDER/train.split.en  the same lines in pieces with spaces between, OpenNMT-py's
-FOLDER/pieces.en       the vocabulary without the four special pieces, which each peer puts first: ids 0 to 3
+FOLDER/train.en        plain text for JoeyNMT; also valid and test, and the same files in German (de)
+FOLDER/train.split.en  the same lines as subwords separated by spaces, for OpenNMT-py
+FOLDER/pieces.en       the vocabulary without the four special subwords, which each peer puts first: ids 0 to 3
 FOLDER/bpe.en.model    SentencePiece's model
 """
 
