@@ -52,8 +52,8 @@ Recipe = Callable[[str, str], Sequence[str]]
 class Bitext:
     """The text to align, and how heed is trained for it.
 
-    `whole` names the two files that the other aligners read; their last lines are the pairs to score. `recipe` gives the
-    settings of heed-train for a run of one direction. `further` gives those of self-training on the text of two
+    `whole` names the two files that the other aligners read; their last lines are the pairs to score. `recipe` gives
+    the settings of heed-train for a run of one direction. `further` gives those of self-training on the text of two
     files.
     """
 
