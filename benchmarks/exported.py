@@ -1,10 +1,10 @@
-"""A model folder against its ONNX exports: size, speed, cold start and memory, in interleaved rounds on one thread.
+"""Compare a model folder with its ONNX exports: size, speed, cold start and memory, in rounds on one thread.
 
     python benchmarks/exported.py runs/tiny/model data/tiny/test.en data/tiny/test.fr
 
-Each measurement is a process of its own. Speeds are pieces written for each second that the process was computing, so
-that other programs on the machine disturb them less; the load is printed. The cold start is the wall time from the
-start of Python to the first translation, the median of all processes. Prints a table in Markdown.
+Each measurement is a separate process. Speeds are subwords written for each second of CPU time, so that other programs
+on the machine affect them less; the load is printed. The cold start is the wall time from the start of Python to the
+first translation, as the median of all processes. The script prints a table in Markdown.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Rounds of all variants, or in a child process one measurement."""
+    """Measure all variants in rounds; in a child process, measure one variant once."""
     args = arguments()
     if args.measure:
         print(json.dumps(measure(args)))
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def digits(column: str) -> int:
-    """Decimals worth printing."""
+    """The number of decimals to print."""
     return 2 if column in ("size", "cold") or column.startswith("bleu") else 1 if column.startswith("one") else 0
 
 
@@ -99,7 +99,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
 
 
 def _whole(translator: Translator, lines: list[str], options: dict[str, Any]) -> tuple[float, list[str]]:
-    """Pieces written for each second, all lines in batches of the usual size; and the translations."""
+    """Subwords per second of CPU time, for all lines in batches of the default size; and the translations."""
     translator.translate(lines[:8], **options)
     start = time.process_time()
     results = translator.translate(lines, **options)
@@ -108,7 +108,7 @@ def _whole(translator: Translator, lines: list[str], options: dict[str, Any]) ->
 
 
 def _single(translator: Translator, lines: list[str], options: dict[str, Any]) -> float:
-    """Milliseconds for a line that is translated alone."""
+    """Milliseconds of CPU time for a line that is translated alone."""
     start = time.process_time()
     for line in lines:
         translator.translate(line, **options)

@@ -1,9 +1,10 @@
-"""One step of the decoder by torch and by ONNX, for sizes and numbers of rows: where bytes are worth it.
+"""Compare one decoder step in torch with the ONNX exports, to see for which sizes int8 is faster.
 
     python benchmarks/exported_step.py
 
-Weights are random, as speed does not depend on them. Milliseconds of one thread's computing, the median of rounds, and
-the size of both graphs. The reference model is that of docs/performance.md. Prints a table in Markdown.
+Weights are random, because speed does not depend on them. Figures are milliseconds of CPU time on one thread, as the
+median of all rounds, and the size of both graphs. The reference model is that of docs/performance.md. The script prints
+a table in Markdown.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def export(model: Seq2Seq, precision: Precision, folder: Path) -> tuple[OnnxModel, int]:
-    """The exported model, and the size of its graphs."""
+    """Export a model; return it and the size of its graphs."""
     for name, graph in ((ENCODE, encode_graph(model, precision)), (STEP, step_graph(model, precision))):
         (folder / name).write_bytes(model_of(graph, "0").SerializeToString())
     size = sum((folder / name).stat().st_size for name in (ENCODE, STEP))
@@ -68,7 +69,7 @@ def export(model: Seq2Seq, precision: Precision, folder: Path) -> tuple[OnnxMode
 
 @torch.inference_mode()
 def milliseconds(model: Seq2Seq | OnnxModel, rows: int) -> float:
-    """For one step of so many hypotheses."""
+    """Milliseconds of one step with a number of hypotheses."""
     state, memory = model.encode(torch.randint(4, 600, (rows, PIECES)), torch.full((rows,), PIECES))
     token, count = torch.full((rows,), 5), max(10, 1000 // rows)
     for _ in range(3):

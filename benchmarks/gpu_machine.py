@@ -1,4 +1,4 @@
-"""What a device is and what it reaches, added to a file as a line of JSON: the limits of all other figures."""
+"""Measure the limits of a device, and append them to a file as a line of JSON."""
 
 import json
 import sys
@@ -37,7 +37,7 @@ def product_rate(dtype: torch.dtype, device: str, size: int, rounds: int = 10) -
 
 
 def launch_seconds(device: str, launches: int = 2000) -> float:
-    """What the CPU takes to launch one small operation."""
+    """Seconds that the CPU needs to launch one small operation."""
     tensor = torch.zeros(64, device=device)
 
     def several() -> None:
@@ -49,7 +49,7 @@ def launch_seconds(device: str, launches: int = 2000) -> float:
 
 
 def timed(call: Callable[[], object], device: str) -> float:
-    """Seconds until the device is done."""
+    """Seconds until the device has finished."""
     wait(device)
     start = time.perf_counter()
     call()
@@ -58,7 +58,7 @@ def timed(call: Callable[[], object], device: str) -> float:
 
 
 def wait(device: str) -> None:
-    """For a GPU to be done."""
+    """Wait until a GPU has finished."""
     if device == "cuda":
         torch.cuda.synchronize()
 

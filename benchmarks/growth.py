@@ -1,19 +1,19 @@
-"""What a corpus many times as large costs: the start of training, cold and again, memory, and tokens a second.
+"""Measure what a larger corpus costs: time and memory until training begins, memory while training, and speed.
 
     python benchmarks/growth.py --text data/tiny/train --pairs 10000 1000000 [--steps 800] [--folder text]
 
-A large corpus is made out of a small one: its pairs over and over, in which every tenth word of the copies is a new
-one, put together of the halves of two others, rare ones as in any text. Each is trained on by the real command, in
-processes of their own: from nothing, until some updates are made, then on to the end by the same command. The cache of
-encoded text is a fresh one. One line starting with RESULT for each corpus:
+A large corpus is made from a small one by repeating its pairs. In the copies, every tenth word is replaced by a new
+word made of the halves of two others, so that the text has rare words. heed-train trains on each corpus in its own
+process: first until a few updates are made, then the same command continues to the end. The cache is empty at the
+beginning. One line starting with RESULT is printed for each corpus:
 
-    pairs, cold_s and again_s (seconds until the first update), cold_cpu_s and again_cpu_s (processor time of all
-    processes until then, which a busy machine changes less), cold_peak_MiB and again_peak_MiB (the most anonymous
-    memory until then, of the process and those that it started, without files that are mapped), training_MiB (the same
-    while training), tokens/s (target), and cpu_ms/update (processor time of the second from its first update to its
-    end)
+    pairs, cold_s and again_s (seconds until the first update, for the first and second start), cold_cpu_s and
+    again_cpu_s (CPU time of all processes until then, which other work on the machine affects less), cold_peak_MiB and
+    again_peak_MiB (the peak of anonymous memory until then, of the process and its children, without mapped files),
+    training_MiB (the same while training), tokens/s (target), and cpu_ms/update (CPU time of the second start from its
+    first update to its end)
 
-A process that trains subwords needs memory for a million lines at most. `--more subwords=char` takes the least.
+Training subwords needs memory for at most a million lines. `--more subwords=char` needs the least.
 """
 
 import argparse
@@ -55,9 +55,9 @@ def main() -> None:
     )
     parser.add_argument("--langs", nargs=2, default=["en", "fr"], help="the two suffixes")
     parser.add_argument("--pairs", type=int, nargs="+", default=[29_000, 1_000_000])
-    parser.add_argument("--folder", type=Path, help="where the text is written, and used again if it is there")
+    parser.add_argument("--folder", type=Path, help="where the text is written; existing text is used again")
     parser.add_argument("--steps", type=int, default=800, help="updates of each run")
-    parser.add_argument("--more", nargs="*", default=[], help="settings of both runs, such as subwords=unigram")
+    parser.add_argument("--more", nargs="*", default=[], help="further settings of both runs, such as subwords=unigram")
     given = parser.parse_args()
     src_lang, tgt_lang = given.langs
     text = files("grown", src_lang, tgt_lang, train=str(given.text), valid=str(given.text)).read("train")
@@ -138,13 +138,13 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
             if line.lstrip().startswith("step "):
                 break
         else:
-            raise SystemExit("the run ended before it began")
+            raise SystemExit("the run ended before its first update; run heed-train by hand to see why")
         seconds, peak = time.monotonic() - began, max(peaks)
         stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         spent_before = sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")  # with processes that have ended
         time.sleep(5)
         if process.poll() is not None:
-            raise SystemExit("the run ended within 5 seconds of its first update: give more --steps")
+            raise SystemExit("the run ended within 5 seconds of its first update; give more --steps")
         training = peaks[-1]
         if stop:
             process.send_signal(signal.SIGINT)

@@ -1,11 +1,11 @@
-"""Does translating stay as quick, and as small, as it began? Lines through heed-translate, by the hundred thousand.
+"""Measure whether the speed and memory of heed-translate change over a million lines.
 
     python benchmarks/long_use.py [--lines 1000000] [--every 10000] [--model runs/tiny/model]
 
-A real process is fed through a pipe, line after line of a corpus over and over. At intervals its resident memory
-(VmRSS of Linux) and the pace since the last interval are shown: lines for each second of processor time that the
-process used, so that other work on the machine does not count. Without --model, a small untrained model of the embedded
-corpus: memory and pace do not ask what the words mean. One thread.
+The lines of a corpus are written to the command through a pipe again and again. At intervals, the script prints the
+resident memory of the process (VmRSS of Linux) and its speed since the last interval, in lines for each second of CPU
+time, so that other work on the machine does not count. The command uses one thread. Without --model, a small untrained
+model is used, because memory and speed do not depend on training.
 """
 
 import argparse
@@ -56,9 +56,9 @@ def mean_pace(rows: list[tuple[int, float, float]]) -> float:
 def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=int, default=1_000_000, help="in all")
+    parser.add_argument("--lines", type=int, default=1_000_000, help="the number of lines (default: %(default)s)")
     parser.add_argument("--every", type=int, default=10_000, help="lines between two rows")
-    parser.add_argument("--model", type=Path, help="a model folder; an untrained one unless given")
+    parser.add_argument("--model", type=Path, help="a model folder (default: an untrained model)")
     return parser.parse_args()
 
 
@@ -88,7 +88,7 @@ def measure(model: Path, lines: int, every: int) -> Iterator[tuple[int, float, f
                 print(f"{row[0]:10,}{row[1]:14,.0f}{row[2]:15.1f}", flush=True)
                 yield row
     if count != lines or process.returncode:
-        sys.exit(f"{count} lines came back of {lines}; the command left with {process.returncode}")
+        sys.exit(f"heed-translate wrote {count} of {lines} lines and ended with exit code {process.returncode}")
 
 
 def feed(pipe: IO[bytes], lines: int) -> None:

@@ -1,9 +1,10 @@
-"""How much of a batch is padding: torchtext's BucketIterator, and the batches that are planned on top of it.
+"""Compare the share of padding in batches of torchtext's BucketIterator with that in heed's batches.
 
     python benchmarks/padding.py PREFIX SRC TGT [--vocab-size 8000] [--sentences 64] [--tokens 4000] [--seed 1]
 
-PREFIX.SRC and PREFIX.TGT (or the same with .gz) are read as the training split is: cleaned, and in BPE pieces of
-vocabularies trained on them. Printed is the share of PAD among all cells of source and labels in one epoch.
+PREFIX.SRC and PREFIX.TGT, or the same files with .gz, are read like a training split: they are cleaned, and divided
+into BPE subwords that are trained on them. The script prints the share of PAD among all cells of source and labels in
+an epoch.
 """
 
 import argparse
@@ -57,13 +58,13 @@ def bucketed(encoded: Encoded, sentences: int, sort_within_batch: bool | None) -
 
 
 def share(batches: Iterable[np.ndarray]) -> float:
-    """The share of padding in batches of which the two lengths of every pair are known."""
+    """The share of padding in batches, from the two lengths of every pair."""
     full = [(int(np.sum(lengths)), len(lengths) * int(np.max(lengths, axis=0).sum())) for lengths in batches]
     return 1 - sum(words for words, _ in full) / sum(cells for _, cells in full)
 
 
 def planned(batches: Batches) -> float:
-    """The share of PAD in the tensors of an epoch; BOS, which is no label, left out."""
+    """The share of PAD in the tensors of an epoch, without BOS, which is not a label."""
     sizes = [(int((cells == PAD).sum()), cells.numel()) for batch in batches for cells in (batch.src, batch.tgt[:, 1:])]
     return sum(padding for padding, _ in sizes) / sum(count for _, count in sizes)
 

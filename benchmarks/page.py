@@ -1,10 +1,11 @@
-"""The page that translates against the model in Python: size, equal translations, equal subwords, and its speed.
+"""Compare the page of `heed-export page` with the model in Python: size, translations, subwords and speed.
 
     python -m benchmarks.page runs/tiny/model data/tiny/test.en data/tiny/test.fr --segment data/tiny/*.[ef]*
 
-Needs node and Chromium. From the root of the checkout. The page's engine runs under node on the whole text, in float32
-and in int8. In Chromium the page translates a sentence of 12 words again and again: the times are those that it shows,
-and the computing time of its worker, which other programs on the machine disturb less. Prints tables in Markdown.
+Run it from the root of the checkout; it needs node and Chromium. The page's engine runs under node on the whole text,
+in float32 and in int8. In Chromium, the page translates a sentence of 12 words repeatedly. The script prints the
+times that the page shows, and the CPU time of its worker, which other programs on the machine affect less. Tables are
+in Markdown.
 """
 
 import argparse
@@ -49,9 +50,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("source", type=Path, help="one sentence a line")
     parser.add_argument("reference", type=Path, help="its translation")
-    parser.add_argument("--segment", type=Path, nargs="*", default=[], help="texts whose subwords are compared")
-    parser.add_argument("--searches", nargs="*", choices=SEARCHES, default=list(SEARCHES), help="under node")
-    parser.add_argument("--tries", type=int, default=30, help="in Chromium")
+    parser.add_argument(
+        "--segment",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="texts whose subwords are compared",
+    )
+    parser.add_argument(
+        "--searches", nargs="*", choices=SEARCHES, default=list(SEARCHES), help="searches to run under node"
+    )
+    parser.add_argument("--tries", type=int, default=30, help="translations in Chromium")
     return parser.parse_args()
 
 
@@ -75,7 +84,7 @@ def main() -> None:
 
 
 def compare_subwords(translator: Translator, path: Path, folder: Path) -> None:
-    """Whether every line has the same ids in the page as in Python, in the vocabularies of both sides."""
+    """Print how many lines have the same ids in the page as in Python, for the vocabularies of both sides."""
     lines = read_lines(path)
     for side, subwords in {"source": translator.bundle.src, "target": translator.bundle.tgt}.items():
         answers = segment(subwords, lines, folder)
@@ -88,7 +97,7 @@ def compare_subwords(translator: Translator, path: Path, folder: Path) -> None:
 def compare_translations(
     translator: Translator, search: str, lines: Sequence[str], references: Sequence[str], folder: Path
 ) -> None:
-    """A row of the table for each precision of the page."""
+    """Print a row of the table for each precision of the page."""
     in_page, in_python = SEARCHES[search]
     expected = translator.translate(lines, **in_python)
     scored = bleu(hypotheses=[one.text for one in expected], references=references)
@@ -104,14 +113,14 @@ def compare_translations(
 
 
 def difference(one: dict[str, Any], other: Translation) -> float:
-    """The largest difference of two attention weights between pieces; 0 if the same text has other pieces."""
+    """The largest difference of two attention weights; 0 if the same text has different subwords."""
     if one["ids"] != other.tgt.ids or not one["ids"]:
         return 0.0
     return float(np.abs(np.array(one["attention"]) - other.piece_weights.numpy()).max())
 
 
 def measure(page: Path, line: str, tries: int) -> None:
-    """How long the page in Chromium takes for a line."""
+    """Print how long the page takes for a line in Chromium."""
     print(f"{WORDS} words in Chromium: {line}")
     with chromium() as browser:
         driver = browser.service.process.pid
@@ -132,7 +141,7 @@ def measure(page: Path, line: str, tries: int) -> None:
 
 
 def finished(browser: WebDriver) -> float:
-    """Wait for the translation; the milliseconds that the page shows."""
+    """Wait for the translation; return the milliseconds that the page shows."""
     time.sleep(0.05)  # so that the click has arrived
     WebDriverWait(browser, 300).until(
         lambda _: (
@@ -142,7 +151,7 @@ def finished(browser: WebDriver) -> float:
     )
     shown = re.search(r"(\d+) ms\.", browser.find_element(By.CSS_SELECTOR, ".time").text)
     if shown is None:
-        sys.exit("the page shows no time")
+        sys.exit("the page does not show the time of the translation")
     return float(shown[1])
 
 

@@ -1,12 +1,12 @@
-"""What each step of preparing a corpus costs, in one process: processor time, and the memory that it leaves.
+"""Measure the CPU time of each step of preparing a corpus, and the memory in use after it, in one process.
 
     python benchmarks/prepare_steps.py --train text/1000000 --valid text/1000000-valid --langs en de
 
-The files are read as training reads them, with subwords of single characters, whose training takes no time.
-`benchmarks/growth.py --folder text` writes such files. One line starting with RESULT for each step:
+The files are read as training reads them. Subwords are single characters, because training them takes no time.
+`benchmarks/growth.py --folder text` writes such files. One line starting with RESULT is printed for each step:
 
-    step, cpu_s (processor time of this process), anonymous_MiB (memory after the step beyond that before the first,
-    without files that are mapped)
+    step, cpu_s (CPU time of this process), anonymous_MiB (memory after the step minus memory before the first step,
+    without mapped files)
 """
 
 import argparse
@@ -30,10 +30,10 @@ Made = TypeVar("Made")
 
 
 def main() -> None:
-    """Do the steps one after the other."""
+    """Run the steps one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", required=True, help="PREFIX of PREFIX.src and PREFIX.tgt")
-    parser.add_argument("--valid", required=True, help="the same of the validation split")
+    parser.add_argument("--valid", required=True, help="the same for the validation split")
     parser.add_argument("--langs", nargs=2, required=True, help="the two suffixes")
     given = parser.parse_args()
     corpus = files("text", given.langs[0], given.langs[1], train=given.train, valid=given.valid)
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def step(name: str, before: float, work: Callable[[], Made]) -> Made:
-    """What `work` makes, and a line on what it took."""
+    """Call `work`, print its CPU time and the memory after it, and return its result."""
     began = time.process_time()
     made = work()
     spent = time.process_time() - began
@@ -66,7 +66,7 @@ def step(name: str, before: float, work: Callable[[], Made]) -> Made:
 
 
 def anonymous() -> float:
-    """Mebibytes of this process that no file backs."""
+    """The anonymous memory of this process in mebibytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon:"))
 

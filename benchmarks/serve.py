@@ -1,13 +1,13 @@
-"""Requests a second of heed-serve on this machine, and how long they take: batched, and each translated alone.
+"""Measure requests per second and response times of heed-serve, with batching and with each request translated alone.
 
-Over loopback only: the servers are started here, on free ports of 127.0.0.1, and end with this program. Clients send
-one sentence a request, each the next as soon as it has the answer to the last, on a connection that stays open. Another
-server that is running already can be measured beside them, if it listens on this machine.
+The script starts the servers on free ports of 127.0.0.1 and ends them. Each client keeps one connection open, sends one
+sentence in a request, and sends the next request as soon as it has the response. A running server of OpenNMT-py on this
+machine can be measured too.
 
     python benchmarks/serve.py runs/tiny/model data/tiny/test.en
     python benchmarks/serve.py runs/tiny/model data/tiny/test.en --endure 100000
 
-The second sends so many requests, to a server that batches, and prints how its memory grows.
+The second command sends that number of requests to a server with batching, and prints how its memory grows.
 """
 
 import argparse
@@ -49,20 +49,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("source", type=Path, help="one sentence a line")
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--requests", type=int, default=2000, help="of each measurement at most")
-    parser.add_argument("--seconds", type=float, default=60, help="of each measurement at most")
+    parser.add_argument("--requests", type=int, default=2000, help="the most requests of a measurement")
+    parser.add_argument("--seconds", type=float, default=60, help="the longest time of a measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
-    parser.add_argument("--max-len", type=int, help="pieces of a translation at most")
+    parser.add_argument("--max-len", type=int, help="the largest length of a translation in subwords")
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--opennmt-port", type=int, help="of OpenNMT-py's own server, running on this machine")
-    parser.add_argument("--opennmt-pieces", type=Path, help="the sentences of source as that model's pieces")
-    parser.add_argument("--endure", type=int, help="send so many requests, and print the memory of the server")
+    parser.add_argument("--opennmt-port", type=int, help="the port of a running OpenNMT-py server on this machine")
+    parser.add_argument("--opennmt-pieces", type=Path, help="the source sentences in that model's subwords")
+    parser.add_argument("--endure", type=int, help="send this many requests, and print the memory of the server")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Rounds of all measurements, interleaved; or the long one."""
+    """Run all measurements in interleaved rounds, or the long one."""
     args = arguments()
     lines = [line for line in read_lines(args.source) if line.strip()]
     if args.endure:
@@ -87,7 +87,7 @@ def main() -> None:
 
 @contextmanager
 def serving(args: argparse.Namespace, *options: str) -> Iterator[int]:
-    """The port of heed-serve, which ends with the block."""
+    """Start heed-serve, and end it with the block; yields its port."""
     command = [sys.executable, "-m", "heed.cli.serve", f"model={args.model}", "port=0", "device=cpu", *options]
     command.append(f"precision={args.precision}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -95,7 +95,7 @@ def serving(args: argparse.Namespace, *options: str) -> Iterator[int]:
             assert process.stdout is not None
             line = process.stdout.readline()
             if not line.startswith("serving "):
-                sys.exit("heed-serve did not start")
+                sys.exit("heed-serve did not start; run it by hand to see why")
             yield int(line.rpartition(":")[2])
         finally:
             process.terminate()
@@ -107,24 +107,24 @@ def with_length(body: dict[str, Any], max_len: int | None) -> dict[str, Any]:
 
 
 def to_heed(body: dict[str, Any]) -> Callable[[str], bytes]:
-    """What heed is sent for a sentence."""
+    """The request to heed for a sentence."""
     return lambda line: post("/translate", {"text": line, **body})
 
 
 def to_opennmt(pieces: str) -> bytes:
-    """What OpenNMT-py's server is sent for a sentence."""
+    """The request to OpenNMT-py's server for a sentence."""
     return post("/translator/translate", [{"src": pieces, "id": 100}])
 
 
 def post(path: str, content: object) -> bytes:
-    """A request as it goes over the wire."""
+    """The bytes of a request."""
     body = json.dumps(content).encode()
     head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
     return f"{head}\r\n\r\n".encode() + body
 
 
 def measure(name: str, target: Target, args: argparse.Namespace, lines: list[str]) -> float:
-    """Requests a second, printed with their times."""
+    """Measure requests per second; print them with response times."""
     asyncio.run(drive(target, lines, args.clients, 2 * args.clients, args.seconds))
     start = time.perf_counter()
     times, failures = asyncio.run(drive(target, lines, args.clients, args.requests, args.seconds))
@@ -173,13 +173,13 @@ async def answered(reader: asyncio.StreamReader) -> tuple[int, bool]:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = re.search(rb"content-length: (\d+)", head)
     if length is None:
-        raise SystemExit(f"an answer without a length: {head!r}")
+        raise SystemExit(f"the server's response has no Content-Length: {head!r}")
     await reader.readexactly(int(length[1]))
     return int(head.split()[1]), b"connection: close" in head
 
 
 def endure(args: argparse.Namespace, lines: list[str]) -> None:
-    """Many requests, in twenty parts, with the memory of the server after each."""
+    """Send many requests in twenty parts; print the memory of the server after each part."""
     body = with_length(SEARCHES[args.searches[0]], args.max_len)
     with serving(args) as port:
         end, done, failed = time.perf_counter() + args.seconds, 0, 0

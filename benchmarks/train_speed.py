@@ -1,7 +1,8 @@
-"""Training speed of heed beside a tutorial's loop, on the same model and text, in interleaved rounds.
+"""Compare the training speed of heed with a tutorial's loop, on the same model and text, in interleaved rounds.
 
-Each measurement is a process of its own, so that none profits from another's caches. Speed counts source and target
-pieces, without padding, BOS and EOS. One line a measurement, then the ratios round by round.
+Each measurement is a separate process, so that it cannot use the caches of another. Speed counts source and target
+subwords, without padding, BOS and EOS. The script prints a line for each measurement, and then the ratios of all
+rounds.
 """
 
 import argparse
@@ -47,22 +48,22 @@ VARIANTS = ("tutorial", "stepping", "fp32", "launched", "default")
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, usage="%(prog)s [--root DIR | --train PREFIX] [options]")
-    parser.add_argument("--root", help="a copy of Multi30k's files; fetched where this is not given")
+    parser.add_argument("--root", help="a folder with Multi30k's files (default: download them)")
     parser.add_argument("--train", help="prefix of other training text, such as data/tiny/train")
     parser.add_argument("--languages", nargs=2, default=["en", "de"], metavar=("SRC", "TGT"))
     parser.add_argument(
-        "--vocab-size", type=_positive, default=8000, help="BPE pieces a side, lowered to what the text supports"
+        "--vocab-size", type=_positive, default=8000, help="BPE subwords for each language, fewer if the text is small"
     )
-    parser.add_argument("--sentences", type=_positive, default=64, help="in a batch")
-    parser.add_argument("--warmup", type=int, default=10, help="updates before the clock starts, none or more")
-    parser.add_argument("--updates", type=_positive, default=60, help="updates timed")
+    parser.add_argument("--sentences", type=_positive, default=64, help="pairs in a batch")
+    parser.add_argument("--warmup", type=int, default=10, help="updates before timing starts, 0 or more")
+    parser.add_argument("--updates", type=_positive, default=60, help="updates that are timed")
     parser.add_argument("--rounds", type=_positive, default=3)
     parser.add_argument("--threads", type=_positive, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--json", type=Path, help="a file to which each measurement is added as a line")
-    parser.add_argument("--profile", action="store_true", help="say too which operations took the time")
+    parser.add_argument("--json", type=Path, help="append each measurement to this file, as a line")
+    parser.add_argument("--profile", action="store_true", help="also print the slowest operations")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--subwords", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -81,7 +82,7 @@ def _positive(text: str) -> int:
 
 
 def main() -> None:
-    """Rounds of all variants, or in a child process one measurement."""
+    """Measure all variants in rounds; in a child process, measure one variant once."""
     args = arguments()
     if args.measure:
         print(json.dumps(measure(args, args.measure)))
@@ -119,7 +120,7 @@ def _in_process(args: argparse.Namespace, variant: str) -> dict[str, Any]:
 
 
 def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
-    """Train one variant for a while; what it did and how fast."""
+    """Train one variant for some updates; return its figures."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     src, tgt = (Subwords.load(args.subwords / f"{side}.model") for side in args.languages)
@@ -187,7 +188,7 @@ def _operations(update: Callable[[Tensor, Tensor], float], batches: list[tuple[T
 
 
 def _print_operations(update: Callable[[], float], updates: int = 8, shown: int = 14) -> None:
-    """The operations that took the most time by themselves, in milliseconds an update."""
+    """Print the operations that took the most time, in milliseconds per update."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiled:
         for _ in range(updates):
             update()
@@ -256,14 +257,14 @@ def _all(src: Tensor, tgt: Tensor) -> int:
 
 
 def _peak(device: str) -> float:
-    """MiB at most: what the process held, or on a GPU what its tensors did."""
+    """The peak memory in MiB of the process, or of the tensors on a GPU."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _matrix_rate(dtype: torch.dtype, device: str, seconds: float = 1.0) -> float:
-    """What a large matrix product reaches here, in GFLOP/s: the limit that a rate is held against."""
+    """The rate of a large matrix product in GFLOP/s, as the limit for other rates."""
     size = 8192 if device == "cuda" else 1024
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     rounds, start = 0, time.perf_counter()

@@ -1,9 +1,10 @@
-"""What an update costs beside the model: Lightning's Trainer with all callbacks, against a bare loop.
+"""Measure the overhead of Lightning's Trainer with all callbacks, compared with a plain loop.
 
     python benchmarks/trainer_overhead.py [--rounds 5]
 
-Processor time of one thread, the least of all rounds; both loops make the same updates on the same batches. Reversed
-digits, batches of 64, a point of the curves every 50 updates, which is the default; no validation, no checkpoint.
+Figures are CPU time of one thread, for the fastest of all rounds. Both loops make the same updates on the same batches.
+The text is reversed digits in batches of 64. Curves get a point every 50 updates, the default. There is no validation
+and no checkpoint.
 """
 
 import argparse
@@ -43,7 +44,7 @@ OPTIMIZER = partial(torch.optim.Adam, lr=1e-3, fused=True)
 
 
 class Laps(Callback):
-    """The processor time at the end of each update."""
+    """Records the CPU time at the end of each update."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -57,7 +58,7 @@ class Laps(Callback):
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="of which the fastest counts")
+    parser.add_argument("--rounds", type=int, default=5, help="the number of rounds; the fastest counts")
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
     print("hidden size   parameters    bare   trainer   (milliseconds an update)")
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 def seconds(loop: Callable[[int], list[float]], size: int) -> float:
-    """An update, without the first, in which everything is built."""
+    """Seconds per update, without the first update, in which everything is built."""
     times = loop(size)
     return (times[-1] - times[0]) / (len(times) - 1)
 
@@ -89,7 +90,7 @@ def bare(size: int) -> list[float]:
 
 
 def under_trainer(size: int) -> list[float]:
-    """The same under the Trainer, as `heed.cli.train` sets it up."""
+    """The same updates by the Trainer, as `heed.cli.train` sets it up."""
     clock, checkpoints, laps = Clock(), Checkpoints(metric("bleu")), Laps()
     board = Board(clock, {})
     progress = Progress(Reporter(), clock, checkpoints)
@@ -113,7 +114,7 @@ def under_trainer(size: int) -> list[float]:
 
 
 def model(size: int) -> Seq2Seq:
-    """A model of one size throughout."""
+    """A model whose sizes are all equal."""
     torch.manual_seed(1)
     sizes: dict[str, Any] = {"emb_dim": size, "enc_dim": size, "hid_dim": size, "readout_dim": size}
     attention = {"score": "additive", "att_dim": size}

@@ -1,8 +1,8 @@
-"""Translation speed of a model folder on a file of sentences, greedy and beam search, in interleaved rounds.
+"""Measure the speed of greedy and beam search by a model folder on a file of sentences, in interleaved rounds.
 
-Each measurement is a process of its own. Its clock runs from lines of text to lines of text, making and joining pieces
-among them, and not while Python and the model are loaded. Speed counts the pieces that were written, without EOS.
-One line a measurement, then the median of the rounds.
+Each measurement is a separate process. The time includes dividing the source into subwords and joining those of the
+translation, but not loading Python and the model. Speed counts written subwords, without EOS. The script prints a line
+for each measurement, and then the median of all rounds.
 """
 
 import argparse
@@ -34,14 +34,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("source", type=Path, help="one sentence a line, gzipped or not")
     parser.add_argument("reference", type=Path, nargs="?", help="its translation, for BLEU")
-    parser.add_argument("--max-len", type=int, help="pieces of a translation at most; twice its source's and ten")
-    parser.add_argument("--batch-size", type=int, help="hypotheses that grow together, instead of the default")
+    parser.add_argument("--max-len", type=int, help="the largest length in subwords (default: 2 × source + 10)")
+    parser.add_argument("--batch-size", type=int, help="hypotheses in a batch, instead of the default")
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=get_args(Precision), default="auto")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--json", type=Path, help="a file to which each measurement is added as a line")
+    parser.add_argument("--json", type=Path, help="append each measurement to this file, as a line")
     parser.add_argument("--measure", choices=SEARCHES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     for name in ("max_len", "batch_size", "rounds", "threads"):
@@ -51,7 +51,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Rounds of all searches, or in a child process one measurement."""
+    """Measure all searches in rounds; in a child process, measure one search once."""
     args = arguments()
     if args.measure:
         print(json.dumps(measure(args)))
@@ -66,7 +66,7 @@ def main() -> None:
 def _in_process(args: argparse.Namespace, search: str) -> dict[str, Any]:
     command = [sys.executable, __file__, *sys.argv[1:], "--measure", search]
     child = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
-    if child.returncode:  # it has said why
+    if child.returncode:  # it has printed its error
         sys.exit(child.returncode)
     measured: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     if args.json:
@@ -82,7 +82,7 @@ def _in_process(args: argparse.Namespace, search: str) -> dict[str, Any]:
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Translate the file once, after its first lines to warm up; how fast, and how well."""
+    """Translate the first lines as a warm-up, then the whole file; return speed and BLEU."""
     torch.set_num_threads(args.threads)
     translator = load(args.model, args.device, args.precision)
     lines = read_lines(args.source)

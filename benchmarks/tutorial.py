@@ -1,7 +1,7 @@
-"""The loop that a learner would write from a tutorial: what heed's speed is held against.
+"""A training loop as in a tutorial, with which heed's speed is compared.
 
-Right, and slow on purpose: random unsorted batches, a source that is not packed, the keys projected again at every
-step, the vocabulary's layer inside the loop, and autograd through all of it.
+It is correct, but slow on purpose: batches are random and not sorted, the source is not packed, every step projects the
+keys again and computes the vocabulary's layer inside the loop, and autograd records all of it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -2,7 +2,7 @@
 
     python scripts/list_licences.py [--output docs/licences.md]
 
-Run it in the environment that `make test` sets up: what is installed there is listed, and nothing is looked up.
+Run it in the environment of `make test`: it lists the installed packages and needs no network.
 """
 
 import argparse

@@ -2,12 +2,11 @@
 
     python scripts/lock.py torch==2.13.0 [--upgrade]
 
-`make lock` runs it, with the release of torch that the Makefile names. constraints.txt holds what a user needs, with
-all extras but `dev`; constraints-dev.txt holds what tests and checks need beyond that. Versions that are locked already
-stay as they are if pyproject.toml admits them; --upgrade asks for the newest of all. uv resolves for Linux, macOS and
-Windows and for every Python that heed supports, from what the index says of each distribution; if no version fits all
-of them, a distribution has several lines with markers. torch itself, and what only its CUDA builds need, stay out:
-which build it is, CPU or CUDA, is a choice of each machine.
+`make lock` runs this script with the release of torch that the Makefile names. constraints.txt has the packages that a
+user needs, with all extras except `dev`; constraints-dev.txt has the further packages of tests and checks. Locked
+versions do not change if pyproject.toml allows them; --upgrade takes the newest versions. uv resolves for Linux, macOS
+and Windows and for every Python that heed supports; if no version fits all of them, a package has several lines with
+markers. torch and the packages of its CUDA builds are left out, because each machine chooses a CPU or CUDA build.
 """
 
 import argparse
@@ -44,8 +43,8 @@ OF_A_BUILD = re.compile(r"(torch|triton|cuda-.*|nvidia-.*)==")
 def main() -> None:
     """Resolve everything, then what a user needs of it, and write both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("torch", help="the release of torch that all this must fit, as torch==VERSION")
-    parser.add_argument("--upgrade", action="store_true", help="take the newest versions, not those that are locked")
+    parser.add_argument("torch", help="the release of torch, as torch==VERSION")
+    parser.add_argument("--upgrade", action="store_true", help="use the newest versions instead of the locked ones")
     options = parser.parse_args()
     former = "" if options.upgrade else "".join(path.read_text(encoding="utf-8") for path in (LOCK, DEV_LOCK))
     everything = resolve(options.torch, ["--all-extras"], former)

@@ -1,11 +1,11 @@
-"""Test that the lowest versions named in pyproject.toml are true: install them all and run fast tests on them.
+"""Test the lowest versions that pyproject.toml allows: install them all, and run the fast tests.
 
     python scripts/lowest_versions.py torch==2.13.0 [--keep]
 
-`make test-lowest` runs it. Every distribution that pyproject.toml names for translating, training and plotting is
-installed at the lowest version that it admits, what those bring at the newest, into a virtual environment of its own
-under build/; torch is the release that is given, since no other comes without gigabytes of CUDA. pytest and what it
-needs are those of constraints.txt and constraints-dev.txt. --keep leaves an environment that is there as it is.
+`make test-lowest` runs this script. Packages that pyproject.toml names for translating, training and plotting get the
+lowest version that it allows, and their dependencies get the newest. They are installed into a virtual environment
+under build/. The release of torch is given, because other releases bring gigabytes of CUDA. pytest and its dependencies
+have the versions of constraints.txt and constraints-dev.txt. --keep uses an existing environment as it is.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main() -> int:
     """Resolve, install, test; the exit code of pytest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("torch", help="the release of torch to test with, as torch==VERSION")
-    parser.add_argument("--keep", action="store_true", help="do not install again")
+    parser.add_argument("--keep", action="store_true", help="keep the existing environment")
     options = parser.parse_args()
     if not (options.keep and FOLDER.exists()):
         resolve(options.torch)

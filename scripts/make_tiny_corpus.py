@@ -70,7 +70,7 @@ def main() -> int:
     expected = files(corpus)
     if options.check:
         changed = differences(options.output, expected)
-        print("\n".join(changed) or f"{options.output}: the {len(expected)} files are what this script writes")
+        print("\n".join(changed) or f"{options.output}: all {len(expected)} files are as this script writes them")
         return 1 if changed else 0
     options.output.mkdir(parents=True, exist_ok=True)
     for name, content in expected.items():

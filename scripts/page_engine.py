@@ -54,7 +54,9 @@ def main() -> None:
     """Translate standard input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="a model folder")
-    parser.add_argument("--precision", choices=get_args(Precision), default="float32", help="of the engine's weights")
+    parser.add_argument(
+        "--precision", choices=get_args(Precision), default="float32", help="the precision of the engine's weights"
+    )
     args = parser.parse_args()
     requests = [{"line": line.rstrip("\n"), "settings": {"search": "greedy"}} for line in sys.stdin]
     with TemporaryDirectory() as folder:

@@ -5,12 +5,14 @@
     python scripts/results_table.py keep runs/dot                        # all jobs of a sweep, likewise
     python scripts/results_table.py write README.md docs/*.md
 
-What is kept of a run is docs/results/NAME/seed-N.json; keeping a name again forgets what was kept under it. With
-`--together DIR`, an evaluation of all seeds at once (`heed-evaluate seeds=[1,2,3]`), it is also kept how far their maps
-agree. `--busy` is for runs on a machine with much other work: their minutes mean nothing and are not shown. A table
-stands between the lines `<!-- results: NAME … -->` and `<!-- end of results -->`, and is replaced each time: a row for
-each name, of several seeds their mean ± standard deviation. A column that no row fills is left out. Tables that begin
-with `<!-- preserved: NAME … -->` and `<!-- erasure: NAME … -->` show what `faithfulness=true` has measured.
+`keep` writes docs/results/NAME/seed-N.json for each run, and deletes earlier results of that name. `--together DIR`
+names an evaluation of all seeds at once (`heed-evaluate seeds=[1,2,3]`), and also keeps how much their maps agree.
+`--busy` is for runs on a machine with much other work: their minutes are not shown, because they cannot be compared.
+
+`write` replaces each table between the lines `<!-- results: NAME … -->` and `<!-- end of results -->`. A table has a
+row for each name, with the mean ± standard deviation if there are several seeds. Empty columns are left out. Tables
+that begin with `<!-- preserved: NAME … -->` and `<!-- erasure: NAME … -->` show the measurements of
+`faithfulness=true`.
 """
 
 import argparse
@@ -81,13 +83,15 @@ ERASURE: Columns = {
 
 
 def main() -> int:
-    """Keep or write; 2 for what the user can mend."""
+    """Keep or write; return 2 for an error that the user can fix."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("keep", "write"))
-    parser.add_argument("paths", nargs="+", type=Path, help="run folders to keep, or pages to write tables into")
-    parser.add_argument("--as", dest="name", help="the one name under which all these runs are kept")
-    parser.add_argument("--together", type=Path, help="the folder of an evaluation of all these runs, as seeds=[1,2,3]")
-    parser.add_argument("--busy", action="store_true", help="the machine had much other work: do not show minutes")
+    parser.add_argument("paths", nargs="+", type=Path, help="run folders to keep, or pages whose tables are written")
+    parser.add_argument("--as", dest="name", help="one name for the results of all these runs")
+    parser.add_argument("--together", type=Path, help="their evaluation folder with seeds=[1,2,3]")
+    parser.add_argument(
+        "--busy", action="store_true", help="do not show minutes, because the machine had much other work"
+    )
     args = parser.parse_args()
     try:
         if args.action == "write":
@@ -99,7 +103,7 @@ def main() -> int:
             for path in args.paths:
                 keep(path.resolve().name, runs_of(path), busy=args.busy)
     except FileNotFoundError as error:
-        print(f"{error.filename} is not there; train and evaluate the run first, then keep it", file=sys.stderr)
+        print(f"{error.filename} does not exist; train and evaluate the run first", file=sys.stderr)
         return 2
     except UserError as error:
         print(error, file=sys.stderr)
@@ -108,23 +112,23 @@ def main() -> int:
 
 
 def runs_of(path: Path) -> list[Path]:
-    """The run, or the jobs of the sweep, that the folder holds."""
+    """The folder of a run itself, or the folders of all jobs of a sweep."""
     jobs = sorted(child.parent for child in path.glob("*/environment.json"))
     return jobs if jobs and not (path / "environment.json").exists() else [path]
 
 
 def keep(name: str, runs: Sequence[Path], together: Path | None = None, busy: bool = False) -> None:
-    """One file for each seed, and one for all of them; UserError for runs that differ in more than their seed."""
+    """Write a file for each seed, and one for `together`. Raise UserError if other settings than the seed differ."""
     configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs]
     for run, config in zip(runs, configs, strict=True):
         changed = differences({**configs[0], "seed": None}, {**config, "seed": None})
         if changed:
             raise UserError(
-                f"{run} is of other settings than {runs[0]} ({', '.join(changed)}); keep it under another name"
+                f"{run} has other settings than {runs[0]} ({', '.join(changed)}); keep it under another name"
             )
     kept = {config["seed"]: _kept(run, busy) for run, config in zip(runs, configs, strict=True)}
     if len(kept) < len(runs):
-        raise UserError(f"{name}: {len(runs)} runs of {len(kept)} seeds; expected each seed once")
+        raise UserError(f"{name}: {len(runs)} runs have {len(kept)} different seeds; expected each seed once")
     files = {f"seed-{seed}.json": content for seed, content in kept.items()}
     if together is not None:
         files[TOGETHER] = _agreement(name, together, list(kept))
@@ -135,7 +139,7 @@ def keep(name: str, runs: Sequence[Path], together: Path | None = None, busy: bo
 
 
 def _agreement(name: str, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
-    """How far the maps of these seeds agree."""
+    """How much the maps of these seeds agree, from the evaluation in `folder`."""
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     if sorted(report.get("seeds", [])) != sorted(seeds) or "stability" not in report:
         raise UserError(
@@ -145,7 +149,7 @@ def _agreement(name: str, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def _kept(run: Path, busy: bool) -> dict[str, Any]:
-    """What a run's training, evaluation on the test split, and machine were."""
+    """The results of one run: training, evaluation on the test split, and environment."""
     files = ("report.json", "environment.json", "evaluate/test/report.json")
     train, environment, test = (json.loads((run / name).read_text(encoding="utf-8")) for name in files)
     return {
@@ -156,7 +160,7 @@ def _kept(run: Path, busy: bool) -> dict[str, Any]:
 
 
 def _environment(read: dict[str, Any]) -> dict[str, Any]:
-    """What another needs to repeat it; not where on this machine anything lay."""
+    """The parts of environment.json that are needed to repeat the run, without paths of this machine."""
     kept = {key: read[key] for key in ("started", "seed", "git", "packages", "python")}
     machine = {key: read["machine"][key] for key in ("cpu", "cores", "gpus", "memory_gib")}
     command = re.sub(r"^.*?(-m heed(\.cli)?[. ]train|heed-train|heed(/cli)?/train\.py)", "heed-train", read["command"])
@@ -164,14 +168,14 @@ def _environment(read: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(page: Path) -> None:
-    """Replace every table of a page by what is kept now."""
+    """Replace every table of a page by the current results."""
     text = page.read_text(encoding="utf-8")
     tables = TABLE.sub(lambda match: f"{match[1]}{table(match['names'].split(), match['kind'])}\n{match[5]}", text)
     page.write_text(tables, encoding="utf-8")
 
 
 def table(names: Sequence[str], kind: str = "results") -> str:
-    """A row for each result; `kind` says what stands in it."""
+    """A Markdown table with a row for each name; `kind` chooses the columns."""
     rows = [ROWS[kind](name, _read(name)) for name in names]
     heads = [head for head in dict.fromkeys(head for row in rows for head in row) if any(row.get(head) for row in rows)]
     lines = [heads, ["---"] * len(heads), *([row.get(head, "") for head in heads] for row in rows)]
@@ -181,7 +185,7 @@ def table(names: Sequence[str], kind: str = "results") -> str:
 def _read(name: str) -> list[dict[str, Any]]:
     kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((RESULTS / name).glob("seed-*.json"))]
     if not kept:
-        raise UserError(f"nothing is kept under {name}; keep its runs first")
+        raise UserError(f"there are no results called {name}; keep its runs first")
     _check_alike(name, kept)
     return kept
 
@@ -201,7 +205,7 @@ def _preserved(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _erasure(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """With how far the maps of two seeds are apart, if that was kept, and how far they are if one is permuted."""
+    """A row with the divergence of the maps of two seeds, if it was kept, and that of permuted maps."""
     path = RESULTS / name / TOGETHER
     stability = json.loads(path.read_text(encoding="utf-8"))["stability"] if path.exists() else None
     apart = {
@@ -216,25 +220,25 @@ ROWS = {"results": _results, "preserved": _preserved, "erasure": _erasure}
 
 
 def _measured(kept: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What `faithfulness=true` adds to a report."""
+    """The part of a report that `faithfulness=true` adds."""
     if "faithfulness" not in kept["test"]:
-        raise UserError("a run of this table was evaluated without faithfulness=true; evaluate it again, and keep it")
+        raise UserError("a run of this table was evaluated without faithfulness=true; repeat it with that, and keep it")
     measured: Mapping[str, Any] = kept["test"]["faithfulness"]
     return measured
 
 
 def _check_alike(name: str, kept: Sequence[Mapping[str, Any]]) -> None:
-    """UserError where the runs were not evaluated alike, so that their scores have no mean."""
+    """Raise UserError if the runs were evaluated in different ways, because their mean would mean nothing."""
     for key in ("corpus", "split", "sentences", "search", "bleu_signature", "bleu_tokenised_signature"):
         values = {str(one["test"].get(key)) for one in kept}
         if len(values) > 1:
             raise UserError(
-                f"{name}: its seeds differ in {key} ({', '.join(sorted(values))}); evaluate all of them alike"
+                f"{name}: its seeds differ in {key} ({', '.join(sorted(values))}); evaluate all of them in the same way"
             )
 
 
 def _over_seeds(values: Sequence[float | None], form: str) -> str:
-    """The value of one run, or mean ± standard deviation of several; nothing where it is not known of all."""
+    """The value of one run, or mean ± standard deviation of several; empty if a value is missing."""
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return ""
@@ -244,7 +248,7 @@ def _over_seeds(values: Sequence[float | None], form: str) -> str:
 
 
 def _shown_mean(values: Sequence[float | None], form: str) -> str:
-    """The mean; nothing if it is not known of all."""
+    """The mean; empty if a value is missing."""
     return "" if None in values else format(_mean(values), form)
 
 

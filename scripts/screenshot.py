@@ -67,16 +67,16 @@ def show_as(
 def main() -> None:
     """Read the command line and write one PNG."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("page", help="an HTML file, with #NUMBER behind it for a sentence of a gallery, or an address")
+    parser.add_argument("page", help="an HTML file or an address; FILE#NUMBER for a sentence of a gallery")
     parser.add_argument("output", type=Path, help="the PNG to write")
-    parser.add_argument("--width", type=int, default=1280, help="of the window, in CSS pixels (default: %(default)s)")
-    parser.add_argument("--height", type=int, default=800, help="of the window, in CSS pixels (default: %(default)s)")
-    parser.add_argument("--scale", type=float, default=1.0, help="device pixels a CSS pixel (default: %(default)s)")
-    parser.add_argument("--dark", action="store_true", help="as for a reader who prefers dark pages")
+    parser.add_argument("--width", type=int, default=1280, help="window width in CSS pixels (default: %(default)s)")
+    parser.add_argument("--height", type=int, default=800, help="window height in CSS pixels (default: %(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="device pixels per CSS pixel (default: %(default)s)")
+    parser.add_argument("--dark", action="store_true", help="use the dark style of the page")
     parser.add_argument(
-        "--ready", default="body", help="CSS selector of what must be seen first (default: %(default)s)"
+        "--ready", default="body", help="CSS selector of the element to wait for (default: %(default)s)"
     )
-    parser.add_argument("--run", default="", help="JavaScript to run then, to open or light up something")
+    parser.add_argument("--run", default="", help="JavaScript to run before the picture is taken")
     given = parser.parse_args()
     file, _, fragment = given.page.partition("#")
     address = given.page if "://" in given.page else f"{Path(file).resolve(strict=True).as_uri()}#{fragment}"

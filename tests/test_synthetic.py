@@ -1,4 +1,4 @@
-"""A split of a corpus, one side of it translated: what is written, by whom, and what an interruption leaves."""
+"""A split with one side translated: the files, their provenance, and what remains after an interruption."""
 
 import json
 from dataclasses import replace
@@ -46,7 +46,7 @@ def read(prefix: Path) -> Pairs:
 
 
 def test_what_is_written_is_a_corpus_that_names_its_teacher(translator: Translator, tmp_path: Path) -> None:
-    """Catches lines of a translation beside those of another, and a mix that cannot say which model it learns from."""
+    """Catches translations beside the wrong lines, and a mix that does not name the models of its text."""
     made = translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
     pairs = read(tmp_path / "made")
     assert pairs.src == SOURCES
@@ -72,7 +72,7 @@ def test_a_model_translates_the_side_that_it_reads(translator: Translator, tmp_p
 def test_one_killed_at_any_moment_is_continued_to_the_same_files(
     translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches lines translated twice or never, half a line that is kept, and an output that looks whole and is not."""
+    """Catches lines translated twice or never, half a line, and an unfinished output that looks finished."""
     monkeypatch.setattr(synthetic, "BLOCK", 3)
     greedy: dict[str, Any] = {"search": "greedy", "max_len": 3}
     translate_split(translator, tmp_path / "straight", corpus(), **greedy)
@@ -97,7 +97,7 @@ def test_one_killed_at_any_moment_is_continued_to_the_same_files(
 def test_what_was_translated_is_not_translated_again(
     translator: Translator, tmp_path: Path, two_lines_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a continued translation that begins anew, and a torn last block that ends up in the text."""
+    """Catches a continued translation that starts again, and an incomplete last block that gets into the text."""
     translate = Translator.translate
     asked: list[list[str]] = []
 
@@ -120,13 +120,13 @@ def test_what_was_translated_is_not_translated_again(
 
 
 def test_other_settings_are_not_continued(translator: Translator, tmp_path: Path) -> None:
-    """Catches a file of which one half is by another search, or by another model, than its provenance says."""
+    """Catches a file whose second half was made by another search or model than its provenance names."""
     made = translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
-    with pytest.raises(UserError, match=r"made\.provenance\.json is of another translation \(search\)"):
+    with pytest.raises(UserError, match=r"provenance\.json belongs to another translation, which differs in search;"):
         translate_split(translator, tmp_path / "made", corpus(), search="greedy", max_len=8)
     part = tmp_path / f".begun{PART}"
     part.write_text(json.dumps(vars(replace(made, split="valid"))) + "\n")
-    with pytest.raises(UserError, match=r"heed-part is of another translation \(split\)"):
+    with pytest.raises(UserError, match=r"heed-part belongs to another translation, which differs in split;"):
         translate_split(translator, tmp_path / "begun", corpus(), **SETTINGS)
     part.write_text("{}\n")
     with pytest.raises(UserError, match="is damaged"):
@@ -134,9 +134,9 @@ def test_other_settings_are_not_continued(translator: Translator, tmp_path: Path
 
 
 def test_nothing_is_written_over(translator: Translator, tmp_path: Path) -> None:
-    """Catches the loss of a text that somebody has under that name."""
+    """Catches a file of the user that is overwritten."""
     (tmp_path / "mine.en").write_text("mine\n")
-    with pytest.raises(UserError, match=r"mine\.en is there already; remove it"):
+    with pytest.raises(UserError, match=r"mine\.en already exists; remove it"):
         translate_split(translator, tmp_path / "mine", corpus(), **SETTINGS)
     assert (tmp_path / "mine.en").read_text() == "mine\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.en"]
@@ -144,7 +144,7 @@ def test_nothing_is_written_over(translator: Translator, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("closest", ["bleu", "chrf"])
 def test_the_closest_of_several_is_chosen(translator: Translator, tmp_path: Path, closest: Any) -> None:
-    """Catches the first of a list whatever is asked for, and closeness to the source instead of the original."""
+    """Catches a choice that is always the first candidate, and closeness to the source instead of the original."""
     several = translator.translate(SOURCES, n_best=3, **SETTINGS)
     originals = [one.candidates[-1].text for one in several]
     wanted = Corpus("own", "en", "fr", {"train": lambda: Pairs(SOURCES, originals)})
@@ -164,14 +164,14 @@ def test_the_closest_of_several_is_chosen(translator: Translator, tmp_path: Path
 def test_what_cannot_be_done_is_one_line(
     translator: Translator, tmp_path: Path, given: dict[str, Any], message: str
 ) -> None:
-    """Catches lists of which nobody chooses, and a split that is not there found out when a model is loaded."""
+    """Catches candidates without a choice, and a missing split that is reported only after the model was loaded."""
     with pytest.raises(UserError, match=message):
         translate_split(translator, tmp_path / "made", corpus(), **SETTINGS, **given)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_other_languages_are_refused(translator: Translator, tmp_path: Path) -> None:
-    """Catches a model that translates a language that it has never read."""
+    """Catches a model that translates a language on which it was not trained."""
     other = Corpus("own", "en", "de", {"train": lambda: Pairs(SOURCES, TARGETS)})
     with pytest.raises(UserError, match="the model translates from en to fr, and corpus own is from en to de"):
         translate_split(translator, tmp_path / "made", other, **SETTINGS)
@@ -179,7 +179,7 @@ def test_other_languages_are_refused(translator: Translator, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("languages", [("en", "en"), ("en", "../fr"), ("", "fr"), ("en", "f\nr")])
 def test_languages_end_the_names_of_two_files(tmp_path: Path, languages: tuple[str, str]) -> None:
-    """Catches one file written over by the other, and a stranger's model that writes where it likes."""
+    """Catches one file that overwrites the other, and an untrusted model that chooses where files are written."""
     about = dict(zip(("src_lang", "tgt_lang"), languages, strict=True))
     stranger = load(write(tmp_path / "model", about))
     with pytest.raises(UserError, match="expected two languages, such as en and de"):

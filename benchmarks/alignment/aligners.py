@@ -1,6 +1,7 @@
-"""eflomal, and thot's HMM and fast_align models, as they come: two texts in, the links of both directions out.
+"""Align two texts in both directions by eflomal, or by thot's HMM or fast_align model, with default settings.
 
-Started by measure.py with the Python of the benchmark's own environment. eflomal is GPL: nothing here is part of heed.
+measure.py starts this script with the Python of the benchmark's environment. eflomal is GPL: nothing here is part of
+heed.
 
     aligners.py NAME TEXT_SRC TEXT_TGT FORWARD BACKWARD     NAME is eflomal, hmm or fast_align
 
@@ -26,7 +27,7 @@ def read(path: Path) -> list[list[str]]:
 
 
 def by_eflomal(src: Path, tgt: Path, forward: Path, backward: Path) -> None:
-    """With eflomal's defaults: three samplers, IBM 1, HMM and fertilities."""
+    """Align with eflomal's defaults: three samplers, IBM 1, HMM and fertilities."""
     with src.open(encoding="utf-8") as one, tgt.open(encoding="utf-8") as other:
         # a path of its own makes eflomal write links; both directions are trained independently
         eflomal.Aligner().align(one, other, str(forward), str(backward))
@@ -64,7 +65,7 @@ def write(path: Path, lines: list[list[tuple[int, int]]]) -> None:
 
 
 def by_thot(name: str, src: list[list[str]], tgt: list[list[str]], forward: Path, backward: Path) -> None:
-    """Two models, one for each direction."""
+    """Align with two models of thot, one for each direction."""
     write(forward, links(trained(name, src, tgt), src, tgt))
     turned = links(trained(name, tgt, src), tgt, src)
     write(backward, [[(i, j) for j, i in one] for one in turned])

@@ -1,10 +1,10 @@
-"""Alignment on real text: heed by every method, and aligners that count words, on the same text in one run.
+"""Compare alignments by every method of heed with those of statistical aligners, on the same text in one run.
 
     measure.py hansards DATA     models of Tatoeba and the raw text of the Hansards, scored on 447 pairs with gold links
     measure.py multi30k DATA     models of captions, English and German, scored against eflomal's links on test 2016
 
-DATA is a folder: of hansards.{en,fr,align} and tatoeba.fra-eng.zip, or of the files of Multi30k. All that is made lies
-below --work. What is there already is used, so that the same command goes on where it was stopped.
+DATA is a folder with hansards.{en,fr,align} and tatoeba.fra-eng.zip, or with the files of Multi30k. All results are
+written below --work. Existing results are used again, so that the same command continues after an interruption.
 """
 
 import argparse
@@ -50,10 +50,11 @@ Recipe = Callable[[str, str], Sequence[str]]
 
 @dataclass(frozen=True)
 class Bitext:
-    """What is aligned, and how heed is trained for it.
+    """The text to align, and how heed is trained for it.
 
-    `whole` names two files that the other aligners read, of which the pairs to score are the last lines. `recipe` gives
-    the settings of heed-train for a run of one direction, `further` those of self-training, on the text of two files.
+    `whole` names the two files that the other aligners read; their last lines are the pairs to score. `recipe` gives
+    the settings of heed-train for a run of one direction. `further` gives those of self-training on the text of two
+    files.
     """
 
     languages: tuple[str, str]
@@ -66,7 +67,7 @@ class Bitext:
 
 
 class Row(NamedTuple):
-    """A system, how its directions were read, the scores, and the minutes of training and aligning."""
+    """A system, how its directions were combined, its scores, and the minutes of training and aligning."""
 
     system: str
     links: str
@@ -77,7 +78,7 @@ class Row(NamedTuple):
 
 
 class Linked(NamedTuple):
-    """Links by how the directions were read, source word first, and the minutes that they took."""
+    """Links for each way to combine the directions, source word first, and the minutes that they took."""
 
     links: dict[str, list[Links]]
     minutes: float
@@ -106,14 +107,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("alignment"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--models", nargs=2, type=resolved, help="trained already: model folders of both directions")
-    parser.add_argument("--without", action="store_true", help="hansards: also models that have not read their text")
-    parser.add_argument("--self-train", action="store_true", help="also models that learnt the links of the first ones")
+    parser.add_argument("--models", nargs=2, type=resolved, help="trained model folders of both directions")
+    parser.add_argument("--without", action="store_true", help="hansards: also models that are not trained on its text")
+    parser.add_argument("--self-train", action="store_true", help="also models trained on links of the first ones")
     return parser.parse_intermixed_args()
 
 
 def resolved(path: str) -> Path:
-    """A path that means the same in every folder."""
+    """The absolute path."""
     return Path(path).resolve()
 
 
@@ -121,7 +122,7 @@ def resolved(path: str) -> Path:
 
 
 def hansards(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Row]:
-    """Rows of the 447 pairs with gold links."""
+    """Rows for the 447 pairs with gold links."""
     text = work / "text"
     remembered(text / "seconds.json", lambda: timed([python, HERE / "text.py", given.data.resolve(), text]))
     english, french = (read_lines(text / f"hansards.{language}") for language in ("en", "fr"))
@@ -154,7 +155,7 @@ def hansards(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Ro
 
 
 def captions(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Row]:
-    """Rows of the captions of 2016. Sure is what both directions of eflomal have, possible what either has."""
+    """Rows for the captions of 2016. Sure links are in both directions of eflomal, possible links in at least one."""
     corpus = multi30k(pair="en-de", root=str(given.data))
     train, test = corpus.read("train"), corpus.read("test")
     whole = work / "captions.en", work / "captions.de"
@@ -179,7 +180,7 @@ def captions(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Ro
 
 
 def counted(name: str, bitext: Bitext, work: Path, python: Path) -> Linked:
-    """The links of an aligner that counts words in the whole text; those of the pairs to score."""
+    """The links of a statistical aligner that reads the whole text, for the pairs to score."""
     paths = work / f"{name}.forward", work / f"{name}.backward"
     command = [python, HERE / "aligners.py", name, *bitext.whole, *paths]
     minutes = remembered(work / f"{name}.json", lambda: timed(command))
@@ -192,7 +193,7 @@ def counted(name: str, bitext: Bitext, work: Path, python: Path) -> Linked:
 
 
 def heed_rows(given: argparse.Namespace, name: str, bitext: Bitext, work: Path, gold: Sequence[Gold]) -> Iterator[Row]:
-    """Rows of heed's models by every method; and of those that have learnt from these models' own links."""
+    """Rows for heed's models by every method, and for models trained on these models' links."""
     models, minutes = (given.models, 0.0) if given.models else trained(given, bitext, work)
     for method in given.methods:
         yield from rows(f"{name}, {method}", linked(method, models, bitext, work / "first", minutes), gold)
@@ -204,7 +205,7 @@ def heed_rows(given: argparse.Namespace, name: str, bitext: Bitext, work: Path, 
 
 
 def trained(given: argparse.Namespace, bitext: Bitext, work: Path) -> tuple[list[Path], float]:
-    """Models of both directions, and the minutes of both."""
+    """The models of both directions, and the minutes of training both."""
     minutes = 0.0
     for src, tgt in (bitext.languages, bitext.languages[::-1]):
         minutes += train(work, f"{src}{tgt}", [*bitext.recipe(src, tgt), *given.overrides])
@@ -214,7 +215,7 @@ def trained(given: argparse.Namespace, bitext: Bitext, work: Path) -> tuple[list
 def self_trained(
     given: argparse.Namespace, bitext: Bitext, work: Path, models: Sequence[Path], minutes: float
 ) -> tuple[list[Path], float]:
-    """The models trained further, on links that both have found in the training text."""
+    """The models trained further, on the links that both find in the training text."""
     links = [work / f"{run}.align" for run in names(bitext)]
     align = ["align", f"model={models[0]}", f"reverse={models[1]}", "method=posterior", "symmetrisation=agreement"]
     texts = [f"source={bitext.further_text[0]}", f"target={bitext.further_text[1]}"]
@@ -231,13 +232,13 @@ def self_trained(
 
 
 def names(bitext: Bitext) -> list[str]:
-    """Of the runs of both directions."""
+    """The names of the runs of both directions."""
     src, tgt = bitext.languages
     return [src + tgt, tgt + src]
 
 
 def train(work: Path, run: str, settings: Sequence[str]) -> float:
-    """The minutes of a run, which a later call finds finished."""
+    """Train a run, unless it is finished; return its minutes."""
     work.mkdir(parents=True, exist_ok=True)
     command = heed(["train", *settings, f"run={run}", f"runs={work / 'runs'}", "progress_bar=false"])
     minutes: float = remembered(work / f"{run}.json", lambda: timed(command, work))
@@ -264,7 +265,7 @@ def linked(method: Method, models: Sequence[Path], bitext: Bitext, prefix: Path,
 
 
 def rows(system: str, linked_text: Linked, gold: Sequence[Gold]) -> Iterator[Row]:
-    """A row for each direction, and for each way to make them one."""
+    """A row for each direction, and for each way to combine them."""
     for how, links in linked_text.links.items():
         yield Row(system, how, *scores(links, gold), linked_text.minutes)
 
@@ -301,7 +302,7 @@ def heed(arguments: Sequence[str]) -> list[str]:
 
 
 def timed(command: Sequence[object], folder: Path | None = None) -> float:
-    """Run a command to its end; the minutes that it took. CalledProcessError if it fails."""
+    """Run a command; return its minutes. CalledProcessError if it fails."""
     print("+", *command, file=sys.stderr)
     started = time.perf_counter()
     subprocess.run([str(part) for part in command], check=True, stdout=sys.stderr, cwd=folder)
@@ -309,7 +310,7 @@ def timed(command: Sequence[object], folder: Path | None = None) -> float:
 
 
 def remembered(path: Path, make: Callable[[], Any]) -> Any:
-    """What an earlier call wrote to this JSON file, or what is made, and written, now."""
+    """Read this JSON file of an earlier call; if it does not exist, compute the content and write it."""
     if not path.exists():
         made = make()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""Text as the Hansards' gold alignments have it: Moses tokens in lower case, contractions written out, hyphens apart.
+"""Tokenise text like the Hansards' gold alignments: lowercased Moses tokens, full contractions, separate hyphens.
 
-Those 447 pairs have no `l'`, `du` or `don't`, but *le*, *de le* and *do not*, and *est - il* for `est-il`. An aligner
-that has read other words than it is asked about cannot link them. The rules below are what the gold text does.
+The 447 gold pairs have *le*, *de le* and *do not* instead of `l'`, `du` and `don't`, and *est - il* instead of
+`est-il`. An aligner cannot link words that it has never read. So the rules below repeat what the gold text does.
 
-    text.py DATA OUT    by the Python of the benchmark's own environment, which has sacremoses; measure.py starts it
+    text.py DATA OUT    measure.py starts it with the Python of the benchmark's environment, which has sacremoses
 """
 
 import re
@@ -69,7 +69,7 @@ def tatoeba(archive: Path, tokenize: Tokenize) -> Iterable[tuple[str, str]]:
 
 
 def write(prefix: Path, pairs: list[tuple[str, str]]) -> None:
-    """Two files of lines that belong together."""
+    """Write the two sides of parallel text into two files."""
     for side, language in enumerate(("en", "fr")):
         prefix.with_suffix(f".{language}").write_text("".join(f"{pair[side]}\n" for pair in pairs), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What is asked of each peer, the clock that is held against its training, and the lines that say how fast it was."""
+"""The command line of each peer, the timing of its training, and the lines that report its speed."""
 
 import argparse
 import resource
@@ -19,11 +19,11 @@ SENTENCES = 64  # translated together
 
 
 def arguments() -> argparse.Namespace:
-    """The command line of a peer; torch is given its threads."""
+    """Read the command line of a peer, and set the number of threads of torch."""
     parser = argparse.ArgumentParser(description="Started by peers.sh.")
     parser.add_argument("task", choices=["train", "translate"])
-    parser.add_argument("--warmup", type=int, default=10, help="updates before the clock starts")
-    parser.add_argument("--updates", type=int, default=60, help="updates timed")
+    parser.add_argument("--warmup", type=int, default=10, help="updates before timing starts")
+    parser.add_argument("--updates", type=int, default=60, help="updates that are timed")
     parser.add_argument("--beam-size", type=int, default=1, help="1 is greedy search")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
@@ -57,15 +57,15 @@ class Stopwatch:
         self.begun += 1
 
     def count(self, *sides: Tensor) -> None:
-        """Add up pieces, what is not padding, and all places of a batch."""
+        """Add up the subwords, the positions that are not padding, and all positions of a batch."""
         self.pieces += sum(int((~torch.isin(side, SPECIAL)).sum()) for side in sides)
         self.filled += sum(int((side != PAD).sum()) for side in sides)
         self.cells += sum(side.numel() for side in sides)
 
     def result(self, peer: str) -> str:
-        """The line about a run that has ended; SystemExit where it made too few steps."""
+        """The result line of a finished run; SystemExit if it made too few steps."""
         if self.begun < self.needed:
-            raise SystemExit(f"{peer} made {self.begun} training steps, expected {self.needed}; look into its log")
+            raise SystemExit(f"{peer} made {self.begun} training steps, expected {self.needed}; read its log")
         losses = self.losses[: self.warmup + self.updates]
         return (
             f"RESULT {peer} tokens/s {self.pieces / self.seconds:.0f} "
@@ -77,7 +77,7 @@ class Stopwatch:
 
 
 def translated(peer: str, beam_size: int, pieces: list[list[str]], texts: list[str], seconds: float) -> str:
-    """The line about the test split's translation, in pieces without </s> and as text."""
+    """The result line of translating the test split, given as subwords without </s> and as text."""
     written = sum(map(len, pieces))
     references = (TEXT / "test.de").read_text(encoding="utf-8").splitlines()
     return (
@@ -89,5 +89,5 @@ def translated(peer: str, beam_size: int, pieces: list[list[str]], texts: list[s
 
 
 def peak() -> float:
-    """Mebibytes that this process has held at most."""
+    """The peak memory of this process in mebibytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

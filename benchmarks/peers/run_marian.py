@@ -57,7 +57,7 @@ def train(given: argparse.Namespace) -> None:
             losses.append(float(update["loss"]))
             labels.append(float(update["seconds"]) * float(update["speed"]))
     if len(losses) < last:
-        raise SystemExit(f"marian made {len(losses)} updates, expected {last}; look into its log")
+        raise SystemExit(f"marian made {len(losses)} updates, expected {last}; read its log")
     seconds = times[last - 1] - times[given.warmup - 1]
     pieces = sum(labels[given.warmup : last]) - SENTENCES * given.updates
     src, tgt = (_pieces(TEXT / f"train.split.{lang}") for lang in ("en", "de"))
@@ -71,7 +71,7 @@ def train(given: argparse.Namespace) -> None:
 
 
 def translate(given: argparse.Namespace) -> None:
-    """Translate test 2016 from pieces to pieces."""
+    """Translate test 2016, from subwords to subwords."""
     source, output = TEXT / "test.split.en", RUN / "output"
     search = [f"--beam-size={given.beam_size}", "--normalize=1", f"--mini-batch={SENTENCES}", "--maxi-batch=100"]
     text = ["--models", MODEL, "--input", source, "--output", output, "--maxi-batch-sort=src"]
@@ -92,7 +92,7 @@ def _logged(command: str, threads: int, *options: object) -> Iterator[str]:
             print(line, end="")
             yield line
     if process.returncode:
-        raise SystemExit(f"marian ended with exit code {process.returncode}")
+        raise SystemExit(f"marian ended with exit code {process.returncode}; read its log")
 
 
 def _pieces(path: Path) -> int:
@@ -100,7 +100,7 @@ def _pieces(path: Path) -> int:
 
 
 def _peak() -> float:
-    """Mebibytes that Marian has held at most."""
+    """The peak memory of Marian in mebibytes."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 

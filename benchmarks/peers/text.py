@@ -1,10 +1,10 @@
-"""Write Multi30k for the peers, with the pieces that heed's own benchmark trains on.
+"""Write Multi30k for the peers, divided into the subwords of heed's own benchmark.
 
     python benchmarks/peers/text.py FOLDER [--root multi30k]
 
-FOLDER/train.en        plain text, JoeyNMT's; likewise valid and test, and de for en everywhere
-FOLDER/train.split.en  the same lines in pieces with spaces between, OpenNMT-py's
-FOLDER/pieces.en       the vocabulary without the four special pieces, which each peer puts first: ids 0 to 3
+FOLDER/train.en        plain text for JoeyNMT; also valid and test, and the same files in German (de)
+FOLDER/train.split.en  the same lines as subwords separated by spaces, for OpenNMT-py
+FOLDER/pieces.en       the vocabulary without the four special subwords, which each peer puts first: ids 0 to 3
 FOLDER/bpe.en.model    SentencePiece's model
 """
 
@@ -22,8 +22,8 @@ def main() -> None:
     """Write both languages of all splits."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--root", help="a copy of Multi30k's files; fetched where this is not given")
-    parser.add_argument("--vocab-size", type=int, default=8000, help="BPE pieces a side")
+    parser.add_argument("--root", help="a folder with Multi30k's files (default: download them)")
+    parser.add_argument("--vocab-size", type=int, default=8000, help="BPE subwords for each language")
     given = parser.parse_args()
     corpus = multi30k(pair="en-de", root=given.root)
     splits = {name: corpus.read(name) for name in SPLITS}

@@ -4,8 +4,8 @@
     from heed.synthetic import translate_split
     translate_split(heed.load("runs/en-de/model"), split="train", output="translated/en-de", search="beam")
 
-A model of the corpus's direction writes new targets (Kim and Rush 2016, arXiv 1606.07947), one of the other direction
-new sources (Sennrich et al. 2016, arXiv 1511.06709). Both are then corpora for `corpus=files`, alone or in a mix.
+A model of the corpus's direction writes new targets (Kim and Rush 2016, arXiv 1606.07947). A model of the opposite
+direction writes new sources (Sennrich et al. 2016, arXiv 1511.06709). `corpus=files` reads both, alone or in a mix.
 """
 
 import json
@@ -34,16 +34,17 @@ from heed.translation import Translation
 from heed.translator import Translator
 
 BLOCK = 1000
-"""Lines that are translated at once, and stored once they are: an interruption loses so many at most."""
+"""The number of lines that are translated and then stored together; an interruption loses at most so many."""
 
 Closeness = Literal["bleu", "chrf"]
+"""A metric that compares candidates with the corpus's own line."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Text:
-    """The lines that a model translates, and those that the corpus has in the language of the translations."""
+    """The lines to translate, the corpus's own lines in the other language, and a digest of the split."""
 
     sources: Sequence[str]
     originals: Sequence[str]
@@ -63,26 +64,27 @@ def translate_split(
     batch_size: int | None = None,
     **settings: Any,
 ) -> Provenance:
-    """Translate a split and write it as two files, `output` with the languages as endings, and their provenance.
+    """Translate one side of a split and write both sides as files that `corpus=files` reads, with their provenance.
 
-    What is translated is the side of the corpus that is in the model's source language. An interrupted translation is
-    continued by the same call; a finished one is left as it is. Progress is reported by `heed.data.progress`.
+    The files are called `{output}.{language}` and `{output}.provenance.json`. The translated side is the one in the
+    model's source language. The same call continues an interrupted translation, and leaves a finished one as it is.
+    Progress is reported by `heed.data.progress`.
 
     Args:
-        translator: the model, or several as one.
-        output: how the names of the files begin.
+        translator: the model, or several models as one.
+        output: the beginning of the file names.
         corpus: the corpus; None for the one that the model was trained on.
         split: `train`, `valid` or `test`.
         search, n_best, replace_unk, batch_size, settings: as for `Translator.translate`.
-        closest: of the `n_best` translations of a line take the one that is closest to the corpus's own, by sentence
-            BLEU or chrF (section 3.3 of Kim and Rush 2016), instead of the one that the search ranks first.
+        closest: choose the candidate among `n_best` that is closest to the corpus's own line, by sentence BLEU or chrF
+            (Kim and Rush 2016, section 3.3); None for the candidate that the search ranks first.
 
     Returns:
-        What the file of provenance says.
+        The content of the provenance file.
 
     Raises:
-        UserError: languages that are not those of the corpus, files that are there already, and what
-            `Translator.translate` refuses.
+        UserError: the languages are not those of the corpus, a file exists already, or `Translator.translate` raises
+            it.
     """
     if closest is not None:
         arguments.one_of("closest", closest, get_args(Closeness))
@@ -117,30 +119,31 @@ def translate_split(
     options = {"n_best": n_best or 1, "replace_unk": replace_unk, "batch_size": batch_size, **settings}
 
     def translate(lines: list[str], originals: list[str]) -> list[str]:
-        found = translator.translate(lines, search, **options)
+        translations = translator.translate(lines, search, **options)
         return [
-            _chosen(one, original, closest, wanted.translated) for one, original in zip(found, originals, strict=True)
+            _chosen(translation, original, closest, wanted.translated)
+            for translation, original in zip(translations, originals, strict=True)
         ]
 
     try:
         _write(Path(output), text, wanted, translate)
     except OSError as error:
         raise UserError(
-            f"{error.filename or output} cannot be written ({error.strerror}); choose another output=PREFIX, or repair "
-            "that and give the same command again"
+            f"{error.filename or output} cannot be written ({error.strerror}); choose another output=PREFIX, or fix "
+            "the cause and repeat the command"
         ) from error
     return wanted
 
 
 def _check_languages(translator: Translator) -> None:
-    """UserError for languages that cannot end the names of two files, as in the folder of a stranger."""
+    """Raise UserError if the languages cannot be the endings of two files, for example in an untrusted folder."""
     languages = [translator.src_lang, translator.tgt_lang]
     if languages[0] == languages[1] or not all(
-        one and Path(one).name == one and one.isprintable() for one in languages
+        language and Path(language).name == language and language.isprintable() for language in languages
     ):
         raise UserError(
             f"the model translates from {languages[0]!r} to {languages[1]!r}; expected two languages, such as en and "
-            "de, which end the names of the two files"
+            "de, which become the endings of the two files"
         )
 
 
@@ -158,7 +161,7 @@ def _text(translator: Translator, corpus: Corpus, split: str) -> Text:
 
 
 def _chosen(translation: Translation, original: str, closest: Closeness | None, language: str) -> str:
-    texts = [one.text for one in translation.candidates]
+    texts = [candidate.text for candidate in translation.candidates]
     if closest == "bleu":
         return max(texts, key=lambda text: sentence_bleu(hypothesis=text, reference=original, tgt_lang=language))
     if closest == "chrf":
@@ -167,11 +170,11 @@ def _chosen(translation: Translation, original: str, closest: Closeness | None, 
 
 
 Translate = Callable[[list[str], list[str]], list[str]]
-"""From source lines, and the corpus's own lines for them, to translations."""
+"""A function of source lines and the corpus's own translations of them; returns new translations."""
 
 
 def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -> None:
-    """Translate block by block into a file beside the output, and make the output of it when all is done."""
+    """Translate block by block into one hidden file, and write the output files from it at the end."""
     part = output.parent / f".{output.name}{PART}"
     src_path, tgt_path = (
         output.parent / f"{output.name}.{language}" for language in (wanted.source, wanted.translated)
@@ -180,12 +183,13 @@ def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -
         done = _stored(file, wanted, part)
         try:
             for start in range(len(done), len(text.sources), BLOCK):
-                made = translate(text.sources[start : start + BLOCK], text.originals[start : start + BLOCK])
-                _append(file, made)
-                done += made
+                block = translate(text.sources[start : start + BLOCK], text.originals[start : start + BLOCK])
+                _append(file, block)
+                done += block
                 report(f"lines of {wanted.corpus}, {wanted.split}", len(done), len(text.sources))
         except (KeyboardInterrupt, SystemExit):
-            log.info("%d of %d lines are translated; the same command goes on from there", len(done), len(text.sources))
+            counts = len(done), len(text.sources)
+            log.info("%d of %d lines are translated; the same command resumes from there", *counts)
             raise
         for path in (src_path, tgt_path, provenance_path(output)):
             remove_parts(path)
@@ -197,15 +201,15 @@ def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -
 
 @contextmanager
 def _begun(part: Path, wanted: Provenance, paths: Sequence[Path]) -> Iterator[IO[bytes]]:
-    """The file of what is translated so far, locked; it begins with what is to be made.
+    """The hidden file of the translations so far, locked. Its first line is the provenance of the finished output.
 
     Raises:
-        UserError: a file of the output is there, of nothing that was begun here, or another process is at work.
+        UserError: an output file exists and no hidden file does, or another process is writing.
     """
     if not part.exists():
         for path in paths:
             if os.path.lexists(path):
-                raise UserError(f"{path} is there already; remove it, or choose another output=PREFIX")
+                raise UserError(f"{path} already exists; remove it, or choose another output=PREFIX")
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         with locked(part), part.open("r+b") as file:
@@ -216,11 +220,11 @@ def _begun(part: Path, wanted: Provenance, paths: Sequence[Path]) -> Iterator[IO
             file.seek(0)
             yield file
     except AlreadyLocked:
-        raise UserError(f"another process writes {paths[1]}; wait for it, or choose another output=PREFIX") from None
+        raise UserError(f"another process is writing {paths[1]}; wait, or choose another output=PREFIX") from None
 
 
 def _stored(file: IO[bytes], wanted: Provenance, part: Path) -> list[str]:
-    """The translations that an earlier call has stored; the file is then at their end."""
+    """Read the translations that an earlier call has stored, and leave the file positioned after them."""
     try:
         begun = from_json(file.readline().decode())
         lines: list[str] = []
@@ -241,7 +245,8 @@ def _check_same(begun: Provenance, wanted: Provenance, path: Path) -> None:
         before, after = asdict(begun), asdict(wanted)
         different = [key for key in after if before[key] != after[key] and key != "date"]
         raise UserError(
-            f"{path} is of another translation ({', '.join(different)}); choose another output=PREFIX, or remove {path}"
+            f"{path} belongs to another translation, which differs in {', '.join(different)}; choose another "
+            f"output=PREFIX, or remove {path}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The pronouncing dictionary out of a stand-in of the same name, from a folder and from a server."""
+"""The pronouncing dictionary, read from a small file in its format, from a folder and from a server."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ def url(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 def test_a_word_and_its_pronunciations_are_read_without_stress(root: Path) -> None:
-    """Catches comments and numbers that are pronounced, stress that stays, and two that are one without it."""
+    """Catches comments or numbers among phonemes, stress marks, and pronunciations that are equal without stress."""
     known = module.pronunciations(root / FILE)
     assert list(known) == WORDS
     assert known["worda"] == ["W ER D", "W AO R D"]
@@ -55,7 +55,7 @@ def test_a_word_and_its_pronunciations_are_read_without_stress(root: Path) -> No
 
 
 def test_other_pronunciations_are_trained_on_and_are_further_references(root: Path) -> None:
-    """Catches second pronunciations that count as errors, and those of another word."""
+    """Catches a second pronunciation that counts as an error, and references of another word."""
     corpus = read_corpus({"reader": "cmudict", "root": str(root), **SIZES})
     train, test = corpus.read("train"), corpus.read("test")
     several = [word for word in WORDS if word < "wordk"]
@@ -68,7 +68,7 @@ def test_other_pronunciations_are_trained_on_and_are_further_references(root: Pa
 
 
 def test_no_word_is_in_two_splits(root: Path) -> None:
-    """Catches a word that is trained on with its second pronunciation, and one that is lost."""
+    """Catches a word of the test split whose second pronunciation is used for training, and a word that is lost."""
     corpus = read_corpus({"reader": "cmudict", "root": str(root), **SIZES})
     words = [set(corpus.read(split).src) for split in ("train", "valid", "test")]
     assert [len(each) for each in words] == [13, 5, 8]
@@ -76,13 +76,13 @@ def test_no_word_is_in_two_splits(root: Path) -> None:
 
 
 def test_a_word_stays_in_its_split() -> None:
-    """Catches an order that hangs on what else the dictionary has."""
+    """Catches a split that depends on the other words of the dictionary."""
     before, after = (divide(words, SIZES)["test"] for words in (WORDS, [word for word in WORDS if word != "wordc"]))
     assert len(set(before) - set(after)) <= 1
 
 
 def test_it_is_fetched_once_and_checked(url: str, root: Path, tmp_path: Path) -> None:
-    """Catches a file that is not what was published, and one that is fetched at every start."""
+    """Catches a file that differs from the published one, and a download at every start."""
     settings = {"reader": "cmudict", "url": url, **SIZES}
     fetched = read_corpus(settings).read("test")
     (root / FILE).unlink()
@@ -95,7 +95,7 @@ def test_it_is_fetched_once_and_checked(url: str, root: Path, tmp_path: Path) ->
 def test_the_recipe_is_trained_and_scored_by_error_rates(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches settings that cannot go together, phonemes in several pieces, and reports without error rates."""
+    """Catches settings that exclude each other, phonemes in several subwords, and reports without error rates."""
     monkeypatch.chdir(tmp_path)
     few = ["trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
     corpus = [f"corpus.root={root}", *(f"corpus.{split}={size}" for split, size in SIZES.items())]
@@ -116,6 +116,6 @@ def test_the_recipe_is_trained_and_scored_by_error_rates(
 
 @pytest.mark.parametrize("sizes", [{"valid": -1}, {"test": 60_000}])
 def test_sizes_that_leave_nothing_are_one_line(sizes: dict[str, int]) -> None:
-    """Catches a test split that is all of the dictionary."""
+    """Catches a test split that leaves nothing to train on."""
     with pytest.raises(UserError, match="expected 0 or more, 50,000 together at most"):
         read_corpus({"reader": "cmudict", **sizes})

@@ -1,4 +1,4 @@
-"""The generated dates: a right answer and a right alignment for every one, and none in two splits."""
+"""Generated dates: each has the right digits and the right alignment, and no date is in two splits."""
 
 import re
 from datetime import date
@@ -36,7 +36,7 @@ def target(words: list[str]) -> str:
 
 
 def decided(number: int, places: range) -> str:
-    """The words that the gold alignment of a pair links to some places of its target, in order."""
+    """The words that the gold alignment of a pair links to some positions of its target, in order."""
     assert PAIRS.gold is not None
     sure = read_pharaoh(PAIRS.gold[number]).sure
     words = PAIRS.src[number].split()
@@ -58,7 +58,7 @@ def day(text: str) -> int:
 
 
 def test_the_words_that_are_linked_to_a_part_say_it() -> None:
-    """Catches a wrong date, a link to a word beside the right one, and a word that is left out of the links."""
+    """Catches a wrong date, a link to a neighbour of the right word, and a word without its link."""
     for number, tgt in enumerate(PAIRS.tgt):
         iso = date.fromisoformat(target(tgt.split()))
         assert year(decided(number, range(4))) == iso.year
@@ -67,7 +67,7 @@ def test_the_words_that_are_linked_to_a_part_say_it() -> None:
 
 
 def test_every_digit_has_one_word_and_hyphens_may_look_anywhere() -> None:
-    """Catches digits that no right attention has, and links beyond the words of a date."""
+    """Catches digits without a sure link, and links beyond the words of a date."""
     assert PAIRS.gold is not None
     for src, gold in zip(PAIRS.src, PAIRS.gold, strict=True):
         found, words = read_pharaoh(gold), len(src.split())
@@ -77,7 +77,7 @@ def test_every_digit_has_one_word_and_hyphens_may_look_anywhere() -> None:
 
 
 def test_a_weekday_is_that_of_the_date() -> None:
-    """Catches a distraction that contradicts the date."""
+    """Catches a weekday that contradicts the date."""
     named = 0
     for src, tgt in zip(PAIRS.src, PAIRS.tgt, strict=True):
         weekday = date.fromisoformat(target(tgt.split())).strftime("%A").lower()
@@ -87,7 +87,7 @@ def test_a_weekday_is_that_of_the_date() -> None:
 
 
 def test_no_date_is_in_two_splits() -> None:
-    """Catches a test that asks for what was learnt, if in other words."""
+    """Catches a test date that is also in the training split in other words."""
     corpus = dates(train=2000, valid=300, test=500)
     each = {split: corpus.read(split).tgt for split in ("train", "valid", "test")}
     assert {split: len(lines) for split, lines in each.items()} == {"train": 2000, "valid": 300, "test": 500}
@@ -95,7 +95,7 @@ def test_no_date_is_in_two_splits() -> None:
 
 
 def test_the_seed_decides_and_the_size_of_a_later_split_does_not() -> None:
-    """Catches dates that differ from one start to the next, by which a run could not go on."""
+    """Catches dates that differ from one start to the next, so that a run could not continue."""
     read = read_corpus({"reader": "dates", "train": 50}).read("train")
     assert read == dates(train=50, valid=7, test=9).read("train")
     assert read.src != dates(train=50, seed=2).read("train").src
@@ -103,6 +103,6 @@ def test_the_seed_decides_and_the_size_of_a_later_split_does_not() -> None:
 
 @pytest.mark.parametrize("wrong", [{"train": -1}, {"train": DATES, "valid": 0, "test": 1}])
 def test_what_cannot_be_generated_is_refused(wrong: dict[str, Any]) -> None:
-    """Catches a split that is shorter than was asked for."""
-    with pytest.raises(UserError, match="expected 0 or more of each, and 73,049 together at most"):
+    """Catches a split that is shorter than requested."""
+    with pytest.raises(UserError, match="expected 0 or more for each, and at most 73,049 together"):
         dates(**wrong)

@@ -31,7 +31,7 @@ def test_lines_come_back_as_they_were_written(tmp_path_factory: pytest.TempPathF
 
 @pytest.mark.parametrize("content", ["a\nb\n", "a\nb", "a\r\nb\r\n", "a\r\nb", "\ufeffa\nb\n", "\ufeffa\r\nb\r\n"])
 def test_bom_crlf_and_a_missing_last_line_feed_change_nothing(tmp_path: Path, content: str) -> None:
-    """Catches a first word that is unknown because a BOM is glued to it, and a CR at the end of each last word."""
+    """Catches a BOM at the beginning of the first word, and a CR at the end of each last word."""
     assert read_lines(write(tmp_path / "lines", content)) == ["a", "b"]
 
 
@@ -134,7 +134,7 @@ def test_text_of_the_east_is_not_taken_for_latin_1(tmp_path: Path, lang: str, en
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
 def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: str) -> None:
-    """Catches a file that is there and "does not exist", and damage that comes through as a traceback."""
+    """Catches an existing file that "does not exist", and a damaged file that ends in a traceback."""
     kinds: dict[str, Callable[[bytes], bytes]] = {
         ".gz": gzip.compress,
         ".bz2": bz2.compress,

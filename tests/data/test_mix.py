@@ -1,4 +1,4 @@
-"""Several corpora as one: what each part gives, what is left out, and what a wrong part is answered with."""
+"""Several corpora as one: what each part gives, what is left out, and the errors of a wrong part."""
 
 import re
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def mix(**parts: Mapping[str, Any]) -> Corpus:
 
 @pytest.fixture
 def three(tmp_path: Path) -> dict[str, dict[str, Any]]:
-    """An own corpus with validation and test split, and two further parts of which some pairs are not to be learnt."""
+    """A corpus with validation and test splits, and two further parts with pairs that must not be used for training."""
     own = write(tmp_path / "own", "a/b/c", "A/B/C")
     valid, test = write(tmp_path / "valid", "v", "V"), write(tmp_path / "test", "t", "T")
     further = write(tmp_path / "further", "d/ v/e/a/e", "D/X/T/A/E")
@@ -56,7 +56,7 @@ def test_parts_follow_one_another_and_the_first_gives_the_rest(three: dict[str, 
 
 
 def test_text_of_valid_or_test_is_left_out_and_counted(three: dict[str, dict[str, Any]]) -> None:
-    """Catches a model that has read on one side, in either direction, what it is scored on."""
+    """Catches training on a sentence, of either side and in either direction, that the model is scored on."""
     parts = mix(**three).read("train").parts
     assert [(part.name, part.weight, part.read, part.scored) for part in parts] == [
         ("own", 1, 3, 0),
@@ -66,7 +66,7 @@ def test_text_of_valid_or_test_is_left_out_and_counted(three: dict[str, dict[str
 
 
 def test_each_part_is_counted_with_duplicates_across_parts(three: dict[str, dict[str, Any]]) -> None:
-    """Catches a pair learnt twice because two parts have it, and counts under the name of another part."""
+    """Catches a duplicate of two parts that is used twice, and counts under the name of another part."""
     corpus = mix(**three)
     kept, report = clean(corpus.read("train"))
     assert kept.src == ["a", "b", "c", "d", "e", "F", "G"]
@@ -80,14 +80,14 @@ def test_each_part_is_counted_with_duplicates_across_parts(three: dict[str, dict
 
 
 def test_a_part_alone_is_the_corpus_itself() -> None:
-    """Catches a mix that reorders or drops what its first part has: it must be comparable with that corpus alone."""
+    """Catches a mix that reorders or drops pairs of its first part, so that it cannot be compared with it."""
     alone, mixed = read_corpus(OWN), mix(own=OWN)
     one, other = alone.read("train"), mixed.read("train")
     assert (one.src, one.tgt, one.gold) == (other.src, other.tgt, other.gold)
 
 
 def test_both_directions_need_no_setting_of_their_own() -> None:
-    """Catches alignments that are not turned with the text, and a second direction that is read as the first."""
+    """Catches alignments that are not exchanged with the text, and a second direction that is read as the first."""
     corpus = mix(there=OWN, back=OWN | {"src_lang": "fr", "tgt_lang": "en"})
     train, half = corpus.read("train"), len(read_corpus(OWN).read("train"))
     assert (train.src[half:], train.tgt[half:]) == (train.tgt[:half], train.src[:half])
@@ -96,7 +96,7 @@ def test_both_directions_need_no_setting_of_their_own() -> None:
 
 
 def test_a_part_of_weight_0_is_not_read(three: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    """Catches a first pair that is kept as the duplicate of one that is never read, and translations alone refused."""
+    """Catches a pair dropped as the duplicate of a pair that is never read, and a mix of translations alone refused."""
     three["own"]["weight"] = 0
     kept, report = clean(mix(**three).read("train"))
     assert kept.src == ["d", "a", "e", "F", "G"]
@@ -104,14 +104,14 @@ def test_a_part_of_weight_0_is_not_read(three: dict[str, dict[str, Any]], tmp_pa
 
 
 def test_no_validation_split_is_drawn_from_a_further_part(tmp_path: Path) -> None:
-    """Catches pairs of a teacher withheld for a validation that nobody makes."""
+    """Catches pairs of a further part that are kept from training for a validation split that is never used."""
     lines = "/".join(f"w{number}" for number in range(100))
     extra = {"reader": "files", "train": write(tmp_path / "extra", lines, lines)}
     assert [part.read for part in mix(own=OWN, extra=extra).read("train").parts] == [500, 100]
 
 
 def test_alignments_of_some_parts_are_alignments_of_none(three: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    """Catches links of one part under the pairs of another."""
+    """Catches links of one part that get to the pairs of another."""
     own = three["own"]
     Path(f"{own['train']}.align").write_text("0-0\n0-0\n0-0\n")
     assert mix(**three).read("train").gold is None
@@ -119,7 +119,7 @@ def test_alignments_of_some_parts_are_alignments_of_none(three: dict[str, dict[s
 
 
 def test_another_weight_is_another_text(three: dict[str, dict[str, Any]]) -> None:
-    """Catches a run that goes on with other readings, and a cached corpus with the weights of another run."""
+    """Catches a run that continues with other weights, and a cached corpus with the weights of another run."""
     train = [mix(**three).read("train"), mix(**three).read("train")]
     three["further"]["weight"] = 0.6
     train.append(mix(**three).read("train"))
@@ -146,13 +146,13 @@ def test_another_weight_is_another_text(three: dict[str, dict[str, Any]]) -> Non
     ],
 )
 def test_a_wrong_part_is_one_line(parts: dict[str, Any], message: str) -> None:
-    """Catches faults of a part that surface as a traceback, or in the middle of a run."""
+    """Catches a wrong part that ends in a traceback, or only in the middle of a run."""
     with pytest.raises(UserError, match=f"^{re.escape(message)}"):
         mix(**parts)
 
 
 def test_a_model_folder_finds_its_mix_again(three: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    """Catches an evaluation that does not know the corpus of its own run, and paths of a stranger below a part."""
+    """Catches an evaluation that cannot find the corpus of its own run, and untrusted paths inside a part."""
     settings = {"reader": "mix", "name": "mix", "parts": three}
     run = tmp_path / "run"
     run.mkdir()
@@ -163,14 +163,14 @@ def test_a_model_folder_finds_its_mix_again(three: dict[str, dict[str, Any]], tm
 
 
 def test_a_stranger_names_no_server_in_a_part() -> None:
-    """Catches a request that a model folder sends to where it says."""
+    """Catches a request to an address that an untrusted model folder names."""
     fetched = {"reader": "multi30k", "url": "http://127.0.0.1:9/"}
     corpus = own_corpus({"corpus": {"reader": "mix", "parts": {"own": fetched}}}, Path("model"))
     assert "127.0.0.1" not in repr(corpus.splits)
 
 
 def test_parts_can_be_given_on_the_command_line(tmp_path: Path) -> None:
-    """Catches a mix that only a file can describe, and a part that cannot be changed or added by its name."""
+    """Catches a mix that can be described only in a file, and a part that cannot be changed or added by its name."""
     one = "corpus.parts={own: {reader: tiny, weight: 2}}"
     more = "+corpus.parts.more={reader: reverse}"
     shown = forked(tmp_path, "train", "corpus=mix", one, more, "corpus.parts.own.weight=3", "--cfg", "job")

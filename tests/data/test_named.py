@@ -1,11 +1,12 @@
 """The corpora that a model folder may name."""
 
+import pickle
 from pathlib import Path
 
 import pytest
 import yaml
 
-from heed.data.named import own_corpus
+from heed.data.named import UnreadableCorpus, own_corpus
 from heed.errors import UserError
 
 
@@ -27,6 +28,15 @@ def test_a_model_folder_can_only_name_a_corpus(corpus: object, message: str) -> 
     """Catches a folder from an untrusted source that makes evaluate call what it likes."""
     with pytest.raises(UserError, match=message):
         own_corpus({"corpus": corpus}, Path("model"))
+
+
+def test_the_reason_is_known_without_the_advice() -> None:
+    """Catches advice in a command that has no setting for a text, and an error that changes in another process."""
+    with pytest.raises(UnreadableCorpus) as refused:
+        own_corpus({}, Path("model"))
+    copy = pickle.loads(pickle.dumps(refused.value))
+    assert copy.reason == "the model folder names no corpus that can be read"
+    assert str(copy) == f"{copy.reason}; give the text to use (see --help)"
 
 
 def test_what_a_model_folder_says_is_not_resolved() -> None:

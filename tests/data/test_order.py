@@ -1,4 +1,4 @@
-"""The order of an epoch in a few bytes a pair: the one that sorting everything at once gives."""
+"""The order of an epoch, in a few bytes for each pair, is the order that sorting everything at once gives."""
 
 import tracemalloc
 from typing import Any
@@ -29,7 +29,7 @@ def side(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int6
 
 
 def sorted_at_once(split: Encoded, noise: NDArray[np.float64]) -> list[int]:
-    """The order by a single sort of keys that are all in memory."""
+    """The order, by a single sort of all keys in memory."""
     src_len, tgt_len = split.src_len + 1, split.tgt_len + 1
     turned = np.where(src_len % 2, tgt_len, -tgt_len)
     found: list[int] = np.lexsort((noise, turned, src_len)).tolist()
@@ -38,7 +38,7 @@ def sorted_at_once(split: Encoded, noise: NDArray[np.float64]) -> list[int]:
 
 @given(lengths=LENGTHS, at_once=st.integers(1, 100), seed=st.integers(0, 9))
 def test_sorting_in_portions_is_sorting_at_once(lengths: list[tuple[int, int]], at_once: int, seed: int) -> None:
-    """Catches pairs lost or exchanged where portions meet, and ties that fall in another order: a run would change."""
+    """Catches pairs lost or exchanged between portions, and ties in another order, which would change a run."""
     split, noise = encoded(lengths), np.random.default_rng(seed).random(len(lengths))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(order, "AT_ONCE", at_once)
@@ -48,7 +48,7 @@ def test_sorting_in_portions_is_sorting_at_once(lengths: list[tuple[int, int]], 
 
 @given(lengths=LENGTHS, epoch=st.integers(0, 3), budget=st.sampled_from([{"sentences": 7}, {"tokens": 60}]))
 def test_an_epoch_is_that_of_lists(lengths: list[tuple[int, int]], epoch: int, budget: dict[str, Any]) -> None:
-    """Catches batches that are cut or shuffled in another way than by torchtext over the whole list."""
+    """Catches batches that differ from those that torchtext makes of the whole list."""
 
     def cells(new: int, count: int, so_far: int) -> int:
         rows = chosen[cells_of["start"] : cells_of["start"] + count]

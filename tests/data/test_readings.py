@@ -19,7 +19,7 @@ def dealt(*weights: float) -> Readings:
 
 
 def encoded(pairs: int) -> Encoded:
-    """Pairs of 1 to 5 pieces."""
+    """Pairs of 1 to 5 subwords."""
     offsets = np.concatenate([[0], np.cumsum(1 + np.arange(pairs) % 5)])
     ids = np.full(offsets[-1], 7, np.int32)
     return Encoded(ids, offsets, ids, offsets)
@@ -27,7 +27,7 @@ def encoded(pairs: int) -> Encoded:
 
 @pytest.mark.parametrize("weights", [(1, 1, 1), (2, 0.5, 0), (0.3, 1.7, 5), (0.05, 0.35, 0.3)])
 def test_an_epoch_has_exactly_as_many_readings_as_the_weights_say(weights: tuple[float, ...]) -> None:
-    """Catches counts that hang on chance: epochs would have other lengths, and a sweep over weights other budgets."""
+    """Catches random counts: the lengths of epochs would differ, and runs of a sweep over weights would not compare."""
     read = dealt(*weights)
     for epoch in range(6):
         counts = np.bincount(read.part[read.epoch(3, epoch)], minlength=3)
@@ -46,8 +46,8 @@ def test_no_pair_is_read_again_before_all_were_read(weight: float) -> None:
         assert sum(times) == (epoch + 1) * round(weight * SIZES[1])
 
 
-def test_what_is_dealt_depends_on_seed_and_epoch_alone() -> None:
-    """Catches a state that a resumed run, or another process, would not have; and the same half in every epoch."""
+def test_the_choice_depends_only_on_the_seed_and_the_epoch() -> None:
+    """Catches a choice that a resumed run or another process would not repeat, and the same half in every epoch."""
     read = dealt(1, 0.5)
     again = [dealt(1, 0.5).epoch(3, epoch).tolist() for epoch in (5, 0, 4)]
     assert [read.epoch(3, epoch).tolist() for epoch in (5, 0, 4)] == again
@@ -56,7 +56,7 @@ def test_what_is_dealt_depends_on_seed_and_epoch_alone() -> None:
 
 
 def test_weights_of_1_are_the_corpus_in_the_order_that_it_has_alone() -> None:
-    """Catches a mix that cannot be compared with its first part, because its batches are other ones."""
+    """Catches a mix with weights of 1 whose batches differ from those of the joined text."""
     one, other = Batches(encoded(21), sentences=4), Batches(encoded(21), sentences=4, readings=dealt(1, 1, 1))
     for _ in range(3):
         assert [batch.index.tolist() for batch in one] == [batch.index.tolist() for batch in other]
@@ -64,7 +64,7 @@ def test_weights_of_1_are_the_corpus_in_the_order_that_it_has_alone() -> None:
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_processes_share_the_readings_of_one(world: int) -> None:
-    """Catches processes that deal for themselves, each another half."""
+    """Catches processes that each choose another half."""
 
     def batches(rank: int, world: int) -> Batches:
         return Batches(encoded(21), sentences=5, rank=rank, world=world, readings=dealt(0.5, 2, 1))
@@ -76,8 +76,8 @@ def test_processes_share_the_readings_of_one(world: int) -> None:
         assert together == [sorted(batch.index.tolist()) for batch in alone]
 
 
-def test_an_epoch_can_be_gone_on_with() -> None:
-    """Catches a position that counts pairs which this epoch does not read."""
+def test_an_epoch_can_be_continued() -> None:
+    """Catches a position that counts pairs that the epoch does not read."""
     straight = Batches(encoded(21), sentences=4, readings=dealt(0.5, 2, 1))
     every = [batch.index.tolist() for _ in range(3) for batch in straight]
     resumed = Batches(encoded(21), sentences=4, readings=dealt(0.5, 2, 1))
@@ -87,13 +87,13 @@ def test_an_epoch_can_be_gone_on_with() -> None:
 
 
 def test_weights_so_small_that_nothing_is_read_are_refused() -> None:
-    """Catches a run of empty epochs."""
+    """Catches a run whose epochs are empty."""
     with pytest.raises(UserError, match="with these weights an epoch reads no pair"):
         Batches(encoded(21), sentences=4, readings=dealt(0.01, 0.01, 0.01))
 
 
 def test_a_corpus_without_parts_has_no_readings() -> None:
-    """Catches sampling where nobody asked for it."""
+    """Catches a corpus without weights of which an epoch does not read every pair."""
     assert readings(Pairs(["a"], ["b"])) is None
     mixed = readings(Pairs(["a"], ["b"], parts=[Part("own", 2.0, 1)], part=[0]))
     assert mixed is not None

@@ -1,4 +1,4 @@
-"""Text that is read again at every iteration gives what text in memory gives, and memory does not grow with it."""
+"""Text that is read at every iteration gives the same results as text in memory, and needs no memory of its own."""
 
 import bz2
 import gzip
@@ -45,14 +45,14 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def write(prefix: Path, rows: Rows, kind: str = "", end: str = "\n", last: str = "\n") -> None:
-    """The two files of a split: how they are compressed, how a line ends, and how the last one does."""
+    """The two files of a split: their compression, their line ends, and the end of the last line."""
     for ending, side in zip(("en", "fr"), zip(*rows, strict=True), strict=True):
         data = (end.join(side) + (last or "x" * (not side[-1]))).encode()  # an end without any is no line
         Path(f"{prefix}.{ending}{kind}").write_bytes(COMPRESS[kind](data))
 
 
 def cleaned_in_memory(rows: Rows) -> tuple[Rows, list[int]]:
-    """What cleaning keeps and counts, by a set of all pairs."""
+    """The pairs and counts of cleaning, computed with a set of all pairs."""
     seen: set[tuple[str, str]] = set()
     kept, counts = [], [0] * 5
     for pair in rows:
@@ -74,7 +74,7 @@ def cleaned_in_memory(rows: Rows) -> tuple[Rows, list[int]]:
 
 
 def drawn_in_memory(rows: Rows, seed: int) -> tuple[Rows, Rows]:
-    """Training and validation pairs if those of validation are drawn, by a list of all different pairs."""
+    """Training pairs and drawn validation pairs, computed with a list of all different pairs."""
     different = list(dict.fromkeys(rows))
     count = min(MOST, max(1, int(SHARE * len(different))))
     chosen = {different[i] for i in np.random.default_rng(seed).choice(len(different), count, replace=False)}
@@ -87,7 +87,7 @@ def rows_of(pairs: Pairs) -> Rows:
 
 @pytest.fixture
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks and portions so small that a few lines fill several."""
+    """Small blocks and portions, so that a few lines fill several of them."""
     monkeypatch.setattr(lines, "AT_ONCE", 16)
     monkeypatch.setattr(encoded, "LINES", 7)
     monkeypatch.setattr(prepared, "LARGE", 1)
@@ -105,7 +105,7 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_are_read_as_lists_are(
     tmp_path_factory: pytest.TempPathFactory, rows: Rows, shards: int, kind: str, end: str, last: str
 ) -> None:
-    """Catches lines cut where blocks meet, shards in another order, and counts that are not those of a whole text."""
+    """Catches lines cut between blocks, files in another order, and counts that differ from those of the whole text."""
     folder = tmp_path_factory.mktemp("text")
     rows = [("b", "b"), *rows, ("a", "b")]
     parts = [part for part in (rows[number::shards] for number in range(shards)) if part]
@@ -132,7 +132,7 @@ def test_files_are_read_as_lists_are(
 
 
 def read_back(parts: list[Rows], last: str) -> Rows:
-    """The rows as `write` has written them: with no line feed at the end, an empty last line has an x."""
+    """The rows as `write` writes them: without a line feed at the end, an empty last line gets an x."""
     rows = []
     for part in parts:
         *before, (src, tgt) = part
@@ -153,7 +153,7 @@ def digest(split: str, rows: Rows) -> str:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @pytest.mark.usefixtures("few_at_once")
 def test_pieces_and_table_are_those_of_lists(tmp_path_factory: pytest.TempPathFactory, rows: Rows) -> None:
-    """Catches pieces that are shifted on the disk, vocabularies of other text, and counts that the cache changes."""
+    """Catches subwords that are shifted in the cache, vocabularies of other text, and counts that the cache changes."""
     folder = tmp_path_factory.mktemp("text")
     rows = [("a b", "b a"), ("a", "b"), *rows]
     write(folder / "train", rows)
@@ -184,7 +184,7 @@ def prepared_of(splits: prepared.Splits) -> prepared.Prepared:
 
 @pytest.mark.usefixtures("few_at_once")
 def test_tables_are_read_as_lists_are(tmp_path: Path) -> None:
-    """Catches a header or quotes that come back at a later iteration, and blank rows at the end of a long table."""
+    """Catches a header or quotes that reappear at a later iteration, and blank rows at the end of a long table."""
     rows = [(f'say ""{number}""', f"dis {number}") for number in range(50)]
     content = "en\tfr\n" + "".join(f'"{src}"\t{tgt}\n' for src, tgt in rows) + "\t\n\n"
     (tmp_path / "train.tsv.gz").write_bytes(gzip.compress(content.encode()))
@@ -195,7 +195,7 @@ def test_tables_are_read_as_lists_are(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_meanwhile_is_one_line(tmp_path: Path) -> None:
-    """Catches sides that are shifted against each other in the middle of a run."""
+    """Catches source and target lines that no longer match after a file has changed during a run."""
     path = tmp_path / "train.en"
     path.write_text("a\nb\n")
     read = stored_lines(path)
@@ -207,7 +207,7 @@ def test_a_file_that_changes_meanwhile_is_one_line(tmp_path: Path) -> None:
 def test_subwords_of_a_long_text_are_trained_on_the_lines_that_were_always_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Catches another sample: every run on more than a million lines would begin with another vocabulary."""
+    """Catches another sample, so that every run on more than a million lines would start with another vocabulary."""
     text = [f"{number % 7} {number} a" for number in range(500)]
     monkeypatch.setattr("heed.text.subwords.MAX_LINES", 90)
     drawn = np.sort(np.random.default_rng(1).choice(500, 90, replace=False)).tolist()
@@ -247,7 +247,7 @@ for pairs in (4_000, 40_000):
 
 
 def test_memory_grows_by_twelve_bytes_a_pair_at_most(tmp_path: Path) -> None:
-    """Catches lists of lines, of hashes or of pieces, which take 40 to 1,000 bytes a pair, from the files to the plan.
+    """Catches lists of lines, hashes or subwords in any step, which take 40 to 1,000 bytes for each pair.
 
     In a process of its own, in which no shapes are checked: that takes the time and the memory of every call.
     """
@@ -260,7 +260,7 @@ def test_memory_grows_by_twelve_bytes_a_pair_at_most(tmp_path: Path) -> None:
 
 
 def test_encoding_is_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches offsets that begin anew with a portion."""
+    """Catches offsets that start again with each portion."""
     words = Subwords.train(["a b c"], kind="word", vocab_size=7)
     text = ["a", "", "b c", "a c", "b", "c c c", ""]
     whole = encode(Pairs(text, text[::-1]), words, words)

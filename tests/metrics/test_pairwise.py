@@ -1,4 +1,4 @@
-"""All pairs at once against sacreBLEU's score of each."""
+"""Scores of all pairs at once equal sacreBLEU's score of each pair."""
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +35,7 @@ def test_bleu_is_that_of_sacrebleu(texts: list[str]) -> None:
 
 
 def test_bleu_counts_the_words_of_the_language() -> None:
-    """Catches Chinese sentences that are one word each, so that those that differ have nothing in common."""
+    """Catches Chinese sentences that are one word each, so that different sentences have nothing in common."""
     texts = ["我喜欢猫和狗", "我喜欢猫和鸟"]
     assert pairwise(texts, "bleu", "zh")[0, 1] > 50
     assert pairwise(texts, "bleu")[0, 1] == 0

@@ -14,13 +14,13 @@ PHONEMES = st.lists(st.sampled_from(["K", "AE", "T", "S"]), max_size=6)
     [("K AE T", "K AE T", 0), ("", "K AE T", 3), ("K AE T", "AE T S", 2), ("K AA T S", "K AE T", 2)],
 )
 def test_the_distance_is_the_fewest_edits(one: str, other: str, distance: int) -> None:
-    """Catches replacements that count twice, and letters in the place of phonemes."""
+    """Catches replacements that count twice, and letters that are counted instead of phonemes."""
     assert edit_distance(one.split(), other.split()) == edit_distance(other.split(), one.split()) == distance
 
 
 @given(PHONEMES, PHONEMES, PHONEMES)
 def test_it_is_a_distance(one: list[str], other: list[str], third: list[str]) -> None:
-    """Catches a row that is read after it was written."""
+    """Catches a distance that reads a value of the previous row after it was overwritten."""
     distance = edit_distance(one, other)
     assert (distance == 0) == (one == other)
     assert abs(len(one) - len(other)) <= distance <= max(len(one), len(other))
@@ -29,13 +29,13 @@ def test_it_is_a_distance(one: list[str], other: list[str], third: list[str]) ->
 
 
 def test_rates_are_of_the_whole_corpus() -> None:
-    """Catches a mean of the rates of words, in which short words count as much as long ones."""
+    """Catches a mean over words, in which short words count as much as long words."""
     rates = error_rates(hypotheses=["K AE T", "T"], references=["K AE T", "T AE S T"])
     assert rates == pytest.approx((100 * 3 / 7, 50))
 
 
 def test_the_nearest_pronunciation_counts() -> None:
-    """Catches a second pronunciation that is an error, and the length of another one than that compared with."""
+    """Catches a second pronunciation that counts as an error, and the length of another reference than the nearest."""
     rates = error_rates(
         hypotheses=["T AE K", "S"], references=["K AE T S AE", "S"], further=[["T AE K T", None], [None, None]]
     )

@@ -1,4 +1,4 @@
-"""A run that an older heed has begun, with fewer settings than there are today."""
+"""A run that was started with an older version, which had fewer settings."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -65,7 +65,7 @@ clip_norm: 1.0
 """The config.yaml of `heed-train` before any setting was added to those that it had at first."""
 
 AS_BEFORE = ("model.query=previous", "subwords.tgt_normalization=nmt_nfkc")
-"""What is typed today for what was the default then."""
+"""The overrides that today give the defaults of that version."""
 
 REPORT = {"best": {}, "steps": 1, "history": [], "tokens_per_second": 1.0}
 
@@ -76,20 +76,20 @@ def today(*overrides: str) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A run of then, begun and not finished."""
+    """An unfinished run of that version."""
     folder = tmp_path / "tiny"
     with locked(folder), begin(folder, yaml.safe_load(BEFORE), {}):
         return folder
 
 
 def test_a_setting_that_came_later_is_no_difference(folder: Path) -> None:
-    """Catches a setting that was added without a value in `ADDED`: it would end every run that has begun."""
+    """Catches a setting that was added without a value in `ADDED`, so that no older run could continue."""
     assert state(folder, today(*AS_BEFORE)) == "unfinished"
     assert state(folder, today(*AS_BEFORE, "run=other", "progress_bar=false")) == "unfinished"
 
 
 def test_a_default_that_has_changed_is_a_difference(folder: Path) -> None:
-    """Catches a run that goes on with another model or other text than it began with, as its config does not say so."""
+    """Catches a run that continues with another model or text, because its config lacks the added settings."""
     with pytest.raises(UserError) as refused:
         state(folder, today())
     changes = 'subwords.tgt_normalization "nmt_nfkc" -> "identity", model.query "previous" -> "current"'
@@ -104,14 +104,14 @@ def test_a_setting_that_came_later_counts_if_it_is_used(folder: Path, setting: s
 
 
 def test_a_finished_run_of_then_is_finished_and_can_go_on(folder: Path) -> None:
-    """Catches a longer training that is refused for the same reason."""
+    """Catches a longer training that is refused for a setting that the run lacks."""
     finish(folder, REPORT)
     assert state(folder, today(*AS_BEFORE)) == "finished"
     assert state(folder, today(*AS_BEFORE, "trainer.max_epochs=11")) == "longer"
 
 
 def test_runs_of_then_and_of_today_are_compared_alike() -> None:
-    """Catches a mean over seeds that is refused because one of the runs was begun by an older heed."""
+    """Catches a mean over seeds that is refused because one run was started with an older version."""
     before, now = yaml.safe_load(BEFORE), today(*AS_BEFORE)
     assert differences(before, now) == differences(now, before) == []
     assert differences(now | {"init_from": "a/model"}, before) == ['init_from "a/model" -> null']

@@ -39,7 +39,7 @@ def test_translations_are_not_put_in_the_place_of_a_file_that_has_appeared(tmp_p
         output.write_text(FOREIGN)
         yield [b"a cat"]
 
-    with pytest.raises(UserError, match=r"^output=.*late\.fr is there already; remove it, or choose") as refused:
+    with pytest.raises(UserError, match=r"^output=.*late\.fr already exists; remove it, or choose") as refused:
         write_translations(str(output), waiting(), load(model).translate, one_line, None)
     assert output.read_text() == FOREIGN
     assert kept(refused.value).count("\n") == 2

@@ -187,10 +187,10 @@ def test_runs_that_make_no_row_are_reported_in_one_line(
     page = tmp_path / "page.md"
     page.write_text("<!-- results: x -->\n<!-- end of results -->\n")
     for arguments, message in (
-        (["keep", "--as", "x", first, other], r"b is of other settings than .*a \(optim.lr \(none\) -> 0.1\)"),
-        (["keep", "--as", "x", first, twice], "x: 2 runs of 1 seeds"),
-        (["write", page], "nothing is kept under x"),
-        (["keep", tmp_path / "nowhere"], "nowhere/config.yaml is not there; train and evaluate the run first"),
+        (["keep", "--as", "x", first, other], r"b has other settings than .*a \(optim.lr \(none\) -> 0.1\)"),
+        (["keep", "--as", "x", first, twice], "x: 2 runs have 1 different seeds"),
+        (["write", page], "there are no results called x"),
+        (["keep", tmp_path / "nowhere"], "nowhere/config.yaml does not exist; train and evaluate the run first"),
     ):
         assert command(monkeypatch, *arguments) == 2
         assert re.search(message, capsys.readouterr().err)
@@ -200,7 +200,7 @@ def test_runs_that_make_no_row_are_reported_in_one_line(
     assert re.search(r"x: its seeds differ in search \(beam, greedy\)", capsys.readouterr().err)
     shutil.rmtree(first / "evaluate")
     assert command(monkeypatch, "keep", first) == 2
-    assert "evaluate/test/report.json is not there" in capsys.readouterr().err
+    assert "evaluate/test/report.json does not exist" in capsys.readouterr().err
 
 
 def test_the_pages_show_what_is_kept() -> None:

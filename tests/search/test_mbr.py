@@ -49,7 +49,7 @@ def chosen(
 
 @pytest.mark.parametrize("utility", ["chrf", "bleu"])
 def test_the_score_is_the_expected_utility(utility: Any) -> None:
-    """By the definition: catches the mean over hypotheses in place of references, and weights left out."""
+    """Catches the mean over hypotheses instead of references, and weights that are left out."""
     texts, weights = ["a cat eats", "a good dog eats", "a cat is far"], [0.5, 0.2, 0.3]
     matrix = pairwise(texts, utility)
     expected = {text: sum(w * matrix[i, j] for j, w in enumerate(weights)) for i, text in enumerate(texts)}
@@ -59,14 +59,14 @@ def test_the_score_is_the_expected_utility(utility: Any) -> None:
 
 
 def test_a_candidate_between_the_others_wins() -> None:
-    """Catches a search that takes the most probable one, which is the first."""
+    """Catches a search that returns the most probable candidate, which is the first."""
     ranked = chosen(["far far is keen", "a good cat eats", "a good dog eats", "a keen dog eats"])
     assert ranked[0][0] == "a good dog eats"
 
 
 @pytest.mark.parametrize("utility", ["chrf", "bleu"])
 def test_one_that_is_drawn_more_often_weighs_more(utility: Any) -> None:
-    """Catches duplicates that count once, are listed twice, or weigh otherwise than a weight as large."""
+    """Catches duplicates that count once or are listed twice, and a weight of 2 that differs from two duplicates."""
     several = ["a cat eats", "a dog is far", "a dog is far", "a dog is far"]
     once = dict(chosen(several[:2], utility=utility))
     ranked = chosen(several, utility=utility)
@@ -77,7 +77,7 @@ def test_one_that_is_drawn_more_often_weighs_more(utility: Any) -> None:
 
 
 def test_equal_candidates_are_that_candidate() -> None:
-    """Catches a division by nothing, and a utility of itself that is not 100."""
+    """Catches a division by zero, and a text whose utility with itself is not 100."""
     for several in (["a cat eats"], ["a cat eats"] * 3):
         ((text, score),) = chosen(several)
         assert (text, round(score, 9)) == ("a cat eats", 100)
@@ -85,13 +85,13 @@ def test_equal_candidates_are_that_candidate() -> None:
 
 
 def test_of_equal_scores_the_more_probable_is_first() -> None:
-    """Catches an order that hangs on a sort that is not stable."""
+    """Catches an order that depends on an unstable sort."""
     assert [text for text, _ in chosen(["cat", "dog"])] == ["cat", "dog"]
     assert [text for text, _ in chosen(["dog", "cat"])] == ["dog", "cat"]
 
 
 def test_hypotheses_of_a_beam_weigh_what_the_model_gives_them() -> None:
-    """Catches probabilities of scores that were divided for length."""
+    """Catches probabilities that are computed from scores divided for length."""
     src, src_len = sentences(LENGTHS)
     for i, several in enumerate(beam(talker(), src, src_len, BOS, EOS, 12, beam_size=6)):
         alone = src[i : i + 1, : LENGTHS[i]], src_len[i : i + 1]
@@ -118,7 +118,7 @@ def test_candidates_are_those_of_the_method(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["beam", "sample"])
 def test_company_and_order_change_nothing(method: str) -> None:
-    """Catches candidates of a neighbour in the batch."""
+    """Catches candidates of another sentence of the batch."""
     src, src_len = sentences(LENGTHS)
     together = found(method, src, src_len)
     for i, several in enumerate(together):
@@ -130,14 +130,14 @@ def test_company_and_order_change_nothing(method: str) -> None:
 
 
 def test_the_seed_decides_what_is_drawn() -> None:
-    """Catches a search that is another one at the next call, and a seed that is not handed on."""
+    """Catches results that differ at the next call, and a seed without effect."""
     batch = sentences(LENGTHS)
     assert str(found("sample", *batch)) == str(found("sample", *batch))
     assert str(found("sample", *batch)) != str(found("sample", *batch, seed=2))
 
 
 def test_a_prefix_and_runs_are_handed_on() -> None:
-    """Catches candidates that begin otherwise, or repeat themselves."""
+    """Catches candidates without the given prefix, and candidates that repeat n-grams."""
     free = torch.zeros(12, dtype=torch.bool)
     prefix = Prefix.of([[4, 5]] * len(LENGTHS), free)
     for several in found("beam", *sentences(LENGTHS), prefix=prefix, no_repeat_ngram=1):
@@ -146,13 +146,13 @@ def test_a_prefix_and_runs_are_handed_on() -> None:
 
 @pytest.mark.parametrize("wrong", [{"candidates": 0}, {"n_best": 7}, {"n_best": 0}])
 def test_more_than_there_are_is_refused(wrong: dict[str, Any]) -> None:
-    """Catches a list that is shorter than was asked for, without a word."""
+    """Catches a list that is shorter than requested, without an error."""
     with pytest.raises(ValueError, match="n_best must be at least 1 and at most candidates"):
         found("beam", *sentences(LENGTHS), **wrong)
 
 
 def test_several_models_search_as_one() -> None:
-    """Catches a search that asks a model for more than an ensemble has."""
+    """Catches a search that needs something of a model that an ensemble lacks."""
     ensemble = Ensemble([talker(1), talker(2)])
     batch = sentences(LENGTHS)
     several = mbr(ensemble, *batch, BOS, EOS, 12, 4, n_best=None, text_of=text_of)
@@ -163,7 +163,7 @@ def test_several_models_search_as_one() -> None:
 
 
 def test_it_is_a_search_of_translators(tmp_path: Path) -> None:
-    """Catches texts that are not those of the translations, and scores that are not of them."""
+    """Catches candidates whose texts or scores belong to other translations."""
     folders = [model_folder.write(tmp_path / str(seed), seed=seed) for seed in (3, 4)]
     for translator in (heed.load(folders[0]), heed.load(folders)):
         lines = ["a dog barks", "", "two birds sing"]

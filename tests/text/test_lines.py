@@ -1,4 +1,4 @@
-"""Lines that are read at every iteration: a sequence like a list, of which memory has nothing."""
+"""Lines that are read at every iteration behave like a list without being in memory."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ TEXTS = st.lists(st.text("ab", max_size=3), max_size=9)
 
 @given(lines=TEXTS, place=st.integers(-12, 12), step=st.integers(1, 3))
 def test_they_are_read_as_a_list_is(lines: list[str], place: int, step: int) -> None:
-    """Catches a second iteration that finds nothing, and places that count from elsewhere."""
+    """Catches an empty second iteration, and indices that do not count from the first line."""
     read = Lines(len(lines), partial(iter, lines))
     assert list(read) == list(read) == lines
     assert (read == lines, lines == read, len(read)) == (True, True, len(lines))
@@ -27,7 +27,7 @@ def test_they_are_read_as_a_list_is(lines: list[str], place: int, step: int) -> 
 
 @given(parts=st.lists(TEXTS, min_size=1, max_size=3), data=st.data())
 def test_parts_and_choices_of_them_keep_their_order(parts: list[list[str]], data: st.DataObject) -> None:
-    """Catches flags that choose the neighbour of a line, and shards that change places."""
+    """Catches flags that choose a neighbouring line, and parts in another order."""
     every = [line for part in parts for line in part]
     keep = data.draw(st.lists(st.booleans(), min_size=len(every), max_size=len(every)))
     chosen = selected(concatenated(parts), bytes(keep))

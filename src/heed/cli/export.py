@@ -8,7 +8,7 @@ from typing import Literal
 
 from heed.cli.command import Command
 from heed.cli.terminal import print_harmless
-from heed.data.named import own_corpus
+from heed.data.named import UnreadableCorpus, own_corpus
 from heed.errors import UserError, needs
 from heed.export.page import choose_examples, write_page
 from heed.translator import load
@@ -58,7 +58,8 @@ def _examples(model: Path, split: str) -> list[str]:
     try:
         return choose_examples(own_corpus(about, model).read(split).src)
     except UserError as error:
-        reason = str(error).partition("; give")[0]  # this command has no setting for the text
+        # the advice to give a text is left out, because this command has no setting for it
+        reason = error.reason if isinstance(error, UnreadableCorpus) else error
         log.warning("the page has no example sentences: %s", reason)
         return []
 

@@ -1,4 +1,4 @@
-"""What Hydra itself runs: the jobs of a sweep, and the flags that only it answers."""
+"""Run Hydra for the jobs of a sweep, and for the flags that Hydra itself handles."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ from heed.errors import UserError
 
 
 def answer(name: str) -> None:
-    """Let Hydra answer the flags of this process, such as `--info`. Raise UserError if it refuses."""
+    """Let Hydra handle the flags of this process, such as `--info`. Raise UserError if it reports an error."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         hydra.main(config_path=str(CONFIGS), config_name=name, version_base="1.3")(print)()
@@ -30,9 +30,10 @@ def answer(name: str) -> None:
 def run_jobs(
     name: str, overrides: Sequence[Override], folders: Sequence[Path], job: Callable[[DictConfig], None]
 ) -> list[Job]:
-    """Call `job` for every combination of the given values; return how each ended.
+    """Call `job` for every combination of the given values; return all jobs with their results.
 
-    Raise UserError for a config that cannot be composed.
+    Raises:
+        UserError: the config cannot be composed.
     """
     keys = ",".join(override.key_or_group for override in overrides if override.is_sweep_override())
     with TemporaryDirectory(prefix="heed-sweep-") as folder:

@@ -25,7 +25,7 @@ class Keys(NamedTuple):
     choices: Mapping[str, str]
     """The chosen option of each group."""
     elsewhere: Mapping[str, str]
-    """For each key that only another option has: that option, such as `search=beam`."""
+    """The option, such as `search=beam`, of each key that the chosen options do not have."""
 
 
 def known_keys(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> Keys | None:
@@ -42,7 +42,7 @@ def known_keys(name: str, overrides: Sequence[Override], folders: Sequence[Path]
 
 
 def suggestion(key: str, keys: Keys) -> str:
-    """A suggestion for a key that does not exist: a similar key, or the keys of the group that it names."""
+    """A suggestion for a key that does not exist: a similar key, or the keys of its group."""
     above = _above(key, keys.known)
     every = [name for name in (*keys.known, *keys.elsewhere) if name.startswith(above)]
     near = most_like(key.removeprefix(above), [name.removeprefix(above) for name in every])
@@ -54,7 +54,7 @@ def suggestion(key: str, keys: Keys) -> str:
 
 
 def _above(key: str, known: set[str]) -> str:
-    """The longest beginning of the key that existing keys share, such as `search.`; empty if there is none."""
+    """The longest beginning of the key with which existing keys begin, such as `search.`; empty if there is none."""
     parts = key.split(".")
     beginnings = (".".join(parts[:count]) + "." for count in range(len(parts) - 1, 0, -1))
     return next((beginning for beginning in beginnings if any(name.startswith(beginning) for name in known)), "")

@@ -1,4 +1,4 @@
-"""The lines written for a translation, and what a person sees below it."""
+"""The lines written for a translation, and the warnings and attention printed below it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +26,7 @@ def n_best_lines(number: int, translation: Translation) -> str:
 
 
 def shown(remarks: bool, attention: bool) -> Show:
-    """Print warnings and attention below each translation, on standard error."""
+    """A function that prints warnings and attention below each translation, on standard error; None for neither."""
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
     parts = [partial(show_remarks, console)] if remarks else []
     parts += [partial(show_attention, console)] if attention else []

@@ -43,13 +43,13 @@ RENAMED = {
 
 
 def refuse_renamed(name: str, overrides: Sequence[Override]) -> None:
-    """Raise UserError, with the new name, for a key that had another name in an earlier release."""
+    """Raise UserError with the new name if a key had another name in an earlier release."""
     for override in overrides:
         if fault := renamed(name, override):
             raise UserError(fault)
 
 
 def renamed(name: str, override: Override) -> str | None:
-    """The message for an override of the command `name` whose key has another name now."""
+    """The message for an override of the command `name` if its key was renamed; None if it was not."""
     now = RENAMED.get(name, {}).get(override.key_or_group)
     return f"{override.input_line}: {override.key_or_group} was renamed; use {now}" if now else None

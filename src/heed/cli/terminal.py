@@ -40,7 +40,7 @@ def print_harmless(text: str) -> None:
 
 
 def harmless_lines(text: str) -> str:
-    """The text with `�` for each control character but the line feed."""
+    """The text with `�` for each control character except the line feed."""
     return "\n".join(map(harmless, text.split("\n")))
 
 

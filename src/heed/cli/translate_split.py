@@ -1,4 +1,4 @@
-"""heed-translate with a split of a corpus: files for `corpus=files`, with their provenance."""
+"""heed-translate for a split of a corpus, which writes files for `corpus=files` and their provenance."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ def translate_and_print(
     device: str,
     precision: Precision,
 ) -> int:
-    """Translate a split of a corpus, or go on with it, and print what was written; the number of lines."""
+    """Translate a split of a corpus, or continue its translation, and print the files; return the number of lines."""
     if not output:
         raise UserError(f"split={split} without output; give output=PREFIX, to which the languages are added")
     name, options = search_settings(search)

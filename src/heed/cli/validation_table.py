@@ -6,7 +6,7 @@ from heed.metrics.scores import metrics
 from heed.training.reporting import Validated
 
 WIDTHS = {"loss": 10, "perplexity": 10}
-"""Columns wider than six characters or their title. They come first."""
+"""Widths of the columns that need more than six characters or their title. These columns come first."""
 
 
 def columns(scores: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""English words and their pronunciations, of the CMU Pronouncing Dictionary."""
+"""The CMU Pronouncing Dictionary: English words and their pronunciations."""
 
 import hashlib
 import re
@@ -17,31 +17,37 @@ FILE = "cmudict.dict"
 DIGESTS = {FILE: "81917843c7f44ce2b094ac63873c2c7a4cf802040792c455ba3ca406891c3d22"}
 
 TERMS = (
-    "Fetching the CMU Pronouncing Dictionary into %s. Copyright (C) 1993-2015 Carnegie Mellon University, under a\n"
-    "licence of two clauses, as BSD's: whoever hands it on must keep the copyright notice and the disclaimer."
+    "Fetching the CMU Pronouncing Dictionary into %s. Copyright (C) 1993-2015 Carnegie Mellon University. The licence\n"
+    "is that of BSD with two clauses: copies must keep the copyright notice and the disclaimer."
 )
 
 ENTRY = re.compile(r"(?P<word>\S+?)(\(\d+\))? (?P<phonemes>[^#]+)")
-"""`word PHONEMES`, `word(2) PHONEMES` for a second pronunciation, and perhaps a comment after `#`."""
+"""`word PHONEMES`, or `word(2) PHONEMES` for a second pronunciation; a comment may follow after `#`."""
 
 STRESS = re.compile(r"(?<=[A-Z])[012]\b")
 
 LARGEST = 50_000
+"""The largest number of words of the validation and test splits together."""
 
 
 def cmudict(
     name: str = "cmudict", root: str | None = None, url: str | None = None, valid: int = 2_670, test: int = 12_000
 ) -> Corpus:
-    """126,052 words in letters, and their pronunciations in the 39 phonemes of ARPAbet, without stress.
+    """A corpus of 126,052 English words and their pronunciations in the 39 phonemes of ARPAbet, without stress.
 
-    `valid` and `test` are numbers of words, always the same ones for the same numbers; the defaults are those of the
-    split in papers, of other words. A word's first pronunciation is its reference, the others are further references.
-    All pronunciations of the other words are to be trained on. `root` is a folder that holds cmudict.dict already;
-    otherwise it is fetched from `url`, or from the dictionary's own repository, once. Either way it is what was
-    published.
+    In the validation and test splits, the first pronunciation of a word is its reference, and the others are further
+    references. The training split has a pair for every pronunciation. The file is used only if its digest is that of
+    the published file.
+
+    Args:
+        name: the name of the corpus.
+        root: a folder that contains cmudict.dict; None to download the file once.
+        url: the address of a folder with that file; None for the repository of the dictionary.
+        valid, test: the numbers of words. The same numbers always give the same words. The defaults are the sizes of
+            the split in papers, whose words are others.
 
     Raises:
-        UserError: numbers below 0 or of more words than would leave something to train on.
+        UserError: a number is below 0, or the two are above `LARGEST` together.
     """
     if min(valid, test) < 0 or valid + test > LARGEST:
         raise UserError(
@@ -54,31 +60,30 @@ def cmudict(
 
 
 def _read(find: Callable[[], Path], split: str, sizes: Mapping[str, int]) -> Pairs:
-    known = pronunciations(find())
-    words = divide(list(known), sizes)[split]
+    dictionary = pronunciations(find())
+    words = divide(list(dictionary), sizes)[split]
     if split == "train":
-        pairs = [(word, one) for word in words for one in known[word]]
-        return Pairs([word for word, _ in pairs], [one for _, one in pairs])
-    each = [known[word] for word in words]
-    further = [
-        [one[place] if place < len(one) else None for one in each] for place in range(1, max(map(len, each), default=1))
-    ]
-    return Pairs(words, [one[0] for one in each], further=further)
+        pairs = [(word, spoken) for word in words for spoken in dictionary[word]]
+        return Pairs([word for word, _ in pairs], [spoken for _, spoken in pairs])
+    lists = [dictionary[word] for word in words]
+    most = max(map(len, lists), default=1)
+    further = [[spoken[place] if place < len(spoken) else None for spoken in lists] for place in range(1, most)]
+    return Pairs(words, [spoken[0] for spoken in lists], further=further)
 
 
 def pronunciations(path: Path) -> dict[str, list[str]]:
-    """Every word and its pronunciations, without stress, each once, in the order of the file."""
-    known: dict[str, dict[str, None]] = {}
+    """The different pronunciations of each word, without stress, in the order of the file."""
+    words: dict[str, dict[str, None]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if entry := ENTRY.match(line):
-            known.setdefault(entry["word"], {})[STRESS.sub("", entry["phonemes"].strip())] = None
-    return {word: list(each) for word, each in known.items()}
+            words.setdefault(entry["word"], {})[STRESS.sub("", entry["phonemes"].strip())] = None
+    return {word: list(spoken) for word, spoken in words.items()}
 
 
 def divide(words: Sequence[str], sizes: Mapping[str, int]) -> dict[str, list[str]]:
-    """The words of each split: ordered by their digests, the first ones test, the next ones validate.
+    """Divide the words, sorted by their SHA-256: the test split comes first, then validation, then training.
 
-    A word stays in its split when others are added or taken away, or nearly so.
+    If words are added or removed, nearly all others stay in their split.
     """
     order = sorted(words, key=lambda word: hashlib.sha256(word.encode()).digest())
     test, valid = sizes["test"], sizes["valid"]

@@ -1,8 +1,8 @@
-"""A generated corpus to learn with: dates in English words, and the same dates in digits, with gold alignments.
+"""A generated corpus for teaching: dates in English words, and the same dates in digits, with gold alignments.
 
 the third of march nineteen eighty four   ->   1 9 8 4 - 0 3 - 0 3
 
-The digits of ISO 8601 stand apart, so that each is a word with a row of its own in attention maps.
+Spaces separate the digits of ISO 8601, so that each digit is a word and has its own row in attention maps.
 """
 
 import random
@@ -29,23 +29,31 @@ WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 
 
 class Word(NamedTuple):
-    """A word of a source, and the places in the target that it decides: 0 to 3 year, 5 and 6 month, 8 and 9 day."""
+    """A word of a source, and the positions of the target that depend on it.
+
+    Positions 0 to 3 are the year, 5 and 6 the month, 8 and 9 the day.
+    """
 
     text: str
     places: tuple[int, ...] = ()
 
 
 def dates(name: str = "dates", train: int = 10_000, valid: int = 500, test: int = 1_000, seed: int = 1) -> Corpus:
-    """Dates from 1900 to 2099, each written in one of many ways: in words or numerals, with a weekday or without.
+    """A corpus of dates from 1900 to 2099, in words or numerals, with or without a weekday.
 
-    `train`, `valid` and `test` are numbers of pairs. No date occurs twice, within a split or across splits.
+    No date occurs twice, within a split or across splits.
+
+    Args:
+        name: the name of the corpus.
+        train, valid, test: the numbers of pairs.
+        seed: the seed for drawing the dates.
 
     Raises:
-        UserError: sizes below 0, or more than there are dates.
+        UserError: a number is below 0, or all together are more than the dates of these years.
     """
     if min(train, valid, test) < 0 or train + valid + test > DATES:
         raise UserError(
-            f"dates: sizes {train}, {valid}, {test}; expected 0 or more of each, and {DATES:,} together at most"
+            f"dates: sizes {train}, {valid}, {test}; expected 0 or more for each, and at most {DATES:,} together"
         )
     starts = {"train": (0, train), "valid": (train, valid), "test": (train + valid, test)}
     splits = {split: partial(_pairs, seed, start, size) for split, (start, size) in starts.items() if size}
@@ -65,13 +73,13 @@ def _pairs(seed: int, start: int, size: int) -> Pairs:
 
 
 def _links(words: Sequence[Word]) -> list[str]:
-    """A sure link of each word to what it decides; a hyphen may look anywhere."""
+    """Sure links of each word to the digits that depend on it, and possible links of every word to the hyphens."""
     sure = [f"{place}-{target}" for place, word in enumerate(words) for target in word.places]
     return sure + [f"{place}?{hyphen}" for place in range(len(words)) for hyphen in (4, 7)]
 
 
 def written(day: date, generator: random.Random) -> list[Word]:
-    """A date in words, as English speakers might write it, drawn by `generator`."""
+    """Write a date in one of many English ways, drawn by `generator`."""
     in_words, choose = generator.random() < 0.5, generator.choice
     month = Word(choose((MONTHS[day.month - 1], MONTHS[day.month - 1][:3])), (5, 6))
     number = _day(day.day, in_words, generator)
@@ -109,7 +117,7 @@ def _year(year: int, in_words: bool, generator: random.Random) -> list[Word]:
 
 
 def _two_digits(number: int) -> list[Word]:
-    """A number from 1 to 99; the first of its digits may be 0."""
+    """The last two digits of a year, from 01 to 99, in words."""
     if number < 10:
         return [Word(UNITS[number], (2, 3))]
     if number < 20:

@@ -1,4 +1,4 @@
-"""Pairs that occur more than once in a corpus of any length."""
+"""Find pairs that occur more than once, in a corpus of any length."""
 
 from hashlib import blake2b
 
@@ -8,25 +8,26 @@ from jaxtyping import Bool
 from heed.data.corpus import Pairs
 
 BUCKETS = 64
-"""Parts of the hashes that are compared one after the other, so that sorting needs little memory."""
+"""The number of parts into which hashes are divided, so that sorting one part at a time needs little memory."""
 
 
 def repeated(pairs: Pairs) -> Bool[np.ndarray, "pairs"]:
-    """For each pair, whether the same pair stands before it; at most 12 bytes of memory a pair on the way.
+    """For each pair, whether the same pair occurs before it. This needs at most 12 bytes of memory for each pair.
 
-    Pairs are compared by hashes of 64 bits. That two of n different pairs have the same hash, and the later one counts
-    as repeated, has a probability of about n**2 / 2**65: 3e-8 for a million pairs, 3e-4 for a hundred million.
+    Pairs are compared by 64-bit hashes. If two different pairs have the same hash, the later one counts as repeated.
+    Among n different pairs, the probability of this is about n**2 / 2**65: 3e-8 for a million pairs, 3e-4 for a
+    hundred million.
     """
-    each = zip(pairs.src, pairs.tgt, strict=True)
-    hashes = np.fromiter((_hash(src, tgt) for src, tgt in each), np.uint64, len(pairs))
+    sides = zip(pairs.src, pairs.tgt, strict=True)
+    hashes = np.fromiter((_hash(src, tgt) for src, tgt in sides), np.uint64, len(pairs))
     bucket = hashes.view(np.uint8)[::8] % BUCKETS
-    found = np.zeros(len(pairs), bool)
+    flags = np.zeros(len(pairs), bool)
     for number in range(BUCKETS):
         places = np.flatnonzero(bucket == number)
         places = places[np.argsort(hashes[places], kind="stable")]
         same = hashes[places[1:]] == hashes[places[:-1]]
-        found[places[1:][same]] = True
-    return found
+        flags[places[1:][same]] = True
+    return flags
 
 
 def _hash(src: str, tgt: str) -> int:

@@ -1,4 +1,4 @@
-"""Read text files as lines. Files are UTF-8, compressed or not; for others an error says how to convert them."""
+"""Read text files as lines. Files are UTF-8, compressed or not; for another encoding, the error says how to convert."""
 
 import bz2
 import codecs
@@ -212,10 +212,10 @@ def _by_zeros(data: bytes) -> str | None:
 
 
 def _advice(path: Path, data: bytes) -> str:
-    """How to convert what is no UTF-8: from the encoding that it seems to have, or as Latin-1 if little needs it."""
+    """How to convert a file: from its probable encoding, or from Latin-1 if less than a quarter is not ASCII."""
     if encoding := _east_asian(data):
         return f"it seems to be {encoding}; then convert it: {_piped(path, f'iconv -f {encoding} -t UTF-8')}"
-    if sum(byte > 127 for byte in data) < len(data) / 4:  # letters with accents among others
+    if sum(byte > 127 for byte in data) < len(data) / 4:  # a few accented letters among plain ones
         return f"if it is Latin-1, convert it: {_piped(path, 'iconv -f ISO-8859-1 -t UTF-8')}"
     return f"then convert it, with its name for ENCODING: {_piped(path, 'iconv -f ENCODING -t UTF-8')}"
 
@@ -227,13 +227,14 @@ EAST_ASIAN = {
     "GB18030": ("gb2312", r"[一-鿿]", 0.7),
     "BIG5": ("big5", r"[一-鿿]", 0.7),
 }
-"""iconv's name of an encoding -> Python's, letters that text in it has, and their least share beside ASCII.
+"""For each encoding by its iconv name: Python's name, letters of its language, and their smallest share of non-ASCII.
 
-Chinese read as CP949 is Hangul in part, so this asks for more; gb2312 has the common signs of GB18030."""
+Chinese decoded as CP949 is partly Hangul, so CP949 needs a larger share. gb2312 has the common characters of GB18030.
+"""
 
 
 def _east_asian(data: bytes) -> str | None:
-    """The encoding, as iconv has it, in which data can be read as text of China, Japan or Korea."""
+    """The iconv name of an encoding that decodes data as Chinese, Japanese or Korean; None if there is none."""
     for name, (encoding, letters, share) in EAST_ASIAN.items():
         others = re.sub(r"[\0-\x7f]", "", _decoded(data, encoding) or "")
         if others and len(re.findall(letters, others)) > share * len(others):
@@ -249,7 +250,7 @@ def _decoded(data: bytes, encoding: str) -> str | None:
 
 
 def _check_first(path: Path, text: str) -> None:
-    """Raise UserError if a file has no lines, or line ends of another kind."""
+    """Raise UserError if a file is empty or has CR line ends."""
     if not text:
         raise UserError(f"{path} is empty; expected one sentence a line")
     if "\r" in (line := text.rstrip("\r\n")) and "\n" not in line:
@@ -258,7 +259,7 @@ def _check_first(path: Path, text: str) -> None:
 
 
 def _piped(path: Path, command: str) -> str:
-    """A shell command that pipes the text through `command` into a new file with the same ending, its language."""
+    """A shell command that pipes the text through `command` into a new file with the same language as its ending."""
     unpack = {".gz": "gzip -dc", ".bz2": "bzip2 -dc", ".xz": "xz -dc", ".zst": "zstd -dc"}.get(path.suffix, "cat")
     plain = path.with_suffix("") if path.suffix in COMPRESSED else path
     converted = plain.with_name(f"utf8-{plain.name}")

@@ -1,4 +1,4 @@
-"""Several corpora as one: each with its own reader, and a weight that says how often its pairs are read.
+"""Several corpora as one: each has its own reader, and a weight that says how often its pairs are read.
 
     parts:
       original: {reader: multi30k, pair: en-de}
@@ -23,7 +23,7 @@ MOST = 1000
 
 
 class Source(NamedTuple):
-    """A corpus of a mix, by the name of its part."""
+    """One part of a mix: its name, its corpus and its weight."""
 
     part: str
     corpus: Corpus
@@ -31,18 +31,22 @@ class Source(NamedTuple):
 
 
 def mix(parts: Mapping[str, Mapping[str, Any]] | None = None, name: str = "mix") -> Corpus:
-    """The training splits of several corpora, one after the other; the other splits are those of the first.
+    """Join the training splits of several corpora; the validation and test splits are those of the first part.
 
-    A part has the settings of a corpus, its `reader` among them, and a `weight`: how many times its pairs are read in
-    an epoch, 1 unless given (`heed.data.readings`); a part of weight 0 is not learnt from. What a reader needs and a
-    part lacks of name and languages is that of the first part. A corpus of the other direction is welcome: its sources
-    are then read as sources, as for a model that begins with both directions (Ding et al. 2021, arXiv 2109.07780).
+    A part may be a corpus in the other direction: its sources are then read as sources, so that a model can begin with
+    both directions (Ding et al. 2021, arXiv 2109.07780).
 
-    Of all parts but the first, pairs of which a side stands in the validation or the test split are left out and
-    counted: synthetic text may repeat what a model is scored on.
+    Pairs with a sentence of the validation or test split are left out of all parts but the first, and counted, because
+    synthetic text may repeat the text that a model is scored on.
+
+    Args:
+        parts: the parts by name. A part has the settings of a corpus, including its `reader`, and a `weight`, which is
+            the number of times that an epoch reads its pairs (`heed.data.readings`). The default weight is 1; a part
+            of weight 0 is not used for training. A part that gives no name or languages gets those of the first part.
+        name: the name of the mix.
 
     Raises:
-        UserError: no part, a part that its reader refuses, or one of other languages.
+        UserError: there is no part, every weight is 0, a part has wrong settings, or a part has other languages.
     """
     if not parts:
         raise UserError(f"{without_value('corpus.parts')}, such as '{{own: {{reader: tiny}}}}'")
@@ -84,28 +88,28 @@ def _source(part: str, settings: Mapping[str, Any], name: str, first: Corpus | N
 
 
 def _inherited(name: str, first: Corpus) -> dict[str, Any]:
-    """What a further part need not say. No validation split is drawn from it, as none of it is read."""
+    """The defaults for the settings of a further part. No validation split is drawn, because it would not be used."""
     pair = f"{first.src_lang}-{first.tgt_lang}"
     return {"name": name, "src_lang": first.src_lang, "tgt_lang": first.tgt_lang, "pair": pair, "split_seed": None}
 
 
 def _check_languages(part: str, corpus: Corpus, first: Corpus) -> None:
-    found, expected = (corpus.src_lang, corpus.tgt_lang), (first.src_lang, first.tgt_lang)
-    if found not in (expected, expected[::-1]):
+    languages, expected = (corpus.src_lang, corpus.tgt_lang), (first.src_lang, first.tgt_lang)
+    if languages not in (expected, expected[::-1]):
         raise UserError(
-            f"corpus.parts.{part} is from {found[0]} to {found[1]}; expected {expected[0]} to {expected[1]} as in the "
-            "first part, or the other way round"
+            f"corpus.parts.{part} is from {languages[0]} to {languages[1]}; expected {expected[0]} to {expected[1]} as "
+            "in the first part, or the other way round"
         )
 
 
 def _train(sources: list[Source]) -> Pairs:
     scored = _scored(sources[0].corpus)
-    each = [_read(source, scored if number else {}) for number, source in enumerate(sources)]
-    numbers = [number for number, (pairs, _) in enumerate(each) for _ in range(len(pairs))]
-    read = {part.name: pairs for pairs, part in each if part.weight}
+    parts = [_read(source, scored if number else {}) for number, source in enumerate(sources)]
+    numbers = [number for number, (pairs, _) in enumerate(parts) for _ in range(len(pairs))]
+    read = {part.name: pairs for pairs, part in parts if part.weight}
     aligned = all(pairs.gold is not None for pairs in read.values())
     pairs = joined([pairs if aligned else replace(pairs, gold=None) for pairs in read.values()], list(read))
-    return replace(pairs, lines=None, notes=(), parts=tuple(part for _, part in each), part=numbers)
+    return replace(pairs, lines=None, notes=(), parts=tuple(part for _, part in parts), part=numbers)
 
 
 def _scored(first: Corpus) -> dict[str, set[str]]:
@@ -116,11 +120,11 @@ def _scored(first: Corpus) -> dict[str, set[str]]:
             pairs = first.read(split)
             sentences[first.src_lang].update(map(str.strip, pairs.src))
             sentences[first.tgt_lang].update(map(str.strip, pairs.tgt))
-    return {language: found - {""} for language, found in sentences.items()}
+    return {language: texts - {""} for language, texts in sentences.items()}
 
 
 def _read(source: Source, scored: Mapping[str, set[str]]) -> tuple[Pairs, Part]:
-    """The pairs of a part that may be learnt from, and how many they are."""
+    """The pairs of a part that may be used for training, and their counts."""
     if not source.weight:
         return Pairs([], [], []), Part(source.part, 0.0, 0)
     pairs = source.corpus.read("train")
@@ -130,6 +134,7 @@ def _read(source: Source, scored: Mapping[str, set[str]]) -> tuple[Pairs, Part]:
 
 
 def _unscored(corpus: Corpus, pairs: Pairs, scored: Mapping[str, set[str]]) -> Iterator[bool]:
-    src, tgt = scored.get(corpus.src_lang, set()), scored.get(corpus.tgt_lang, set())
-    for one, other in zip(pairs.src, pairs.tgt, strict=True):
-        yield one.strip() not in src and other.strip() not in tgt
+    """For each pair, whether neither side is a sentence of the validation or test split."""
+    scored_src, scored_tgt = scored.get(corpus.src_lang, set()), scored.get(corpus.tgt_lang, set())
+    for src, tgt in zip(pairs.src, pairs.tgt, strict=True):
+        yield src.strip() not in scored_src and tgt.strip() not in scored_tgt

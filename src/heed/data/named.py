@@ -12,6 +12,21 @@ from heed.data.readers import parsed, reader
 from heed.errors import UserError
 
 
+class UnreadableCorpus(UserError):
+    """The corpus of a model folder cannot be read, or is not read without being asked for.
+
+    Args:
+        reason: what is wrong. The message also advises to give a text, for commands that have such a setting.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason}; give the text to use (see --help)"
+
+
 def own_corpus(about: Mapping[str, Any], folder: Path) -> Corpus:
     """The corpus named by the model folder `folder`.
 
@@ -20,25 +35,20 @@ def own_corpus(about: Mapping[str, Any], folder: Path) -> Corpus:
     has named those paths before.
 
     Raises:
-        UserError: the folder names no corpus, or one that is not read without being asked for.
+        UnreadableCorpus: the folder names no corpus, or one that is not read without being asked for.
     """
     settings, name = _named(about.get("corpus"))
     try:
         read = reader(name)
     except UserError:
-        raise UserError(
-            "the model folder names no corpus that can be read; give the text to use (see --help)"
-        ) from None
+        raise UnreadableCorpus("the model folder names no corpus that can be read") from None
     trusted = _is_of_run(name, settings, folder.parent / "config.yaml")
     settings = _without_urls(settings)
     if not trusted:
         _check_inside(settings)
     arguments, faults = parsed(settings, read)
     if faults:
-        raise UserError(
-            f"the corpus that the model folder names cannot be read ({', '.join(faults)}); give the text to use "
-            "(see --help)"
-        )
+        raise UnreadableCorpus(f"the corpus that the model folder names cannot be read ({', '.join(faults)})")
     return read(**arguments)
 
 
@@ -87,11 +97,10 @@ def _texts(value: object) -> Iterator[str]:
 
 def _check_path(key: str, value: str) -> None:
     if not value.isprintable():
-        raise UserError(f"the model folder names a corpus by {key}={value!r}; give the text to use (see --help)")
+        raise UnreadableCorpus(f"the model folder names a corpus by {key}={value!r}")
     # languages are checked too, because they are part of file names
     inside = Path(os.path.abspath(value)).is_relative_to(Path.cwd())  # noqa: PTH100 - symlinks are the user's own
     if "://" in value or not inside:
-        raise UserError(
-            f"the model folder names a corpus outside {Path.cwd()}, {key}={value}, which is not read automatically; "
-            "give the text to use (see --help)"
+        raise UnreadableCorpus(
+            f"the model folder names a corpus outside {Path.cwd()}, {key}={value}, which is not read automatically"
         )

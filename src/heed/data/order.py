@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64, UInt32
 from heed.data.encoded import Encoded
 
 AT_ONCE = 2**18
-"""The number of pairs that are sorted at once; each takes some hundred bytes of memory."""
+"""The number of pairs that are sorted at once; each takes about a hundred bytes of memory."""
 
 
 def by_length(
@@ -16,20 +16,28 @@ def by_length(
     noise: Float[np.ndarray, "read"] | None = None,
     pairs: Int64[np.ndarray, "read"] | None = None,
 ) -> UInt32[np.ndarray, "read"]:
-    """All pairs, or `pairs`, sorted by both lengths and, for equal lengths, by `noise` or in their order.
+    """Sort pairs by source length, then by target length, then by `noise`.
 
     Target lengths alternate between ascending and descending order, so that neighbours at a change of the source length
     have similar target lengths too.
 
-    The order is that of `np.lexsort`. For all pairs it takes 4 bytes of memory for each: they are divided by source
-    length, and neighbouring lengths are sorted together as long as they have at most `AT_ONCE` pairs. (More only if a
-    single source length has more.)
+    The order is the same as that of `np.lexsort`. If all pairs are sorted, this needs 4 bytes of memory for each: the
+    pairs are first divided by source length, and neighbouring lengths with up to `AT_ONCE` pairs are then sorted
+    together. A single source length with more pairs is sorted at once.
+
+    Args:
+        encoded: the pairs as subwords.
+        noise: a random number for each of the sorted pairs; without it, pairs of equal lengths keep their order.
+        pairs: the numbers of the pairs to sort, which may repeat; None for all pairs.
+
+    Returns:
+        The numbers of the pairs in the new order.
     """
     if pairs is not None:
         order: UInt32[np.ndarray, "read"] = pairs[_sorted(encoded, pairs, noise)].astype(np.uint32)
         return order
     ends = _counts(encoded).cumsum()
-    order = _dealt(encoded, ends)
+    order = _by_source_length(encoded, ends)
     for start, stop in _runs(ends):
         some = order[start:stop].astype(np.int64)
         order[start:stop] = some[_sorted(encoded, some, None if noise is None else noise[some])]
@@ -46,7 +54,7 @@ def _sorted(
 
 
 def portions(encoded: Encoded) -> Iterator[Int64[np.ndarray, "some"]]:
-    """The numbers of all pairs, in parts of `AT_ONCE`."""
+    """The numbers of all pairs, in portions of `AT_ONCE`."""
     for start in range(0, len(encoded), AT_ONCE):
         yield np.arange(start, min(start + AT_ONCE, len(encoded)))
 
@@ -61,8 +69,8 @@ def _counts(encoded: Encoded) -> Int64[np.ndarray, "lengths"]:
     return counts
 
 
-def _dealt(encoded: Encoded, ends: Int64[np.ndarray, "lengths"]) -> UInt32[np.ndarray, "pairs"]:
-    """The pairs by source length; those with equal lengths are in their order."""
+def _by_source_length(encoded: Encoded, ends: Int64[np.ndarray, "lengths"]) -> UInt32[np.ndarray, "pairs"]:
+    """The pairs sorted by source length; pairs of equal lengths keep their order."""
     order = np.empty(len(encoded), np.uint32)
     free = np.concatenate([[0], ends[:-1]])
     for pairs in portions(encoded):

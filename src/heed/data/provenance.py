@@ -1,7 +1,7 @@
-"""Where translated text comes from: a file beside a corpus of which models have written one side.
+"""The provenance of translated text: a file beside a corpus of which one side was written by models.
 
 PREFIX.en, PREFIX.de       the corpus, as `corpus=files` reads it
-PREFIX.provenance.json     which side was translated, by which models, how, from which text and when
+PREFIX.provenance.json     which side was translated, by which models and which search, from which text, and when
 """
 
 import json
@@ -16,53 +16,55 @@ from heed.settings import parse
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where one side of a corpus comes from."""
+    """How one side of a corpus was made by translating the other side."""
 
     translated: str
-    """The language that models have written."""
+    """The language of the translations."""
     source: str
-    """The language that they have read, whose lines are those of the corpus."""
+    """The language of the lines that were translated."""
     models: Mapping[str, str]
-    """Model folders, as they were called then, with the SHA-256 of their weights."""
+    """The paths of the model folders when they were used, with the SHA-256 of their weights."""
     search: str
+    """The search and its settings."""
     closest: str | None
-    """What chose one of several translations: the closest to the corpus's own by this metric."""
+    """The metric by which the candidate closest to the corpus's own line was chosen; None for the first candidate."""
     replace_unk: bool
     precision: str
     corpus: str
     split: str
     text: str
-    """A digest of the text of that split."""
+    """A digest of the text of the split."""
     lines: int
     heed: str
+    """The version of heed."""
     date: str
 
     def is_of(self, other: "Provenance") -> bool:
-        """Whether another translation would be the same one, made at another time."""
+        """Whether the two are equal except for their dates."""
         return replace(self, date="") == replace(other, date="")
 
     def to_json(self) -> str:
-        """As `read_provenance` reads it."""
+        """The content of the file, as `read_provenance` reads it."""
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     @property
     def note(self) -> str:
-        """A line for people."""
+        """One line that names the languages, the models and the search."""
         models = " and ".join(f"{folder} (weights {digest[:12]})" for folder, digest in self.models.items())
         closest = f", closest to the original by {self.closest}" if self.closest else ""
         return f"{self.translated} translated from {self.source} by {models}: {self.search}{closest}"
 
 
 def provenance_path(prefix: str | Path) -> Path:
-    """The file beside the corpus that is called so."""
+    """The path of the provenance of the corpus with this prefix."""
     return Path(f"{prefix}.provenance.json")
 
 
 def read_provenance(prefix: str | Path) -> Provenance | None:
-    """What the file beside a corpus says; None if there is no such file.
+    """Read the provenance of the corpus with this prefix; None if it has none.
 
     Raises:
-        UserError: the file is damaged.
+        UserError: the file cannot be read or is damaged.
     """
     path = provenance_path(prefix)
     try:
@@ -74,7 +76,11 @@ def read_provenance(prefix: str | Path) -> Provenance | None:
 
 
 def from_json(text: str) -> Provenance:
-    """What `to_json` has written. ValueError for anything else."""
+    """Read the result of `Provenance.to_json`.
+
+    Raises:
+        ValueError: the text is anything else.
+    """
     content: Any = json.loads(text)
     if not isinstance(content, dict):
         raise ValueError("a JSON object was expected")

@@ -11,48 +11,54 @@ from heed.errors import UserError
 
 
 class Readings(NamedTuple):
-    """The readings of an epoch: of each part its pairs times its weight, to the nearest whole number.
+    """Chooses the pairs that each epoch reads: for each part, its number of pairs times its weight, rounded.
 
-    The pairs of a part are dealt like cards: shuffled, read one after the other from epoch to epoch, and shuffled again
-    when all have been read. So a weight of 2 reads every pair twice in each epoch; one of 0.5 reads half of them, and
-    the other half in the next epoch; and after any number of epochs no pair was read more than once more than another.
-    What is dealt depends on `seed` and the epoch alone, so it is the same in all processes and after an interruption.
+    The pairs of a part are shuffled, read one after the other from epoch to epoch, and shuffled again when all have
+    been read. With a weight of 2, each epoch reads every pair twice. With a weight of 0.5, one epoch reads half of the
+    pairs, and the next epoch reads the other half. After any number of epochs, the numbers of readings of two pairs of
+    a part differ by at most 1. The choice depends only on the seed and the epoch, so it is the same in all processes
+    and after an interruption.
     """
 
     part: Int64[np.ndarray, "pairs"]
-    """The number of each pair's part."""
+    """The number of the part of each pair."""
     weights: Sequence[float]
-    """Of each part."""
+    """The weight of each part."""
 
     def epoch(self, seed: int, epoch: int) -> Int64[np.ndarray, "read"]:
-        """The pairs that an epoch, counted from 0, reads, in order of the split.
+        """The numbers of the pairs that an epoch reads, in ascending order.
+
+        Args:
+            seed: the seed of the run.
+            epoch: the number of the epoch, counted from 0.
 
         Raises:
-            UserError: there are none.
+            UserError: the epoch reads no pair.
         """
-        dealt = [self._dealt(number, seed, epoch) for number in range(len(self.weights))]
-        pairs = np.sort(np.concatenate(dealt))
+        chosen = [self._chosen(number, seed, epoch) for number in range(len(self.weights))]
+        pairs = np.sort(np.concatenate(chosen))
         if not len(pairs):
-            raise UserError("corpus.parts: with these weights an epoch reads no pair; give larger ones")
+            raise UserError("corpus.parts: with these weights an epoch reads no pair; give larger weights")
         return pairs
 
     def counts(self) -> list[int]:
-        """How many readings of each part an epoch has."""
+        """The number of pairs that an epoch reads from each part."""
         pairs = np.bincount(self.part, minlength=len(self.weights))
         return [round(weight * int(count)) for weight, count in zip(self.weights, pairs, strict=True)]
 
-    def _dealt(self, number: int, seed: int, epoch: int) -> Int64[np.ndarray, "read"]:
+    def _chosen(self, number: int, seed: int, epoch: int) -> Int64[np.ndarray, "read"]:
+        """The pairs of one part that an epoch reads; each round is one shuffle of all its pairs."""
         pairs, count = np.flatnonzero(self.part == number), self.counts()[number]
         if not count:
             return pairs[:0]
         first, start = divmod(epoch * count, len(pairs))
         last = -(-(start + count) // len(pairs)) + first
-        decks = [np.random.default_rng([seed, number, deck]).permutation(pairs) for deck in range(first, last)]
-        return np.concatenate(decks)[start : start + count]
+        rounds = [np.random.default_rng([seed, number, place]).permutation(pairs) for place in range(first, last)]
+        return np.concatenate(rounds)[start : start + count]
 
 
 def readings(train: Pairs) -> Readings | None:
-    """Those of a training split, or None if it is no mix: then an epoch reads every pair once."""
+    """The readings of a training split; None if it is not a mix, so that an epoch reads every pair once."""
     if not train.parts:
         return None
     return Readings(np.asarray(train.part, np.int64), [part.weight for part in train.parts])

@@ -69,10 +69,17 @@ def read_corpus(settings: Mapping[str, Any]) -> Corpus:
 
 
 def parsed(settings: Mapping[str, Any], read: Reader, above: str = "corpus.") -> tuple[dict[str, Any], dict[str, str]]:
-    """The valid settings, converted to the types of the reader's annotations, and error lines for the others.
+    """Convert settings to the types of a reader's annotations.
 
-    Types are strict, as in JSON: "3" is not 3. Only lists become tuples and strings become paths. `above` is the
-    beginning of the keys in the whole config.
+    Types are strict, as in JSON: "3" is not 3. Only lists become tuples and strings become paths.
+
+    Args:
+        settings: the settings by name.
+        read: the reader.
+        above: the beginning of the full keys, for the error lines.
+
+    Returns:
+        The valid settings, converted; and an error line for each other setting, by name.
     """
     parameters = parameters_of(read)
     missing = [name for name, parameter in parameters.items() if _is_required(parameter) and name not in settings]

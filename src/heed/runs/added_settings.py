@@ -1,4 +1,4 @@
-"""Settings that are younger than some runs, and what a run did that was begun without them."""
+"""Settings that were added after some runs had started, and their values for those runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,11 +25,16 @@ ADDED: Mapping[str, Any] = {
         "user_defined_symbols": [],
     },
 }
-"""For each setting that was added the value that means what heed did before. Today's default may be another one."""
+"""For each added setting, the value that has the effect of the earlier versions. The default may differ from it."""
 
 
 def completed(before: Mapping[str, Any], config: Mapping[str, Any], added: Mapping[str, Any] = ADDED) -> dict[str, Any]:
-    """The settings of an older run together with those of `config` that were added since; the rest stays as it is.
+    """Add to the settings of an older run each setting of `config` that is in `added`; other settings do not change.
+
+    Args:
+        before: the settings of the run.
+        config: the settings of a run started now; only settings that it has are added.
+        added: the values to add.
 
     >>> completed({"seed": 1, "model": {"hid_dim": 8}}, {"seed": 2, "model": {"hid_dim": 8, "query": "current"}})
     {'seed': 1, 'model': {'hid_dim': 8, 'query': 'previous'}}
