@@ -26,7 +26,7 @@ def by_length(
     single source length has more.)
     """
     if pairs is not None:
-        order: UInt32[np.ndarray, "read"] = pairs[_sorted(encoded, pairs, noise)].astype(np.uint32)
+        order: UInt32[np.ndarray, " read"] = pairs[_sorted(encoded, pairs, noise)].astype(np.uint32)
         return order
     ends = _counts(encoded).cumsum()
     order = _dealt(encoded, ends)
