@@ -93,8 +93,8 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
     [
         (["modle=x"], "modle=x: there is no key modle; did you mean model?"),
         (["model=x", "serch=beam"], "serch=beam: there is no key serch; did you mean search?"),
-        (["model=x", "search=bem"], "search=bem: search is one of beam, greedy, sample; did you mean beam?"),
-        (["model=x", "search=3"], "search=3: search is one of beam, greedy, sample"),
+        (["model=x", "search=bem"], "search=bem: search is one of beam, greedy, mbr, sample; did you mean beam?"),
+        (["model=x", "search=3"], "search=3: search is one of beam, greedy, mbr, sample"),
         (["model=x", "search=beam", "search.beam_siz=3"], "did you mean search.beam_size?"),
         (
             ["model=x", "search.beam_size=3"],

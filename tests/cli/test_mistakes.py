@@ -15,8 +15,8 @@ from heed.errors import UserError
         ("translate", ["search=beam", "search.beamsize=5"], "did you mean search.beam_size? ("),
         ("translate", ["search.nbest=5"], "did you mean search.n_best, a setting of search=beam?"),
         ("translate", ["search.zzz=5"], "search.zzz; search=greedy has max_len, min_len, name, no_repeat_ngram ("),
-        ("train", ["corpus=multi30k", "corpus.src=de"], "corpus=multi30k has name, pair, reader, root, url ("),
-        ("train", ["corpus=multi30k", "corpus.languages=[de,en]"], "corpus=multi30k has name, pair, reader, root, url"),
+        ("train", ["corpus=multi30k", "corpus.src=de"], "corpus=multi30k has name, pair, reader, root, test, url ("),
+        ("train", ["corpus=multi30k", "corpus.languages=[de,en]"], "corpus=multi30k has name, pair, reader, root, test, url"),
         ("train", ["corpus=multi30k", "corpus.pairs=de-en"], "did you mean corpus.pair?"),
         ("train", ["model.attention.haeds=3"], "did you mean model.attention.heads, a setting of attention=multi_head"),
         ("train", ["model.lr=3"], "did you mean optim.lr?"),
@@ -50,6 +50,6 @@ def test_a_letter_too_few_never_leads_out_of_the_group(keys: Keys) -> None:
 
 def test_what_is_like_nothing_is_answered_with_what_there_is(keys: Keys) -> None:
     """Catches a guess that leads astray, and keys of an option that is not chosen among those of the one that is."""
-    assert suggestion("corpus.xyzzy", keys) == "; corpus=multi30k has name, pair, reader, root, url"
+    assert suggestion("corpus.xyzzy", keys) == "; corpus=multi30k has name, pair, reader, root, test, url"
     assert suggestion("subwords.xyzzy", keys).startswith("; subwords=unigram has byte_fallback, character_coverage, ")
     assert suggestion("xyzzy", keys) == ""
