@@ -193,7 +193,10 @@ def test_a_vocabulary_of_a_million_is_lowered_and_reported(tmp_path: Path) -> No
         ("model.hiden_dim=8", "model.hiden_dim=8: there is no key model.hiden_dim; did you mean model.hid_dim?"),
         ("lr=0.1", "lr=0.1: there is no key lr; did you mean optim.lr?"),
         ("attention=aditive", "did you mean additive?"),
-        ("corpus=wmt14", "corpus=wmt14: corpus is one of cmudict, dates, files, mix, multi30k, reverse, tatoeba, tiny, tsv"),
+        (
+            "corpus=wmt14",
+            "corpus=wmt14: corpus is one of cmudict, dates, files, mix, multi30k, reverse, tatoeba, tiny, tsv",
+        ),
         ("corpus.src_lang=null", "corpus.src_lang=null: should be a valid string"),
         ("corpus.src_lang=???", "corpus.src_lang: has no value; give corpus.src_lang=…"),
         ("corpus.tgt_lang=de", "text/train.de does not exist; check the path"),
