@@ -10,6 +10,7 @@ import pytest
 
 from heed import bundle, synthetic
 from heed.data.corpus import Corpus, Pairs
+from heed.data.progress import shown_by
 from heed.data.provenance import Provenance, provenance_path, read_provenance
 from heed.data.text_files import files
 from heed.errors import UserError
@@ -140,6 +141,25 @@ def test_nothing_is_written_over(translator: Translator, tmp_path: Path) -> None
         translate_split(translator, tmp_path / "mine", corpus(), **SETTINGS)
     assert (tmp_path / "mine.en").read_text() == "mine\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.en"]
+
+
+@pytest.mark.parametrize("name", ["late.en", "late.fr"])
+def test_a_file_that_appears_while_a_split_is_translated_stays(
+    translator: Translator, tmp_path: Path, name: str
+) -> None:
+    """Catches a text of somebody else, written in the hours of a translation, that the translation replaces."""
+
+    def late(unit: str, done: int, total: int | None) -> None:
+        (tmp_path / name).write_text("mine\n")
+
+    message = f"{name} appeared while the text was translated; move it away"
+    with shown_by(late), pytest.raises(UserError, match=message):
+        translate_split(translator, tmp_path / "late", corpus(), **SETTINGS)
+    assert (tmp_path / name).read_text() == "mine\n"
+
+    (tmp_path / name).unlink()
+    translate_split(translator, tmp_path / "late", corpus(), **SETTINGS)
+    assert read(tmp_path / "late").src == SOURCES
 
 
 @pytest.mark.parametrize("closest", ["bleu", "chrf"])

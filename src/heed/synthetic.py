@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
@@ -193,9 +194,13 @@ def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -
             raise
         for path in (src_path, tgt_path, provenance_path(output)):
             remove_parts(path)
-        write_whole(src_path, _joined(text.sources))
-        write_whole(tgt_path, _joined(done))
-        write_whole(provenance_path(output), wanted.to_json())
+        contents = {
+            src_path: _joined(text.sources),
+            tgt_path: _joined(done),
+            provenance_path(output): wanted.to_json(),
+        }
+        for path, content in contents.items():
+            write_whole(path, content, partial(_refuse_other, path, content))
         part.unlink()
 
 
@@ -254,6 +259,12 @@ def _append(file: IO[bytes], content: object) -> None:
     file.write(json.dumps(content, ensure_ascii=False).encode() + b"\n")
     file.flush()
     os.fsync(file.fileno())
+
+
+def _refuse_other(path: Path, content: str) -> None:
+    """Raise UserError if another file has appeared there; an interrupted call may have written this one already."""
+    if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == content.encode()):
+        raise UserError(f"{path} appeared while the text was translated; move it away and give the same command again")
 
 
 def _joined(lines: Sequence[str]) -> str:

@@ -1,5 +1,7 @@
 """A key that does not exist: a similar key, or the existing keys, are suggested."""
 
+from pathlib import Path
+
 import pytest
 
 from heed.cli.config import compose
@@ -16,7 +18,11 @@ from heed.errors import UserError
         ("translate", ["search.nbest=5"], "did you mean search.n_best, a setting of search=beam?"),
         ("translate", ["search.zzz=5"], "search.zzz; search=greedy has max_len, min_len, name, no_repeat_ngram ("),
         ("train", ["corpus=multi30k", "corpus.src=de"], "corpus=multi30k has name, pair, reader, root, test, url ("),
-        ("train", ["corpus=multi30k", "corpus.languages=[de,en]"], "corpus=multi30k has name, pair, reader, root, test, url"),
+        (
+            "train",
+            ["corpus=multi30k", "corpus.languages=[de,en]"],
+            "corpus=multi30k has name, pair, reader, root, test, url",
+        ),
         ("train", ["corpus=multi30k", "corpus.pairs=de-en"], "did you mean corpus.pair?"),
         ("train", ["model.attention.haeds=3"], "did you mean model.attention.heads, a setting of attention=multi_head"),
         ("train", ["model.lr=3"], "did you mean optim.lr?"),
@@ -53,3 +59,12 @@ def test_what_is_like_nothing_is_answered_with_what_there_is(keys: Keys) -> None
     assert suggestion("corpus.xyzzy", keys) == "; corpus=multi30k has name, pair, reader, root, test, url"
     assert suggestion("subwords.xyzzy", keys).startswith("; subwords=unigram has byte_fallback, character_coverage, ")
     assert suggestion("xyzzy", keys) == ""
+
+
+@pytest.mark.parametrize("content", ["train: [a, b\n", "- train\n", "hid_dim: !!python/name:os.system\n"])
+def test_an_option_without_settings_does_not_hide_the_mistake(tmp_path: Path, content: str) -> None:
+    """Catches a traceback about an option that nobody chose, in a folder of many, when another key is misspelt."""
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus/unfinished.yaml").write_text(content)
+    with pytest.raises(UserError, match=r"did you mean optim\.lr\?"):
+        compose("train", ["optim.lrr=0.1"], [tmp_path])

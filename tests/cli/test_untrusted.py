@@ -130,10 +130,10 @@ def test_a_config_of_options_calls_nothing(sentinel: Path, tmp_path: Path, key: 
     [
         (
             "model: !!python/object/apply:os.mkdir [{sentinel}]\n",
-            "line 2 is no YAML with plain values: could not",
+            "line 2 is not YAML with plain values: could not",
         ),
-        ("model: [hid_dim\n", "is no YAML with plain values: "),
-        ("model:\n\thid_dim: 8\n", "line 3 is no YAML with plain values: found character"),
+        ("model: [hid_dim\n", "is not YAML with plain values: "),
+        ("model:\n\thid_dim: 8\n", "line 3 is not YAML with plain values: found character"),
     ],
     ids=["tag", "unclosed", "tab"],
 )

@@ -114,8 +114,8 @@ FILES = {"reader": "files", "name": "n", "src_lang": "en", "tgt_lang": "fr", "tr
     [
         (
             {},
-            r"^corpus\.reader=None: expected the name of a reader, such as files, tsv, reverse, dates, cmudict, multi30k, "
-            r"tatoeba, tiny, mix$",
+            r"^corpus\.reader=None: expected the name of a reader, such as files, tsv, reverse, dates, cmudict, "
+            r"multi30k, tatoeba, tiny, mix$",
         ),
         ({"reader": "file"}, r"^corpus\.reader=file: there is no such reader; expected .*; did you mean files\?$"),
         (FILES | {"src_lan": "en"}, r"^corpus\.src_lan=en: there is no such key; did you mean src_lang\?$"),

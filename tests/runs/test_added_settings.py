@@ -99,7 +99,7 @@ def test_a_default_that_has_changed_is_a_difference(folder: Path) -> None:
 @pytest.mark.parametrize("setting", ["model.attend_end=false", "batches.accumulate=2", "init_from=a/model"])
 def test_a_setting_that_came_later_counts_if_it_is_used(folder: Path, setting: str) -> None:
     """Catches a missing setting that is taken for whatever is asked for."""
-    with pytest.raises(UserError, match=f"{setting.partition('=')[0]} .* -> .*; give this one its own name"):
+    with pytest.raises(UserError, match=f"{setting.partition('=')[0]} .* -> .*; give another name"):
         state(folder, today(*AS_BEFORE, setting))
 
 

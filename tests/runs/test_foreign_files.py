@@ -360,7 +360,7 @@ def test_an_alignment_that_was_corrected_by_hand_stays() -> None:
     before = {str(place): place.read_bytes()}
     outcome = forked(Path(".."), "align", f"model={model}")
     assert outcome.code == 2
-    assert f"{place} is there, and heed-align has not written it" in outcome.line
+    assert f"{place} exists and was not written by heed-align" in outcome.line
     assert own_files(Path("runs/en/align")) == [report_path(place)]
     assert changed(before) == []
 

@@ -45,9 +45,10 @@ def test_a_translation_ends_as_soon_as_it_may(search: object) -> None:
 
 
 def test_it_raises_the_limit_of_a_short_source() -> None:
-    """Catches a translation of 40 pieces, the limit of a short source, where 50 were asked for."""
-    model = Table({BOS: {A: 1.0}, A: {A: 0.5, EOS: 0.5}})
-    assert all(len(several[0].ids) == 50 for several in found(greedy, model, min_len=50))
+    """Catches a limit of 40, that of a short source, if 50 were asked for, and one of 50, without room for an end."""
+    model = Table({BOS: {A: 1.0}, A: {A: 0.4, EOS: 0.6}})
+    greedily = [several[0] for several in found(greedy, model, min_len=50)]
+    assert [(len(one.ids), len(one.attention)) for one in greedily] == [(50, 51)] * len(LENGTHS)
     assert all(len(one.ids) >= 50 for several in found(beam, model, min_len=50) for one in several)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 import yaml
@@ -73,9 +74,18 @@ def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, 
             continue
         text = file.read_text(encoding="utf-8")
         package = PACKAGE.match(text)
-        for name in dotted(yaml.safe_load(text) or {}):
+        for name in dotted(_settings(text)):
             keys.setdefault(f"{package[1] if package else group}.{name}", f"{group}={file.stem}")
     return {key: option for key, option in keys.items() if key not in known}
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """The settings of an option; empty if its file has none, because Hydra reports that when the option is chosen."""
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def _files(folders: Sequence[Path]) -> list[Path]:

@@ -34,7 +34,7 @@ def by_length(
         The numbers of the pairs in the new order.
     """
     if pairs is not None:
-        order: UInt32[np.ndarray, "read"] = pairs[_sorted(encoded, pairs, noise)].astype(np.uint32)
+        order: UInt32[np.ndarray, " read"] = pairs[_sorted(encoded, pairs, noise)].astype(np.uint32)
         return order
     ends = _counts(encoded).cumsum()
     order = _by_source_length(encoded, ends)

@@ -83,7 +83,7 @@ def _refuse_stranger(output: Path) -> None:
         return
     with output.open("rb") as file:
         if MADE_BY not in file.read(4096):
-            raise UserError(f"{output} is there, and is no page of heed's; choose another output=FILE")
+            raise UserError(f"{output} exists and is not a page of heed; choose another output=FILE")
 
 
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:

@@ -135,11 +135,11 @@ def longest(pieces: int) -> int:
 def limits(
     src_len: Int[Tensor, " batch"], max_len: int | None, prefix: Prefix | None = None, min_len: int | None = None
 ) -> Int[Tensor, " batch"]:
-    """The largest number of subwords of each translation: `max_len`, or the default of `longest`, at least `min_len`.
+    """The largest number of subwords of each translation: `max_len`, or the default of `longest`, EOS included.
 
-    An untrained model rarely writes EOS. The limit of a sentence does not depend on the rest of the batch, so neither
-    does its translation. `src_len` includes EOS. A prefix counts for the limit but is never cut: if it is as long as
-    the limit, it is the whole translation.
+    An untrained model rarely writes EOS. The default has room for `min_len` and EOS. The limit of a sentence does not
+    depend on the rest of the batch, so neither does its translation. `src_len` includes EOS. A prefix counts for the
+    limit but is never cut: if it is as long as the limit, it is the whole translation.
 
     Raises:
         ValueError: `max_len` or `min_len` is below 1, or `min_len` is above `max_len`.
@@ -148,7 +148,7 @@ def limits(
         raise ValueError(f"max_len must be at least 1, got {max_len}")
     if min_len is not None and (min_len < 1 or (max_len is not None and min_len > max_len)):
         raise ValueError(f"min_len must be at least 1 and at most max_len, got min_len={min_len} and max_len={max_len}")
-    least = max(SHORTEST_LIMIT, min_len or 0)
+    least = max(SHORTEST_LIMIT, min_len + 1 if min_len else 0)
     limit = (2 * (src_len - 1) + 10).clamp(min=least) if max_len is None else torch.full_like(src_len, max_len)
     return limit if prefix is None else torch.maximum(limit, prefix.length)
 
