@@ -298,7 +298,7 @@ def test_what_needs_the_weights_is_refused(folder: Path, onnx_folder: Path, meth
     for models in ([onnx_folder], [folder, onnx_folder]):
         translator = heed.load(models)
         translations = [translator.translate("a dog barks")]
-        with pytest.raises(UserError, match="use method=attention"):
+        with pytest.raises(UserError, match="supports only method=attention"):
             translator.maps(translations, method)
         assert len(translator.maps(translations, "attention")) == 1
     with pytest.raises(UserError, match="faithfulness cannot be measured on an ONNX model"):

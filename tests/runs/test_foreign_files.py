@@ -376,7 +376,7 @@ def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) 
     keys = {"output": "new.align", key: "thesis.tex"}
     outcome = evaluate(*texts, *(f"{name}={path}" for name, path in keys.items()), command="align")
     assert outcome.code == 2
-    assert "thesis.tex exists" in outcome.line
+    assert "thesis.tex already exists" in outcome.line
     assert f"choose another {key}=FILE" in outcome.line
     assert changed(before) == []
     for _ in range(2):  # its own weights are

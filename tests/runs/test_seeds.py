@@ -181,7 +181,7 @@ def test_one_model_against_another(runs: Path, capsys: pytest.CaptureFixture[str
         assert "seed:12345" in compared[key]["signature"]
     assert written(runs / "seed-2/evaluate/test") == by_output
     place = f"runs/own/seed-1/model ({other['search']})"
-    shown = f"{compared['chrf']['difference']:+.2f} against {other['chrf']:.2f} of {place}"
+    shown = f"{compared['chrf']['difference']:+.2f} compared with {other['chrf']:.2f} of {place}"
     assert shown in capsys.readouterr().out
 
 

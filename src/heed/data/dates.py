@@ -51,10 +51,11 @@ def dates(name: str = "dates", train: int = 10_000, valid: int = 500, test: int 
     Raises:
         UserError: a number is below 0, or all together are more than the dates of these years.
     """
-    if min(train, valid, test) < 0 or train + valid + test > DATES:
-        raise UserError(
-            f"dates: sizes {train}, {valid}, {test}; expected 0 or more for each, and at most {DATES:,} together"
-        )
+    for split, size in {"train": train, "valid": valid, "test": test}.items():
+        if size < 0:
+            raise UserError(f"corpus.{split}={size}: expected 0 pairs or more")
+    if (together := train + valid + test) > DATES:
+        raise UserError(f"corpus.train, valid and test have {together:,} pairs together; there are {DATES:,} dates")
     starts = {"train": (0, train), "valid": (train, valid), "test": (train + valid, test)}
     splits = {split: partial(_pairs, seed, start, size) for split, (start, size) in starts.items() if size}
     return Corpus(name, "words", "iso", splits)
