@@ -119,7 +119,7 @@ def translate_split(
         return finished
     options = {"n_best": n_best or 1, "replace_unk": replace_unk, "batch_size": batch_size, **settings}
 
-    def translate(lines: list[str], originals: list[str]) -> list[str]:
+    def translate(lines: Sequence[str], originals: Sequence[str]) -> list[str]:
         translations = translator.translate(lines, search, **options)
         return [
             _chosen(translation, original, closest, wanted.translated)
@@ -170,7 +170,7 @@ def _chosen(translation: Translation, original: str, closest: Closeness | None, 
     return texts[0]
 
 
-Translate = Callable[[list[str], list[str]], list[str]]
+Translate = Callable[[Sequence[str], Sequence[str]], list[str]]
 """A function of source lines and the corpus's own translations of them; returns new translations."""
 
 

@@ -80,11 +80,8 @@ def test_a_line_in_a_line_out_as_they_come(folder: Path) -> None:
         remarks = process.stderr.read().decode().splitlines()
 
     assert process.returncode == 0
-    assert [sum(kind in line for line in remarks) for kind in ("do not know", "does not know", "did not end")] == [
-        0,
-        1,
-        1,
-    ]
+    kinds = ("do not know", "does not know", "did not end")
+    assert [sum(kind in line for line in remarks) for kind in kinds] == [0, 1, 1]
     assert len(remarks) == len({line.partition(" lines ")[2] for line in remarks})
     assert answers == expected(folder, SOURCES)
     assert rest == expected(folder, ["a cat", "no end of line"])
