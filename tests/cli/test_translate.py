@@ -193,7 +193,7 @@ def run_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list
     [
         ["search=beam", "search.n_best=3"],
         ["search=sample", "search.n_best=3", "search.seed=5"],
-        ["search=mbr", "search.n_best=3"],
+        ["search=mbr", "search.method=sample", "search.n_best=3"],
     ],
 )
 def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
