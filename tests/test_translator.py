@@ -348,7 +348,7 @@ def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) ->
         translator.translate("a dog", "last_word_first", prefix="un")
     with pytest.raises(UserError, match=r"search\.times=x: should be a valid integer"):
         translator.translate("a dog", "last_word_first", times="x")
-    with pytest.raises(ValueError, match=r"search last_word_first is .*last_word_first already"):
+    with pytest.raises(ValueError, match=r"search last_word_first is already .*last_word_first"):
         register("last_word_first")(greedy)
 
 
@@ -565,8 +565,8 @@ WRONG = {
     "translator.translate(b'a dog')": "text is of type bytes; expected a line of text, or several",
     "translator.translate({'a dog': 1})": "text is of type dict; expected a line of text, or several",
     "translator.translate('a dog', search=5)": "search=5: expected the name of a search, such as beam",
-    "translator.translate('a dog', n_best='3')": "n_best='3', expected a whole number, 1 or more",
-    "translator.translate('a dog', n_best=1.5)": "n_best=1.5, expected a whole number, 1 or more",
+    "translator.translate('a dog', n_best='3')": "search.n_best='3', expected a whole number, 1 or more",
+    "translator.translate('a dog', n_best=1.5)": "search.n_best=1.5, expected a whole number, 1 or more",
     "translator.translate('a dog', n_best=True)": "n_best=True, expected a whole number, 1 or more",
     "translator.translate('a dog', batch_size=1.5)": "batch_size=1.5, expected a whole number, 1 or more",
     "translator.translate('a dog', prefix='Le \\ud800')": "a prefix is cut within a character",
