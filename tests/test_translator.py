@@ -567,7 +567,7 @@ WRONG = {
     "translator.translate('a dog', search=5)": "search=5: expected the name of a search, such as beam",
     "translator.translate('a dog', n_best='3')": "search.n_best='3', expected a whole number, 1 or more",
     "translator.translate('a dog', n_best=1.5)": "search.n_best=1.5, expected a whole number, 1 or more",
-    "translator.translate('a dog', n_best=True)": "n_best=True, expected a whole number, 1 or more",
+    "translator.translate('a dog', n_best=True)": "search.n_best=True, expected a whole number, 1 or more",
     "translator.translate('a dog', batch_size=1.5)": "batch_size=1.5, expected a whole number, 1 or more",
     "translator.translate('a dog', prefix='Le \\ud800')": "a prefix is cut within a character",
     "translator.translate('a dog', prefix=5)": "prefix is of type int; expected a line of text, or several",
