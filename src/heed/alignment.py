@@ -8,7 +8,8 @@ aligned.links, aligned.scores
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
@@ -22,7 +23,7 @@ from heed.errors import UserError
 from heed.files import replace_whole, write_whole
 from heed.maps import Level, Map, Symmetrisation, Unknown, has_spaces, link_words, read_gold
 from heed.metrics.alignment import AlignmentScores, Links, alignment_scores, misfits, write_pharaoh, write_weights
-from heed.runs.alignment_files import digest, refuse_strangers, report_path
+from heed.runs.alignment_files import digest, refuse_report, refuse_strangers, refuse_weights, report_path
 from heed.translation import Translation
 from heed.translator import Translator, check_reverse, forced_portions
 
@@ -169,31 +170,31 @@ def write(alignment: Alignment, output: Path, weights: Path | None = None, given
         given: whether the user chose the path of the alignment; False for the usual place in a run folder.
 
     Raises:
-        UserError: a file cannot be written, or exists and was not written by heed (`refuse_strangers`, which is best
-            called before aligning too).
+        UserError: a file cannot be written, or exists and may not be replaced (`refuse_strangers`, which is best called
+            before aligning too). If a file appears while another is written, what was to be written is kept beside it.
     """
-    check = partial(refuse_strangers, output, weights, given)
     lines = "".join(f"{write_pharaoh(links)}\n" for links in alignment.links)
     scores = alignment.scores._asdict() if alignment.scores else {}
-    _write(output, lines, check)
+    with _writing(output, "output"):
+        write_whole(output, lines, partial(refuse_strangers, output, weights, given))
     if scores or not given:
-        _write(report_path(output), json.dumps(scores | digest(lines.encode()), indent=2) + "\n")
+        report = report_path(output)
+        content = json.dumps(scores | digest(lines.encode()), indent=2) + "\n"
+        with _writing(report, "output"):
+            write_whole(report, content, partial(refuse_report, report))
     if weights is not None:
-        try:
-            replace_whole(
-                weights, lambda new: write_weights(new, (sentence_map.between_words for sentence_map in alignment.maps))
-            )
-        except OSError as error:
-            raise UserError(
-                f"{weights} cannot be written ({error.strerror}); choose another file with weights=FILE"
-            ) from error
+        between_words = (sentence_map.between_words for sentence_map in alignment.maps)
+        with _writing(weights, "weights"):
+            replace_whole(weights, lambda new: write_weights(new, between_words), partial(refuse_weights, weights))
 
 
-def _write(path: Path, content: str, check: Callable[[], object] = lambda: None) -> None:
+@contextmanager
+def _writing(path: Path, key: str) -> Iterator[None]:
+    """Raise OSError as a UserError that names the key by which another path is chosen."""
     try:
-        write_whole(path, content, check)
+        yield
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with output=FILE") from error
+        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with {key}=FILE") from error
 
 
 def _unit_notes(text: Text) -> list[str]:

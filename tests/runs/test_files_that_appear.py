@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from heed.alignment import Text, align_text, write
@@ -12,6 +14,7 @@ from heed.cli.translate_lines import write_translations
 from heed.errors import UserError
 from heed.export.page import write_page
 from heed.files import replace_folder
+from heed.maps import Map
 from heed.translator import load
 from tests.support import model_folder
 
@@ -58,6 +61,27 @@ def test_an_alignment_is_not_put_in_the_place_of_a_file_that_has_appeared(
     assert (tmp_path / late).read_text() == FOREIGN
     assert len(kept(refused.value).split()) == 3
     assert [path.name for path in tmp_path.glob("a.*")] == [late]
+
+
+def test_weights_are_not_put_in_the_place_of_a_file_that_appears_while_they_are_written(
+    tmp_path: Path, model: Path
+) -> None:
+    """Catches a check that is made only before the links, which are written first."""
+    weights = tmp_path / "a.npz"
+    aligned = align_text(load(model), Text(["a dog barks"], ["un chien aboie"]), keep_maps=True)
+
+    class Maps(list[Map]):
+        def __iter__(self) -> Iterator[Map]:
+            weights.write_text(FOREIGN)
+            return super().__iter__()
+
+    with pytest.raises(UserError, match=r"^weights=.*a\.npz already exists; remove it, or choose") as refused:
+        write(replace(aligned, maps=Maps(aligned.maps)), tmp_path / "a.align", weights)
+    assert weights.read_text() == FOREIGN
+    part = re.search(r"; what was to be written is in (\S+)$", str(refused.value))
+    assert part
+    with np.load(part[1]) as arrays:
+        np.testing.assert_array_equal(arrays["0"], aligned.maps[0].between_words)
 
 
 def test_a_page_is_not_put_in_the_place_of_a_file_that_has_appeared(tmp_path: Path, model: Path) -> None:

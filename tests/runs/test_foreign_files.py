@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
@@ -379,9 +380,22 @@ def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) 
     assert "thesis.tex already exists" in outcome.line
     assert f"choose another {key}=FILE" in outcome.line
     assert changed(before) == []
-    for _ in range(2):  # its own weights are
-        Path("a.align").unlink(missing_ok=True)
-        assert evaluate(*texts, "output=a.align", "weights=a.npz", command="align").code == 0
+
+
+def test_weights_are_not_written_over_others(own: list[str]) -> None:
+    """Catches arrays of another program taken for heed's own, because their file has the same format."""
+    np.savez("a.npz", np.arange(3))  # numpy calls its first array arr_0
+    np.savez("b.npz", **{"0": np.arange(3)})
+    before = {name: Path(name).read_bytes() for name in ("a.npz", "b.npz")}
+    texts = ["source=own/test.en", "target=own/test.fr", "output=new.align"]
+    for name in before:
+        outcome = evaluate(*texts, f"weights={name}", command="align")
+        assert outcome.code == 2
+        assert f"weights={name} already exists; remove it, or choose another weights=FILE" in outcome.line
+    assert changed(before) == []
+    assert not Path("new.align").exists()
+    assert evaluate(*texts, "weights=own.npz", command="align").code == 0
+    assert evaluate(*texts[:2], "output=other.align", "weights=own.npz", command="align").code == 2
 
 
 NAMES = [

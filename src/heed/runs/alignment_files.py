@@ -5,15 +5,12 @@ NAME.report.json   identifies them: their digest, and their scores if there was 
 """
 
 import hashlib
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from heed.errors import UserError
 from heed.files import check_writable
 from heed.runs.json_files import read_object
-
-NPZ = re.compile(rb"PK\x03\x04.{26}0\.npy", re.DOTALL)
 
 Proof = Callable[[Path], bool]
 
@@ -38,30 +35,49 @@ def is_alignment_report(path: Path) -> bool:
     return keys in ({DIGEST}, SCORES, {DIGEST, *SCORES})  # an earlier release wrote no digest
 
 
-def is_weights(path: Path) -> bool:
-    """Whether a file contains soft alignments in numpy's format."""
-    with path.open("rb") as file:
-        return bool(NPZ.match(file.read(64)))
-
-
 def report_path(alignment: Path) -> Path:
     """The path of the scores of an alignment."""
     return Path(f"{alignment}.report.json")
 
 
 def refuse_strangers(alignment: Path, weights: Path | None, given: bool) -> None:
-    """Raise UserError if a file would be overwritten that is not an alignment, scores or weights written by heed.
+    """Raise UserError if writing an alignment would replace a file that heed has not written, or that the user named.
 
-    A path that was `given` by the user is never replaced.
+    Only the alignment in its usual place in a run folder is replaced, and reports of alignments. A path that was
+    `given` by the user is never replaced, nor are weights, whose path is always given.
     """
-    if given and not _may_be_written(alignment, lambda path: False):
-        raise UserError(f"output={alignment} already exists; remove it, or choose another output=FILE")
-    written: list[tuple[str, Path, Proof]] = [("output", alignment, is_alignment)]
-    written += [("output", report_path(alignment), is_alignment_report)]
-    written += [("weights", weights, is_weights)] if weights else []
-    for key, path, is_own in written:
-        if not _may_be_written(path, is_own):
-            raise UserError(f"{path} exists and was not written by heed-align; choose another {key}=FILE")
+    refuse_alignment(alignment, given)
+    refuse_report(report_path(alignment))
+    if weights:
+        refuse_weights(weights)
+
+
+def refuse_alignment(path: Path, given: bool) -> None:
+    """`refuse_strangers` for the alignment alone."""
+    if given:
+        _refuse_existing(path, "output")
+    else:
+        _refuse_others(path, is_alignment)
+
+
+def refuse_report(path: Path) -> None:
+    """`refuse_strangers` for the report alone."""
+    _refuse_others(path, is_alignment_report)
+
+
+def refuse_weights(path: Path) -> None:
+    """`refuse_strangers` for the weights alone."""
+    _refuse_existing(path, "weights")
+
+
+def _refuse_existing(path: Path, key: str) -> None:
+    if not _may_be_written(path, lambda path: False):
+        raise UserError(f"{key}={path} already exists; remove it, or choose another {key}=FILE")
+
+
+def _refuse_others(path: Path, is_own: Proof) -> None:
+    if not _may_be_written(path, is_own):
+        raise UserError(f"{path} exists and was not written by heed-align; choose another output=FILE")
 
 
 def check_places(alignment: Path, weights: Path | None) -> None:
