@@ -110,6 +110,26 @@ def test_a_finished_run_of_then_is_finished_and_can_go_on(folder: Path) -> None:
     assert state(folder, today(*AS_BEFORE, "trainer.max_epochs=11")) == "longer"
 
 
+OTHER_CORPORA = {
+    "multi30k": {"reader": "multi30k", "name": "multi30k-en-de", "pair": "en-de", "root": None, "url": None},
+    "files": {
+        **{"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr"},
+        **{"train": "a/train", "valid": "a/valid", "test": "a/test"},
+    },
+}
+"""The corpus of config.yaml in that version, for other readers."""
+
+
+@pytest.mark.parametrize("corpus", OTHER_CORPORA)
+def test_a_setting_that_came_later_to_another_reader_is_no_difference(tmp_path: Path, corpus: str) -> None:
+    """Catches an unfinished training on Multi30k that is refused because its test set had no name then."""
+    folder, settings = tmp_path / "tiny", OTHER_CORPORA[corpus]
+    with locked(folder), begin(folder, yaml.safe_load(BEFORE) | {"corpus": settings}, {}):
+        pass
+    given = [f"corpus.{key}={value}" for key, value in settings.items() if key != "reader" and value]
+    assert state(folder, today(f"corpus={corpus}", *given, *AS_BEFORE)) == "unfinished"
+
+
 def test_runs_of_then_and_of_today_are_compared_alike() -> None:
     """Catches a mean over seeds that is refused because one run was started with an older version."""
     before, now = yaml.safe_load(BEFORE), today(*AS_BEFORE)

@@ -10,6 +10,7 @@ ADDED: Mapping[str, Any] = {
         "columns": None,
         "split_seed": 1,
         "src_suffix": None,
+        "test": 2016,  # of Multi30k; other readers always had it
         "test_references": None,
         "tgt_suffix": None,
         "turn_gold": False,
