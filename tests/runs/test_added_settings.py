@@ -110,12 +110,11 @@ def test_a_finished_run_of_then_is_finished_and_can_go_on(folder: Path) -> None:
     assert state(folder, today(*AS_BEFORE, "trainer.max_epochs=11")) == "longer"
 
 
-OTHER_CORPORA = {
+OTHER_CORPORA: dict[str, dict[str, Any]] = {
     "multi30k": {"reader": "multi30k", "name": "multi30k-en-de", "pair": "en-de", "root": None, "url": None},
-    "files": {
-        **{"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr"},
-        **{"train": "a/train", "valid": "a/valid", "test": "a/test"},
-    },
+    "files": dict(
+        reader="files", name="own", src_lang="en", tgt_lang="fr", train="a/train", valid="a/valid", test="a/t"
+    ),
 }
 """The corpus of config.yaml in that version, for other readers."""
 

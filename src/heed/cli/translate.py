@@ -78,15 +78,15 @@ def _translate_split(settings: Settings, split: str) -> int:
         raise UserError(f"split={split} goes without input, interactive and show_attention; leave these out")
     return translate_and_print(
         settings.model,
-        settings.output,
         settings.corpus,
         split,
-        settings.search,
-        settings.closest,
-        settings.replace_unk,
-        settings.batch_size,
-        settings.device,
-        settings.precision,
+        output=settings.output,
+        search=settings.search,
+        closest=settings.closest,
+        replace_unk=settings.replace_unk,
+        batch_size=settings.batch_size,
+        device=settings.device,
+        precision=settings.precision,
     )
 
 

@@ -14,9 +14,10 @@ from heed.translator import Precision, load
 
 def translate_and_print(
     model: str | list[str],
-    output: str | None,
     corpus: Mapping[str, Any] | None,
     split: str,
+    *,
+    output: str | None,
     search: Mapping[str, Any],
     closest: Closeness | None,
     replace_unk: bool,

@@ -1,0 +1,13 @@
+"""The check of array shapes, which all other tests rely on."""
+
+import pytest
+import torch
+from jaxtyping import TypeCheckError
+
+from heed.metrics.alignment import merge_words
+
+
+def test_a_wrong_shape_is_an_error() -> None:
+    """Catches tests that run without the check."""
+    with pytest.raises(TypeCheckError):
+        merge_words(torch.zeros(1, 1, 1), [0], [0])
