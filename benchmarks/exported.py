@@ -27,7 +27,7 @@ from heed.translator import Translator, load
 SEARCHES: dict[str, dict[str, Any]] = {"greedy": {"search": "greedy"}, "beam 5": {"search": "beam", "beam_size": 5}}
 
 COLUMNS = (
-    "size, MB | greedy, pieces/s | beam 5, pieces/s | one sentence greedy, ms | one sentence beam 5, ms | "
+    "size, MB | greedy, subwords/s | beam 5, subwords/s | one sentence greedy, ms | one sentence beam 5, ms | "
     "cold start, s | memory, MB | BLEU greedy | BLEU beam 5"
 )
 
@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("source", type=Path, help="one sentence a line")
-    parser.add_argument("reference", type=Path, help="its translation")
+    parser.add_argument("reference", type=Path, help="the translations of these sentences")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
@@ -116,7 +116,7 @@ def _single(translator: Translator, lines: list[str], options: dict[str, Any]) -
 
 
 def _bleu(texts: list[str], reference: Path) -> float:
-    from sacrebleu import corpus_bleu  # noqa: PLC0415 - what it takes in memory is not translation's
+    from sacrebleu import corpus_bleu  # noqa: PLC0415 - its memory is not part of the measurement
 
     return float(corpus_bleu(texts, [read_lines(reference)]).score)
 

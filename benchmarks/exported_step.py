@@ -24,7 +24,7 @@ from heed.models.seq2seq import Seq2Seq
 from heed.onnx_model import ENCODE, STEP, OnnxModel
 
 PIECES = 14
-"""Of a source sentence, as in Multi30k."""
+"""The number of subwords of a source sentence, as in Multi30k."""
 
 SMALL = dict(emb_dim=128, enc_dim=256, hid_dim=256, readout_dim=128, attended_dim=128)
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Everything about heed that needs a GPU, in at most eight minutes: its tests, its speed, two trainings and two searches.
+# Check everything about heed that needs a GPU, in at most eight minutes: run its tests, measure its speed, and run two
+# trainings and two searches.
 #
-#   gpu.sh wheels              where packages can be downloaded: fill the folder `wheels` with those that heed needs
-#   gpu.sh OUT [MULTI30K]      on a machine with an NVIDIA GPU, Python 3.12, torch, numpy, and no packages of heed's
+#   gpu.sh wheels              with a network: download the packages that heed needs into the folder `wheels`
+#   gpu.sh OUT [MULTI30K]      on a machine with an NVIDIA GPU, Python 3.12, torch and numpy; it needs no other packages
 #
 # The machine needs this checkout and the folder `wheels` in it. Nothing is downloaded there and nothing is installed
 # outside a temporary folder. MULTI30K is a folder with train.en.gz and so on; without it the embedded corpus is used
 # throughout. OUT gets log.txt, figures.jsonl (a line for each measurement) and summary.txt (a line for each step). A
 # step that fails or takes too long does not stop the later ones; the exit status is the number of such steps.
-# GPU_SH_DEVICE=cpu tries the script itself, with two updates where it would take hundreds and five times the time.
+# GPU_SH_DEVICE=cpu tries the script itself on a CPU, with two updates instead of hundreds and five times the time.
 
 set -uo pipefail
 
@@ -17,12 +18,12 @@ longest=470 # seconds of all steps together
 device=${GPU_SH_DEVICE:-cuda} times=1
 [[ $device == cpu ]] && times=5 longest=$((5 * longest))
 
-# What is not imported by training, tests and translating; or is numpy, which comes with torch.
+# Packages that training, tests and translation do not import; and numpy, which comes with torch.
 left_out='aio.*|annotated-doc|anyio|fastapi|flatbuffers|frozenlist|grpcio|h11|hatchling|hydra-joblib-launcher'
 left_out+='|ml-dtypes|multidict|networkx|numpy|onnx.*|pathspec|prometheus-client|propcache|starlette|sympy|mpmath|tomlkit'
 left_out+='|tensorboard-data-server|trove-classifiers|uvicorn|wheel|yarl'
 for_tests='beartype|hypothesis|iniconfig|pytest|sortedcontainers'
-from_source='antlr4-python3-runtime' # has no wheel; of Python alone, so that what is built here runs there
+from_source='antlr4-python3-runtime' # has no wheel; pure Python, so a wheel built here works on the other machine
 
 main() {
     case "${1-}" in
@@ -32,7 +33,7 @@ main() {
     esac
 }
 
-# The entries of a lock whose names match, or do not match with `!`.
+# Print the entries of a lock whose names match the pattern, or with `!` those whose names do not match.
 entries() { # FILE [!] PATTERN
     local negated=
     [[ $2 == ! ]] && negated='!' && set -- "$1" "$3"
@@ -68,7 +69,7 @@ run() {
     local model=$site/runs/tiny/model
     [[ $device == cpu ]] && counts=(--warmup 1 --updates 2) sentences=(64) translated=20 short=(trainer.max_steps=2)
 
-    # heed runs from this checkout and is not installed; it asks for its version
+    # heed runs from this checkout and is not installed, but it reads its version from the metadata of a package
     mkdir "$site/heed-0.dist-info"
     printf 'Metadata-Version: 2.1\nName: heed\nVersion: %s\n' "$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)" \
         >"$site/heed-0.dist-info/METADATA"
@@ -104,7 +105,7 @@ run() {
     exit "$failed"
 }
 
-# Run a command for so many seconds at most, and not past the end of all; a line in summary.txt says how it went.
+# Run a command for at most SECONDS, and not longer than the time left for all steps; write its result to summary.txt.
 step() { # NAME SECONDS COMMAND…
     local name=$1 limit=$((times * $2)) started=$SECONDS status=0
     shift 2

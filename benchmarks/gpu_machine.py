@@ -10,7 +10,7 @@ import torch
 
 
 def main() -> None:
-    """Of the device that is named, cuda or cpu, into the file that is named."""
+    """Measure the device of the first argument, cuda or cpu; append the result to the file of the second."""
     device, file = sys.argv[1:]
     on_gpu = device == "cuda"
     size = 8192 if on_gpu else 512
@@ -49,7 +49,7 @@ def launch_seconds(device: str, launches: int = 2000) -> float:
 
 
 def timed(call: Callable[[], object], device: str) -> float:
-    """Seconds until the device has finished."""
+    """Seconds that a call takes, until the device has finished."""
     wait(device)
     start = time.perf_counter()
     call()

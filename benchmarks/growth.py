@@ -37,7 +37,10 @@ MODEL = [f"model.{name}=64" for name in "emb_dim enc_dim hid_dim readout_dim att
 
 
 class Start(NamedTuple):
-    """Seconds until the first update, memory before and after it, its step, and processor time after it."""
+    """Time until the first update, peak memory until then, memory while training, and CPU time after the first update.
+
+    `processor_before` and `processor` are CPU time. `step` is the step at which the run resumed, 0 for a new run.
+    """
 
     seconds: float
     processor_before: float
@@ -48,7 +51,7 @@ class Start(NamedTuple):
 
 
 def main() -> None:
-    """Measure both, one after the other."""
+    """Measure the corpora one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--text", type=Path, default=Path("data/tiny/train"), help="PREFIX of PREFIX.src and PREFIX.tgt"
@@ -70,7 +73,7 @@ def main() -> None:
 
 
 def write(small: dict[str, list[str]], pairs: int, folder: Path) -> Path:
-    """The prefix of the files of the grown corpus in `folder`, which are written unless they are there."""
+    """Write the files of the grown corpus into `folder`, unless they exist; return their prefix."""
     prefix = folder.absolute() / str(pairs)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     for lang, lines in small.items():
@@ -85,7 +88,7 @@ def write(small: dict[str, list[str]], pairs: int, folder: Path) -> Path:
 
 
 def grown(lines: list[str], pairs: int) -> Iterator[str]:
-    """The lines, then copies of them with other words, to so many in all."""
+    """The lines, then copies of them with some new words, until there are `pairs` lines."""
     words = sorted({word for line in lines for word in line.split()})
     draw = random.Random(1)
 
@@ -109,7 +112,7 @@ def command(prefix: Path, langs: list[str], steps: int, more: list[str]) -> list
 
 
 def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
-    """Two starts and one end of a run, in a line."""
+    """Start a run, stop it, and start it again until it ends; print a line with its figures."""
     cold = start(run, folder, stop=True)
     again = start(run, folder, stop=False)
     speed = json.loads((folder / "runs" / "grown" / "report.json").read_text())["tokens_per_second"]
@@ -124,7 +127,7 @@ def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
 
 
 def start(run: list[str], folder: Path, stop: bool) -> Start:
-    """Train until the table of updates begins and some have been made; then to the end, or `stop` as Ctrl-C does."""
+    """Train for five seconds after the table of updates begins, then to the end; with `stop`, stop as Ctrl-C does."""
     began, before, step = time.monotonic(), processor_time(), 0
     with subprocess.Popen(
         run, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "HEED_CACHE": str(folder / "cache")}
@@ -141,7 +144,7 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
             raise SystemExit("the run ended before its first update; run heed-train by hand to see why")
         seconds, peak = time.monotonic() - began, max(peaks)
         stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        spent_before = sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")  # with processes that have ended
+        spent_before = sum(map(int, stat[11:15])) / os.sysconf("SC_CLK_TCK")  # includes child processes that have ended
         time.sleep(5)
         if process.poll() is not None:
             raise SystemExit("the run ended within 5 seconds of its first update; give more --steps")
@@ -153,7 +156,7 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
 
 
 def processor_time() -> float:
-    """Seconds that processes which have ended took."""
+    """CPU seconds of the child processes that have ended."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     return ended.ru_utime + ended.ru_stime
 

@@ -32,7 +32,7 @@ TINY = Path(__file__).resolve().parents[1] / "data" / "tiny"
 
 
 def main() -> None:
-    """Feed, count, and print a line at every interval; what it came to at the end."""
+    """Measure; print a row at every interval, and a summary at the end."""
     options = parse()
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or untrained(Path(folder) / "model")
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def mean_pace(rows: list[tuple[int, float, float]]) -> float:
-    """Lines for each second of processor time over rows of equally many lines."""
+    """Lines for each second of CPU time, over rows that have the same number of lines."""
     return len(rows) / sum(1 / pace for _, pace, _ in rows) if rows else math.nan
 
 
@@ -73,7 +73,7 @@ def untrained(folder: Path) -> Path:
 
 
 def measure(model: Path, lines: int, every: int) -> Iterator[tuple[int, float, float]]:
-    """Lines so far, lines for each second of processor time, and resident MiB, at every interval."""
+    """Lines so far, lines for each second of CPU time, and resident MiB, at every interval."""
     command = [sys.executable, "-m", "heed.cli.translate", f"model={model}", "search.max_len=12", "device=cpu"]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=one_thread) as process:
@@ -92,20 +92,20 @@ def measure(model: Path, lines: int, every: int) -> Iterator[tuple[int, float, f
 
 
 def feed(pipe: IO[bytes], lines: int) -> None:
-    """The corpus, over and over."""
+    """Write the lines of the corpus into the pipe again and again, `lines` in all."""
     text = [f"{line}\n".encode() for line in read_lines(TINY / "test.en")]
     with pipe:
         pipe.writelines(itertools.islice(itertools.cycle(text), lines))
 
 
 def processor_seconds(pid: int) -> float:
-    """Time that a process has spent on processors, in user and system mode, since it began."""
+    """CPU time of a process since it began, in user and system mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> float:
-    """Memory that a process holds, in MiB."""
+    """Resident memory of a process in MiB."""
     match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(match[1]) / 1024 if match else 0.0
 

@@ -30,7 +30,7 @@ def main() -> None:
     encoded = encode(pairs, *train_pair(pairs.src, pairs.tgt, "bpe", options.vocab_size))
     random.seed(options.seed)
     print(f"{report.kept:,} pairs of {report.read:,}\n\n| | padding |\n|---|---|")
-    show("BucketIterator as it comes (`train=True`)", bucketed(encoded, options.sentences, sort_within_batch=None))
+    show("BucketIterator with defaults (`train=True`)", bucketed(encoded, options.sentences, sort_within_batch=None))
     show("with `sort_within_batch=True`", bucketed(encoded, options.sentences, sort_within_batch=True))
     ours = Batches(encoded, sentences=options.sentences, seed=options.seed)
     show(f"`heed.data.batches`, {options.sentences} sentences", planned(ours))

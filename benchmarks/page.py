@@ -38,7 +38,7 @@ SEARCHES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "greedy": ({"search": "greedy"}, {"search": "greedy"}),
     "beam 5": ({"search": "beam", "beamSize": 5}, {"search": "beam", "beam_size": 5, "n_best": 5}),
 }
-"""Each as the page's engine and as Python names it."""
+"""The settings of each search, first for the page's engine and then for Python."""
 
 WORDS = 12
 TICK = os.sysconf("SC_CLK_TCK")
@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("source", type=Path, help="one sentence a line")
-    parser.add_argument("reference", type=Path, help="its translation")
+    parser.add_argument("reference", type=Path, help="the translations of these sentences")
     parser.add_argument(
         "--segment",
         type=Path,
@@ -65,7 +65,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """All measurements, one after the other."""
+    """Run all measurements, one after the other."""
     args = arguments()
     lines, references = read_lines(args.source), read_lines(args.reference)
     translator = load(args.model, "cpu", "float32")
@@ -156,7 +156,7 @@ def finished(browser: WebDriver) -> float:
 
 
 def worker_seconds(pid: int) -> float:
-    """The computing time so far of all workers below a process: threads of Chromium that have this name."""
+    """The CPU time so far of all web workers of a process and its children: threads named DedicatedWorker."""
     ticks = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         if (task / "comm").read_text().strip() == "DedicatedWorker":

@@ -1,4 +1,4 @@
-"""The model that every contestant trains: one layer each way, additive attention that feeds the decoder's GRU."""
+"""The model of every program: one layer in each direction, and additive attention that feeds the decoder's GRU."""
 
 from typing import NamedTuple
 

@@ -87,7 +87,7 @@ def main() -> None:
 
 @contextmanager
 def serving(args: argparse.Namespace, *options: str) -> Iterator[int]:
-    """Start heed-serve, and end it with the block; yields its port."""
+    """Start heed-serve and yield its port; end it when the block ends."""
     command = [sys.executable, "-m", "heed.cli.serve", f"model={args.model}", "port=0", "device=cpu", *options]
     command.append(f"precision={args.precision}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -102,7 +102,7 @@ def serving(args: argparse.Namespace, *options: str) -> Iterator[int]:
 
 
 def with_length(body: dict[str, Any], max_len: int | None) -> dict[str, Any]:
-    """The request with the longest translation set."""
+    """The request, with the largest length of a translation if it is given."""
     return body if max_len is None else body | {"settings": {**body.get("settings", {}), "max_len": max_len}}
 
 
@@ -142,7 +142,7 @@ def measure(name: str, target: Target, args: argparse.Namespace, lines: list[str
 async def drive(
     target: Target, lines: list[str], clients: int, requests: int, seconds: float
 ) -> tuple[list[float], int]:
-    """Seconds of each answer, and how many were no 200."""
+    """The seconds that each response took, and how many responses had another status than 200."""
     end = time.perf_counter() + seconds
     numbers = iter(range(requests))
     times: list[float] = []
@@ -169,7 +169,7 @@ async def drive(
 
 
 async def answered(reader: asyncio.StreamReader) -> tuple[int, bool]:
-    """Read an answer; its status, and whether the server closes the connection."""
+    """Read a response; return its status, and whether the server closes the connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = re.search(rb"content-length: (\d+)", head)
     if length is None:

@@ -172,12 +172,12 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
 
 
 def _operations(update: Callable[[Tensor, Tensor], float], batches: list[tuple[Tensor, Tensor]]) -> int:
-    """Multiplications and additions of the matrix products in an update for each of the batches, made once more.
+    """Make the updates for these batches again, and count the multiplications and additions of their matrix products.
 
-    Without cuDNN, which is the encoder on a GPU: torch does not count its products.
+    cuDNN, which runs the encoder on a GPU, is switched off, because torch does not count its products.
     """
 
-    def addmm_(_: Any, a: torch.Size, b: torch.Size, **__: Any) -> int:  # which torch itself does not count
+    def addmm_(_: Any, a: torch.Size, b: torch.Size, **__: Any) -> int:  # torch itself does not count these
         return 2 * a[0] * a[1] * b[1]
 
     torch.backends.cudnn.enabled = False
@@ -214,7 +214,7 @@ def _pairs(args: argparse.Namespace) -> Pairs:
 def _heed(src_vocab: int, tgt_vocab: int, reference: Reference, stepping: bool) -> Seq2Seq:
     sizes = {name: value for name, value in reference._asdict().items() if name not in ("lr", "clip_norm")}
     model = build(Architecture.from_dict(sizes), src_vocab, tgt_vocab, PAD)
-    if stepping:  # the same model with torch's own loop in the encoder, and none of ours in the decoder
+    if stepping:  # the same model with torch's own loop in the encoder, and the plain loop over steps in the decoder
         model.decoder.unroll = model.decoder.step_through  # type: ignore[method-assign]
         model.encoder.run = model.encoder.run_packed  # type: ignore[method-assign]
     return model
@@ -229,7 +229,7 @@ def _forever(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
 def _update(
     model: nn.Module, optimizer: torch.optim.Optimizer, low: bool, whole: bool, src: Tensor, tgt: Tensor
 ) -> float:
-    """One update; with `whole`, its loss is that of all logits at once."""
+    """Make an update and return its loss; with `whole`, compute the loss from all logits at once."""
     optimizer.zero_grad()
     with torch.autocast(src.device.type, dtype=torch.bfloat16, enabled=low):
         if not isinstance(model, Seq2Seq):
@@ -269,7 +269,7 @@ def _matrix_rate(dtype: torch.dtype, device: str, seconds: float = 1.0) -> float
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     rounds, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        (a @ b)[0, 0].item()  # waits for a GPU to have made it
+        (a @ b)[0, 0].item()  # waits until a GPU has computed it
         rounds += 1
     return 2 * size**3 * rounds / (time.perf_counter() - start) / 1e9
 

@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="the number of rounds; the fastest counts")
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
-    print("hidden size   parameters    bare   trainer   (milliseconds an update)")
+    print("hidden size   parameters    bare   trainer   (milliseconds per update)")
     for size in (8, 64, 256):
         pairs = [(seconds(bare, size), seconds(under_trainer, size)) for _ in range(rounds)]
         loop, trainer = (min(column) * 1000 for column in zip(*pairs, strict=True))
@@ -76,7 +76,7 @@ def seconds(loop: Callable[[int], list[float]], size: int) -> float:
 
 
 def bare(size: int) -> list[float]:
-    """A loop of a few lines."""
+    """Train in a plain loop; return the CPU time at the end of each update."""
     net, times = model(size), []
     optimizer = OPTIMIZER(net.parameters())
     for batch in islice(bitext().train, STEPS):
@@ -90,7 +90,7 @@ def bare(size: int) -> list[float]:
 
 
 def under_trainer(size: int) -> list[float]:
-    """The same updates by the Trainer, as `heed.cli.train` sets it up."""
+    """Make the same updates with the Trainer, set up as in `heed.cli.train`; return the same times."""
     clock, checkpoints, laps = Clock(), Checkpoints(metric("bleu")), Laps()
     board = Board(clock, {})
     progress = Progress(Reporter(), clock, checkpoints)
@@ -122,7 +122,7 @@ def model(size: int) -> Seq2Seq:
 
 
 def bitext() -> Bitext:
-    """The batches, from the first."""
+    """The text in batches, from the first batch on."""
     encoded = encode(PAIRS, DIGITS, DIGITS)
     return Bitext(encoded, encoded, sentences=64)
 

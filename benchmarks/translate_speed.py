@@ -33,7 +33,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="a model folder")
     parser.add_argument("source", type=Path, help="one sentence a line, gzipped or not")
-    parser.add_argument("reference", type=Path, nargs="?", help="its translation, for BLEU")
+    parser.add_argument("reference", type=Path, nargs="?", help="the translations of these sentences, for BLEU")
     parser.add_argument("--max-len", type=int, help="the largest length in subwords (default: 2 × source + 10)")
     parser.add_argument("--batch-size", type=int, help="hypotheses in a batch, instead of the default")
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
@@ -87,7 +87,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     translator = load(args.model, args.device, args.precision)
     lines = read_lines(args.source)
     options = {"max_len": args.max_len, "batch_size": args.batch_size, **SEARCHES[args.measure]}
-    translator.translate(lines[:8] if args.device == "cpu" else lines, **options)  # a GPU's libraries warm up by shape
+    translator.translate(lines[:8] if args.device == "cpu" else lines, **options)  # a GPU warms up for each shape
     start, processor = time.perf_counter(), time.process_time()
     measured = translator.translate(lines, **options)
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
@@ -113,7 +113,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 def _bleu(texts: list[str], reference: Path | None) -> float:
     if reference is None:
         return float("nan")
-    from sacrebleu import corpus_bleu  # noqa: PLC0415  what it takes in memory is not translation's
+    from sacrebleu import corpus_bleu  # noqa: PLC0415  its memory is not part of the measurement
 
     return float(corpus_bleu(texts, [read_lines(reference)]).score)
 

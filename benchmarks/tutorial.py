@@ -73,7 +73,7 @@ class Seq2Seq(nn.Module):
 
 
 def random_batches(encoded: Encoded, sentences: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of sentences as they come, each side padded to its longest."""
+    """Batches of sentences in random order; each side is padded to its longest sentence."""
     random_state = np.random.default_rng(seed)
     while True:
         order = random_state.permutation(len(encoded))

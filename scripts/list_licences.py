@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def installed(locks: Sequence[Path]) -> list[str]:
-    """The names in the locks that are for this platform, and torch, which is in none; as their authors write them."""
+    """What the locks list for this platform, and torch, which is in no lock; names are as their authors write them."""
     text = "".join(lock.read_text(encoding="utf-8") for lock in locks)
     lines = [line.partition("\\")[0] for line in text.splitlines() if line[:1].isalnum()]
     wanted = [
@@ -54,7 +54,7 @@ def installed(locks: Sequence[Path]) -> list[str]:
 
 
 def required(name: str) -> set[str]:
-    """What a distribution needs to run, itself and through others; extras are left out."""
+    """What a distribution needs to run, directly or through other distributions; extras are left out."""
     names: set[str] = set()
     waiting = [name]
     while waiting:
@@ -74,7 +74,7 @@ def row(name: str, direct: set[str]) -> str:
 
 
 def licence(package: Distribution) -> str:
-    """What a distribution says of its licence."""
+    """The licence that a distribution names in its metadata."""
     metadata = package.metadata
     if metadata["License-Expression"]:
         return str(metadata["License-Expression"])
@@ -85,7 +85,7 @@ def licence(package: Distribution) -> str:
 
 
 def canonical(name: str) -> str:
-    """A name as the index compares it."""
+    """The form of a name in which package indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

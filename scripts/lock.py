@@ -32,16 +32,16 @@ DEV_HEAD = """\
 
 LOWEST_PYTHON = "3.11"
 EXTRAS = ("train", "plot", "parallel", "serve", "onnx")
-"""What a user may choose; `dev` is the rest."""
+"""The extras that a user may choose: all but `dev`."""
 
 BUILD = ("hatchling", "setuptools", "wheel")
-"""What heed is built with, and the one dependency without a wheel."""
+"""What heed and the only dependency without a wheel are built with."""
 
 OF_A_BUILD = re.compile(r"(torch|triton|cuda-.*|nvidia-.*)==")
 
 
 def main() -> None:
-    """Resolve everything, then what a user needs of it, and write both files."""
+    """Resolve all packages, then those that a user needs, and write both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("torch", help="the release of torch, as torch==VERSION")
     parser.add_argument("--upgrade", action="store_true", help="use the newest versions instead of the locked ones")
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def resolve(torch: str, extras: list[str], locked: str | list[str]) -> list[str]:
-    """Let uv resolve pyproject.toml with these extras, keeping to `locked` where it can; the blocks of its lock."""
+    """Resolve pyproject.toml and these extras with uv; keep `locked` versions if possible; return the lock's blocks."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "lock.txt"
         output.write_text("".join(locked), encoding="utf-8")
@@ -76,7 +76,7 @@ def write(path: Path, head: str, content: Iterable[str]) -> None:
 
 
 def blocks(lock: str) -> list[str]:
-    """A lock as one text for each distribution: its line and those of its hashes."""
+    """Split a lock into one text for each distribution: its line and the lines of its hashes."""
     return re.findall(r"^\w(?:.*\\\n)*.*\n", lock, re.MULTILINE)
 
 

@@ -26,11 +26,11 @@ REQUIREMENTS = ROOT / "build" / "lowest.txt"
 TEST_TOOLS = ("beartype", "hypothesis", "pytest")
 
 TESTS = "text search metrics viz test_bundle.py test_maps.py test_translator.py test_extras.py".split()
-"""Translating, metrics and plots: what a user meets who installs heed into an environment of their own."""
+"""Tests of translating, metrics and plots, which matter to users who install heed into their own environment."""
 
 
 def main() -> int:
-    """Resolve, install, test; the exit code of pytest."""
+    """Resolve, install and test; return the exit code of pytest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("torch", help="the release of torch to test with, as torch==VERSION")
     parser.add_argument("--keep", action="store_true", help="keep the existing environment")
@@ -50,7 +50,7 @@ def resolve(torch: str) -> None:
     command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "pyproject.toml", "-", "--extra=train"]
     command += "--quiet --resolution=lowest-direct --no-annotate --no-header".split()
     command += ["--python", sys.executable, "--output-file", str(REQUIREMENTS)]
-    REQUIREMENTS.unlink(missing_ok=True)  # uv would keep to what it finds there
+    REQUIREMENTS.unlink(missing_ok=True)  # otherwise uv would keep the versions in it
     subprocess.run(command, cwd=ROOT, input="\n".join([torch, *locked(TEST_TOOLS)]), text=True, check=True)
     resolved = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     REQUIREMENTS.write_text(

@@ -1,4 +1,4 @@
-"""Write the embedded English-French corpus: text, gold word alignments, and what test holds that train never does."""
+"""Write the embedded English-French corpus: text, gold word alignments, and combinations that only test contains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scripts.tiny_corpus.surface import Sentence  # noqa: E402
 
 
 def files(corpus: Corpus) -> dict[str, bytes]:
-    """What to write: file name to content."""
+    """The content of each file, by its name."""
     texts = {
         f"{split}.{ending}": [getattr(pair, field) for pair in pairs]
         for split, pairs in corpus.splits.items()
@@ -30,7 +30,7 @@ def _row(combination: Combination) -> str:
 
 
 def describe(split: str, pairs: list[Sentence]) -> str:
-    """One line of counts."""
+    """A line with the counts of a split."""
     english = [word for pair in pairs for word in pair.english.split()]
     french = [word for pair in pairs for word in pair.french.split()]
     links = Counter(mark for pair in pairs for mark in pair.alignment if mark in "-?")
@@ -41,12 +41,12 @@ def describe(split: str, pairs: list[Sentence]) -> str:
 
 
 def held_out_counts(corpus: Corpus) -> str:
-    """How many test sentences hold each kind of combination."""
+    """How many test sentences contain each kind of combination."""
     counts: Counter[str] = Counter()
     for pair in corpus.splits["test"]:
         forms = english_forms(pair.english)
         counts.update({each.kind for each in corpus.held_out if each.inside(forms)})
-    return "test holds " + ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
+    return "test contains " + ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
 
 
 def differences(folder: Path, expected: dict[str, bytes]) -> list[str]:

@@ -1,9 +1,9 @@
-"""The engine of `heed-export page` under node: lines of standard input, translated as the page translates them.
+"""Translate lines of standard input as a page does, with the engine of `heed-export page` under node.
 
     python -m scripts.page_engine runs/tiny/model < data/tiny/test.en
 
-Needs node. From the root of the checkout. The tests of the page and benchmarks/page.py compare it with Python by the
-functions below.
+Run it from the root of the checkout; it needs node. The tests of the page and benchmarks/page.py use the functions
+below to compare the engine with Python.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PROGRAMS = Path(__file__).parent / "web"
 
 
 def segment(subwords: Subwords, lines: Sequence[str], folder: Path) -> list[dict[str, Any]]:
-    """For each line the ids of its words, and what they read as, in the page's engine."""
+    """The ids of the words of each line, and the text of these ids, from the page's engine."""
     arrays = Arrays()
     block = join_block({"source": subword_header(subwords, arrays)}, arrays)
     answers: list[dict[str, Any]] = _run("segment.mjs", block, list(lines), folder)
@@ -35,7 +35,7 @@ def segment(subwords: Subwords, lines: Sequence[str], folder: Path) -> list[dict
 def translate(
     model: Bundle, requests: Sequence[dict[str, Any]], folder: Path, precision: Precision = "float32"
 ) -> list[dict[str, Any]]:
-    """What the page's engine makes of requests {line, settings, begin}."""
+    """The results of the page's engine for requests {line, settings, begin}."""
     block = pack_model(model.model, engine_settings(model.architecture), model.src, model.tgt, precision)
     answers: list[dict[str, Any]] = _run("translate.mjs", block, list(requests), folder)
     return answers

@@ -1,7 +1,7 @@
 """Keep the results of finished runs under docs/results/, and write the tables of README and docs from them.
 
     python scripts/results_table.py keep runs/tiny runs/article          # each under its own name
-    python scripts/results_table.py keep --as dot runs/dot_1 runs/dot_2  # seeds of one thing, under one name
+    python scripts/results_table.py keep --as dot runs/dot_1 runs/dot_2  # several seeds, under one name
     python scripts/results_table.py keep runs/dot                        # all jobs of a sweep, likewise
     python scripts/results_table.py write README.md docs/*.md
 
@@ -37,7 +37,7 @@ TABLE = re.compile(
 )
 
 TOGETHER = "together.json"
-"""What is kept of the evaluation of all seeds at once."""
+"""The file that keeps the results of evaluating all seeds at once."""
 
 Columns = Mapping[str, tuple[Callable[[Mapping[str, Any]], float | None], str]]
 
@@ -52,7 +52,7 @@ MEANS: Columns = {
     "minutes": (lambda kept: None if kept["train"].get("busy") else kept["train"]["seconds"] / 60, ".1f"),
     "parameters": (lambda kept: kept["train"]["parameters"] / 1e6, ".2f"),
 }
-"""Heads of columns -> what of a kept result stands there, and its digits; how the last two vary is of no interest."""
+"""Head of a column -> the value of a kept result in it, and its format. Of MEANS, only the mean is shown."""
 
 
 def _stays(change: str, kind: str = "all") -> tuple[Callable[[Mapping[str, Any]], float | None], str]:
@@ -73,7 +73,7 @@ PRESERVED: Columns = {
     "every, content words": _stays("every", "content"),
     "control": (lambda kept: _measured(kept)["preserved"]["control"]["all"], ".1%"),
 }
-"""Words that stay the same under other weights."""
+"""The share of words that stay the same with other weights."""
 
 ERASURE: Columns = {
     **{f"C {order}": _drop("comprehensiveness", order) for order in ("attention", "saliency", "difference", "random")},
@@ -88,7 +88,7 @@ def main() -> int:
     parser.add_argument("action", choices=("keep", "write"))
     parser.add_argument("paths", nargs="+", type=Path, help="run folders to keep, or pages whose tables are written")
     parser.add_argument("--as", dest="name", help="one name for the results of all these runs")
-    parser.add_argument("--together", type=Path, help="their evaluation folder with seeds=[1,2,3]")
+    parser.add_argument("--together", type=Path, help="the folder of their evaluation with seeds=[1,2,3]")
     parser.add_argument(
         "--busy", action="store_true", help="do not show minutes, because the machine had much other work"
     )
@@ -216,13 +216,15 @@ def _erasure(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 ROWS = {"results": _results, "preserved": _preserved, "erasure": _erasure}
-"""By the word with which a table begins."""
+"""The function for a row, by the word with which a table begins."""
 
 
 def _measured(kept: Mapping[str, Any]) -> Mapping[str, Any]:
     """The part of a report that `faithfulness=true` adds."""
     if "faithfulness" not in kept["test"]:
-        raise UserError("a run of this table was evaluated without faithfulness=true; repeat it with that, and keep it")
+        raise UserError(
+            "a run of this table was evaluated without faithfulness=true; evaluate it with that, and keep it again"
+        )
     measured: Mapping[str, Any] = kept["test"]["faithfulness"]
     return measured
 

@@ -1,4 +1,4 @@
-"""Take a picture of a page with headless Chromium: of a gallery, or of TensorBoard."""
+"""Take a picture of a page, such as a gallery or TensorBoard, with headless Chromium."""
 
 import argparse
 import io
@@ -32,7 +32,7 @@ FLAGS = (
 
 @contextmanager
 def chromium(logs: Mapping[str, str] | None = None) -> Iterator[WebDriver]:
-    """Chromium with an empty profile, gone when the block ends; `logs` is what it records, as in goog:loggingPrefs."""
+    """Start Chromium with an empty profile, and end it with the block; `logs` is the value of goog:loggingPrefs."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if binary is None or driver is None:
         raise FileNotFoundError(
@@ -54,7 +54,7 @@ def chromium(logs: Mapping[str, str] | None = None) -> Iterator[WebDriver]:
 def show_as(
     browser: WebDriver, width: int, height: int, dark: bool = False, still: bool = False, scale: float = 1.0
 ) -> None:
-    """Give the page a window of this size in CSS pixels, and what the reader wishes: a dark page, no motion."""
+    """Set the size of the window in CSS pixels, and whether the page is `dark` and without motion (`still`)."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     wishes = [
@@ -87,7 +87,7 @@ def main() -> None:
         browser.execute_script(given.run)
         picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    # A third of the bytes; the other methods show steps in smooth colours, or tint white.
+    # The file has a third of the bytes. The other methods show steps in smooth colours, or tint white.
     picture.quantize(256, Image.Quantize.MAXCOVERAGE).save(given.output, optimize=True)
 
 

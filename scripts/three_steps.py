@@ -20,7 +20,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 class Kind(NamedTuple):
-    """A score as a reader meets it: its equation, and the same in plain operations on the parameters of its layers."""
+    """The equation of a score, and a function that computes it from its layers' parameters in plain operations."""
 
     equation: str
     energies: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
@@ -41,7 +41,7 @@ KINDS = {
 
 
 class Steps(NamedTuple):
-    """What each step gives."""
+    """The results of the three steps."""
 
     energies: Tensor
     weights: Tensor
@@ -73,7 +73,7 @@ def by_plain_operations(attn: Attn, score: str, q: Tensor, k: Tensor, v: Tensor)
 
 
 def by_attn(attn: Attn, q: Tensor, k: Tensor, v: Tensor) -> Steps:
-    """The same from the project's module: called as the article calls it, then asked for what lies between."""
+    """The same with heed's Attn: the results of calling it as the article does, and what it computes in between."""
     output, weights = attn(q, k, v)
     memory = attn.memory(k, v, torch.ones(v.shape[:2], dtype=torch.bool))
     return Steps(attn.attn(q[:, 0], memory), weights, attn.attend(q[:, 0], memory).context, output)
@@ -85,7 +85,7 @@ def bars(weights: Tensor) -> str:
 
 
 def numbers(tensor: Tensor) -> str:
-    """The first two."""
+    """The first two numbers of a tensor."""
     return "".join(f"{number:7.3f}" for number in tensor.flatten()[:2].tolist()) + " …"
 
 
@@ -112,13 +112,13 @@ Attention in three steps, with the score '{score}'
    {KINDS[score].equation:<31}{rows[0]}
    {"a = softmax(e)":<31}{rows[1]}
 
-   {bars(weights)}   a_1 … a_32, together {float(weights.sum()):.3f}
+   {bars(weights)}   a_1 … a_32; their sum is {float(weights.sum()):.3f}
    1      8       16      24      32   the largest is a_{top + 1} = {float(weights[top]):.3f}
 
-2  Sum (attn_applied): what was found there?
+2  Sum (attn_applied): each value times its weight, added up
    {"c = a_1 v_1 + … + a_32 v_32":<31}{rows[2]}
 
-3  Combine (output): what follows from query and finding together?
+3  Combine (output): query and sum go through one linear layer together
    {"o = W' [s; c] + b'":<31}{rows[3]}
 
 The largest difference between the two columns is {difference:.0e}."""

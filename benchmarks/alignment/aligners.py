@@ -5,8 +5,8 @@ heed.
 
     aligners.py NAME TEXT_SRC TEXT_TGT FORWARD BACKWARD     NAME is eflomal, hmm or fast_align
 
-Both files get a line of Pharaoh links for each pair, source word first. In FORWARD each target word has one source word
-at most, in BACKWARD each source word one target word.
+Both files get a line of Pharaoh links for each pair, source word first. In FORWARD, each target word is linked
+to at most one source word. In BACKWARD, each source word is linked to at most one target word.
 """
 
 import sys
@@ -18,7 +18,7 @@ import eflomal
 import thot.alignment as thot
 
 ITERATIONS = 5
-"""Of each model of thot: IBM 1 before HMM, as is usual, and fast_align."""
+"""Training iterations of each thot model: fast_align, HMM, and IBM 1, which is trained before HMM as is usual."""
 
 
 def read(path: Path) -> list[list[str]]:
@@ -29,19 +29,19 @@ def read(path: Path) -> list[list[str]]:
 def by_eflomal(src: Path, tgt: Path, forward: Path, backward: Path) -> None:
     """Align with eflomal's defaults: three samplers, IBM 1, HMM and fertilities."""
     with src.open(encoding="utf-8") as one, tgt.open(encoding="utf-8") as other:
-        # a path of its own makes eflomal write links; both directions are trained independently
+        # eflomal writes the links of a direction if it gets a path for them; it trains both directions independently
         eflomal.Aligner().align(one, other, str(forward), str(backward))
 
 
 def trained(name: str, src: list[list[str]], tgt: list[list[str]]) -> Any:
-    """A model of thot, of the probability of the target's words given the source's."""
+    """A trained thot model of the probability of the target's words given the source's words."""
     if name == "fast_align":
         return learnt(thot.FastAlignModel(), src, tgt)
     return learnt(thot.HmmAlignmentModel(learnt(thot.Ibm1AlignmentModel(), src, tgt)))
 
 
 def learnt(model: Any, src: Iterable[list[str]] = (), tgt: Iterable[list[str]] = ()) -> Any:
-    """The model after its iterations; one that was made from another has its sentences already."""
+    """Train a model and return it. A model that was made from another one already has its sentences."""
     for pair in zip(src, tgt, strict=True):
         model.add_sentence_pair(*pair)
     model.start_training()
@@ -52,7 +52,7 @@ def learnt(model: Any, src: Iterable[list[str]] = (), tgt: Iterable[list[str]] =
 
 
 def links(model: Any, src: list[list[str]], tgt: list[list[str]]) -> list[list[tuple[int, int]]]:
-    """For each pair its links, source word first."""
+    """The links of each pair, source word first."""
     linked = []
     for (_, matrix), one, other in zip(model.get_best_alignments(src, tgt), src, tgt, strict=True):
         linked.append([(i, j) for i in range(len(one)) for j in range(len(other)) if matrix[i, j]])

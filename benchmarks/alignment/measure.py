@@ -36,16 +36,16 @@ NEEDS = ("sacremoses==0.2.0", "eflomal==2.0.0", "sil-thot==3.5.3")
 COUNTING = ("eflomal", "hmm", "fast_align")
 
 COPIES = 8
-"""How often heed reads the 447 pairs in an epoch: Tatoeba has 373 times as many. Set before anything was scored."""
+"""How often heed reads the 447 pairs in an epoch; Tatoeba has 373 times as many. Chosen before anything was scored."""
 
 SAMPLE = 4
-"""One pair of so many of Tatoeba teaches in self-training: to align all of it takes longer than to train on it."""
+"""Self-training uses one of this many pairs of Tatoeba, because aligning all of them takes longer than training."""
 
 METHODS = get_args(Method)
 
 
 Recipe = Callable[[str, str], Sequence[str]]
-"""Settings of heed-train for a source and a target language, its experiment first."""
+"""A function from a source and a target language to the settings of heed-train; the experiment comes first."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--models", nargs=2, type=resolved, help="trained model folders of both directions")
     parser.add_argument("--without", action="store_true", help="hansards: also models that are not trained on its text")
-    parser.add_argument("--self-train", action="store_true", help="also models trained on links of the first ones")
+    parser.add_argument("--self-train", action="store_true", help="also models trained on links of the first models")
     return parser.parse_intermixed_args()
 
 
@@ -151,7 +151,7 @@ def hansards(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Ro
     yield from heed_rows(given, "heed", bitext(COPIES), work, gold)
     if given.without:
         once = argparse.Namespace(**{**vars(given), "self_train": False})
-        yield from heed_rows(once, "heed, their text unread", bitext(0), work / "without", gold)
+        yield from heed_rows(once, "heed, trained on Tatoeba only", bitext(0), work / "without", gold)
 
 
 def captions(given: argparse.Namespace, work: Path, python: Path) -> Iterator[Row]:
@@ -285,7 +285,7 @@ def write_lines(path: Path, lines: Sequence[str]) -> None:
 
 
 def environment(work: Path) -> Path:
-    """The Python of an environment with the tokenizer and the other aligners; heed's own stays as it is."""
+    """The Python of an environment with the tokenizer and the other aligners; heed's own is not changed."""
     python = work / "venv" / "bin" / "python"
 
     def install() -> float:
@@ -297,7 +297,7 @@ def environment(work: Path) -> Path:
 
 
 def heed(arguments: Sequence[str]) -> list[str]:
-    """A command of heed, by the Python that runs this."""
+    """A command of heed, run by the same Python as this script."""
     return [sys.executable, "-m", "heed", *arguments]
 
 

@@ -24,14 +24,14 @@ HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 EUPHONIC = re.compile(r"-t-(?=(?:ils?|elles?|on)\b)")
 
 VALID = 500
-"""Pairs of Tatoeba on which training is validated, at equal distances."""
+"""The number of Tatoeba pairs that are used for validation, taken at equal distances."""
 
 Tokenize = Callable[[str, str], str]
-"""Takes a language and a line, and gives its tokens with a space between any two."""
+"""Takes a language and a line, and returns the tokens of the line, separated by spaces."""
 
 
 def moses() -> Tokenize:
-    """The Moses tokenizer, after its normalizer of punctuation."""
+    """The Moses normalizer of punctuation, followed by the Moses tokenizer."""
     from sacremoses import MosesPunctNormalizer, MosesTokenizer  # noqa: PLC0415 - heed's own environment lacks it
 
     tools = {language: (MosesPunctNormalizer(language), MosesTokenizer(language)) for language in ("en", "fr")}
@@ -44,7 +44,7 @@ def moses() -> Tokenize:
 
 
 def french(tokens: str) -> str:
-    """French Moses tokens as the gold text has them."""
+    """Write French Moses tokens as the gold text does."""
     apart = HYPHEN.sub(" - ", EUPHONIC.sub(" ", tokens.lower())).split()
     # in a compound such as au-dessus the gold text leaves the article as it is
     following = [*apart[1:], ""]
@@ -54,7 +54,7 @@ def french(tokens: str) -> str:
 
 
 def english(tokens: str) -> str:
-    """English Moses tokens, of which *n't* is cut before the *'t*, as the gold text has them."""
+    """Write English Moses tokens, in which *don't* is *don 't*, as the gold text does."""
     whole = re.sub(r"\b(?:wo|ca)n 't\b", lambda cut: {"w": "will not", "c": "cannot"}[cut[0][0]], tokens.lower())
     apart = HYPHEN.sub(" - ", re.sub(r"(\w)n 't\b", r"\1 not", whole)).split()
     return " ".join(ENGLISH.get(word, word) for word in apart)

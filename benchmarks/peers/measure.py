@@ -11,11 +11,11 @@ import sacrebleu
 import torch
 from torch import Tensor
 
-TEXT = Path("text")  # peers.sh runs each peer in the folder of all
-SPECIAL = torch.tensor([1, 2, 3])  # padding, <s> and </s>, of both peers; <unk> is a piece
+TEXT = Path("text")  # peers.sh runs each program in the folder HEED_PEERS
+SPECIAL = torch.tensor([1, 2, 3])  # padding, <s> and </s> of OpenNMT-py and JoeyNMT; <unk> counts as a subword
 PAD = 1
-MAX_LEN = 100  # pieces of a translation
-SENTENCES = 64  # translated together
+MAX_LEN = 100  # subwords of a translation
+SENTENCES = 64  # sentences in a batch
 
 
 def arguments() -> argparse.Namespace:
@@ -33,10 +33,10 @@ def arguments() -> argparse.Namespace:
 
 
 class Stopwatch:
-    """Runs from the start of one training step to the start of the one `updates` later.
+    """Measures the time from the start of one training step to the start of the step that is `updates` later.
 
-    So the optimizer's step is timed wherever the peer takes it, and so is the making of batches; and a run needs one
-    step more than are timed.
+    This includes the optimizer's step and the making of batches, no matter when a program does them. A run needs one
+    step more than the warm-up and the timed steps.
     """
 
     def __init__(self, warmup: int, updates: int) -> None:
@@ -46,7 +46,7 @@ class Stopwatch:
         self.losses: list[float] = []
 
     def begin(self, model: Any, *sides: Tensor) -> None:
-        """A training step on these ids begins."""
+        """Record that a training step on these ids begins."""
         if self.begun == self.warmup:
             self.start = time.perf_counter()
         if self.begun == self.warmup + self.updates:

@@ -1,27 +1,31 @@
 #!/usr/bin/env bash
-# OpenNMT-py and JoeyNMT beside heed, as docs/performance.md quotes them, and Marian.
+# Measure OpenNMT-py and JoeyNMT, as docs/performance.md quotes them, and Marian.
 #
-#   peers.sh install                  a virtual environment for each
-#   peers.sh text [--root DIR]        Multi30k, plain and in pieces, by heed's own .venv; DIR holds a copy of its files
-#   peers.sh train PEER [OPTION…]     --warmup, --updates, --seed, --threads; one RESULT line, and a checkpoint
-#   peers.sh translate PEER [OPTION…] --threads; test 2016 by that checkpoint, greedy and with 5 beams, a RESULT line each
+#   peers.sh install                  make a virtual environment for each program
+#   peers.sh text [--root DIR]        write Multi30k as text and as subwords, with heed's own .venv; DIR has its files
+#   peers.sh train PEER [OPTION…]     train, print a RESULT line, and keep a checkpoint; options: --warmup, --updates,
+#                                     --seed, --threads
+#   peers.sh translate PEER [OPTION…] translate test 2016 with that checkpoint, with greedy search and with 5 beams, and
+#                                     print a RESULT line for each; option: --threads
 #
-# PEER is opennmt, joeynmt or marian. All of it lies in the folder HEED_PEERS, ~/.cache/heed-peers where that is not set.
+# PEER is opennmt, joeynmt or marian. All files are in the folder HEED_PEERS (default: ~/.cache/heed-peers).
 
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 heed_python=$here/../../.venv/bin/python
-torch=$(sed -n 's/^TORCH := //p' "$here/../../Makefile") # heed's own
+torch=$(sed -n 's/^TORCH := //p' "$here/../../Makefile") # the release that heed uses
 home=${HEED_PEERS:-$HOME/.cache/heed-peers}
 [[ $home == /* ]] || home=$PWD/$home
 
-# What OpenNMT-py imports when it starts. Its own list asks for torch < 2.3, so it is installed without.
+# The packages that OpenNMT-py imports when it starts. Its own list requires torch < 2.3, so it is installed without
+# that list.
 opennmt_needs=(
     ConfigArgParse==1.9.0 PyYAML==6.0.4 pyahocorasick==2.3.1 pyonmttok==1.38.1 RapidFuzz==3.14.6 fasttext-wheel==0.9.2
     sacrebleu==2.6.0 spacy==3.8.18
 )
-# JoeyNMT imports importlib_metadata unasked, and calls SetVocabulary, which is gone from sentencepiece 0.2.2 on.
+# JoeyNMT imports importlib_metadata, which it does not list, and calls SetVocabulary, which sentencepiece has only before
+# 0.2.2.
 joeynmt_needs=(importlib_metadata==10.2.0 sentencepiece==0.2.0 sacrebleu==2.6.0)
 
 main() {
@@ -51,12 +55,12 @@ pip_into() {
     "$home/$1/bin/pip" install --quiet "${@:2}"
 }
 
-# One process for one measurement: its RESULT line, or, where there is none, the end of its log.
+# Run a measurement in its own process; print its RESULT line, or the end of its log if there is no such line.
 measure() {
     local python=$home/$1/bin/python log=$home/$1-$2.log
-    [[ $1 != marian ]] || python=$heed_python # Marian is a program of its own, which needs no torch
+    [[ $1 != marian ]] || python=$heed_python # Marian is a separate program, which does not need torch
     needs "$home/installed" 'peers.sh install'
-    needs "$home/text/test.split.de" 'peers.sh text' # what text writes last
+    needs "$home/text/test.split.de" 'peers.sh text' # the last file that `text` writes
     cd "$home"
     if ! "$python" "$here/run_$1.py" "${@:2}" > "$log" 2>&1 || ! grep '^RESULT' "$log"; then
         tail -n 20 "$log" >&2
@@ -66,7 +70,7 @@ measure() {
 }
 
 needs() {
-    [[ -e $1 ]] || { echo "$1 is missing: '$2' makes it" >&2 && exit 2; }
+    [[ -e $1 ]] || { echo "$1 is missing; run '$2' first" >&2 && exit 2; }
 }
 
 main "$@"

@@ -44,7 +44,7 @@ def train(given: argparse.Namespace) -> None:
 
 
 def translate(given: argparse.Namespace) -> None:
-    """Translate with a stopwatch around `predict`: from lines of text to lines of text, the model loaded."""
+    """Translate with a stopwatch around `predict`: from lines of text to lines of text, without loading the model."""
     config = load_config(CONFIG)
     search = {"beam_size": given.beam_size, "beam_alpha": 1.0, "max_output_length": MAX_LEN, "batch_size": SENTENCES}
     config["testing"] = {**search, "load_model": f"{config['model_dir']}/latest.ckpt"}

@@ -1,7 +1,8 @@
 """Marian's own training and translation, timed; peers.sh starts this with heed's Python.
 
-Marian is a C++ program (`pymarian` brings it as a binary), so there is no function to put a timer around. Training is
-timed by the lines that it logs after each update, translation by its own timer, which starts when the model is loaded.
+Marian is a C++ program (the package `pymarian` contains its binary), so there is no function to put a timer around.
+Training is timed by the lines that it logs after each update, translation by its own timer, which starts when the model
+is loaded.
 """
 
 import argparse
@@ -25,7 +26,7 @@ RUN = Path("marian-run")
 MODEL, VOCABULARIES = RUN / "model.npz", [RUN / "pieces.en.txt", RUN / "pieces.de.txt"]
 
 SIZES = ["--type=s2s", "--dim-emb=256", "--dim-rnn=512"]
-"""One layer each way, as Marian has by default; it gives both directions of the encoder the size of the decoder."""
+"""Marian has one layer in each direction by default. Both directions of the encoder have the size of the decoder."""
 
 RECIPE = ["--dropout-rnn=0.2", "--learn-rate=0.001", "--clip-norm=1", "--cost-type=ce-mean-words"]
 
@@ -38,10 +39,10 @@ def main() -> None:
 
 
 def train(given: argparse.Namespace) -> None:
-    """Train with a stopwatch that runs from the end of one update to the end of the one `updates` later.
+    """Train, and measure the time from the end of one update to the end of the update that is `updates` later.
 
-    Marian logs the target pieces of an update as a speed, with one </s> for each sentence. Source pieces are counted by
-    the ratio of both sides in the whole text.
+    Marian logs the target subwords of an update only as a speed, and counts one </s> for each sentence. The number of
+    source subwords is computed from the ratio of the two sides in the whole text.
     """
     RUN.mkdir(exist_ok=True)
     for path in VOCABULARIES:

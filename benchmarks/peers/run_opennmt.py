@@ -44,7 +44,7 @@ def train(given: argparse.Namespace) -> None:
 
 
 def translate(given: argparse.Namespace) -> None:
-    """Translate with a stopwatch around InferenceEnginePY.infer_file: from pieces to pieces, the model loaded."""
+    """Translate, and time InferenceEnginePY.infer_file: from subwords to subwords, without loading the model."""
     source = TEXT / "test.split.en"
     infer = InferenceEnginePY.infer_file
 
@@ -59,7 +59,7 @@ def translate(given: argparse.Namespace) -> None:
         return scores, hypotheses
 
     InferenceEnginePY.infer_file = timed
-    torch.serialization.add_safe_globals([argparse.Namespace])  # its checkpoints hold one, which torch.load refuses
+    torch.serialization.add_safe_globals([argparse.Namespace])  # torch.load refuses it otherwise
     newest = max(MODEL.parent.glob("*.pt"), key=lambda path: path.stat().st_mtime)
     options = ["-model", newest, "-src", source, "-output", os.devnull, "-beam_size", given.beam_size, "-gpu", -1]
     options += ["-batch_size", SENTENCES, "-batch_type", "sents", "-max_length", MAX_LEN, "-max_length_ratio", 0]

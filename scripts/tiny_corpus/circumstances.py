@@ -76,7 +76,7 @@ def preposition(english: str, phrase: Phrase) -> Phrase:
 
 
 def place(rng: Random, english: str, classes: str = "") -> Phrase:
-    """Somewhere: "in the garden" / "dans le jardin", "at the market" / "au marché"."""
+    """A place, such as "in the garden" / "dans le jardin", "at the market" / "au marché"."""
     noun = rng.choice(nouns(frozenset((classes or _PLACES[english]).split())))
     if noun.singular == "school" and english in ("at", "to") and rng.random() < 0.5:
         return words(f"{english} school", "à l'école")
@@ -86,7 +86,7 @@ def place(rng: Random, english: str, classes: str = "") -> Phrase:
 
 
 def time(rng: Random, tense: str, verb: Verb | None = None) -> Phrase | None:
-    """When, if the tense has such adverbs; weeks and years go with verbs that are said of them."""
+    """An adverb of time, if the tense has any; weeks, months and years only for verbs that may be said of them."""
     tense = "future" if tense == "near" else tense
     if tense not in _DAYS:
         return None
@@ -98,7 +98,7 @@ def time(rng: Random, tense: str, verb: Verb | None = None) -> Phrase | None:
 
 
 def comma(phrase: Phrase) -> Phrase:
-    """The same phrase with a comma after it in both languages; it must be spelt already at its end."""
+    """The same phrase with a comma after it in both languages; the spelling of its end must be final."""
     phrase.en[-1].form += ","
     phrase.fr[-1].form += ","
     return phrase

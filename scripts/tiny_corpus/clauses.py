@@ -45,14 +45,14 @@ class Predicate:
 
 
 def object_pronoun(english: str, direct: bool) -> Clitic:
-    """him: le, or lui as an indirect object; participles agree with a direct one."""
+    """An object pronoun, such as him: le, or lui as an indirect object. Participles agree with a direct object."""
     source = en(english)
     form = _CLITICS[english][0 if direct else 1]
     return Clitic(source, [fr(form, source)], english == "her", english in ("them", "us"), direct)
 
 
 def taken_up(antecedent: NounPhrase) -> Clitic:
-    """it, him, her or them for a phrase that came before: its gender decides between le and la."""
+    """The pronoun it, him, her or them for a phrase that came before, whose gender decides between le and la."""
     person = "her" if antecedent.feminine else "him"
     english = "them" if antecedent.plural else person if antecedent.animate else "it"
     source = en(english)
@@ -69,17 +69,17 @@ class _Chain(NamedTuple):
 
     @property
     def core(self) -> list[English]:
-        """What carries the meaning: the verb, or be, can and must where they stand alone."""
+        """The words that carry the meaning: the verb, or be, can and must if they stand alone."""
         return self.main or self.auxiliaries[:1]
 
     @property
     def helpers(self) -> list[English]:
-        """What only helps the verb."""
+        """The auxiliaries, if there is another verb."""
         return self.auxiliaries if self.main else []
 
 
 def _chain(verb: Verb, tense: str, person: int, support: bool) -> _Chain:
-    """The English verb group; `support` asks for do where there is no other auxiliary."""
+    """The English verb group; `support` asks for do if there is no other auxiliary."""
     auxiliaries, form = _auxiliaries(verb, tense, person)
     if support and not auxiliaries:
         auxiliaries, form = "did" if tense == "past" else "does" if person == THIRD else "do", verb.base
@@ -148,7 +148,7 @@ def predicate(
 
 
 def _preposition(verb: Verb, core: list[English], particle: list[English], indirect: bool) -> list[French]:
-    """What stands before the object: the à of parler à, the de of jouer de, the besoin de of avoir besoin de."""
+    """The words before the object: the à of parler à, the de of jouer de, the besoin de of avoir besoin de."""
     if "besoin" in verb.flags:
         return [fr("besoin", core), fr("de", possible=core)]
     if indirect:
@@ -157,7 +157,7 @@ def _preposition(verb: Verb, core: list[English], particle: list[English], indir
 
 
 def _cannot(made: Predicate) -> Predicate:
-    """`cannot` is one English word: what was linked to its `not` is linked to it."""
+    """Join can and not to `cannot`, one English word, which gets the links of both."""
     if [word.form for word in made.en[:2]] != ["can", "not"]:
         return made
     can, gone = made.en[0], made.en.pop(1)
@@ -192,7 +192,7 @@ def _french_verb(
 
 
 def _simple_form(verb: Verb, tense: str, person: int) -> str:
-    """The French verb where it is one word; empty for the passé composé."""
+    """The French verb if it is one word; empty for the passé composé."""
     if tense in ("present", "progressive"):
         return verb.french.present[person]
     if tense == "future":
@@ -221,7 +221,7 @@ def statement(subject: NounPhrase, verb: Predicate, rest: Phrase | None = None) 
 
 
 def question(subject: NounPhrase, verb: Predicate, rest: Phrase | None = None, word: str = "") -> Phrase:
-    """A question with est-ce que: the English auxiliary goes before the subject and is possible with "est-ce que"."""
+    """A question: the English auxiliary goes before the subject and is a possible link of "est-ce que"."""
     asked = en(word)
     french = [fr(_ASKED[word], asked)] if word in _ASKED else []
     is_it = fr("qu'est-ce", asked, verb.front) if word == "what" else fr("est-ce", possible=verb.front)

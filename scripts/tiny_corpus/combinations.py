@@ -1,4 +1,4 @@
-"""Patterns of two clauses, where the second often takes up the first with a pronoun."""
+"""Patterns of two clauses; the second often refers to the first with a pronoun."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HANDED_ON = ("give", "show", "lend", "bring", "send")
 
 
 def _sequences() -> list[tuple[Frame, Frame, tuple[Noun, ...]]]:
-    """What people do first and then to the same thing."""
+    """Two things that people do one after the other with the same object, and the nouns for this object."""
     combinations = []
     for first, seconds in _THEN.items():
         for frame in human_frames(first):
@@ -49,7 +49,7 @@ _SEQUENCES = _sequences()
 
 
 def take_up(rng: Random) -> Sentence:
-    """Anna takes the apple and eats it: Anna prend la pomme et la mange."""
+    """A sequence such as "Anna takes the apple and eats it" / "Anna prend la pomme et la mange"."""
     frame, later, shared = rng.choice(_SEQUENCES)
     who = subject(rng, PERSON)
     tense = rng.choice(["present", "past", "past", "future"])
@@ -71,7 +71,7 @@ def _and_then(frame: Frame, tense: str, who: NounPhrase, thing: NounPhrase) -> P
     if "to" in VERBS[frame.verb].flags:
         reference.direct = False
         reference.french[0].form = "leur" if thing.plural else "lui"
-    # what is done next is done once: porter too takes the passé composé here, "les a lavés et les a portés"
+    # the second thing is done once, so porter too takes the passé composé here: "les a lavés et les a portés"
     verb = VERBS[frame.verb]._replace(flags=VERBS[frame.verb].flags - {"state"})
     later = predicate(verb, tense, who, clitic=reference)
     if tense == "future":
@@ -82,7 +82,7 @@ def _and_then(frame: Frame, tense: str, who: NounPhrase, thing: NounPhrase) -> P
 
 
 def contrast(rng: Random) -> Phrase:
-    """The boys are singing but their sister is not dancing."""
+    """A contrast such as "the boys are singing but their sister is not dancing"."""
     link, tense = rng.choice(["but", "but", "and"]), rng.choice(["present", "progressive", "past", "future"])
     refused = {"point"} if tense == "progressive" else set()
     usable = [each for each in human_frames(*_PASTIMES) if VERBS[each.verb].flags.isdisjoint(refused)]
@@ -110,7 +110,7 @@ _CAUSES = {
 
 
 def because(rng: Random) -> Phrase:
-    """The baby is crying because he is hungry: it takes up a phrase, so they may be elles."""
+    """A cause, as in "the baby is crying because he is hungry"; the pronoun repeats a phrase, so they may be elles."""
     cause = rng.choice(list(_CAUSES))
     frame = rng.choice(frames(*_CAUSES[cause].split()))
     pronouns = THIRD_PERSONS if cause in ("tired", "sick", "happy", "sad") else ("I", *THIRD_PERSONS, "we")
@@ -137,7 +137,7 @@ _IF = listed("come leave arrive sing lose find come_back work forget answer help
 
 
 def if_then(rng: Random) -> Sentence:
-    """If he comes, she will leave: si, and s' before il."""
+    """A condition such as "If he comes, she will leave", with si, or s' before il."""
     negation = "not" if rng.random() < 0.3 else ""
     if rng.random() < 0.35:
         who = subject(rng, PERSON, role="definite", pronouns=THIRD_PERSONS, adjective=0)
@@ -159,7 +159,7 @@ _MEANWHILE = listed("sleep work sing dance laugh eat read write play watch prepa
 
 
 def while_when(rng: Random) -> Sentence:
-    """When Luc arrived, Sophie was sleeping: the imperfect beside the passé composé."""
+    """Two past tenses, as in "When Luc arrived, Sophie was sleeping": passé composé and imperfect."""
     arrival = _past(rng, _ARRIVALS, "past", THIRD_PERSONS)
     meanwhile = _past(rng, _MEANWHILE, "past progressive", ("I",))
     if arrival.who.noun == meanwhile.who.noun:
@@ -173,7 +173,7 @@ def _past(rng: Random, verbs: tuple[str, ...], tense: str, pronouns: tuple[str, 
 
 
 def whenever(rng: Random) -> Sentence:
-    """When they are tired, they rest."""
+    """A habit such as "When they are tired, they rest"."""
     who = subject(rng, PERSON, role="definite", pronouns=THIRD_PERSONS, adjective=0)
     kind = rng.choice(["tired", "happy", "sad", "hungry", "thirsty", "afraid"])
     first = statement(who, *feeling(rng, who, kind, "present"))
@@ -183,10 +183,10 @@ def whenever(rng: Random) -> Sentence:
 
 
 def that_clause(rng: Random) -> Sentence:
-    """She knows that the shop is big: elle sait que; he hopes that Anna will come."""
+    """A clause with that, as in "She knows that the shop is big" (elle sait que) or "He hopes that Anna will come"."""
     lemma = rng.choice(["think", "say", "know", "hope"])
     speaker = subject(rng, PERSON, adjective=0.1)
-    negation = "not" if lemma == "know" and rng.random() < 0.3 else ""  # after the others French doubts
+    negation = "not" if lemma == "know" and rng.random() < 0.3 else ""  # the others would need the subjunctive
     verb = predicate(KNOW_THAT if lemma == "know" else VERBS[lemma], "present", speaker, negation=negation)
     link = en("that")
     start = statement(speaker, verb) + Phrase(link, [fr("que", link)], subject_verb(speaker, lemma))

@@ -1,4 +1,4 @@
-"""Patterns of one clause about what somebody or something is, feels like, or where it is."""
+"""Patterns of one clause about what somebody or something is, what they feel, or where they are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DEGREES = {
 def quality(
     rng: Random, who: NounPhrase, tense: str, negation: str = "", asks: bool = False
 ) -> tuple[Predicate, Phrase]:
-    """Be with an adjective, sometimes very or too; only what passes is said of the future."""
+    """The verb be with an adjective, sometimes with very or too; in the future only with one that may pass."""
     passing = [each for each in adjectives_of(who) if each.english in _PASSING]
     tense = tense if passing else "present"
     adjective = rng.choice(passing if tense == "future" else adjectives_of(who))
@@ -53,7 +53,7 @@ def _degree(rng: Random, adjective: str) -> Phrase:
 
 
 def describable(rng: Random) -> NounPhrase:
-    """Something that an adjective can be said of; not I or we, whose gender is unknown."""
+    """A subject that an adjective can describe; not I or we, whose gender is unknown."""
     if rng.random() < 0.35:
         return subject(rng, PERSON, role="definite", adjective=0, pronouns=THIRD_PERSONS)
     noun = rng.choice([each for each in NOUNS.values() if adjectives(each)])
@@ -61,12 +61,12 @@ def describable(rng: Random) -> NounPhrase:
 
 
 def be_negation(rng: Random, how_often: float = 0.25) -> str:
-    """not, or sometimes no longer."""
+    """Draw "not", sometimes "no longer", or no negation."""
     return rng.choice(["not", "not", "not", "no longer"]) if rng.random() < how_often else ""
 
 
 def copula(rng: Random) -> Sentence:
-    """The small houses were not very expensive; the soup that Anna prepared is delicious."""
+    """A quality, as in "The small houses were not very expensive" or "The soup that Anna prepared is delicious"."""
     who = describable(rng)
     if who.noun and who.noun.tags.isdisjoint({"name", "kin", "known"}) and rng.random() < 0.25:
         usable = doing_to(who.noun, "buy", "choose", "find", "read", "prepare", "meet", "write")
@@ -83,7 +83,7 @@ def is_it(rng: Random) -> Sentence:
 
 
 def profession(rng: Random) -> Sentence:
-    """Paul is a doctor, his sister is a good nurse: il est médecin, but c'est un bon médecin."""
+    """A profession: "Paul is a doctor" or "his sister is a good nurse"; il est médecin, but c'est un bon médecin."""
     relative = rng.choice(nouns(frozenset({"kin", "known"})))
     family = build(relative, rng.choice(["my", "his", "her", "our"]))
     who = rng.choice([name(rng), pronoun(rng.choice(["he", "she"])), family])
@@ -114,7 +114,7 @@ _SCENES = (
 
 
 def there_is(rng: Random) -> Sentence:
-    """There are two birds in the tree; il n'y a pas de pain sur la table."""
+    """A scene such as "There are two birds in the tree" or "il n'y a pas de pain sur la table"."""
     where, classes = rng.choice(_SCENES)
     noun = rng.choice([each for each in nouns(frozenset(classes.split())) if not each.tags & {"kin", "known"}])
     mass, negated = "mass" in noun.tags, rng.random() < 0.2
@@ -142,7 +142,7 @@ def _there(thing: NounPhrase, tense: str, negated: bool) -> Phrase:
 
 
 def located(rng: Random) -> Sentence:
-    """The key is on the table; or, asked: where is the key, is the key on the table."""
+    """A place, as in "The key is on the table", "Where is the key?" or "Is the key on the table?"."""
     where, classes = rng.choice(_SCENES)
     fixed = {"building", "aim", "mass", "furniture", "fixed"}
     movable = [each for each in nouns(frozenset(classes.split())) if each.tags.isdisjoint(fixed)]
@@ -164,7 +164,7 @@ _HAD = {"hungry": "faim", "thirsty": "soif", "afraid": "peur"}
 def feeling(
     rng: Random, who: NounPhrase, kind: str, tense: str, negation: str = "", asks: bool = False
 ) -> tuple[Predicate, Phrase]:
-    """Be hungry, thirsty or afraid, which French has (avoir faim, soif, peur); else an adjective that agrees."""
+    """The verb be with hungry, thirsty or afraid (French: avoir faim, soif, peur), or with an adjective that agrees."""
     if kind not in _HAD:
         verb = predicate(VERBS["be"], tense, who, negation=negation, question=asks)
         return verb, predicate_adjective(ADJECTIVES[kind], who)
@@ -178,7 +178,7 @@ def feeling(
 
 
 def idiom(rng: Random) -> Sentence:
-    """The child is hungry: l'enfant a faim."""
+    """A feeling, as in "The child is hungry" / "l'enfant a faim"."""
     asks = rng.random() < 0.2
     classes = rng.choice([PERSON, frozenset({"pet", "infant"})])
     who = subject(rng, classes, role="definite", pronouns=THIRD_PERSONS if asks else ("I", *THIRD_PERSONS, "we"))
@@ -191,7 +191,7 @@ _COMPARED = listed("person animal clothing vehicle building town furniture instr
 
 
 def comparison(rng: Random) -> Sentence:
-    """The dog is bigger than the cat: plus grand que."""
+    """A comparison such as "The dog is bigger than the cat" (plus grand que)."""
     adjective = rng.choice([each for each in ADJECTIVES.values() if each.comparative])
     fitting = [each for each in nouns(frozenset({rng.choice(_COMPARED)})) if adjective in adjectives(each)]
     if len(fitting) < 2:
@@ -213,7 +213,7 @@ _SHOWN = listed("see buy know love find choose visit eat meet play sing tell dra
 
 
 def this_is(rng: Random) -> Sentence:
-    """This is my brother: c'est mon frère; these are not our keys: ce ne sont pas nos clés."""
+    """A statement: "This is my brother" / "c'est mon frère" or "these are not our keys" / "ce ne sont pas nos clés"."""
     noun = rng.choice([each for each in nouns(frozenset({"owned"})) if "mass" not in each.tags])
     plural = choose_number(rng, noun)
     thing = noun_phrase(rng, noun, determiner=rng.choice(OWNERS), plural=plural, adjective=0.4)

@@ -1,4 +1,4 @@
-"""Events: somebody does something; drawn first, then said as a statement, a question or an infinitive."""
+"""Events, in which somebody does something: drawn first, then made a statement, a question or an infinitive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWNERS = ("my", "his", "her", "our", "their")
 SUBJECTS = ("I", "he", "she", "we", "they")
 _RECEIVER = ("give", "show", "send", "lend", "bring", "tell")
 _GENERIC = ("like", "hate")
-# Things that "them" may stand for although the sentence has not named them
+# Verbs whose object may be "them" although the sentence has not named the things
 _THEM = ("buy", "see", "find", "lose", "forget", "take", "carry", "wash", "hide", "read", "repair", "sell", "choose")
 _ACTIVITIES = ("eat", "read", "write", "draw", "sleep", "sing", "dance", "run", "walk", "laugh", "cry", "rest", "play")
 # verb: how often it has a place, with which prepositions
@@ -41,7 +41,7 @@ _MANNERS = {
 }
 
 _TENSES = {"present": 28, "progressive": 17, "past": 24, "perfect": 9, "future": 13, "near": 9, "past progressive": 3}
-# Verbs whose object may be new and many: "buys flowers", "some letters"
+# Verbs whose object may be indefinite: "buys flowers", "some letters"
 _INDEFINITE = listed("eat drink buy sell read write draw see prepare choose find send bring give paint repair carry")
 _OUTDOORS = "garden park forest street"
 
@@ -49,7 +49,7 @@ Item = TypeVar("Item")
 
 
 def weighted(rng: Random, choices: Mapping[Item, float]) -> Item:
-    """One key, as often as its weight says."""
+    """Draw a key with a probability proportional to its weight."""
     return rng.choices(list(choices), list(choices.values()))[0]
 
 
@@ -64,7 +64,7 @@ class Action:
     placed: bool = False
 
     def infinitive(self, who: NounPhrase, link: str = "") -> Phrase:
-        """To do it; `link` is the French à or de before the infinitive, or bare for English without "to"."""
+        """The infinitive; `link` is the French à or de before it, or bare for English without "to"."""
         phrase = infinitive(self.verb, who, self.clitic, link) + self.rest
         phrase.relations += self.relations
         return phrase
@@ -72,7 +72,7 @@ class Action:
 
 @dataclass
 class Event:
-    """A subject, its action and how it is told."""
+    """A subject and its action, with tense, negation and adverb."""
 
     who: NounPhrase
     action: Action
@@ -81,7 +81,7 @@ class Event:
     adverb: str = ""
 
     def statement(self) -> Phrase:
-        """The queen has already read this letter."""
+        """A statement such as "The queen has already read this letter"."""
         verb = predicate(
             self.action.verb,
             self.tense,
@@ -93,7 +93,7 @@ class Event:
         return self._related(statement(self.who, verb, self.action.rest))
 
     def question(self, word: str = "") -> Phrase:
-        """Has the queen already read this letter?, or after a question word."""
+        """A question such as "Has the queen already read this letter?", or one that begins with a question `word`."""
         verb = predicate(
             self.action.verb, self.tense, self.who, adverb=self.adverb, question=True, clitic=self.action.clitic
         )
@@ -115,7 +115,7 @@ def event(
     adjective: float = 0.35,
     pronouns: Sequence[str] = SUBJECTS,
 ) -> Event:
-    """Draw an event of this frame; what is given is kept."""
+    """Draw an event of this frame; arguments that are given are not drawn."""
     verb = VERBS[frame.verb]
     who = who or subject(rng, frame.subjects, role=role, adjective=adjective, pronouns=pronouns)
     tense = tense or choose_tense(rng, verb, who)
@@ -146,14 +146,14 @@ def subject(
 def described(
     rng: Random, noun: Noun, role: str, owners: tuple[str, ...], *, negated: bool = False, adjective: float = 0.4
 ) -> NounPhrase:
-    """A noun with what surrounds it; one in eight that can be owned is somebody's: "my brother's dog"."""
+    """A noun phrase; one noun in eight that can be owned has an owner, as in "my brother's dog"."""
     if "owned" in noun.tags and rng.random() < 0.12:
         return noun_phrase(rng, noun, possessor=possessor(rng, noun), adjective=min(adjective, 0.2))
     return noun_phrase(rng, noun, role, negated=negated, owners=owners, adjective=adjective)
 
 
 def possessor(rng: Random, owned: Noun) -> NounPhrase:
-    """Whose: a name, a relative or somebody known by what they do."""
+    """The owner: a name, a relative or a person who is named by what they do."""
     kind = rng.choice(["name", "name", "kin", "role"])
     if kind == "name":
         return name(rng)
@@ -162,7 +162,7 @@ def possessor(rng: Random, owned: Noun) -> NounPhrase:
 
 
 def owners_for(owner: NounPhrase) -> tuple[str, ...]:
-    """The possessives natural in the same clause: the subject's own, or the speaker's."""
+    """The possessives that are natural in the clause of this subject: its own, or the speaker's."""
     if owner.person in (FIRST, FIRST_PLURAL):
         return (owner.possessive,)
     return (owner.possessive, owner.possessive, "my") if owner.possessive else ("my", "our")
@@ -188,12 +188,12 @@ def choose_tense(rng: Random, verb: Verb, who: NounPhrase) -> str:
 
 
 def gender_unknown(verb: Verb, who: NounPhrase, tense: str) -> bool:
-    """Whether French would need to know who speaks: je suis allé or allée."""
+    """Whether French depends on the gender of the speakers, as in "je suis allé" or "allée"."""
     return who.person in (FIRST, FIRST_PLURAL) and tense in ("past", "perfect") and verb.auxiliary == "être"
 
 
 def choose_negation(rng: Random, verb: Verb, tense: str, how_often: float = 0.27) -> str:
-    """not, never, no longer or nothing, as far as the tense bears it."""
+    """Draw "not", "never", "no longer" or no negation, as the tense and the verb allow."""
     if rng.random() > how_often:
         return ""
     weights = {"not": 6.0}
@@ -205,14 +205,14 @@ def choose_negation(rng: Random, verb: Verb, tense: str, how_often: float = 0.27
 
 
 def choose_adverb(rng: Random, verb: Verb, tense: str) -> str:
-    """often, always or already, where they are natural."""
+    """Draw "often", "always", "already" or no adverb, as the tense and the verb allow."""
     if tense == "present" and not verb.flags & {"state", "point"} and rng.random() < 0.2:
         return rng.choice(["often", "always"])
     return "already" if tense == "perfect" and rng.random() < 0.3 else ""
 
 
 def action(rng: Random, frame: Frame, who: NounPhrase, tense: str, negation: str = "") -> Action:
-    """What the subject does: the verb of a frame with an object, a receiver and a place where they make sense."""
+    """What the subject does: the verb of a frame with an object, a receiver and a place if they make sense."""
     done = Action(VERBS[frame.verb], relations=subject_verb(who, frame.verb))
     if frame.objects:
         _add_object(rng, done, frame, who, tense, bool(negation))
@@ -245,7 +245,7 @@ def _add_object(rng: Random, done: Action, frame: Frame, who: NounPhrase, tense:
 
 
 def _pronouns(frame: Frame, who: NounPhrase, tense: str) -> list[str]:
-    """The object pronouns that fit; of me and us French would have to know the gender in the passé composé."""
+    """The object pronouns that fit; "me" and "us" do not if the passé composé would depend on their gender."""
     if PEOPLE.isdisjoint(frame.objects) or frame.verb in _RECEIVER:
         return ["them"] if frame.verb in _THEM else []
     hidden = "to" not in VERBS[frame.verb].flags and tense in ("past", "perfect")
@@ -254,7 +254,7 @@ def _pronouns(frame: Frame, who: NounPhrase, tense: str) -> list[str]:
 
 
 def direct_object(rng: Random, frame: Frame, who: NounPhrase, negated: bool) -> NounPhrase:
-    """An object out of the frame's classes; likes and dislikes are of things in general."""
+    """Draw an object of the frame's classes; after like and hate, it is meant in general."""
     noun = rng.choice([each for each in nouns(frame.objects) if each != who.noun])
     if frame.verb in _GENERIC:
         return _generic(noun)
@@ -274,7 +274,7 @@ def direct_object(rng: Random, frame: Frame, who: NounPhrase, negated: bool) -> 
 
 
 def _generic(noun: Noun) -> NounPhrase:
-    """Cheese and cats in general: no article in English, the definite one in French."""
+    """A noun in general, such as cheese or cats: without an article in English, with the definite one in French."""
     phrase = build(noun, "the", "mass" not in noun.tags)
     article = phrase.en.pop(0)
     for word in phrase.fr:
@@ -284,7 +284,7 @@ def _generic(noun: Noun) -> NounPhrase:
 
 
 def person(rng: Random, who: NounPhrase, noun: Noun | None = None) -> NounPhrase:
-    """Somebody else, as the subject would speak of them."""
+    """Another person, as the subject would speak of them."""
     if rng.random() < 0.12:
         other = name(rng)
         return person(rng, who, noun) if other.noun == who.noun else other
@@ -293,7 +293,7 @@ def person(rng: Random, who: NounPhrase, noun: Noun | None = None) -> NounPhrase
 
 
 def _add_receiver(rng: Random, done: Action, who: NounPhrase) -> None:
-    """Gives the book to Paul; gives him the book / lui donne le livre."""
+    """Add a receiver, as in "gives the book to Paul" or "gives him the book" / "lui donne le livre"."""
     if rng.random() < 0.35:
         choices = ["him", "her", "them"] + (["me", "us"] if who.person not in (FIRST, FIRST_PLURAL) else [])
         done.clitic = object_pronoun(rng.choice(choices), direct=False)
@@ -302,7 +302,7 @@ def _add_receiver(rng: Random, done: Action, who: NounPhrase) -> None:
 
 
 def _where(rng: Random, frame: Frame, who: NounPhrase, tense: str) -> Phrase:
-    """The place, the company or the manner that a verb without object needs or likes."""
+    """The place, the company or the manner that a verb without an object needs or may have."""
     verb = frame.verb
     if verb == "live":
         noun = rng.choice(nouns(frozenset({"town", "house", "hotel"})))

@@ -1,4 +1,4 @@
-"""The nouns and adjectives of the embedded corpus, with the semantic classes by which others choose them."""
+"""The nouns and adjectives of the embedded corpus, with the semantic classes that decide which words go together."""
 
 from __future__ import annotations
 

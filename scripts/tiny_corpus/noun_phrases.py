@@ -23,7 +23,7 @@ _POSSESSIVES = {
 
 @dataclass
 class NounPhrase(Phrase):
-    """A phrase that agrees: its person, its gender, and what an English pronoun for it must know."""
+    """A phrase with what agreement and later pronouns depend on: its person, gender, noun and pronoun."""
 
     person: int = THIRD
     feminine: bool = False
@@ -44,12 +44,12 @@ class NounPhrase(Phrase):
 
     @property
     def animate(self) -> bool:
-        """Whether English calls it he or she rather than it; only people, babies too, are."""
+        """Whether English calls it he or she rather than it; only people, including babies."""
         return self.noun is not None and not self.noun.tags.isdisjoint({"person", "infant"})
 
     @property
     def possessive(self) -> str:
-        """The English possessive that refers to this phrase, empty if none does naturally."""
+        """The English possessive that refers to this phrase; empty if none is natural."""
         if self.pronoun:
             return {"I": "my", "he": "his", "she": "her", "we": "our", "they": "their"}[self.pronoun]
         if not self.animate:
@@ -71,7 +71,7 @@ def pronoun(english: str) -> NounPhrase:
 
 
 def pronoun_for(antecedent: NounPhrase) -> NounPhrase:
-    """The subject pronoun that takes up a phrase: gender and number are known, so `they` may be elles."""
+    """The subject pronoun that refers to a phrase, whose gender and number are known, so `they` may be elles."""
     if antecedent.pronoun:
         return pronoun(antecedent.pronoun)
     gender = "she" if antecedent.feminine else "he"
@@ -90,7 +90,7 @@ def name(rng: Random) -> NounPhrase:
 
 
 def two_names(rng: Random) -> NounPhrase:
-    """Paul and Marie: masculine as soon as one of them is."""
+    """Two names, such as "Paul and Marie"; masculine if one of them is."""
     first, second = (NAMES[each] for each in rng.sample(list(NAMES), 2))
     source = en(f"{first.singular} and {second.singular}")
     forms = (first.french, "et", second.french)
@@ -100,7 +100,7 @@ def two_names(rng: Random) -> NounPhrase:
 
 
 def adjective_form(adjective: Adjective, feminine: bool, plural: bool, before_vowel: bool = False) -> str:
-    """The French form: beau, bel, belle, beaux, belles."""
+    """The French form of an adjective, such as beau, bel, belle, beaux or belles."""
     if feminine:
         return adjective.feminine + ("s" if plural else "")
     if not plural:
@@ -109,7 +109,7 @@ def adjective_form(adjective: Adjective, feminine: bool, plural: bool, before_vo
     return form if form.endswith(("s", "x")) else form + ("x" if form.endswith("eau") else "s")
 
 
-_SELDOM = ("tired", "sick", "happy", "sad", "kind")  # they go with everybody
+_SELDOM = ("tired", "sick", "happy", "sad", "kind")  # drawn less often, because they fit every person
 
 
 def _choose_adjectives(rng: Random, noun: Noun, often: float) -> list[Adjective]:
@@ -144,7 +144,7 @@ _DETERMINERS: dict[tuple[str, bool], dict[str, float]] = {
 
 
 def choose_determiner(rng: Random, noun: Noun, plural: bool, role: str, owners: tuple[str, ...]) -> str:
-    """A determiner for the role; `owners` are the possessives that make sense, used where the noun can be owned."""
+    """A determiner for the role; `owners` are the possessives that make sense, used if the noun can be owned."""
     if "mass" in noun.tags:
         return rng.choice(["the", "the", "the", "", "", "", "some", "some"]) if role == "object" else "the"
     if noun.tags & {"kin", "known"} and owners:
@@ -160,7 +160,7 @@ def choose_determiner(rng: Random, noun: Noun, plural: bool, role: str, owners: 
 
 
 def _determiner(text: str, noun: Noun, plural: bool, following: str, preposed: bool, negated: bool) -> Phrase:
-    """The determiner alone; words that French adds (des, du, de) are left without a link for the noun to claim."""
+    """The determiner alone; words that only French has (des, du, de) get no link here but one to the noun."""
     if text == "bare":
         return Phrase()
     source = en(text)
@@ -188,7 +188,7 @@ def _article(noun: Noun, plural: bool) -> str:
 def _indefinite(
     text: str, source: list[English], noun: Noun, plural: bool, preposed: bool, negated: bool
 ) -> list[French]:
-    """un, des, du, beaucoup de; after a negation de alone, and before an adjective de for des."""
+    """French un, des, du or beaucoup de; only de after a negation, and de instead of des before an adjective."""
     if text == "many":
         return [fr("beaucoup", source), fr("de", possible=source)]
     if negated:
@@ -239,7 +239,7 @@ def build(
     negated: bool = False,
     possessor: NounPhrase | None = None,
 ) -> NounPhrase:
-    """The phrase with everything decided; see `noun_phrase`."""
+    """Build a phrase from choices that are already made; see `noun_phrase`."""
     chosen = chosen or []
     form = noun.french_plural if plural else noun.french
     before = [each for each in chosen if each.before]
@@ -276,7 +276,7 @@ def predicate_adjective(adjective: Adjective, subject: NounPhrase) -> Phrase:
 
 
 def adjectives_of(subject: NounPhrase) -> list[Adjective]:
-    """What may be said of a subject: by its noun, or of any person for a pronoun or a name."""
+    """The adjectives that may describe a subject: those of its noun, or those of any person for a pronoun or a name."""
     if subject.noun and "name" not in subject.noun.tags:
         refused = ("new", "good") if subject.animate else ("new",)
         return [each for each in adjectives(subject.noun) if each.english not in refused]

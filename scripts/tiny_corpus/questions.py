@@ -1,4 +1,4 @@
-"""Patterns that ask."""
+"""Patterns of questions."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def what(rng: Random) -> Sentence:
 
 
 def how_many(rng: Random) -> Sentence:
-    """Ask how many pears she bought; the participle agrees: combien de poires est-ce qu'elle a achetées."""
+    """Ask how many pears she bought; the participle agrees, as in "combien de poires est-ce qu'elle a achetées"."""
     frame = rng.choice(human_frames(*_COUNTED))
     noun = rng.choice([each for each in nouns(frame.objects) if not each.tags & {"mass", "unique"}])
     who = subject(rng, frame.subjects, role="definite", pronouns=_ASKED)

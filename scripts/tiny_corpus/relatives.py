@@ -20,7 +20,7 @@ def extend(head: NounPhrase, more: Phrase) -> NounPhrase:
 
 
 def with_subject_relative(rng: Random, head: NounPhrase) -> NounPhrase:
-    """The man who is sleeping: l'homme qui dort."""
+    """A relative clause such as "the man who is sleeping" / "l'homme qui dort"."""
     frame = rng.choice([each for each in done_by(head.named) if each.verb not in _NOT_DESCRIBING])
     verb = VERBS[frame.verb]
     tenses = ["past"] if "same" not in verb.flags or not head.plural else []
@@ -36,7 +36,7 @@ _NOT_DESCRIBING = ("like", "hate", "need", "stop", "fall", "get_dressed", "have"
 
 
 def with_object_relative(rng: Random, head: NounPhrase, frame: Frame) -> NounPhrase:
-    """The apple that Paul ate: la pomme que Paul a mangée."""
+    """A relative clause such as "the apple that Paul ate" / "la pomme que Paul a mangée"."""
     verb = VERBS[frame.verb]
     who = subject(rng, frame.subjects, role="definite", adjective=0)
     if who.noun == head.noun:
@@ -91,7 +91,7 @@ _PAIRS = _related()
 
 
 def object_relative(rng: Random) -> Sentence:
-    """Sophie is looking for the key that her brother lost."""
+    """A statement such as "Sophie is looking for the key that her brother lost"."""
     frame, made, shared = rng.choice(_PAIRS)
     who = subject(rng, frame.subjects, adjective=0.2)
     noun = rng.choice([each for each in shared if each != who.noun])

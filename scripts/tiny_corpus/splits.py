@@ -1,4 +1,4 @@
-"""Train, validation and test splits, such that test puts together what train never does."""
+"""Train, validation and test splits; test contains combinations of words that train never contains."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ SIZES = {"train": 10_000, "valid": 500, "test": 1_000}
 SEED = 20_150_903
 POOL = 17_000  # distinct pairs drawn; enough for every split once the held-out combinations are taken away
 HELD_OUT = {"adjective-noun": 80, "verb-object": 70, "subject-verb": 60}
-STRUCTURES_IN_TEST = 150  # at most; the other test sentences are there for their words
-SEEN = 5  # a word form of valid or test stands at least so often in train
+STRUCTURES_IN_TEST = 150  # at most; the other test sentences have combinations of two words that are held out
+SEEN = 5  # each word form of valid or test occurs at least this often in train
 LENGTHS = range(3, 21)
 
 
 class Combination(NamedTuple):
-    """Two sets of English word forms that no sentence of train holds together."""
+    """Two sets of English word forms; no sentence of train contains a form of each."""
 
     kind: str
     first: frozenset[str]
     second: frozenset[str]
 
     def inside(self, forms: frozenset[str]) -> bool:
-        """Whether a sentence with these forms holds both."""
+        """Whether a sentence with these forms contains one of each set."""
         return not self.first.isdisjoint(forms) and not self.second.isdisjoint(forms)
 
 
@@ -67,7 +67,7 @@ def french_forms(text: str) -> frozenset[str]:
 
 
 def draw(rng: Random, size: int) -> list[Sentence]:
-    """Distinct pairs: no English sentence twice, no French one either."""
+    """Draw distinct pairs: no English sentence and no French sentence occurs twice."""
     pool: list[Sentence] = []
     english: set[str] = set()
     french: set[str] = set()
@@ -93,7 +93,7 @@ def _lemma_forms(kind: str, lemma: str, second: bool) -> frozenset[str]:
 
 
 def choose_held_out(rng: Random, pool: list[Sentence]) -> dict[Relation, Combination]:
-    """Some combinations of each kind, neither rare nor most of what a word is used for; at most three for a word."""
+    """Draw combinations that are not rare and not the main use of a word: at most three of each kind for a word."""
     counts = Counter(relation for pair in pool for relation in pair.relations)
     totals: Counter[tuple[str, str]] = Counter()
     for (kind, first, second), count in counts.items():
@@ -117,7 +117,7 @@ def choose_held_out(rng: Random, pool: list[Sentence]) -> dict[Relation, Combina
 
 
 def _held(pair: Sentence, held_out: dict[Relation, Combination]) -> list[Combination]:
-    """The held-out combinations that a sentence was built from; structures are found by their marks."""
+    """The held-out combinations that a sentence was built from; structures are found by the words that mark them."""
     forms = english_forms(pair.english)
     built = [held_out[relation] for relation in sorted(pair.relations) if relation in held_out]
     return built + [each for key, each in held_out.items() if key[0] == "structure" and each.inside(forms)]
@@ -131,7 +131,7 @@ def _count(texts: Iterable[frozenset[str]]) -> Counter[str]:
 
 
 def _take(pairs: list[Sentence], train: list[Sentence], size: int) -> list[Sentence]:
-    """The first pairs whose every word form train has seen often enough."""
+    """The first pairs whose word forms all occur often enough in train."""
     english = _count(english_forms(pair.english) for pair in train)
     french = _count(french_forms(pair.french) for pair in train)
     known = [
@@ -141,19 +141,19 @@ def _take(pairs: list[Sentence], train: list[Sentence], size: int) -> list[Sente
         and all(french[form] >= SEEN for form in french_forms(pair.french))
     ]
     if len(known) < size:
-        raise ValueError(f"{len(known)} pairs for a split of {size}: draw more than {POOL}")
+        raise ValueError(f"only {len(known)} pairs can be used for a split of {size}; draw more than {POOL}")
     return known[:size]
 
 
 def _mostly_words(pairs: list[Sentence], held_out: dict[Relation, Combination]) -> list[Sentence]:
-    """The pairs without most of those that are new in structure alone."""
+    """The pairs, without most of those that have a held-out structure but no held-out pair of words."""
     structural = [pair for pair in pairs if pair.relations.isdisjoint(held_out)]
     surplus = {pair.english for pair in structural[STRUCTURES_IN_TEST:]}
     return [pair for pair in pairs if pair.english not in surplus]
 
 
 def make(seed: int = SEED) -> Corpus:
-    """Draw the corpus: a function of the seed alone."""
+    """Draw the corpus; it depends only on the seed."""
     rng = Random(seed)
     pool = draw(rng, POOL)
     held_out = choose_held_out(rng, pool)

@@ -17,7 +17,7 @@ from .verbs import VERBS
 
 
 def plain(rng: Random) -> Sentence:
-    """The neighbour has already sold the old car."""
+    """A statement such as "The neighbour has already sold the old car"."""
     told = event(rng, rng.choice(frames()))
     if [word.form for word in told.who.en[:-1]] == ["the"] and rng.random() < 0.5:
         told.who = with_subject_relative(rng, told.who)
@@ -26,7 +26,7 @@ def plain(rng: Random) -> Sentence:
 
 
 def _timed(rng: Random, told: Event) -> Phrase:
-    """Say when it happens, at the end or, with a comma, in front."""
+    """The statement, sometimes with a time at its end, or in front of it with a comma."""
     clause, verb = told.statement(), told.action.verb
     negated = told.negation and not (told.negation == "not" and told.tense in ("past", "progressive"))
     free = not (negated or told.adverb or told.action.placed or "state" in verb.flags)
@@ -51,7 +51,7 @@ _NOT_AFTER_MODALS = listed("like hate love know have need fall fall_asleep wake_
 
 
 def modal(rng: Random) -> Sentence:
-    """The girl cannot open the door; he tries to sell them."""
+    """A verb with an infinitive, as in "The girl cannot open the door" or "He tries to sell them"."""
     lemma, link, tenses = rng.choice(_MODALS)
     refused = {"point", "etre", "state"} if lemma in ("like", "begin_to", "try_to") else set()
     usable = [each for each in human_frames() if each.verb not in _NOT_AFTER_MODALS]
@@ -86,7 +86,7 @@ _TO_PARTS = listed(
 
 
 def part(rng: Random) -> tuple[NounPhrase, Noun, Noun]:
-    """The door of the old hotel; with it the nouns of the part and of the whole."""
+    """A part of a whole, as in "the door of the old hotel"; also the nouns of the part and of the whole."""
     name, wholes = rng.choice(_PARTS)
     noun, whole = NOUNS[name], rng.choice(nouns(frozenset(wholes.split())))
     determiners = ["the", "the", "this", *(["our"] if whole.tags & {"owned", "ours"} else [])]
@@ -95,13 +95,13 @@ def part(rng: Random) -> tuple[NounPhrase, Noun, Noun]:
 
 
 def part_is(rng: Random) -> Sentence:
-    """The doors of the hotel are green."""
+    """A quality of a part, as in "The doors of the hotel are green"."""
     thing, _, _ = part(rng)
     return finish(statement(thing, *quality(rng, thing, weighted(rng, BE_TENSES), be_negation(rng))))
 
 
 def doing_to_part(rng: Random) -> Sentence:
-    """He closes the windows of the kitchen."""
+    """An event with a part, as in "He closes the windows of the kitchen"."""
     thing, noun, whole = part(rng)
     usable = doing_to(noun, *_TO_PARTS)
     frame = rng.choice(usable) if usable else None
@@ -126,7 +126,7 @@ _HOMES = {
 
 
 def the_house_where(rng: Random) -> Sentence:
-    """This is the house where Paul lives: c'est la maison où Paul habite."""
+    """A statement such as "This is the house where Paul lives" / "c'est la maison où Paul habite"."""
     verb = rng.choice(list(_HOMES))
     noun = rng.choice(nouns(frozenset(_HOMES[verb].split())))
     who = subject(rng, PERSON, pronouns=("he", "she", "they", "we"), adjective=0)

@@ -14,7 +14,7 @@ _CONTRACTED = {("de", "le"): "du", ("de", "les"): "des", ("Ã ", "le"): "au", ("Ã
 
 @dataclass(eq=False)
 class English:
-    """One English word; its identity is what links refer to."""
+    """One English word; links refer to this object, not to its form."""
 
     form: str
 
@@ -34,7 +34,7 @@ Relation = tuple[str, str, str]  # kind, first lemma, second lemma
 
 @dataclass
 class Phrase:
-    """A stretch of English with its French, and the combinations of words that it holds."""
+    """English words and their French translation, with the combinations of words in them."""
 
     en: list[English] = field(default_factory=list)
     fr: list[French] = field(default_factory=list)
@@ -65,7 +65,7 @@ def fr(form: str, sure: Iterable[English] = (), possible: Iterable[English] = ()
 
 
 def words(english: str, french: str, links: str = "") -> Phrase:
-    """A fixed phrase; `links` in Pharaoh notation, else word for word and sure."""
+    """A fixed phrase; `links` are in Pharaoh notation, by default sure and word for word."""
     source, target = en(english), [fr(form) for form in french.split()]
     for link in (links or " ".join(f"{i}-{i}" for i in range(len(source)))).split():
         sure = "-" in link
@@ -81,14 +81,14 @@ def starts_with_vowel(form: str) -> bool:
 
 
 def _fuse(first: French, second: French, form: str) -> French:
-    """Two words in one: the second's sure links stay, the first's become possible where the second has any."""
+    """Join two words: the second's sure links stay, and the first's become possible if the second has any."""
     sure = second.sure or first.sure
     possible = first.possible + second.possible + (first.sure if second.sure else [])
     return French(form, sure, possible)
 
 
 def _contract(first: French, second: French) -> French:
-    """Make du of de and le: the preposition's links come first, the article's become possible."""
+    """Join de and le to du: the preposition's sure links stay; if there are any, the article's become possible."""
     sure = first.sure or second.sure
     possible = first.possible + second.possible + (second.sure if first.sure else [])
     return French(_CONTRACTED[first.form, second.form], sure, possible)
@@ -101,7 +101,7 @@ def _elided(first: str, second: str) -> str | None:
 
 
 def spell(french: list[French]) -> list[French]:
-    """Apply elision, from the end since le + homme decides whether de + le contracts, and then contraction."""
+    """Apply elision and contraction from the last word backwards: le + homme decides whether de + le contracts."""
     spelt: list[French] = []
     for word in reversed(french):
         following = spelt[0] if spelt else None
@@ -122,7 +122,7 @@ def _articles(english: list[English]) -> None:
 
 
 def finish(phrase: Phrase, mark: str = ".") -> Sentence:
-    """Set capital, punctuation and links; the French question mark is a word, linked to the English one's."""
+    """Set capital, punctuation and links; the French question mark is a word, linked to the last English word."""
     french = spell(phrase.fr)
     _articles(phrase.en)
     phrase.en[-1].form += mark

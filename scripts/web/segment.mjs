@@ -1,4 +1,5 @@
-// Prints, for each of a JSON list of lines, the ids of its words, and what they read as. A line "ids:4 5" is ids.
+// Prints the ids of the words of each line in a JSON list, and the text of these ids. A line such as "ids:4 5" gives
+// the ids themselves.
 
 import { readFileSync } from "node:fs";
 

@@ -1,5 +1,5 @@
-// Prints what the engine makes of each of a JSON list of requests { line, settings, begin, ask }. With `ask`, the
-// alternatives of the word after `begin` are asked for too.
+// Prints the results of the engine for a JSON list of requests { line, settings, begin, ask }. With `ask`, they include
+// the alternatives for the word after `begin`.
 
 import { readFileSync } from "node:fs";
 
