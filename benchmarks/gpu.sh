@@ -9,7 +9,7 @@
 # outside a temporary folder. MULTI30K is a folder with train.en.gz and so on; without it the embedded corpus is used
 # throughout. OUT gets log.txt, figures.jsonl (a line for each measurement) and summary.txt (a line for each step). A
 # step that fails or takes too long does not stop the later ones; the exit status is the number of such steps.
-# GPU_SH_DEVICE=cpu tries the script itself on a CPU, with two updates instead of hundreds and five times the time.
+# GPU_SH_DEVICE=cpu tries the script itself on a CPU, with two updates instead of a hundred and five times the time.
 
 set -uo pipefail
 

@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def product_rate(dtype: torch.dtype, device: str, size: int, rounds: int = 10) -> float:
-    """Operations a second of a product of two square matrices of random numbers; the median of `rounds`."""
+    """Operations a second of a product of two square matrices of random numbers; the median of `rounds` + 3 runs."""
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     seconds = sorted(timed(lambda: torch.mm(a, b), device) for _ in range(rounds + 3))
     return 2 * size**3 / seconds[len(seconds) // 2]

@@ -2,10 +2,10 @@
 
     python benchmarks/growth.py --text data/tiny/train --pairs 10000 1000000 [--steps 800] [--folder text]
 
-A large corpus is made from a small one by repeating its pairs. In the copies, every tenth word is replaced by a new
-word made of the halves of two others, so that the text has rare words. heed-train trains on each corpus in its own
-process: first until a few updates are made, then the same command continues to the end. The cache is empty at the
-beginning. One line starting with RESULT is printed for each corpus:
+A large corpus is made from a small one by repeating its pairs. In the copies, each word is replaced with
+probability 0.1 by a new word made of the halves of two others, so that the text has rare words. heed-train trains on
+each corpus in its own process: first until a few updates are made, then the same command continues to the end. The
+cache is empty at the beginning. One line starting with RESULT is printed for each corpus:
 
     pairs, cold_s and again_s (seconds until the first update, for the first and second start), cold_cpu_s and
     again_cpu_s (CPU time of all processes until then, which other work on the machine affects less), cold_peak_MiB and

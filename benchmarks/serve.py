@@ -5,7 +5,7 @@ sentence in a request, and sends the next request as soon as it has the response
 machine can be measured too.
 
     python benchmarks/serve.py runs/tiny/model data/tiny/test.en
-    python benchmarks/serve.py runs/tiny/model data/tiny/test.en --endure 100000
+    python benchmarks/serve.py runs/tiny/model data/tiny/test.en --endure 100000 --seconds 4500
 
 The second command sends that number of requests to a server with batching, and prints how its memory grows.
 """
@@ -57,7 +57,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--opennmt-port", type=int, help="the port of a running OpenNMT-py server on this machine")
     parser.add_argument("--opennmt-pieces", type=Path, help="the source sentences in that model's subwords")
-    parser.add_argument("--endure", type=int, help="send this many requests, and print the memory of the server")
+    parser.add_argument(
+        "--endure",
+        type=int,
+        help="send this many requests (at most for --seconds); print the server's memory",
+    )
     return parser.parse_args()
 
 

@@ -72,7 +72,7 @@ def write(path: Path, head: str, content: Iterable[str]) -> None:
     """Write a lock and print how long it is."""
     written = list(content)
     path.write_text(head + "".join(written), encoding="utf-8")
-    print(f"{len(written)} lines, written to {path.name}")
+    print(f"{len(written)} entries, written to {path.name}")
 
 
 def blocks(lock: str) -> list[str]:

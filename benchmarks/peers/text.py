@@ -3,8 +3,8 @@
     python benchmarks/peers/text.py FOLDER [--root multi30k]
 
 FOLDER/train.en        plain text for JoeyNMT; also valid and test, and the same files in German (de)
-FOLDER/train.split.en  the same lines as subwords separated by spaces, for OpenNMT-py
-FOLDER/pieces.en       the vocabulary without the four special subwords, which each peer puts first: ids 0 to 3
+FOLDER/train.split.en  the same lines as subwords separated by spaces, for OpenNMT-py and Marian
+FOLDER/pieces.en       the vocabulary without the four special subwords, which all but Marian put first: ids 0 to 3
 FOLDER/bpe.en.model    SentencePiece's model
 """
 
