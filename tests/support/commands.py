@@ -24,8 +24,11 @@ class Outcome(NamedTuple):
         return self.err.splitlines()[-1] if self.err else ""
 
 
-def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"") -> Outcome:
-    """The command in a process of its own, its streams in files of `folder`; permission bits count, for root too."""
+def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"", encoding: str = "utf-8") -> Outcome:
+    """The command in a process of its own, its streams in files of `folder`; permission bits count, for root too.
+
+    `encoding` is that of the terminal. What is printed is read as UTF-8; bytes that are not have surrogates.
+    """
     streams = [folder / f".std{name}" for name in ("in", "out", "err")]
     streams[0].write_bytes(stdin)
     child = os.fork()
@@ -34,16 +37,16 @@ def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"") -> Outc
             for number, path in enumerate(streams):
                 os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
             with permissions_count():
-                os._exit(_code(name, arguments))
+                os._exit(_code(name, arguments, encoding))
         finally:
             os._exit(99)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return Outcome(code, *(path.read_text(encoding="utf-8") for path in streams[1:]))
+    return Outcome(code, *(path.read_text("utf-8", "surrogateescape") for path in streams[1:]))
 
 
-def _code(name: str, arguments: tuple[str, ...]) -> int:
+def _code(name: str, arguments: tuple[str, ...], encoding: str) -> int:
     # pytest's capture has its own idea of these
-    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(*stream, encoding=encoding) for stream in enumerate("rww"))
     sys.argv = [f"heed-{name}", *arguments]
     try:
         COMMANDS[name].main()
