@@ -23,7 +23,7 @@ LEARNS = (
     *("optim.lr=0.005", "schedule=constant", "teacher_forcing.steps=4000", "model.dropout=0.0"),
     *("trainer.max_steps=400", "trainer.validate_steps=200", "early_stop=null"),
 )
-"""Enough for digits to be turned round: 12 seconds on one core of an Intel Xeon, others busy."""
+"""Enough to learn to reverse digits: 12 seconds on one core of an Intel Xeon, while other cores are busy."""
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +31,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(settings(tmp_path_factory.mktemp("runs"), *LEARNS))
 
 
-def test_a_trained_model_aligns_digits_with_their_like(run: Run) -> None:
+def test_a_trained_model_aligns_equal_digits(run: Run) -> None:
     """Catches a shift by one between attention and words in any of the steps from training to the file."""
     links = align.align(settings_of("align", align.Settings, f"model={run.folder}/model"))
 
     right = sum(src == len(found) - 1 - tgt for found in links for src, tgt in found)
-    assert right / sum(map(len, links)) > 0.8  # shifted by one, hardly any would be right
+    assert right / sum(map(len, links)) > 0.8  # if links were shifted by one, hardly any would be right
 
 
 def test_its_gallery_shows_what_the_model_attended_to(run: Run, chromium_session: WebDriver) -> None:
@@ -53,7 +53,7 @@ def test_its_gallery_shows_what_the_model_attended_to(run: Run, chromium_session
 
     ActionChains(browser).move_to_element(find("[data-target='0']")[0]).perform()
     lit = [one.text for one in find(".word.lit")]
-    assert find("[data-target='0']")[0].text in lit  # a digit looks at its like
+    assert find("[data-target='0']")[0].text in lit  # a digit attends to the equal digit
 
     Select(find("select")[0]).select_by_index(1)
     find("input[type=search]")[0].send_keys("1 2")

@@ -397,7 +397,7 @@ def test_the_first_screen_begins_with_sentences(browser: WebDriver, tmp_path: Pa
 
 
 def test_a_sentence_of_two_hundred_words_has_both_maps(browser: WebDriver, tmp_path: Path) -> None:
-    """Catches a page that depends on a long sentence."""
+    """Catches a page that fails for a long sentence."""
     words = [f"word{number}" for number in range(200)]
     show(browser, tmp_path, [Entry(words, words, [Candidate(words, -1.0, torch.eye(200))], 0.0, 0.0, 0.0)])
     assert one(browser, "#map").get_attribute("class") == "links columns"

@@ -144,7 +144,7 @@ def test_models_are_side_by_side_and_each_has_its_own_map(browser: WebDriver, tw
 
 
 def test_the_map_shows_the_links_of_the_word_that_is_pointed_at(browser: WebDriver, page: Path) -> None:
-    """Catches a map that is drawn but not connected."""
+    """Catches a map that is drawn but does not react to the pointer."""
     visit(browser, page)
     word = one(browser, ".map .word[data-source='1']")
     ActionChains(browser).move_to_element(word).perform()
@@ -189,7 +189,7 @@ def test_everything_can_be_done_by_keyboard(browser: WebDriver, page: Path) -> N
     assert browser.switch_to.active_element.get_attribute("data-source") == "1"
 
 
-def test_candidates_and_samples_can_be_looked_at(browser: WebDriver, page: Path) -> None:
+def test_candidates_and_samples_can_be_shown(browser: WebDriver, page: Path) -> None:
     """Catches a list without its texts, and a choice that does not change text and map."""
     visit(browser, page)
     texts = [row.text for row in all_of(browser, ".candidates .text")]
@@ -236,7 +236,7 @@ def test_hostile_and_long_texts_are_texts(browser: WebDriver, page: Path) -> Non
 
 
 def test_a_text_that_is_too_long_is_cut_and_the_page_says_so(browser: WebDriver, page: Path) -> None:
-    """Catches a translation of a part that looks like that of the whole."""
+    """Catches a translation of a part of the text that looks like a translation of all of it."""
     visit(browser, page, f"#{'cat%20' * 500}")
     assert len(one(browser, "#text").get_attribute("value") or "") == 1000
     assert "1000 characters" in one(browser, "#full").text
@@ -276,7 +276,7 @@ def test_a_wide_matrix_scrolls_by_itself(browser: WebDriver, page: Path, width: 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser: WebDriver, two: Path, dark: bool) -> None:
-    """Catches what is wider than a phone, and a dark page with dark text."""
+    """Catches content that is wider than a phone, and a dark page with dark text."""
     show_as(browser, 390, 844, dark=dark)
     visit(browser, two)
     all_of(browser, ".translation button")[0].click()

@@ -18,7 +18,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "decisions" not in path.parts),
 ]
-PAGES.remove(ROOT / "docs" / "extending.md")  # tests/test_extending.py carries it out
+PAGES.remove(ROOT / "docs" / "extending.md")  # tests/test_extending.py runs it
 
 TARGETS = set(re.findall(r"^([a-z][\w-]*):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
@@ -30,7 +30,7 @@ COMMAND_OF_TARGET = {
     "demo": "export",
 }
 
-GIVEN = {  # what a command asks for and the target of make, or the rest of a page, supplies
+GIVEN = {  # settings that a command requires, and that the make target or the rest of the page supplies
     "train": (),
     "evaluate": ("model=runs/tiny/model",),
     "translate": ("model=runs/tiny/model",),
@@ -85,7 +85,7 @@ def jobs(overrides: list[str]) -> list[tuple[str, ...]]:
 
 
 def check(words: list[str]) -> None:
-    """A command of heed with settings that it takes, or a target of make that exists, with such settings."""
+    """Check that a heed command accepts its settings, or that a make target exists and accepts its settings."""
     program, *rest = words
     rest = rest[: next((place for place, word in enumerate(rest) if word[0] in "<>;" or word == "2>"), None)]
     if program.startswith("heed-"):

@@ -60,7 +60,7 @@ def test_python_on_a_page_runs(page: Path, workplace: Path, monkeypatch: pytest.
     text = page.read_text(encoding="utf-8")
     for block in BLOCK.finditer(text):
         line = text.count("\n", 0, block.start(1))
-        exec(compile("\n" * line + block[1], page, "exec"), names)  # the page's lines are those of a traceback
+        exec(compile("\n" * line + block[1], page, "exec"), names)  # a traceback shows the page's line numbers
 
 
 def test_every_page_with_python_is_run() -> None:

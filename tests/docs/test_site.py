@@ -36,7 +36,7 @@ class Page(HTMLParser):
 
 
 def dead_links(site: Path) -> list[str]:
-    """Each internal address that leads to no file, or to no anchor of its page, behind the page that has it."""
+    """Each internal address without a file, or without its anchor in the file, after the page that contains it."""
     pages = {path: Page(path) for path in site.rglob("*.html")}
     dead = []
     for path, page in pages.items():
@@ -73,7 +73,7 @@ def server() -> Iterator[str]:
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(SITE))) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()

@@ -93,7 +93,7 @@ def test_every_kind_of_attention_gives_the_same(score: str, query: str, tmp_path
 @pytest.mark.filterwarnings("ignore:source of")
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_shape_of_model_gives_the_same(options: dict[str, Any], tmp_path: Path) -> None:
-    """Catches directions or layers in another order, a norm left out, and sizes that no unrolled loop divides."""
+    """Catches directions or layers in another order, a missing norm, and sizes that unrolled loops do not divide."""
     assert_same(sized_bundle(*vocabularies(), **options), tmp_path)
 
 
@@ -118,13 +118,13 @@ def test_embeddings_that_all_sides_share_give_the_same(tmp_path: Path) -> None:
     ids=str,
 )
 def test_beam_search_follows_its_rules(settings: dict[str, Any], tmp_path: Path) -> None:
-    """Catches a search that stops too early or too late, or ranks its ends by another score."""
+    """Catches a search that stops too early or too late, or ranks finished hypotheses by another score."""
     assert_same(sized_bundle(*vocabularies()), tmp_path, **settings)
 
 
 @needs_node
 def test_attention_by_words_is_that_of_python(tmp_path: Path) -> None:
-    """Catches rows or columns that are merged under another word, and words that are spelt otherwise."""
+    """Catches rows or columns that are merged into the wrong word, and words that are spelled differently."""
     bundle = sized_bundle(*vocabularies())
     texts = [*lines("en", 10), "ﷺ word\ufeff \ufeff ▁ unknown-漢字", "漢字"]
     answers = translate(bundle, [{"line": line, "settings": {"search": "greedy"}} for line in texts], tmp_path)
@@ -142,7 +142,7 @@ def test_attention_by_words_is_that_of_python(tmp_path: Path) -> None:
 @needs_node
 @pytest.mark.parametrize("search", ["greedy", "beam", "sample"])
 def test_a_translation_begins_with_its_prefix(search: str, tmp_path: Path) -> None:
-    """Catches a prefix that is forgotten or lengthened, and a rest that is not what the model goes on with."""
+    """Catches a prefix that is ignored, a last word of it that is lengthened, and missing rows of attention."""
     bundle = sized_bundle(*vocabularies())
     settings = {"search": search, "beamSize": 4, "temperature": 1.0, "count": 3}
     texts = lines("en", 8)
@@ -174,7 +174,7 @@ def test_what_the_model_would_write_anyway_can_be_forced(search: str, tmp_path: 
 
 @needs_node
 def test_the_alternatives_of_a_word_have_the_probabilities_of_the_model(tmp_path: Path) -> None:
-    """Catches probabilities after another beginning, or of a part of the word."""
+    """Catches probabilities after another prefix, or of only a part of the word."""
     bundle = sized_bundle(*vocabularies())
     begin = bundle.tgt.encode("Sa mère")
     (answer,) = translate(
@@ -195,7 +195,7 @@ def test_the_alternatives_of_a_word_have_the_probabilities_of_the_model(tmp_path
 @needs_node
 @pytest.mark.parametrize("begin", ["", "Sa mère", "Le chat est"])
 def test_the_alternatives_of_a_word_are_those_of_python(begin: str, tmp_path: Path) -> None:
-    """Catches a word that ends elsewhere than in Python, and others among the most probable."""
+    """Catches words that end at another subword than in Python, and another choice of the most probable words."""
     bundle = sized_bundle(*vocabularies())
     requests: list[dict[str, Any]] = [
         {"line": line, "settings": {"search": "greedy"}, "begin": bundle.tgt.encode(begin), "ask": True}
@@ -211,7 +211,7 @@ def test_the_alternatives_of_a_word_are_those_of_python(begin: str, tmp_path: Pa
 
 @needs_node
 def test_an_empty_line_stays_empty_and_a_long_one_ends(tmp_path: Path) -> None:
-    """Catches a search over no subword, and one over more subwords than a model reads."""
+    """Catches a failure for a line without subwords, and a line with more subwords than the page can read."""
     bundle = sized_bundle(*vocabularies(), emb_dim=4, enc_dim=4, hid_dim=4, readout_dim=4, attended_dim=4)
     settings = {"search": "greedy"}
     requests = [{"line": line, "settings": settings} for line in ("", " \u3000", "\ufeff", "cat " * 1500)]
@@ -223,7 +223,7 @@ def test_an_empty_line_stays_empty_and_a_long_one_ends(tmp_path: Path) -> None:
 
 @needs_node
 def test_int8_is_near_float32(tmp_path: Path) -> None:
-    """Catches scales of other rows, and levels that are cut off."""
+    """Catches scales of other rows, and int8 levels that are clipped."""
     bundle = sized_bundle(*vocabularies())
     requests = [{"line": line, "settings": {"search": "greedy"}} for line in lines("en", 6)]
     exact, rounded = (translate(bundle, requests, tmp_path, precision) for precision in ("float32", "int8"))
@@ -233,7 +233,7 @@ def test_int8_is_near_float32(tmp_path: Path) -> None:
 
 
 def test_a_row_is_rounded_by_its_own_largest_number() -> None:
-    """Catches one scale for a whole matrix, with which an embedding's small rows would be nothing but zeros."""
+    """Catches one scale for a whole matrix, which would round an embedding's small rows to zeros."""
     matrix = torch.randn(30, 20).numpy() * 10.0 ** np.arange(-15, 15)[:, None]
     matrix[3] = 0
     levels, scales = quantise(matrix.astype(np.float32))
@@ -243,8 +243,8 @@ def test_a_row_is_rounded_by_its_own_largest_number() -> None:
 
 
 @needs_node
-def test_words_are_drawn_by_their_shares(tmp_path: Path) -> None:
-    """Catches a draw from other shares than those of Python's sampling, and a last word never drawn."""
+def test_words_are_drawn_by_their_probabilities(tmp_path: Path) -> None:
+    """Catches a temperature without effect, draws that are always equal, and candidates that are not sorted."""
     assert draw(torch.tensor([[0.2, 0.0, 0.8]]), torch.tensor([0.1999])).item() == 0
     bundle = sized_bundle(*vocabularies())
     settings = {"search": "sample", "temperature": 0.0005, "count": 2}

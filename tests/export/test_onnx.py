@@ -46,7 +46,7 @@ OPTIONS: list[dict[str, Any]] = [
     dict(score="article", attend_end=False),
     dict(score="multi_head", attend_end=False, query="previous", layer_norm=True),
 ]
-"""Every kind of attention with either query, and every option of encoder and decoder; the last knows few positions."""
+"""Every kind of attention with either query, and every option of encoder and decoder; one has only 3 positions."""
 
 
 def exported(folder: Path, model: Seq2Seq, precision: OnnxPrecision = "float32") -> OnnxModel:
@@ -67,7 +67,7 @@ def difference(one: Tensor, other: Tensor) -> float:
 @pytest.mark.filterwarnings("ignore:source of")
 @pytest.mark.parametrize("options", OPTIONS, ids=named)
 def test_logits_and_attention_are_the_models(tmp_path: Path, options: dict[str, Any]) -> None:
-    """Catches gates in another order, a loop as long as an example, padding that is read, and an option left out."""
+    """Catches gates in another order, a loop of fixed length, padding that is read, and an option that is ignored."""
     model = small_model(sharp=2.0, **options)
     other = exported(tmp_path, model)
     vocab = options.get("tgt_vocab", 12)
@@ -82,7 +82,7 @@ def test_logits_and_attention_are_the_models(tmp_path: Path, options: dict[str, 
 
 @pytest.mark.filterwarnings("ignore:source of")
 @pytest.mark.parametrize("options", OPTIONS, ids=named)
-def test_what_a_search_starts_from_is_the_models(tmp_path: Path, options: dict[str, Any]) -> None:
+def test_the_initial_state_and_memory_are_the_models(tmp_path: Path, options: dict[str, Any]) -> None:
     """Catches a state or a memory that only happens to give the right words, such as coverage that begins too late."""
     model = small_model(sharp=2.0, **options)
     other = exported(tmp_path, model)
@@ -99,7 +99,7 @@ def test_what_a_search_starts_from_is_the_models(tmp_path: Path, options: dict[s
 @pytest.mark.filterwarnings("ignore:source of")
 @pytest.mark.parametrize("options", OPTIONS, ids=named)
 def test_whole_translations_are_the_models(tmp_path: Path, options: dict[str, Any]) -> None:
-    """Catches a state that is right for a few steps, and one that a search cannot choose rows of."""
+    """Catches a state that is right only for a few steps, and a state whose rows a search cannot select."""
     model = small_model(sharp=2.0, **options)
     other = exported(tmp_path, model)
     src, src_len = sentences([7, 2, 5, 9, 1], 9)
@@ -117,8 +117,8 @@ def flat(results: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("options", [OPTIONS[i] for i in (0, 5, 6, 14, 15, 19)], ids=named)
-def test_bytes_give_nearly_the_same_numbers(tmp_path: Path, options: dict[str, Any]) -> None:
-    """Catches scales of the wrong axis, a zero that is not zero, and rows that are rounded by the wrong number."""
+def test_int8_gives_nearly_the_same_numbers(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Catches scales of the wrong axis, a zero that is not exact, and rows that are rounded with the wrong scale."""
     model = small_model(sharp=2.0, **options)
     other = exported(tmp_path, model, "int8")
     src, src_len = sentences([4, 1, 7])
@@ -130,7 +130,7 @@ def test_bytes_give_nearly_the_same_numbers(tmp_path: Path, options: dict[str, A
     assert 0 < float((logits - its_logits).abs().mean()) < 0.05 * float(logits.std())
 
 
-def test_in_bytes_a_sentence_does_not_depend_on_its_batch(tmp_path: Path) -> None:
+def test_in_int8_a_sentence_does_not_depend_on_its_batch(tmp_path: Path) -> None:
     """Catches inputs that are rounded by the largest number of a whole batch, so that translations change with it."""
     other = exported(tmp_path, small_model(sharp=3.0, layer_norm=True), "int8")
     src, src_len = sentences([4, 6, 7])
@@ -172,7 +172,7 @@ def test_the_folder_is_a_translator(folder: Path, onnx_folder: Path) -> None:
 
 
 def test_an_ensemble_may_have_exported_members(tmp_path: Path, folder: Path, onnx_folder: Path) -> None:
-    """Catches a search over several models that knows only models of torch, and leaves out the others."""
+    """Catches an ensemble that uses only its torch models and ignores the exported ones."""
     second = model_folder.write(tmp_path / "second", seed=4)
     expected = heed.load([folder, second], "cpu", "float32").translate(model_folder.SOURCES, "beam")
     found = heed.load([onnx_folder, second]).translate(model_folder.SOURCES, "beam")
@@ -184,7 +184,7 @@ def test_an_ensemble_may_have_exported_members(tmp_path: Path, folder: Path, onn
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_the_files_are_valid_onnx_of_one_opset(tmp_path: Path, folder: Path, precision: OnnxPrecision) -> None:
-    """Catches operators of another domain or opset, and a size that is fixed at an example's."""
+    """Catches operators of another domain or opset, and a batch size that is fixed."""
     export_onnx(folder, tmp_path / "onnx", precision)
     config = json.loads((tmp_path / "onnx/config.json").read_text())
 
@@ -197,7 +197,7 @@ def test_the_files_are_valid_onnx_of_one_opset(tmp_path: Path, folder: Path, pre
         assert {dim.dim_param for dim in first} == {"batch"}
 
 
-def test_bytes_are_a_quarter(tmp_path: Path) -> None:
+def test_int8_is_a_quarter_of_float32(tmp_path: Path) -> None:
     """Catches a matrix that stays float32, and tied embeddings that are stored twice."""
     model = small_model(emb_dim=64, readout_dim=64, enc_dim=128, hid_dim=128, tgt_vocab=500, tie="decoder", att_dim=64)
     sizes = {}
@@ -207,7 +207,7 @@ def test_bytes_are_a_quarter(tmp_path: Path) -> None:
         sizes[precision] = sum(path.stat().st_size for path in (tmp_path / precision).iterdir())
 
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    # with `query` current the first step starts from what was attended before it: attention is in both graphs
+    # with `query` current, the first step needs attention from before it, so both graphs contain attention
     parameters += sum(parameter.numel() for parameter in model.decoder.attention.parameters())
     assert 3.5 * parameters < sizes["float32"] < 4 * parameters + 30_000
     assert sizes["int8"] < 0.3 * sizes["float32"] + 30_000
@@ -264,7 +264,7 @@ def incomplete(folder: Path) -> None:
 
 
 def naming_another_file(folder: Path) -> None:
-    """Weights in another file, which the format allows: here one of the machine's."""
+    """Weights in another file, which the format allows: here a file outside the folder."""
     model = onnx.load(folder / STEP)
     stolen = model.graph.initializer[0]
     stolen.ClearField("raw_data")
@@ -306,7 +306,7 @@ def test_what_needs_the_weights_is_refused(folder: Path, onnx_folder: Path, meth
 
 
 def test_the_command_writes_what_the_function_does(tmp_path: Path, folder: Path, onnx_folder: Path) -> None:
-    """Catches a command that takes its first word, or its precision, for something else."""
+    """Catches a command that does not pass its first word or its precision to the function."""
     made = forked(tmp_path, "export", "onnx", f"model={folder}", f"output={tmp_path}/made")
     assert (made.code, made.err) == (0, "")
     assert re.fullmatch(r"written to .*/made: encode\.onnx [\d.]+ MB, step\.onnx [\d.]+ MB\n", made.out)
@@ -321,14 +321,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 
 
 def test_the_example_in_the_docs_translates_as_heed_does(tmp_path: Path, onnx_folder: Path) -> None:
-    """Catches inputs and outputs that the docs name otherwise, and an example that needs torch or heed after all."""
+    """Catches inputs and outputs with other names in the docs, and an example that needs torch or heed after all."""
     (code,) = re.findall(r"```python\n(import sys\n.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "greedy.py").write_text(code, encoding="utf-8")
     assert len([line for line in code.splitlines() if line.strip()]) <= 40
     for forbidden in ("torch", "heed"):
         (tmp_path / f"{forbidden}.py").write_text(
             "raise ImportError", encoding="utf-8"
-        )  # found first, beside the script
+        )  # imported first, beside the script
 
     translator = heed.load(onnx_folder)
     for line in ("a dog barks", "the small house is red", "two birds sing"):

@@ -96,7 +96,7 @@ def test_figures_say_what_the_model_is_and_where_it_was_trained(folder: Path) ->
 
 
 def test_int8_is_a_quarter_of_float32(folder: Path, tmp_path: Path) -> None:
-    """Catches matrices that are stored whole though int8 was asked for."""
+    """Catches matrices that are stored as float32 although int8 was requested."""
     one = bundle.load(folder)
     sizes = [len(unpacked(make_page([one], precision), "model-0")) for precision in ("int8", "float32")]
     matrices = sum(p.numel() for p in one.model.parameters() if p.dim() == 2 and min(p.shape) >= 8)
@@ -116,7 +116,7 @@ def test_the_joined_modules_are_valid(script: str, tmp_path: Path) -> None:
 
 @needs_node
 def test_the_pure_modules_pass_their_tests() -> None:
-    """Catches faults of choosing the largest and of drawing: see the files for each."""
+    """Runs the tests in web/*.test.mjs, of choosing the largest values, drawing and segmenting."""
     tests = sorted((Path(__file__).parent / "web").glob("*.test.mjs"))
     result = subprocess.run(["node", "--test", *tests], capture_output=True, text=True, check=False)
     assert tests
@@ -141,7 +141,7 @@ def test_models_of_different_languages_are_refused(tmp_path: Path, folder: Path)
 
 
 def test_a_page_without_example_sentences_says_why(tmp_path: Path, folder: Path) -> None:
-    """Catches an export that fails for want of a corpus, and advice that this command cannot take."""
+    """Catches an export that fails because there is no corpus, and advice that does not apply to this command."""
     made = forked(tmp_path, "export", "page", f"model={folder}", f"output={tmp_path}/page.html")
     assert made.code == 0
     assert "no example sentences: the model folder names no corpus that can be read" in made.err
@@ -150,7 +150,7 @@ def test_a_page_without_example_sentences_says_why(tmp_path: Path, folder: Path)
 
 
 def test_only_a_page_is_written_over(tmp_path: Path, folder: Path) -> None:
-    """Catches weights, or somebody's text, that a page replaces, and a traceback for a place that takes none."""
+    """Catches a page that replaces weights or a user's text, and a traceback if the page cannot be written."""
     page, text = tmp_path / "page.html", tmp_path / "text"
     write_page([folder], page)
     assert write_page([folder], page, "float32") == page.stat().st_size

@@ -69,7 +69,7 @@ def test_every_line_of_the_embedded_corpus_has_the_same_ids(lang: str, tmp_path:
 )
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 def test_other_settings_of_sentencepiece_are_followed(kind: str, settings: dict[str, Any], tmp_path: Path) -> None:
-    """Catches a model trained elsewhere, with heed's special subwords, that the page would cut otherwise."""
+    """Catches a model trained elsewhere, with heed's special subwords, whose text the page segments differently."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(tiny_lines("en", "valid")), model_writer=model, model_type=kind, vocab_size=300,
@@ -80,27 +80,26 @@ def test_other_settings_of_sentencepiece_are_followed(kind: str, settings: dict[
 
 @needs_node
 def test_bytes_in_any_order_read_as_sentencepiece_reads_them(tmp_path: Path) -> None:
-    """Catches bytes that are no character, as a model may write them: each is one replacement character."""
+    """Catches bytes that do not form a character, as a model may write them: each is one replacement character."""
     subwords = trained("bpe", byte_fallback=True)
     first = subwords.pieces(range(len(subwords))).index("<0x00>")
     choice = random.Random(4)
-    # text that encodes to bytes, cut into words at places where its bytes do not end a character, cannot be typed;
-    # the ids are written as the engine writes them: through the same `spell`
+    # no text encodes to such bytes, so ids are given instead of text; the engine writes them with its own `spell`
     rows = [[first + choice.randrange(256) for _ in range(choice.randrange(1, 9))] for _ in range(400)]
     answers = segment(subwords, [f"ids:{' '.join(map(str, row))}" for row in rows], tmp_path)
     assert [answer["text"] for answer in answers] == [subwords.decode(row) for row in rows]
 
 
 @needs_node
-def test_one_word_of_many_letters_takes_no_minutes(tmp_path: Path) -> None:
-    """Catches merges that look through all pairs for each: a word of 20,000 letters would never come to an end."""
+def test_a_word_of_20_000_letters_is_segmented_quickly(tmp_path: Path) -> None:
+    """Catches a search through all pairs for each merge, which would not finish for so many letters."""
     for kind, byte_fallback in KINDS:
         if kind in ("unigram", "bpe"):
             assert_same(trained(kind, byte_fallback), ["abcde" * 4000], tmp_path)
 
 
 def test_the_parser_reads_what_sentencepiece_says() -> None:
-    """Catches a field read by another number or type."""
+    """Catches a field that is read with the wrong number or type."""
     subwords = trained("unigram", byte_fallback=True)
     parsed = parse(subwords.model)
     assert parsed.pieces == subwords.pieces(range(len(subwords)))

@@ -31,12 +31,12 @@ DEEP: dict[str, Any] = dict(enc_layers=2, dec_layers=2, layer_norm=True, query="
 
 
 def learned(model: Seq2Seq, device: torch.device, low: bool = False, scale: float = 1.0) -> list[Tensor]:
-    """Loss, weights and the gradients of every parameter, after two updates' worth of passes; on the CPU."""
+    """Loss, weights and all gradients after two forward and backward passes, copied to the CPU."""
     src, src_len = (part.to(device) for part in sentences(LENGTHS))
     tgt = targets(3, 5).to(device)
     tgt[1, 3:] = PAD
     model.train()
-    for _ in range(2):  # loops are recorded when shapes come again
+    for _ in range(2):  # loops are recorded when shapes occur a second time
         model.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=low):
             readout, weights = model.read(src, src_len, tgt[:, :-1])
@@ -50,7 +50,7 @@ def learned(model: Seq2Seq, device: torch.device, low: bool = False, scale: floa
 
 @pytest.fixture(autouse=True)
 def _no_recordings() -> Any:
-    """Those of other models are forgotten, and float32 is exact."""
+    """Forget the recordings of other models, and compute float32 exactly."""
     replay.forget()
     with cudnn_as_products():
         yield
@@ -60,7 +60,7 @@ def _no_recordings() -> Any:
 @pytest.mark.parametrize("changes", [PLAIN, DEEP], ids=["plain", "deep"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_attention_learns_the_same(kind: str, changes: dict[str, Any], device: torch.device) -> None:
-    """Catches a tensor left on the CPU, a launch that cannot be recorded, and a replay that gives something else."""
+    """Catches a tensor left on the CPU, an operation that cannot be recorded, and a replay with other results."""
     given = {**changes, "dropout": 0.0}
     expected = learned(small_model(score=kind, sharp=2.0, **given), torch.device("cpu"))
     found = learned(small_model(score=kind, sharp=2.0, **given).to(device), device)
@@ -71,7 +71,7 @@ def test_every_attention_learns_the_same(kind: str, changes: dict[str, Any], dev
 @pytest.mark.parametrize("changes", [PLAIN, DEEP], ids=["plain", "deep"])
 @pytest.mark.parametrize("kind", ["additive", "multi_head", "dot"])
 def test_bfloat16_rounds_products_alone(kind: str, changes: dict[str, Any], device: torch.device) -> None:
-    """Catches float16, in which gradients of this size are zero; bfloat16 itself moves some of this model's by 17 %."""
+    """Catches float16, in which gradients of this size are zero. Rounding to bfloat16 changes some of them by 17 %."""
     given, tiny = {**changes, "dropout": 0.0}, 2.0**-24
     expected = learned(small_model(score=kind, **given), torch.device("cpu"))
     found = learned(small_model(score=kind, **given).to(device), device, low=True, scale=tiny)
@@ -79,8 +79,8 @@ def test_bfloat16_rounds_products_alone(kind: str, changes: dict[str, Any], devi
         assert float((one - other).norm()) <= 0.3 * float(other.norm()) + 1e-3
 
 
-def test_states_keep_their_digits_under_autocast(device: torch.device) -> None:
-    """Catches torch's cell, which on a GPU gives bfloat16: an error then grows with the length of a sentence."""
+def test_states_stay_float32_under_autocast(device: torch.device) -> None:
+    """Catches torch's cell, which returns bfloat16 on a GPU: the error grows with the length of a sentence."""
     model = small_model(score="multi_head").to(device)
     src, src_len = (part.to(device) for part in sentences(LENGTHS))
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
@@ -122,7 +122,7 @@ def test_searches_find_the_same(
 
 @pytest.fixture
 def translators(tmp_path: Path, device: torch.device) -> tuple[Translator, Translator]:
-    """One on the device, one on the CPU."""
+    """The same translator on the device and on the CPU."""
     folder = str(write(tmp_path / "model"))
     return load(folder, device.type, "float32"), load(folder, "cpu", "float32")
 
@@ -155,7 +155,7 @@ def test_every_map_is_the_same(method: Method, translators: tuple[Translator, Tr
 
 
 def test_faithfulness_is_the_same(translators: tuple[Translator, Translator]) -> None:
-    """Catches other weights, or a ranking of words, that are made on the CPU."""
+    """Catches replaced attention weights, or a ranking of words, that are created on the CPU."""
     measured = [measure(one, one.translate(["a dog barks", "a cat"], max_len=9), sample=3) for one in translators]
     for name in ("total_variation", "divergence", "comprehensiveness", "sufficiency"):
         assert getattr(measured[0], name) == pytest.approx(getattr(measured[1], name), abs=1e-4)
@@ -172,7 +172,7 @@ def test_an_ensemble_gives_the_same(tmp_path: Path, device: torch.device) -> Non
 def test_a_failed_batch_leaves_the_gpu_to_the_next(
     translators: tuple[Translator, Translator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a lock that is held as long as somebody keeps the error: the next call would wait forever."""
+    """Catches a lock that is held while the error object exists: the next call would wait forever."""
     translator, _ = translators
     pair = translator.force("a dog barks", "un chien aboie")
     with monkeypatch.context() as patched:
@@ -184,7 +184,7 @@ def test_a_failed_batch_leaves_the_gpu_to_the_next(
     assert translator.maps([pair], "difference")
 
 
-def test_exact_products_are_asked_of_cudnn_too() -> None:
+def test_cudnn_uses_the_precision_of_products() -> None:
     """Catches scores that differ from a CPU's in the fourth digit because of TF32, torch's default."""
     rnn: Any = torch.backends.cudnn.rnn
     before = rnn.fp32_precision

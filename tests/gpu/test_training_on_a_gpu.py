@@ -1,4 +1,4 @@
-"""Training on a GPU: the numbers of a CPU, the same bits after a stop, and one line for what goes wrong."""
+"""Training on a GPU gives the numbers of a CPU, the same bits after a resume, and one line for each error."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SHORT = ["trainer.max_steps=8", "trainer.validate_steps=4", "heatmaps=1", "corpus.valid=8", "checkpoint_steps=2"]
 
 FIXED = [*SHORT, "model.dropout=0", "teacher_forcing.end=1.0", "precision=float32", "matmul_precision=highest"]
-"""Without what a GPU draws and rounds otherwise."""
+"""Without random draws and rounding that differ on a GPU."""
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ FIXED = [*SHORT, "model.dropout=0", "teacher_forcing.end=1.0", "precision=float3
 def test_a_run_learns_what_it_learns_on_a_cpu(
     more: list[str], device: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches state of callbacks, averages, validations or checkpoints that is not where the model is."""
+    """Catches state of callbacks, averages, validations or checkpoints that is not on the model's device."""
     found = report(train(settings(tmp_path, f"device={device.type}", "run=there", *FIXED, *more)).folder)
     monkeypatch.undo()
     expected = report(train(settings(tmp_path, "run=here", *FIXED, *more)).folder)
@@ -41,8 +41,8 @@ def test_a_run_learns_what_it_learns_on_a_cpu(
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
 
 
-def test_a_run_that_goes_on_ends_in_the_same_bits(device: torch.device, tmp_path: Path) -> None:
-    """Catches draws of the GPU, and sums on it, that a checkpoint does not bring back; bfloat16 and dropout are on."""
+def test_a_resumed_run_ends_in_the_same_bits(device: torch.device, tmp_path: Path) -> None:
+    """Catches random draws and sums on the GPU that a checkpoint does not restore, with bfloat16 and dropout."""
     more = [f"device={device.type}", *SHORT, "precision=bfloat16", "ema=0.8"]
     runs = with_moments(tmp_path, *more)
     train(settings(runs, "run=last-6", *more))
@@ -51,7 +51,7 @@ def test_a_run_that_goes_on_ends_in_the_same_bits(device: torch.device, tmp_path
 
 @pytest.mark.gpu
 def test_one_process_of_torchrun(given_device: torch.device, tmp_path: Path) -> None:
-    """Catches messages between processes on a device that their backend does not know."""
+    """Catches messages between processes on a device that their backend does not support."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
     given = overrides(tmp_path, *FIXED, f"device={given_device.type}", "distributed=true", "run=together")
     done = subprocess.run(
@@ -64,7 +64,7 @@ def test_one_process_of_torchrun(given_device: torch.device, tmp_path: Path) -> 
 
 
 @pytest.mark.gpu
-def test_a_batch_that_the_memory_does_not_hold_is_one_line(
+def test_a_batch_too_large_for_memory_is_reported_in_one_line(
     given_device: torch.device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches torch's long message about its allocator."""
@@ -101,7 +101,7 @@ train(settings(pathlib.Path(sys.argv[1]), "device=cuda", "trainer.max_steps=1", 
 def test_a_process_that_has_multiplied_before_says_what_to_set(given_device: torch.device, tmp_path: Path) -> None:
     """Catches torch's long error: the setting of cuBLAS is read only once, at a process's first product."""
     if given_device.type != "cuda":
-        pytest.skip("cuBLAS is on a GPU alone")
+        pytest.skip("cuBLAS needs a GPU")
     environment = {name: value for name, value in os.environ.items() if name != "CUBLAS_WORKSPACE_CONFIG"}
     done = subprocess.run(
         [sys.executable, "-c", PRODUCT_FIRST, str(tmp_path)],

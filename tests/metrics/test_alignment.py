@@ -36,7 +36,7 @@ def test_reads_sure_and_possible_links() -> None:
 
 
 @pytest.mark.parametrize("line", ["1", "1-", "a-b", "0-0,1-1", "1--2", "-1-2", "1 - 2", "0-1-2", "²-1"])
-def test_refuses_what_is_no_link(line: str) -> None:
+def test_refuses_what_is_not_a_link(line: str) -> None:
     with pytest.raises(UserError, match="expected SOURCE-TARGET"):
         read_pharaoh(line)
 
@@ -68,7 +68,7 @@ def test_merges_by_hand() -> None:
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=6), st.lists(st.integers(1, 3), min_size=1, max_size=6))
 def test_merging_keeps_every_row_a_distribution(src_sizes: list[int], tgt_sizes: list[int]) -> None:
-    """Catches summed rows and averaged columns, the wrong way round."""
+    """Catches rows that are summed and columns that are averaged, instead of the other way round."""
     src_words = [word for word, size in enumerate(src_sizes) for _ in range(size)]
     tgt_words = [word for word, size in enumerate(tgt_sizes) for _ in range(size)]
     weights = torch.rand(len(tgt_words), len(src_words), generator=torch.Generator().manual_seed(0)).softmax(dim=1)
@@ -163,7 +163,7 @@ def test_refuses_unequal_numbers_of_sentences() -> None:
 
 
 def test_soft_weights_come_back(tmp_path: Path) -> None:
-    """Catches lines mixed up past the tenth, and numpy's own ending put after the name that was asked for."""
+    """Catches a wrong order of lines after the tenth, and a suffix that numpy adds to the given name."""
     sentences = [torch.rand(1 + line % 3, 2) for line in range(12)]
     path = tmp_path / "weights.part"
     write_weights(path, sentences)
@@ -179,7 +179,7 @@ def one_pair(size: int, base: int = 0, last: bool = True) -> Gold:
 
 
 def test_gold_that_counts_from_one_is_noticed() -> None:
-    """Catches an alignment error of 0.4 that is one of the file, silently; and a note on any good file."""
+    """Catches a wrong file that goes unnoticed, for example as an AER of 0.4, and a note about a correct file."""
     sizes = [(count, count) for count in range(3, 33)]
     good = [one_pair(count) for count, _ in sizes]
     assert misfits(good, sizes) == []
@@ -193,7 +193,7 @@ def test_gold_that_counts_from_one_is_noticed() -> None:
 
 
 def test_gold_of_another_division_into_words_is_noticed() -> None:
-    """Catches gold of words with their punctuation, of which a tokenised text has more: no number is out of range."""
+    """Catches gold that counts words with their punctuation, for a tokenised text: no number is out of range."""
     sizes = [(count, count + 2) for count in range(3, 33)]
     found = misfits([one_pair(count) for count, _ in sizes], sizes)
     assert [note.partition(" is linked in 0 of 30 lines")[0] for note in found] == ["the last target word"]

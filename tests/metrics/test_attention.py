@@ -53,7 +53,7 @@ def test_by_hand() -> None:
 
 
 def test_reversed_and_crossed_and_stuck() -> None:
-    """Tau is 1 - 2 * swapped / pairs; catches a measure that calls a model monotone for never moving at all."""
+    """Tau is 1 - 2 * swapped / pairs. Catches a measure by which attention that never moves is monotone."""
     assert health(pointing([3, 2, 1, 0], 5)).monotonicity == -1.0
     assert health(pointing([0, 2, 1, 3], 5)).monotonicity == pytest.approx(1 - 2 / 6)
     assert health(pointing([2, 2, 2, 2], 5)).monotonicity == 0.0

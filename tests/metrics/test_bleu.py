@@ -31,7 +31,7 @@ def test_ter_by_hand() -> None:
 
 
 def test_hypotheses_and_references_cannot_be_swapped_unseen() -> None:
-    """Swapped, the too short translation would go unpunished; by position, the arguments are refused."""
+    """Catches swapped arguments, with which a short translation has no penalty: positional arguments are refused."""
     short, long = ["one two three four"], ["one two three four five"]
     assert bleu(hypotheses=short, references=long) != pytest.approx(bleu(hypotheses=long, references=short))
     unchecked: Any = bleu
@@ -48,12 +48,12 @@ def test_validation_and_evaluation_agree() -> None:
 
 
 def test_case_counts() -> None:
-    """Catches scores of lower-cased text, which look better and compare with nothing."""
+    """Catches scores of lower-cased text, which are higher and cannot be compared with published scores."""
     lowered = [line.lower() for line in REFERENCES]
     assert bleu(hypotheses=lowered, references=REFERENCES) < 90.0
 
 
-def test_signatures_tell_how_it_was_scored() -> None:
+def test_signatures_name_the_settings_of_the_scores() -> None:
     scores = translation_scores(hypotheses=HYPOTHESES, references=REFERENCES)
     assert {"nrefs:1", "case:mixed", "tok:13a", "smooth:exp"} <= set(scores.bleu_signature.split("|"))
     assert "nw:0" in scores.chrf_signature

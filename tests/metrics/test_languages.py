@@ -19,24 +19,24 @@ from heed.metrics.languages import SPACELESS, language, script
     ],
 )
 def test_one_language_has_one_code(codes: str, expected: str) -> None:
-    """Catches codes of ISO 639-2 and -3, BCP 47, FLORES and locales, and a country's instead of a language's."""
+    """Catches forms that are not known: ISO 639-2 and -3, BCP 47, FLORES, locales, country codes used for languages."""
     assert {language(code) for code in codes.split()} == {expected}
 
 
 @pytest.mark.parametrize("code", ["zho_Hans", "cn", "yue", "nan", "lzh", "jp", "tha_Thai", "lao", "khm", "mya", "bod"])
 def test_languages_without_spaces_are_known_by_their_script(code: str) -> None:
-    """Catches a sibling of a language in a table: Cantonese scored as one word a sentence."""
+    """Catches a table that lacks related languages: a sentence of Cantonese would be scored as one word."""
     assert script(code) in SPACELESS
 
 
 @pytest.mark.parametrize("code", ["ko", "vi", "zh-Latn", "en_US", "hi", "ar"])
 def test_languages_with_spaces_are_scored_by_words(code: str) -> None:
-    """Catches characters counted where there are words: pinyin has them."""
+    """Catches text with spaces, such as pinyin, that is scored by characters."""
     assert script(code) not in SPACELESS
 
 
 @pytest.mark.parametrize("code", ["", " ", "target", "xx", "zz", "english", "??", "a-b-c-d-e-f-g-h"])
 def test_what_is_not_a_code_is_not_a_language(code: str) -> None:
-    """Catches an exception for any text that a user may put there, and English guessed for the unknown."""
+    """Catches an exception for text that is not a code, and an unknown language taken for English."""
     assert language(code) != "en"
     assert script(code) not in SPACELESS

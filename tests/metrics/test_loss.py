@@ -112,6 +112,6 @@ def test_a_batch_of_padding_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0, 10.0])
-def test_refuses_a_smoothing_that_is_none(smoothing: float) -> None:
+def test_refuses_a_smoothing_out_of_range(smoothing: float) -> None:
     with pytest.raises(UserError, match="label smoothing"):
         cross_entropy(*example(), PAD, smoothing)

@@ -14,7 +14,7 @@ TEXTS = st.lists(st.text("ab .é", max_size=12) | st.just("the cat sits on the m
 @settings(max_examples=60, deadline=None)
 @given(TEXTS)
 def test_chrf_is_that_of_sacrebleu(texts: list[str]) -> None:
-    """Catches hypothesis and reference exchanged, orders that a text is too short for, and spaces that count."""
+    """Catches swapped hypothesis and reference, n-grams longer than a text, and spaces that are counted."""
     scores = pairwise(texts, "chrf")
     for row, hypothesis in enumerate(texts):
         for column, reference in enumerate(texts):
@@ -25,7 +25,7 @@ def test_chrf_is_that_of_sacrebleu(texts: list[str]) -> None:
 @settings(max_examples=60, deadline=None)
 @given(TEXTS)
 def test_bleu_is_that_of_sacrebleu(texts: list[str]) -> None:
-    """Catches counts that are not clipped, a brevity penalty of the wrong side, and text that is not tokenised."""
+    """Catches counts that are not clipped, a brevity penalty for the wrong text, and text that is not tokenised."""
     scores = pairwise(texts, "bleu")
     metric = BLEU(effective_order=True, force=True)
     for row, hypothesis in enumerate(texts):

@@ -21,8 +21,8 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scores, "_metrics", dict(scores._metrics))
 
 
-def test_values_are_those_of_the_functions_of_their_own() -> None:
-    """Catches a registered metric that computes something else than the function that tests hold to its definition."""
+def test_values_equal_those_of_the_separate_functions() -> None:
+    """Catches a registered metric that differs from the function whose definition is tested."""
     found = text_scores(hypotheses=HYPOTHESES, references=REFERENCES, tgt_lang="en")
     direct = translation_scores(hypotheses=HYPOTHESES, references=REFERENCES, tgt_lang="en")
     assert {name: found[name].value for name in ("bleu", "chrf", "ter")} == {
@@ -42,12 +42,12 @@ def test_what_cannot_be_computed_has_no_value_and_a_reason() -> None:
 
 
 def test_tables_show_every_metric_of_an_evaluation() -> None:
-    """Catches a metric lost on its way to the tables, and the order of rows that people know changed."""
+    """Catches a metric that is missing in the tables, and a changed order of rows."""
     assert list(shown_scores()) == ["bleu", "bleu_tokenised", "chrf", "ter", "exact", "per", "wer", "perplexity", "aer"]
     assert shown_scores()["aer"] == ("AER", ".3f")
 
 
-def test_a_metric_from_outside_is_one_of_them(registry: None) -> None:
+def test_a_metric_from_outside_is_used_everywhere(registry: None) -> None:
     """Catches an extension that is known in one place and not in another, and a name taken twice."""
 
     def shortness(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> scores.Scored:
@@ -65,7 +65,7 @@ def test_a_metric_from_outside_is_one_of_them(registry: None) -> None:
 
 
 def test_pronunciations_are_scored_as_such_and_nothing_else_is() -> None:
-    """Catches error rates of phonemes in every report, and a run that ends at its first validation."""
+    """Catches error rates of phonemes in every report, and metric=per that fails only at the first validation."""
     spoken = text_scores(hypotheses=["K AE T"], references=["K AE T S"], tgt_lang="phonemes")
     assert (spoken["per"].value, spoken["wer"].value, spoken["exact"].value) == (25.0, 100.0, 0.0)
     assert not {"per", "wer"} & text_scores(hypotheses=["chat"], references=["chats"], tgt_lang="fr").keys()
@@ -76,13 +76,13 @@ def test_pronunciations_are_scored_as_such_and_nothing_else_is() -> None:
         choose("per", ["chat"], "fr")
 
 
-def test_an_unknown_metric_is_refused_with_those_there_are() -> None:
+def test_an_unknown_metric_is_refused_with_a_list_of_known_ones() -> None:
     with pytest.raises(UserError, match="metric=blue: expected auto or one of bleu, "):
         choose("blue", REFERENCES)
 
 
-def test_auto_is_bleu_where_sentences_have_four_words_to_it() -> None:
-    """Catches BLEU where it cannot be above 0: one-word targets, and text without spaces in an unnamed language."""
+def test_auto_is_bleu_if_sentences_have_four_words() -> None:
+    """Catches BLEU chosen if it cannot be above 0: one-word targets, and text without spaces in an unnamed language."""
     chinese = ["我喜欢红色的房子。", "他不喜欢小狗，也不喜欢小猫。"]
     assert choose("auto", REFERENCES).name == "bleu"
     assert choose("auto", ["haus", "katze", "hund"]).name == "chrf"

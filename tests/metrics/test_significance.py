@@ -16,7 +16,7 @@ AS_GOOD = [line.replace("sleeps", "eats") if number % 2 == 0 else line for numbe
 
 
 def test_scores_are_those_that_are_reported() -> None:
-    """Catches the systems exchanged, and scores of a BLEU with other settings."""
+    """Catches exchanged systems, and BLEU with other settings."""
     found = paired_bootstrap(hypotheses=REFERENCES, others=WORSE, references=REFERENCES)
     assert found["bleu"].score == pytest.approx(100)
     assert found["bleu"].other == pytest.approx(bleu(hypotheses=WORSE, references=REFERENCES))
@@ -34,20 +34,20 @@ def test_what_is_better_on_half_of_the_sentences_is_better() -> None:
             assert found.p_value < 0.05
 
 
-def test_what_errs_as_often_is_no_better() -> None:
-    """Catches intervals of each system alone: paired or not, chance decides here, and the interval holds zero."""
+def test_a_system_with_as_many_errors_is_not_better() -> None:
+    """Catches a difference reported as significant between systems with equally many errors."""
     found = paired_bootstrap(hypotheses=AS_GOOD, others=WORSE, references=REFERENCES)["bleu"]
     assert found.low < 0 < found.high
     assert found.p_value > 0.05
 
 
 def test_a_system_is_no_better_than_itself() -> None:
-    """Catches p = 0.001 for two copies of one file, which is what sacreBLEU makes of them."""
+    """Catches p = 0.001 for two copies of one file, which is what sacreBLEU reports."""
     found = paired_bootstrap(hypotheses=WORSE, others=WORSE, references=REFERENCES)["chrf"]
     assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
 
 
-def test_the_draw_is_fixed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_is_fixed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches p-values that cannot be reproduced."""
     monkeypatch.setitem(os.environ, "SACREBLEU_SEED", "none")
     first, second = (paired_bootstrap(hypotheses=WORSE, others=AS_GOOD, references=REFERENCES) for _ in range(2))

@@ -64,7 +64,7 @@ def test_grow_diag_final_and_by_hand(why: str, forward: str, backward: str, expe
     ],
 )
 def test_equals_fast_align(forward: str, backward: str, expected: str) -> None:
-    """Random links through the algorithm of fast_align's atools, compiled apart; 5,000 more pairs agreed as well."""
+    """Random links. The expected results are from the algorithm of fast_align's atools; 5,000 more pairs agreed."""
     assert write_pharaoh(grow_diag_final_and(links(forward), links(backward))) == expected
 
 

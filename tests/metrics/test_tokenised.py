@@ -10,23 +10,23 @@ from heed.metrics.tokenised import moses, tokenised_bleu
 @pytest.mark.parametrize(
     ("code", "line", "expected"),
     [
-        # quotation marks, low and high, are one sign; a comma and a full stop stand alone, one within a number does not
+        # all quotation marks become one sign; commas and full stops are split off, but not within a number
         ("de", "Er sagte: „Nein“, ca. 3.000 Leute.", "er sagte : &quot; nein &quot; , ca. 3.000 leute ."),
-        # the elided article is a word with its apostrophe in French, and the apostrophe goes to what follows in English
+        # the apostrophe stays with the elided article before it in French, and goes to the word after it in English
         ("fr", "L’homme n'est pas là !", "l&apos; homme n&apos; est pas là !"),
         ("en", "The dog’s ball isn't here…", "the dog &apos;s ball isn &apos;t here ..."),
-        # lowercased first, as the published files are: a full stop before what was a capital stays where it was
+        # lowercased first, as the published files are: so the full stop before the second sentence is not split off
         ("fr", "Un jeune bébé dort. Il rêve.", "un jeune bébé dort. il rêve ."),
         ("de", "", ""),
     ],
 )
-def test_words_as_moses_sets_them_apart(code: str, line: str, expected: str) -> None:
+def test_text_is_split_into_words_as_by_moses(code: str, line: str, expected: str) -> None:
     """By hand from the rules of Moses's scripts. Catches rules of another language, or steps in another order."""
     assert moses([line], code) == [expected]
 
 
 def test_bleu_by_hand() -> None:
-    """Set apart and lowercased, the first pair is equal; in the second a word is missing before the full stop."""
+    """Tokenised and lowercased, the first pair is equal; in the second pair one word is missing."""
     found = tokenised_bleu(
         hypotheses=["Ein HUND läuft schnell."], references=["ein Hund läuft schnell ."], tgt_lang="de"
     )
@@ -36,7 +36,7 @@ def test_bleu_by_hand() -> None:
     assert short.bleu_tokenised == pytest.approx(100 * math.exp(1 - 6 / 5) * (3 / 4 * 2 / 3 * 1 / 2) ** 0.25)
 
 
-def test_case_and_quotation_marks_do_not_count_here_and_do_there() -> None:
+def test_case_and_quotation_marks_count_only_in_plain_bleu() -> None:
     """Catches one of the two scores printed under the name of the other."""
     hypotheses, references = ["der Hund sagt “ja” zu ihm"], ["Der Hund sagt „ja“ zu ihm"]
     assert tokenised_bleu(hypotheses=hypotheses, references=references, tgt_lang="de").bleu_tokenised == pytest.approx(
@@ -45,7 +45,7 @@ def test_case_and_quotation_marks_do_not_count_here_and_do_there() -> None:
     assert bleu(hypotheses=hypotheses, references=references, tgt_lang="de") < 60
 
 
-def test_how_it_was_made_is_reported() -> None:
+def test_the_signature_names_language_and_settings() -> None:
     """Catches a score that cannot be reproduced, or that looks like BLEU of plain text."""
     made = tokenised_bleu(hypotheses=["a"], references=["a"], tgt_lang="pt_BR").bleu_tokenised_signature
     assert {"case:lc", "tok:none", "smooth:exp"} <= set(made.partition(", ")[0].split("|"))

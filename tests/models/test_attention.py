@@ -33,7 +33,7 @@ def inputs(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def article_state() -> dict[str, Tensor]:
-    """The parameters that the article's listing holds: Linear(32 + 32, 32) and Linear(32 + 64, 64)."""
+    """The parameters of the article's listing: Linear(32 + 32, 32) and Linear(32 + 64, 64)."""
     torch.manual_seed(3)
     shapes = {
         "attn.weight": (32, 64),
@@ -69,8 +69,8 @@ class TestArticle:
         torch.testing.assert_close(output, expected_output, rtol=0, atol=1e-6)
         torch.testing.assert_close(weights, expected_weights, rtol=0, atol=1e-6)
 
-    def test_a_batch_is_its_sentences(self) -> None:
-        """The listing reads q[0] alone: the second sentence of a batch would be lost."""
+    def test_a_batch_equals_its_sentences_one_by_one(self) -> None:
+        """Catches a batch of which only the first sentence is read, as in the listing, which uses q[0]."""
         state = article_state()
         attn = Attn(32, 32, 32, 64, 64)
         attn.load_state_dict(state)
@@ -82,13 +82,13 @@ class TestArticle:
             torch.testing.assert_close(weights[i : i + 1], expected_weights, rtol=0, atol=1e-6)
 
     def test_it_attends_by_position_and_not_by_word(self) -> None:
-        """Permuted words must leave its weights where they were: it is location-based."""
+        """Catches weights that depend on the words: this score is location-based, so permuted words change nothing."""
         attn, (q, k, v) = attention("article"), inputs()
         order = torch.randperm(SRC)
         torch.testing.assert_close(attn(q, k[:, order], v[:, order])[1], attn(q, k, v)[1], rtol=0, atol=1e-12)
 
-    def test_positions_beyond_its_own_get_nothing_and_a_warning_says_which(self) -> None:
-        """A longer source failed in the listing; weight on unknown positions, or silence, would be as bad."""
+    def test_positions_beyond_its_own_get_no_weight_and_a_warning_names_them(self) -> None:
+        """Catches an error for a longer source, as in the listing, weight on such positions, and a missing warning."""
         attn = Attn(SIZE, SIZE, 4, VALUE, OUTPUT).double()
         attn.state_dict()["attn.bias"].fill_(-1e12)  # energies below any number that might stand for minus infinity
         q, k, v = inputs()
@@ -108,8 +108,8 @@ class TestArticle:
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestEveryKind:
-    def test_a_batch_is_its_sentences(self, kind: str) -> None:
-        """A sum or a softmax over the batch, or a broadcast of one sentence's keys, would show here."""
+    def test_a_batch_equals_its_sentences_one_by_one(self, kind: str) -> None:
+        """Catches a sum or a softmax over the batch, and one sentence's keys that are used for all."""
         attn, (q, k, v) = attention(kind), inputs()
         output, weights = attn(q, k, v, MASK)
         for i, length in enumerate(LENGTHS.tolist()):
@@ -149,7 +149,7 @@ class TestEveryKind:
         assert q.grad.isfinite().all()
 
     def test_gradients_are_right(self, kind: str) -> None:
-        """Every derivative against finite differences, through weights and output, padding included."""
+        """Compares every derivative with finite differences, through weights and output, with padding."""
         attn, (q, k, v) = attention(kind), inputs()
         names = list(attn.state_dict())
 
@@ -168,8 +168,8 @@ class TestEveryKind:
         every = torch.ones(BATCH, SRC, dtype=torch.bool)
         torch.testing.assert_close(attn(q, k, v), attn(q, k, v, every), rtol=0, atol=0)
 
-    def test_a_memory_can_be_chosen_from(self, kind: str) -> None:
-        """Beam search repeats and drops sentences: a part that stays behind would mix two of them."""
+    def test_rows_of_a_memory_can_be_selected(self, kind: str) -> None:
+        """Catches a part of the memory that is not selected: beam search, which selects rows, would mix sentences."""
         attn, (q, k, v) = attention(kind), inputs()
         index = torch.tensor([2, 0, 0])
         chosen = attn.attend(q[index, 0], attn.memory(k, v, MASK).select(index))
@@ -178,7 +178,7 @@ class TestEveryKind:
             torch.testing.assert_close(part, expected[index], rtol=0, atol=1e-12)
 
     def test_wrong_sizes_are_named(self, kind: str) -> None:
-        """Torch names two products of sizes; a person needs the tensor that is wrong, its size and the right one."""
+        """Catches torch's own message, which names neither the wrong tensor nor the expected size."""
         attn, (q, k, v) = attention(kind), inputs()
         with pytest.raises(ValueError, match=r"a query of size 6 .* size 5"):
             attn(torch.zeros(BATCH, 1, 6, dtype=torch.float64), k, v)
@@ -202,7 +202,7 @@ class TestContentKinds:
         torch.testing.assert_close(permuted_output, output, rtol=0, atol=1e-12)
 
     def test_one_key_for_all_words_is_refused(self, kind: str) -> None:
-        """The article's single key would be broadcast to equal weights everywhere."""
+        """Catches the article's single key, which would be broadcast and give equal weights everywhere."""
         attn, (q, k, v) = attention(kind), inputs()
         with pytest.raises(ValueError, match="6 values need the same number of keys, got 1"):
             attn(q, k[:, :1], v)
@@ -246,17 +246,17 @@ def by_hand(  # noqa: PLR0911
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_score_is_its_equation(kind: str) -> None:
-    """A transposed matrix, a missing scale or bias, a tanh in the wrong place: numbers worked out one at a time."""
+    """Catches a transposed matrix, a missing scale or bias, and a misplaced tanh, by arithmetic on single numbers."""
     attn, (q, k, v) = attention(kind), inputs()
     memory = attn.memory(k, v, torch.ones(BATCH, SRC, dtype=torch.bool))
     covered = torch.rand(BATCH, SRC, generator=torch.Generator().manual_seed(2), dtype=k.dtype)
     energies = attn.attn(q[:, 0], memory._replace(coverage=covered))
     parameters = dict(attn.get_submodule("attn").named_parameters())
     for i in range(BATCH):
-        had = covered[i].tolist()
-        expected = [by_hand(kind, parameters, q[i, 0].tolist(), k[i].tolist(), j, had[j]) for j in range(SRC)]
+        before = covered[i].tolist()
+        expected = [by_hand(kind, parameters, q[i, 0].tolist(), k[i].tolist(), j, before[j]) for j in range(SRC)]
         difference = energies[i] - torch.tensor(expected, dtype=torch.float64)
-        if kind == "multi_head":  # its energies leave out what all positions have in common
+        if kind == "multi_head":  # its energies omit a term that is the same for all positions
             difference = difference - difference[:1]
         torch.testing.assert_close(difference, torch.zeros_like(difference), rtol=0, atol=1e-12)
 
@@ -276,20 +276,20 @@ def test_the_three_steps_by_hand() -> None:
 
 
 def test_padding_loses_to_any_real_energy() -> None:
-    """A large negative number instead of minus infinity wins where real energies are lower still."""
+    """Catches a large negative number used as minus infinity: padding would win if real energies are even lower."""
     weights = normalise(torch.tensor([[-1e30, -1e30, 0.0]]), torch.tensor([[True, True, False]]))
     assert weights.tolist() == [[0.5, 0.5, 0.0]]
 
 
 def test_one_key_is_enough_for_the_article() -> None:
-    """Its own call gives one key; a key for each word is averaged, so equal keys must give the same."""
+    """The article's call gives one key. Keys for each word are averaged, so equal keys must give the same result."""
     attn, (q, k, v) = attention("article"), inputs()
     one = k[:, :1]
     torch.testing.assert_close(attn(q, one, v), attn(q, one.expand(-1, SRC, -1), v), rtol=0, atol=1e-12)
 
 
 def test_a_dot_product_of_two_sizes_is_refused() -> None:
-    """Both sizes and the way out, before a matrix product fails somewhere else."""
+    """Catches a matrix product that fails later, with a message that names neither the sizes nor an alternative."""
     for kind in ("dot", "scaled_dot"):
         with pytest.raises(ValueError, match=r"query 5 and key 6.*general"):
             SCORES[kind](5, 6)
@@ -297,7 +297,7 @@ def test_a_dot_product_of_two_sizes_is_refused() -> None:
 
 
 def test_the_article_s_width_and_another_score_exclude_each_other() -> None:
-    """Positions given together with another score, or neither, would be ignored silently."""
+    """Catches a call with both, or with neither, that is accepted silently."""
     for width, score in ((WIDTH, Dot(SIZE, SIZE)), (None, None)):
         with pytest.raises(ValueError, match=r"give value_size1, .*or another score"):
             Attn(SIZE, SIZE, width, VALUE, OUTPUT, score)
@@ -310,14 +310,14 @@ def test_every_score_satisfies_the_protocol(kind: str) -> None:
 
 
 def test_a_name_belongs_to_one_score() -> None:
-    """A score of somebody else's under the name of another would change what model folders compute."""
+    """Catches a second score under the name of another, which would change the results of existing model folders."""
     with pytest.raises(ValueError, match="the score 'dot' is already registered"):
         register_score("dot")(General)
     assert SCORES["dot"] is Dot
 
 
-def test_these_tests_know_every_kind() -> None:
-    """A score that is added without these properties."""
+def test_every_registered_score_is_tested_here() -> None:
+    """Catches a new score that these tests do not cover."""
     assert {name for name, score in SCORES.items() if score.__module__ == "heed.models.attention"} == set(KINDS)
 
 

@@ -22,7 +22,7 @@ def start(model: Seq2Seq) -> tuple[State, AttentionMemory]:
 @DEPTHS
 @pytest.mark.parametrize("kind", KINDS)
 def test_stepping_equals_the_whole_sentence(kind: str, layers: int, query: str) -> None:
-    """Search uses single steps and training whole sentences: any difference is a different model."""
+    """Search uses single steps and training whole sentences. Catches a search with another model than was trained."""
     model = small_model(score=kind, dec_layers=layers, query=query).double()
     src, src_len = sentences(LENGTHS)
     tgt = targets(3, 6)
@@ -38,7 +38,7 @@ def test_stepping_equals_the_whole_sentence(kind: str, layers: int, query: str) 
 @DEPTHS
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_query_knows(kind: str, layers: int, query: str) -> None:
-    """The state before has not read the last word, the current one has: a step off, every heatmap would be shifted."""
+    """The previous state has not read the last word, the current one has. Catches heatmaps shifted by one word."""
     model = small_model(score=kind, dec_layers=layers, query=query, sharp=3.0).double()
     src, src_len = sentences([5])
     tgt = targets(1, 6)
@@ -52,7 +52,7 @@ def test_what_the_query_knows(kind: str, layers: int, query: str) -> None:
 
 @QUERIES
 def test_the_query_is_the_lowest_layer(query: str) -> None:
-    """Of two layers the one that reads the words attends: another query is another model than the equations say."""
+    """Catches a query from an upper layer: in the equations, the layer that reads the words attends."""
     model = small_model(dec_layers=2, query=query)
     state, memory = start(model)
     emb = model.decoder.embed(torch.full((3,), BOS))
@@ -70,7 +70,8 @@ def test_what_was_attended_enters_the_state(kind: str, query: str) -> None:
     other = memory._replace(values=memory.values + 1)
     token = torch.full((3,), BOS)
 
-    def after_two(memory: AttentionMemory) -> Tensor:  # a current query's first step reads what was attended before
+    # two steps, because with a current query the first step reads what was attended before it
+    def after_two(memory: AttentionMemory) -> Tensor:
         return model.step(token, model.step(token, state, memory)[1], memory)[1].hidden
 
     assert ((after_two(memory) - after_two(other)).abs().amax(dim=(1, 2)) > 1e-4).all()
@@ -80,7 +81,7 @@ def test_what_was_attended_enters_the_state(kind: str, query: str) -> None:
 
 
 def test_logits_see_state_context_and_word() -> None:
-    """The deep output reads all three; without the context a word can only be copied through the state."""
+    """Catches an output layer that ignores the state, the context or the word."""
     model = small_model()
     top, context, emb = torch.randn(3, 8), torch.randn(3, 8), torch.randn(3, 6)
     before = model.decoder.read_out(top, context, emb)
@@ -89,7 +90,7 @@ def test_logits_see_state_context_and_word() -> None:
 
 
 def test_nothing_squashes_the_readout() -> None:
-    """Twice the state, context and word is twice the readout: a tanh there costs BLEU for as long as a model learns."""
+    """Catches a tanh in the readout, which lowers BLEU: doubled state, context and word must double the readout."""
     decoder = small_model(sharp=10.0).double().decoder
     top, context, emb = (torch.randn(3, size, dtype=torch.float64) for size in (8, 8, 6))
     twice = decoder.read_out(2 * top, 2 * context, 2 * emb)
@@ -110,7 +111,7 @@ def test_a_word_changes_nothing_before_it() -> None:
 
 class TestBridge:
     def test_every_layer_starts_from_the_source(self) -> None:
-        """Zeros, or one state for all layers, would be a decoder that begins knowing nothing."""
+        """Catches initial states that do not depend on the source, and the same initial state for all layers."""
         model = small_model(dec_layers=2)
         hidden = start(model)[0].hidden
         assert hidden.shape == (3, 2, 8)
@@ -127,7 +128,7 @@ class TestBridge:
 
 
 class Reading:
-    """The words that a decoder reads, step by step, noted where it looks up their embeddings."""
+    """Records the words that a decoder reads at each step, when it looks up their embeddings."""
 
     def __init__(self, model: Seq2Seq) -> None:
         self.words: list[Tensor] = []
@@ -141,8 +142,8 @@ class Reading:
 
 @DEPTHS
 class TestScheduledSampling:
-    def test_none_of_the_reference_is_greedy_search(self, layers: int) -> None:
-        """With a ratio of 0, the decoder reads the words that greedy search writes."""
+    def test_a_ratio_of_zero_is_greedy_search(self, layers: int) -> None:
+        """Catches a decoder that reads other words than those that greedy search writes."""
         model = small_model(sharp=3.0, dec_layers=layers)
         reading = Reading(model)
         src, src_len = sentences([6, 4, 2, 5])
@@ -155,15 +156,15 @@ class TestScheduledSampling:
             written = hypothesis.ids + [EOS] * (len(hypothesis.attention) - len(hypothesis.ids))
             assert row[: len(written) + 1] == [BOS, *written]
 
-    def test_none_of_the_reference_is_not_looked_at(self, layers: int) -> None:
+    def test_a_ratio_of_zero_ignores_the_reference(self, layers: int) -> None:
         model = small_model(sharp=3.0, dec_layers=layers)
         src, src_len = sentences(LENGTHS)
         with torch.no_grad():
             one, other = (model(src, src_len, targets(3, 6, seed), teacher_forcing=0.0)[0] for seed in (1, 2))
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
-    def test_all_of_the_reference_is_teacher_forcing(self, layers: int) -> None:
-        """The loop that samples must compute what the loop that does not computes."""
+    def test_a_ratio_of_almost_one_is_teacher_forcing(self, layers: int) -> None:
+        """Catches a difference between the loop that samples words and the loop that reads the reference."""
         model = small_model(dec_layers=layers).double()
         src, src_len = sentences(LENGTHS)
         tgt = targets(3, 6)
@@ -172,11 +173,11 @@ class TestScheduledSampling:
         sampled = model.decoder(tgt, state, memory, teacher_forcing=1.0 - 1e-12)
         torch.testing.assert_close(sampled, forced, rtol=0, atol=1e-10)
 
-    def test_a_share_of_the_reference(self, layers: int) -> None:
-        """Drawn for every word, at the ratio that was asked for: 0.3 of 1,200 words, within five deviations."""
+    def test_the_ratio_is_the_share_of_reference_words(self, layers: int) -> None:
+        """Catches one draw for a whole sentence, and a wrong share: 0.3 of 1,200 words, within five deviations."""
         model = small_model(dec_layers=layers)
         with torch.no_grad():
-            model.decoder.output.bias[5] = -100.0  # never written, so that a 5 that is read is the reference's
+            model.decoder.output.bias[5] = -100.0  # never predicted, so each 5 that is read is from the reference
         reading = Reading(model)
         src, src_len = sentences([4] * 40)
         tgt = torch.full((40, 31), 5)
@@ -188,7 +189,7 @@ class TestScheduledSampling:
         assert 0 < forced.float().mean(dim=1).amin() < forced.float().mean(dim=1).amax() < 1
 
     def test_a_seed_decides(self, layers: int) -> None:
-        """A resumed run draws what the straight run drew."""
+        """Catches draws that do not depend on the seed alone: a resumed run must repeat those of a straight run."""
         model = small_model(sharp=3.0, dec_layers=layers)
         src, src_len = sentences(LENGTHS)
         outcomes = []
@@ -198,8 +199,8 @@ class TestScheduledSampling:
         assert torch.equal(outcomes[0], outcomes[1])
         assert not torch.equal(outcomes[0], outcomes[2])
 
-    def test_the_words_can_be_known_without_the_rest(self, layers: int) -> None:
-        """R-Drop reads the same sampled words twice: others than those that are read would train on another mixture."""
+    def test_sampled_words_can_be_computed_alone(self, layers: int) -> None:
+        """Catches other words than the decoder reads with the same seed: R-Drop needs the same sampled words twice."""
         model = small_model(sharp=3.0, dec_layers=layers)
         reading = Reading(model)
         src, src_len = sentences(LENGTHS)
@@ -213,7 +214,7 @@ class TestScheduledSampling:
         assert not torch.equal(words, targets(3, 8))
 
     def test_it_trains(self, layers: int) -> None:
-        """The choice of a word has no gradient; everything else must keep its own."""
+        """Catches a parameter that loses its gradient because the choice of a word has none."""
         model = small_model(dec_layers=layers)
         model(*sentences(LENGTHS), targets(3, 6), teacher_forcing=0.5)[0].square().sum().backward()
         assert all(parameter.grad is not None for parameter in model.parameters())

@@ -33,7 +33,7 @@ def encode(module: Encoder, src: Tensor, src_len: Tensor) -> EncoderOutput:
 @DEPTHS
 class TestEncoder:
     def test_the_summary_is_of_the_last_real_word(self, layers: int, bidirectional: bool) -> None:
-        """Catches a state of padding, read at the last column, and the state of the lower layer."""
+        """Catches a summary read at the last column, which may be padding, or from the lower layer."""
         src, src_len = sentences(LENGTHS, width=7)
         states, summary = encode(encoder(layers, bidirectional), src, src_len)
         forwards = states[torch.arange(len(src)), src_len - 1]
@@ -41,7 +41,7 @@ class TestEncoder:
         torch.testing.assert_close(summary, expected, rtol=0, atol=0)
 
     def test_padding_changes_nothing(self, layers: int, bidirectional: bool) -> None:
-        """Words in the padding, or more of it, must reach no state: the backward direction would read them first."""
+        """Catches padding that affects a state: the backward direction would read it first."""
         module = encoder(layers, bidirectional)
         src, src_len = sentences(LENGTHS)
         states, summary = encode(module, src, src_len)
@@ -53,8 +53,8 @@ class TestEncoder:
         assert wider_states.shape == (4, 9, 8)
         assert (wider_states[:, 6:] == 0).all()
 
-    def test_a_batch_is_its_sentences_in_their_order(self, layers: int, bidirectional: bool) -> None:
-        """Packing sorts by length: an order that is not undone gives each sentence another's states."""
+    def test_a_batch_equals_its_sentences_in_their_order(self, layers: int, bidirectional: bool) -> None:
+        """Catches states of another sentence: packing sorts by length, and the order must be restored afterwards."""
         module = encoder(layers, bidirectional)
         src, src_len = sentences(LENGTHS)
         states, summary = encode(module, src, src_len)
@@ -63,8 +63,8 @@ class TestEncoder:
             torch.testing.assert_close(states[i : i + 1, :length], alone.states, rtol=0, atol=1e-12)
             torch.testing.assert_close(summary[i : i + 1], alone.summary, rtol=0, atol=1e-12)
 
-    def test_its_own_loop_is_torch_s(self, layers: int, bidirectional: bool) -> None:
-        """A sentence reversed with its padding, a swapped direction or a wrong derivative would be another encoder."""
+    def test_the_fast_loop_equals_torch_s(self, layers: int, bidirectional: bool) -> None:
+        """Catches a sentence that is reversed with its padding, swapped directions, and a wrong derivative."""
         module = encoder(layers, bidirectional)
         src, src_len = sentences(LENGTHS, width=7)
         outcomes = []
@@ -81,10 +81,10 @@ class TestEncoder:
         for expected, found in zip(*outcomes, strict=True):
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
-    def test_its_own_loop_is_for_training(
+    def test_the_fast_loop_is_used_only_in_training(
         self, layers: int, bidirectional: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Catches a loss of speed that no value shows: torch's loop is the faster one without gradients alone."""
+        """Catches a loss of speed that no value shows: torch's loop is faster only if no gradients are needed."""
         module = encoder(layers, bidirectional).train()
         runs: list[str] = []
 
@@ -100,7 +100,7 @@ class TestEncoder:
         assert runs == ["run", "run_packed"]
 
     def test_what_a_state_has_read(self, layers: int, bidirectional: bool) -> None:
-        """One direction knows the words so far, two know the whole sentence."""
+        """One direction has read the words so far, two directions have read the whole sentence."""
         module = encoder(layers, bidirectional)
         src, src_len = sentences([5])
         changed = src.clone()
@@ -116,7 +116,7 @@ def test_an_odd_size_for_two_directions_is_refused() -> None:
 
 
 def weights(module: Encoder, layer: int, direction: int) -> dict[str, Tensor]:
-    """Of one layer in one direction, by the names that a cell has for them."""
+    """The parameters of one layer in one direction, by their names in a cell."""
     name = f"l{layer}{'_reverse' * direction}"
     found = {part: getattr(module.gru, f"{part}_{name}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
     for own, norms in (("norm_input", module.norm_input), ("norm_hidden", module.norm_hidden)):
@@ -126,7 +126,7 @@ def weights(module: Encoder, layer: int, direction: int) -> dict[str, Tensor]:
 
 
 def stepped(module: Encoder, src: Tensor, src_len: Tensor) -> tuple[Tensor, Tensor]:
-    """What a bidirectional encoder gives, by cells that go from word to word and leave all derivatives to autograd."""
+    """The outputs of a bidirectional encoder, by cells that go from word to word, with derivatives from autograd."""
     states, hid = module.embedding(src), module.gru.hidden_size
     masks = [dropout_mask(states, (2, len(src), hid), module.dropout.states) for _ in range(module.gru.num_layers)]
     for layer, mask in enumerate(masks):
@@ -146,10 +146,10 @@ def stepped(module: Encoder, src: Tensor, src_len: Tensor) -> tuple[Tensor, Tens
 
 
 @pytest.mark.parametrize(("layer_norm", "share"), [(True, 0.0), (False, 0.5), (True, 0.5)])
-def test_its_own_loop_is_stepped_cells(layer_norm: bool, share: float) -> None:
-    """Catches wrong derivatives of layer normalisation or of a mask for the state, of either direction and layer.
+def test_the_fast_loop_equals_stepped_cells(layer_norm: bool, share: float) -> None:
+    """Catches wrong derivatives of layer normalisation or of a mask for states, in either direction and layer.
 
-    And states without the normalisation, from torch's loop, where no gradients are asked for.
+    Also catches torch's loop, which has no layer normalisation, being used if no gradients are needed.
     """
     torch.manual_seed(1)
     module = Encoder(Embedding(20, 5), 8, 2, dropout=Dropout(states=share), layer_norm=layer_norm).double()
@@ -157,7 +157,7 @@ def test_its_own_loop_is_stepped_cells(layer_norm: bool, share: float) -> None:
         for parameter in module.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     src, src_len = sentences(LENGTHS, width=7)
-    src[src != PAD] = torch.arange(4, 18)  # no word twice: the gradients of the embeddings are those of every position
+    src[src != PAD] = torch.arange(4, 18)  # no word occurs twice, so each position has its own gradient
     outcomes = []
     for run in (partial(encode, module), partial(stepped, module)):
         torch.manual_seed(2)  # the same masks
@@ -173,8 +173,8 @@ def test_its_own_loop_is_stepped_cells(layer_norm: bool, share: float) -> None:
         torch.testing.assert_close(encode(module, src, src_len).states, outcomes[0][0], rtol=0, atol=1e-12)
 
 
-def test_lengths_may_stay_on_the_cpu() -> None:
-    """Packing wants lengths on the CPU wherever the words are; whole numbers of any width."""
+def test_lengths_may_have_any_integer_type() -> None:
+    """Catches int32 lengths that are refused, or that change the states."""
     module = encoder(1, True)
     src, src_len = sentences(LENGTHS)
     torch.testing.assert_close(module(src, src_len.int()), module(src, src_len), rtol=0, atol=0)

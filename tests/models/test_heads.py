@@ -23,7 +23,7 @@ def heads(count: int) -> Attn:
 
 
 def test_one_head_is_additive_attention() -> None:
-    """A wrong split or sum over the heads' shares."""
+    """Catches a wrong split or sum over the heads' shares."""
     single, plain = heads(1), Attn(6, 6, None, 8, 5, Additive(6, 6, att_dim=12)).double()
     plain.load_state_dict(single.state_dict())
     for several, one in zip(single(*inputs(), MASK), plain(*inputs(), MASK), strict=True):
@@ -31,7 +31,7 @@ def test_one_head_is_additive_attention() -> None:
 
 
 def test_each_head_is_additive_attention_over_its_share() -> None:
-    """Heads that leak into each other: each is rebuilt alone from its share of score and values."""
+    """Catches heads that affect each other: each head is computed again alone, from its share of score and values."""
     attn, (q, k, v) = heads(2), inputs()
     memory, additive = attn.memory(k, v, MASK), attn.attn
     assert isinstance(additive, Additive)
@@ -55,7 +55,7 @@ def test_gradcheck() -> None:
 
 
 def test_stepping_equals_the_whole_sentence() -> None:
-    """The decoder must take the loop that steps: the fast one knows no heads."""
+    """Catches a whole sentence run by the fast loop, which does not support several heads."""
     model = small_model(score="multi_head", att_dim=12, heads=2)
     (src, src_len), tgt = sentences([5, 3, 4]), targets(3, 4)
     whole, weights = model(src, src_len, tgt)
@@ -67,7 +67,7 @@ def test_stepping_equals_the_whole_sentence() -> None:
 
 
 def test_shares_must_be_even() -> None:
-    """A share more or less would be cut off, or taken from another head."""
+    """Catches a remainder that is cut off or taken from another head."""
     with pytest.raises(ValueError, match="heads=2 cannot share att_dim=11 evenly"):
         MultiHead(6, 6, att_dim=11, heads=2)
     with pytest.raises(ValueError, match="2 heads cannot share values of size 9 evenly"):

@@ -22,7 +22,7 @@ LENGTHS = [6, 4, 1]
 
 @register_score("test_cosine")
 class Cosine(nn.Module):
-    """e_j = g cos(W s, h_j): how alike the directions are, times a gain that is learned from `sharpness` on."""
+    """e_j = g cos(W s, h_j): the similarity of the directions times a learned gain that starts at `sharpness`."""
 
     def __init__(self, query_size: int, key_size: int, *, sharpness: float) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def built(**changes: Any) -> Seq2Seq:
 
 @pytest.mark.parametrize("changes", [{}, {"query": "previous", "dec_layers": 2, "layer_norm": True}])
 def test_stepping_equals_the_whole_sentence(changes: dict[str, Any]) -> None:
-    """Catches a fast loop that takes a score it does not know for one that it does."""
+    """Catches the fast loop being used for a score that it does not implement."""
     model = built(**changes).double()
     assert not recurrence.covers(model.decoder.attention, model.decoder.cells)
     (src, src_len), tgt = sentences(LENGTHS), targets(3, 5)
@@ -113,6 +113,6 @@ def test_it_is_saved_loaded_and_searched(tmp_path: Path) -> None:
 
 
 def test_a_setting_without_a_default_is_asked_for() -> None:
-    """Catches Python's own words for it, which name a class and not a setting."""
+    """Catches Python's own message, which names a class instead of the setting."""
     with pytest.raises(ValueError, match=r"^attention.sharpness has no value, which the score 'test_cosine' needs$"):
         Architecture(attention={"score": "test_cosine"})

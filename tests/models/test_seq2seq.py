@@ -13,35 +13,35 @@ LENGTHS = [5, 3, 1]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sentences_never_affect_each_other(kind: str) -> None:
-    """The score of a sentence that depends on its neighbours depends on the batch size: padding, order, company."""
+    """Catches results of a sentence that depend on its batch: on padding, order or other sentences."""
     model = small_model(score=kind).double()
     src, src_len = sentences(LENGTHS, width=7)
     tgt = targets(3, 4)
     logits, weights = model(src, src_len, tgt)
     for i, length in enumerate(LENGTHS):
-        alone, looked = model(src[i : i + 1, :length], src_len[i : i + 1], tgt[i : i + 1])
+        alone, alone_weights = model(src[i : i + 1, :length], src_len[i : i + 1], tgt[i : i + 1])
         torch.testing.assert_close(logits[i : i + 1], alone, rtol=0, atol=1e-10)
-        torch.testing.assert_close(weights[i : i + 1, :, :length], looked, rtol=0, atol=1e-10)
+        torch.testing.assert_close(weights[i : i + 1, :, :length], alone_weights, rtol=0, atol=1e-10)
         assert (weights[i, :, length:] == 0).all()
 
 
 @pytest.mark.parametrize("query", ["previous", "current"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_end_of_the_source_can_be_left_out(kind: str, query: str) -> None:
-    """Catches an end that keeps a weight, in search or in training, one that is padded away, and an empty source."""
+    """Catches weight on the end, in search or training, an end that the encoder skips, and NaN for an empty source."""
     model = small_model(score=kind, query=query, attend_end=False, sharp=2.0).double()
     src, src_len = sentences(LENGTHS, width=7)
     tgt = targets(3, 4)
     for training in (False, True):
         with torch.set_grad_enabled(training):
             _, weights = model(src, src_len, tgt)
-        for row, words in zip(weights, (4, 2, 1), strict=True):  # the third source is its end alone
+        for row, words in zip(weights, (4, 2, 1), strict=True):  # the third source consists of its end alone
             assert (row[:, :words] > 0).all()
             assert (row[:, words:] == 0).all()
         torch.testing.assert_close(weights.sum(2), torch.ones(3, 4).double())
 
     changed = src.clone()
-    changed[0, 4] = 7  # another end: the encoder has read it
+    changed[0, 4] = 7  # another end changes the logits, because the encoder reads it
     assert ((model(changed, src_len, tgt)[0] - model(src, src_len, tgt)[0]).abs().amax((1, 2)) > 1e-9).tolist() == [
         True, False, False,
     ]  # fmt: skip
@@ -49,7 +49,7 @@ def test_the_end_of_the_source_can_be_left_out(kind: str, query: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_translating_reads_the_source(kind: str) -> None:
-    """Every word of the source must matter to the first word that is written, under every score."""
+    """Catches a source word that has no effect on the first target word, for every score."""
     model = small_model(score=kind, sharp=2.0).double()
     src, src_len = sentences([5])
     state, memory = model.encode(src, src_len)
@@ -84,7 +84,7 @@ def test_an_article_model_translates_longer_sources() -> None:
     ids=["plain", "decoder", "all", "deep"],
 )
 def test_every_parameter_learns(kind: str, changes: dict[str, Any]) -> None:
-    """A part that is built and not used, or cut off by a detach, has no gradient or one of zeros."""
+    """Catches a part that is built but not used, or cut off by a detach: its gradient is None or zero."""
     model = small_model(score=kind, **changes).train()
     src, src_len = sentences(LENGTHS, vocab=12)
     model(src, src_len, targets(3, 5))[0].square().sum().backward()
@@ -130,7 +130,7 @@ class TestTies:
 
 class TestBeginning:
     def test_recurrent_matrices_are_orthogonal_and_biases_zero(self) -> None:
-        """Initialised gate by gate: one orthogonal matrix over three gates is another distribution."""
+        """Catches one orthogonal matrix over all three gates, which has another distribution than one for each gate."""
         model = small_model(dec_layers=2)
         found = 0
         for name, parameter in model.named_parameters():
@@ -144,16 +144,16 @@ class TestBeginning:
 
     @pytest.mark.parametrize("tie", ["none", "decoder", "all"])
     def test_embeddings_have_their_deviation_and_padding_none(self, tie: str) -> None:
-        """A tied matrix is embedding and output at once: initialised as an output it would drown the words."""
+        """Catches a tied matrix that is initialised as an output layer: its embeddings would have the wrong scale."""
         sizes = SIZES | dict(src_vocab=2000, tgt_vocab=2000, emb_dim=16, readout_dim=16, tie=tie)
         model = build_seq2seq(**sizes)
         for embedding in (model.encoder.embedding, model.decoder.embedding):
             assert (embedding.weight[PAD] == 0).all()
             assert float(embedding.weight.detach().std()) == pytest.approx(16**-0.5, rel=0.03)
-            assert float(embedding(torch.arange(1, 2000)).detach().std()) == pytest.approx(1, rel=0.03)  # as it is read
+            assert float(embedding(torch.arange(1, 2000)).detach().std()) == pytest.approx(1, rel=0.03)  # as read
 
-    def test_what_a_score_from_outside_makes_itself_keeps_its_value(self) -> None:
-        """Set to 0 like a bias, a width never begins where its setting says; a kernel never leaves 0."""
+    def test_a_score_from_outside_keeps_the_values_of_its_own_parameters(self) -> None:
+        """Catches parameters set to 0 like a bias: a width would ignore its setting, and a kernel would stay 0."""
         model = small_model()
         score, kernel, scale = nn.Module(), nn.Conv1d(2, 3, 5), nn.LayerNorm(4)
         width, heads = nn.Parameter(torch.tensor(3.0)), nn.Parameter(torch.full((5,), 2.0))
@@ -178,7 +178,7 @@ LOW: list[dict[str, Any]] = [{}, {"layer_norm": True}, {"query": "previous", "de
 @pytest.mark.parametrize("changes", LOW)
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_stays_near_and_masks_exactly(kind: str, changes: dict[str, Any]) -> None:
-    """Under autocast: types that do not go together, or a mask that leaves crumbs in eight bits of mantissa."""
+    """Catches, under autocast, incompatible types and a mask that leaves small weights on padding."""
     model = small_model(sharp=1.0 if changes.get("layer_norm") else 2.0, score=kind, **changes)
     src, src_len = sentences(LENGTHS)
     tgt = targets(3, 5)
@@ -198,7 +198,7 @@ def test_bfloat16_stays_near_and_masks_exactly(kind: str, changes: dict[str, Any
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_dropped_states_train_in_bfloat16(kind: str) -> None:
-    """A step's gates get a product in bfloat16 and a state in float32, which torch refuses to blend."""
+    """Catches gates that combine a product in bfloat16 with a state in float32, which torch refuses."""
     model = small_model(score=kind, state_dropout=0.5).train()
     src, src_len = sentences(LENGTHS)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -219,7 +219,7 @@ DROPS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("variational", [False, True])
 @pytest.mark.parametrize("drops", DROPS, ids=lambda drops: next(iter(drops)))
 def test_dropout_ends_with_training(drops: dict[str, Any], variational: bool) -> None:
-    """Each kind alone is drawn in training, by itself and again at every call, and not at all afterwards."""
+    """Catches a kind of dropout that has no effect in training, is drawn only once, or stays on afterwards."""
     model = small_model(**({"dropout": 0.0} | drops), variational=variational, enc_layers=2, dec_layers=2)
     plain = small_model(dropout=0.0, enc_layers=2, dec_layers=2)
     src, src_len = sentences(LENGTHS)
@@ -231,7 +231,7 @@ def test_dropout_ends_with_training(drops: dict[str, Any], variational: bool) ->
 
 @pytest.mark.parametrize("where", ["inputs", "readout", "encoded"])
 def test_variational_dropout_drops_the_same_values_at_every_position(where: str) -> None:
-    """Drawn again for every word it would be ordinary dropout under another name."""
+    """Catches masks that are drawn again for every word, which would be ordinary dropout."""
     shares: dict[str, Any] = {"dropout": 0.0, "readout_dropout": 0.0}
     shares[{"inputs": "dropout", "readout": "readout_dropout", "encoded": "enc_dropout"}[where]] = 0.5
     model = small_model(**shares, variational=True, hid_dim=32, enc_dim=32, emb_dim=32, readout_dim=32)
@@ -250,7 +250,7 @@ def test_variational_dropout_drops_the_same_values_at_every_position(where: str)
 
 
 def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
-    """Gains of zero, as all vectors are initialised, would cut every gate off from its input."""
+    """Catches gains initialised to zero like other vectors: they would cut every gate off from its input."""
     model = small_model(layer_norm=True)
     norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
     assert len(norms) == 2 * 2 + 2
@@ -270,12 +270,12 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
     ],
     ids=str,
 )
-def test_the_loops_stay_on_the_device_and_ask_it_for_no_number(
+def test_the_loops_stay_on_the_device_and_never_wait_for_it(
     kind: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches, without a GPU, tensors that are created on the CPU, and a step that waits for a result.
 
-    Tensors of the device `meta` have shapes and no content; autocast does not know it.
+    Tensors of the device `meta` have shapes but no content; autocast does not support it.
     """
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())

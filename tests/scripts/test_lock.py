@@ -27,7 +27,7 @@ def locked_at(name: str, python: str, *locks: Path) -> list[str]:
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("extra", [None, *PROJECT["optional-dependencies"]])
-def test_what_heed_names_is_locked_at_a_version_that_it_admits(extra: str | None, python: str) -> None:
+def test_each_dependency_is_locked_at_a_version_that_heed_allows(extra: str | None, python: str) -> None:
     """Catches a dependency added without `make lock`: a fresh clone would be installed without it."""
     named = [*PROJECT["dependencies"], *BUILD] if extra is None else PROJECT["optional-dependencies"][extra]
     locks = [LOCK, DEV_LOCK] if extra == "dev" else [LOCK]
@@ -47,7 +47,7 @@ def test_every_line_is_one_distribution_with_its_hashes() -> None:
     assert len(set(lines)) == len(lines) > 100
 
 
-def test_a_user_is_spared_what_only_checks_need() -> None:
+def test_users_do_not_install_what_only_checks_need() -> None:
     """Catches an extra that `make setup` leaves out, and pytest or ruff in what it installs."""
     assert {*EXTRAS, "dev"} == {*PROJECT["optional-dependencies"]}
     assert not {pin.name for pin in pins(LOCK)} & {"pytest", "ruff", "mypy", "hypothesis", "selenium", "uv"}

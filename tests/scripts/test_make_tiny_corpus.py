@@ -34,7 +34,7 @@ def everything(ending: str) -> list[str]:
 
 
 def english_words(text: str) -> set[str]:
-    """Lower-case words without punctuation, but for the question mark, which counts as one."""
+    """Lower-case words without punctuation, except the question mark, which counts as a word."""
     return set(re.findall(r"[^\s.,?]+|\?", text.lower()))
 
 
@@ -43,7 +43,7 @@ def french_words(text: str) -> set[str]:
 
 
 def test_the_script_writes_the_committed_files() -> None:
-    """A grammar changed without its corpus, or one that depends on how Python hashes strings."""
+    """Catches a grammar changed without its corpus, and a corpus that depends on how Python hashes strings."""
     command = [sys.executable, str(ROOT / "scripts" / "make_tiny_corpus.py"), "--check"]
     run = subprocess.run(
         command, env=os.environ | {"PYTHONHASHSEED": "12345"}, capture_output=True, text=True, check=False
@@ -52,7 +52,7 @@ def test_the_script_writes_the_committed_files() -> None:
 
 
 def test_a_changed_and_a_missing_file_are_named(tmp_path: Path) -> None:
-    """A check that cannot fail."""
+    """Catches a check that cannot fail."""
     expected = {name: (TINY / name).read_bytes() for name in ("train.en", "valid.fr", "test.align")}
     for name in ("train.en", "valid.fr"):
         shutil.copy(TINY / name, tmp_path / name)
@@ -62,7 +62,7 @@ def test_a_changed_and_a_missing_file_are_named(tmp_path: Path) -> None:
 
 
 def test_every_split_has_its_size_and_parallel_files() -> None:
-    """A file one line short, which would shift every pair after it."""
+    """Catches a missing line, which would shift every pair after it."""
     for split, size in SPLITS.items():
         assert [len(lines(f"{split}.{ending}")) for ending in ("en", "fr", "align")] == [size] * 3
     assert sum(path.stat().st_size for path in TINY.iterdir()) < 3_000_000
@@ -70,35 +70,35 @@ def test_every_split_has_its_size_and_parallel_files() -> None:
 
 @pytest.mark.parametrize("ending", ["en", "fr"])
 def test_no_sentence_occurs_twice(ending: str) -> None:
-    """A sentence of test that train has shown, or one that is counted twice."""
+    """Catches a test sentence that is also in train, and a sentence that is counted twice."""
     sentences = everything(ending)
     assert len(set(sentences)) == len(sentences) == sum(SPLITS.values())
 
 
-def test_every_test_sentence_holds_a_combination_that_train_and_valid_never_hold() -> None:
-    """A test split that only repeats what train has put together."""
+def test_every_test_sentence_has_a_combination_that_train_and_valid_lack() -> None:
+    """Catches a test split that only repeats combinations from train."""
     rows = [line.split("\t") for line in lines("held_out.tsv")]
     combinations = [(set(first.split()), set(second.split())) for _, first, second in rows]
 
-    def held(sentence: str) -> bool:
+    def has_combination(sentence: str) -> bool:
         words = english_words(sentence)
         return any(first & words and second & words for first, second in combinations)
 
-    assert all(held(sentence) for sentence in lines("test.en"))
-    assert not any(held(sentence) for split in ("train", "valid") for sentence in lines(f"{split}.en"))
+    assert all(has_combination(sentence) for sentence in lines("test.en"))
+    assert not any(has_combination(sentence) for split in ("train", "valid") for sentence in lines(f"{split}.en"))
     assert {kind for kind, _, _ in rows} == {"adjective-noun", "verb-object", "subject-verb", "structure"}
 
 
 @pytest.mark.parametrize(("ending", "words"), [("en", english_words), ("fr", french_words)])
 def test_train_has_seen_every_word_form_of_valid_and_test_five_times(ending: str, words) -> None:  # type: ignore[no-untyped-def]
-    """A test that measures unknown words instead of new combinations of known ones."""
+    """Catches splits that test unknown words instead of new combinations of known ones."""
     seen = Counter(word for sentence in lines(f"train.{ending}") for word in words(sentence))
     rare = {word for split in ("valid", "test") for line in lines(f"{split}.{ending}") for word in words(line)}
     assert {word: seen[word] for word in rare if seen[word] < 5} == {}
 
 
 def test_sentences_have_three_to_twenty_words_a_capital_and_a_mark() -> None:
-    """Fragments, endless sentences, and text that nobody would print."""
+    """Catches fragments, very long sentences, and a missing capital or full stop."""
     for ending in ("en", "fr"):
         for sentence in everything(ending):
             assert 3 <= len(sentence.split()) <= 20, sentence
@@ -108,7 +108,7 @@ def test_sentences_have_three_to_twenty_words_a_capital_and_a_mark() -> None:
 
 
 def test_links_join_words_that_exist_and_leave_none_alone() -> None:
-    """A link past a sentence's end, a word without any, or two sure sources for one word (see the README)."""
+    """Catches a link past a sentence's end, a word without links, and two sure sources of one word (see the README)."""
     for english, french, line in zip(everything("en"), everything("fr"), everything("align"), strict=True):
         gold = read_pharaoh(line)
         assert {i for i, _ in gold.possible} == set(range(len(english.split()))), (english, line)
@@ -117,7 +117,7 @@ def test_links_join_words_that_exist_and_leave_none_alone() -> None:
 
 
 def test_a_french_question_mark_is_a_word_linked_to_the_english_one() -> None:
-    """The mark glued to a French word, or left without a link."""
+    """Catches a question mark that is joined to a French word, or that has no link."""
     for english, french, line in zip(everything("en"), everything("fr"), everything("align"), strict=True):
         source, target = english.split(), french.split()
         assert (source[-1][-1] == "?") == (target[-1] == "?")
@@ -126,7 +126,7 @@ def test_a_french_question_mark_is_a_word_linked_to_the_english_one() -> None:
             assert (len(source) - 1, len(target) - 1) in read_pharaoh(line).sure
 
 
-# French, read from the files alone.
+# Rules of French, checked in the files without the grammar.
 VOWEL = re.compile(r"[aeiouéèêâîôœ]|h(?!ibou|éros)|y\b", re.IGNORECASE)
 # A pronoun before an infinitive does not contract: "elle commence à les lire".
 UNCONTRACTED = re.compile(r"\b(de|à) les? (?!\w+(er|ir|re)\b)", re.IGNORECASE)
@@ -135,8 +135,8 @@ MASCULINE = "livre jardin garçon frère père boulanger chien chat cheval mante
 BEFORE_FEMININE, BEFORE_MASCULINE = "le un ce cet mon son du au", "la une cette ma sa"
 
 
-def test_what_elides_does() -> None:
-    """Faults such as "le homme", "je ai", "ne a", "que il", "de eau", "se est", and "l'hibou"."""
+def test_words_before_a_vowel_are_elided() -> None:
+    """Catches faults such as "le homme", "je ai", "ne a", "que il", "de eau", "se est", and "l'hibou"."""
     for sentence in everything("fr"):
         words = re.sub(r"[.,]", "", sentence).split()
         for first, second in pairwise(words):
@@ -146,13 +146,13 @@ def test_what_elides_does() -> None:
             assert VOWEL.match(rest), sentence
 
 
-def test_what_contracts_does() -> None:
-    """Faults such as "de le jardin", "à les enfants"."""
+def test_prepositions_and_articles_are_contracted() -> None:
+    """Catches faults such as "de le jardin", "à les enfants"."""
     assert [sentence for sentence in everything("fr") if UNCONTRACTED.search(sentence)] == []
 
 
 def test_adjectives_before_a_vowel_take_their_own_form() -> None:
-    """Faults such as "un beau oiseau", "un vieil chat"."""
+    """Catches faults such as "un beau oiseau", "un vieil chat"."""
     for sentence in everything("fr"):
         for first, second in pairwise(sentence.split()):
             if first in ("beau", "nouveau", "ce"):
@@ -163,7 +163,7 @@ def test_adjectives_before_a_vowel_take_their_own_form() -> None:
 
 @pytest.mark.parametrize(("nouns", "wrong"), [(FEMININE, BEFORE_FEMININE), (MASCULINE, BEFORE_MASCULINE)])
 def test_determiners_agree(nouns: str, wrong: str) -> None:
-    """Faults such as "le maison", "cette livre"."""
+    """Catches faults such as "le maison", "cette livre"."""
     fault = re.compile(rf"\b({wrong.replace(' ', '|')}) ({nouns.replace(' ', '|')})\b", re.IGNORECASE)
     assert [sentence for sentence in everything("fr") if fault.search(sentence)] == []
 
@@ -171,7 +171,7 @@ def test_determiners_agree(nouns: str, wrong: str) -> None:
 WITH_ETRE = "allé|venu|parti|arrivé|resté|tombé|sorti|revenu|levé|endormi|réveillé|reposé|arrêté|habillé"
 WENT = r"(?:pas |jamais |déjà )?(?:" + WITH_ETRE + ")"
 THINGS = "voitures|robes|pommes|lettres|clés|fleurs|villes|horloges|photos|chaises|lampes|fermes|vaches|chemises|tables"
-# what comes before the participle, its right ending, wrong ones
+# the text before the ending of the participle, the right ending, wrong endings
 AGREEMENTS = [
     (r"\bil (?:ne |n')?(?:s')?est " + WENT, r"\b", r"e|s"),
     (r"\belle (?:ne |n')?(?:s')?est " + WENT, r"e\b", r"\b|s|es"),
@@ -190,21 +190,21 @@ AGREEMENTS = [
 
 @pytest.mark.parametrize(("before", "right", "wrong"), AGREEMENTS)
 def test_participles_agree(before: str, right: str, wrong: str) -> None:
-    """Faults such as "elle est allé", "elles sont partis", "la clé que Paul a perdu"."""
+    """Catches faults such as "elle est allé", "elles sont partis", "la clé que Paul a perdu"."""
     french = everything("fr")
     assert sum(re.search(before + right, sentence) is not None for sentence in french) >= 5
     assert [sentence for sentence in french if re.search(f"{before}(?:{wrong}) ?[.?]", sentence)] == []
 
 
 def test_negation_has_both_its_words() -> None:
-    """A lone "ne", or a lone "jamais"."""
+    """Catches "ne" without "pas", "jamais" or "plus", and the reverse."""
     for sentence in everything("fr"):
         opened = len(re.findall(r"\b(?:ne |n')", sentence, re.IGNORECASE))
         closed = len(re.findall(r"\b(?:pas|jamais)\b|\bplus\b(?! \w+ que\b)", sentence))
         assert opened == closed, sentence
 
 
-# The grammar itself, in cases that decide.
+# The grammar itself, in critical cases.
 PHRASES = [
     ("bird", "the", False, "beautiful", "le bel oiseau"),
     ("bird", "", True, "small", "de petits oiseaux"),
@@ -228,7 +228,7 @@ PHRASES = [
 
 @pytest.mark.parametrize(("noun", "determiner", "plural", "adjective", "french"), PHRASES)
 def test_noun_phrases(noun: str, determiner: str, plural: bool, adjective: str, french: str) -> None:
-    """An adjective on the wrong side, a wrong agreement, article or possessive."""
+    """Catches an adjective on the wrong side, and a wrong agreement, article or possessive."""
     phrase = build(NOUNS[noun], determiner, plural, [ADJECTIVES[adjective]] if adjective else [])
     assert " ".join(word.form for word in spell(phrase.fr)) == french
 
@@ -248,13 +248,13 @@ def test_noun_phrases(noun: str, determiner: str, plural: bool, adjective: str, 
     ],
 )
 def test_prepositions_contract_with_the_article(english: str, noun: str, plural: bool, french: str) -> None:
-    """A contraction missed, or made although the article elides."""
+    """Catches a missing contraction, and a contraction although the article is elided."""
     phrase = preposition(english, build(NOUNS[noun], "the", plural))
     assert " ".join(word.form for word in spell(phrase.fr)) == french
 
 
 def test_an_object_is_partitive_unless_it_is_negated() -> None:
-    """A negation that keeps its article: "elle ne boit pas de l'eau"."""
+    """Catches a negation that keeps its article: "elle ne boit pas de l'eau"."""
     said = [build(NOUNS["water"], "", negated=negated) for negated in (False, True)]
     assert [" ".join(word.form for word in spell(phrase.fr)) for phrase in said] == ["de l'eau", "d'eau"]
 
@@ -288,7 +288,7 @@ CLAUSES = [
 def test_clauses(
     who: str, verb: str, tense: str, negation: str, object_: str, english: str, french: str, links: str
 ) -> None:
-    """A misplaced pronoun or negation, a wrong auxiliary or agreement, or a link that breaks the README's rules."""
+    """Catches a misplaced pronoun or negation, a wrong auxiliary or agreement, and links against the README's rules."""
     clitic = object_pronoun(object_, direct="to" not in VERBS[verb].flags) if object_ else None
     subject = pronoun(who)
     made = finish(statement(subject, predicate(VERBS[verb], tense, subject, negation=negation, clitic=clitic)))
@@ -296,7 +296,7 @@ def test_clauses(
 
 
 def test_adjective_and_noun_cross_and_an_elided_article_is_possible() -> None:
-    """The crossing that a heatmap shows, and "The man" / "L'homme"."""
+    """Catches missing crossed links of noun and adjective, and a sure link of "The" to the elided article."""
     man, car = build(NOUNS["man"], "the"), build(NOUNS["car"], "a", chosen=[ADJECTIVES["red"]])
     made = finish(statement(man, predicate(VERBS["buy"], "past", man), car))
     assert (made.english, made.french) == ("The man bought a red car.", "L'homme a acheté une voiture rouge.")
@@ -304,7 +304,7 @@ def test_adjective_and_noun_cross_and_an_elided_article_is_possible() -> None:
 
 
 def test_a_question_links_its_auxiliary_as_possible() -> None:
-    """An "est-ce que" without a link, or with a sure one."""
+    """Catches "est-ce que" without a link, or with a sure link."""
     cat = build(NOUNS["cat"], "the")
     verb = predicate(VERBS["be"], "present", cat, question=True)
     made = finish(question(cat, verb, Phrase() + predicate_adjective(ADJECTIVES["black"], cat)), "?")

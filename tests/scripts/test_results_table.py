@@ -51,7 +51,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 
 def test_a_row_is_the_mean_of_its_seeds(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a deviation over n, the mean of other runs, and one run that passes for several."""
+    """Catches a deviation that divides by n, a mean of other runs, and a deviation shown for a single run."""
     for seed, bleu in ((1, 40.0), (2, 41.0), (3, 45.0)):
         run(tmp_path / f"runs/dot/seed-{seed}", seed, bleu)
     assert command(monkeypatch, "keep", tmp_path / "runs/dot", run(tmp_path / "runs/one", 7, 30.0, aer=None)) == 0
@@ -72,15 +72,15 @@ def test_a_row_is_the_mean_of_its_seeds(tmp_path: Path, results: Path, monkeypat
 def test_minutes_of_a_busy_machine_are_not_shown(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a page that says how long training takes by a run that shared its cores."""
+    """Catches a training time on a page that was measured while other programs used the cores."""
     quiet, busy = (run(tmp_path / f"runs/{name}", 2, 40.0) for name in ("quiet", "busy"))
     assert command(monkeypatch, "keep", quiet) == command(monkeypatch, "keep", "--busy", busy) == 0
     assert "| 4.0 | 1.15 M |" in table(["quiet", "busy"]).splitlines()[2]
     assert "|  | 1.15 M |" in table(["quiet", "busy"]).splitlines()[3]
 
 
-def test_a_name_is_kept_again(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a mean over runs of today and one of last month."""
+def test_keeping_a_name_again_replaces_it(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a mean over new runs and a run that was kept earlier."""
     paths = [run(tmp_path / f"runs/dot_{seed}", seed, 40.0 + seed) for seed in (1, 2, 3)]
     assert command(monkeypatch, "keep", "--as", "dot", *paths) == 0
     assert command(monkeypatch, "keep", "--as", "dot", *paths[:2]) == 0
@@ -90,10 +90,10 @@ def test_a_name_is_kept_again(tmp_path: Path, results: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     "program", ["-m heed.cli.train", "-m heed train", "/home/me/bin/heed-train", "/home/me/src/heed/train.py"]
 )
-def test_what_is_kept_says_nothing_of_the_machine_s_folders(
+def test_kept_results_do_not_name_folders_of_the_machine(
     tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    """Catches a home directory in the repository, and a run that is kept only where it was typed in one way."""
+    """Catches a home directory in the repository, and a command that is recognised only in one of its forms."""
     path = run(tmp_path / "one", 1, 30.0) / "environment.json"
     path.write_text(path.read_text().replace("-m heed.cli.train", program))
     command(monkeypatch, "keep", tmp_path / "one")
@@ -131,7 +131,7 @@ def faithful(folder: Path, seed: int, share: float) -> Path:
 
 
 def test_faithfulness_has_tables_of_its_own(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a column of another measure, shares for percent, and maps of other seeds."""
+    """Catches a column of another measure, fractions instead of percent, and maps of other seeds."""
     runs = [faithful(tmp_path / f"runs/one_{seed}", seed, share) for seed, share in ((1, 0.2), (2, 0.4))]
     together = tmp_path / "runs/one_1+2/evaluate/test"
     write(together / "report.json", {"seeds": [1, 2], "stability": {"divergence": 0.05, "permuted": 0.4}})
@@ -216,7 +216,7 @@ def test_the_pages_show_what_is_kept() -> None:
 
 @pytest.mark.slow
 def test_real_runs_are_kept_and_shown(tmp_path: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a name in a report that the script knows by another."""
+    """Catches a name in a report that differs from the name that the script reads."""
     for seed in (1, 2):
         train(settings(tmp_path / "runs", f"seed={seed}", f"run=small/seed-{seed}"))
         evaluate(settings_of("evaluate", Settings, f"model={tmp_path}/runs/small/seed-{seed}/model", "heatmaps=0"))

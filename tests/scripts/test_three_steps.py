@@ -38,7 +38,7 @@ def test_the_page_fits_a_terminal(score: str) -> None:
 
 
 def test_bars_are_as_high_as_weights() -> None:
-    """The largest weight has the full bar, none has the lowest: a row that starts elsewhere would shift the eye."""
+    """Catches bars that are not proportional to weights: weight 1 has the full bar, and weight 0 the lowest."""
     assert bars(torch.tensor([0.0, 0.5, 1.0, 0.25])) == BARS[0] + BARS[4] + BARS[7] + BARS[2]
     weights = by_attn(*example("article")).weights[0]
     assert bars(weights).index(BARS[-1]) == int(weights.argmax())
@@ -46,7 +46,7 @@ def test_bars_are_as_high_as_weights() -> None:
 
 
 def test_it_runs_from_anywhere(tmp_path: Path) -> None:
-    """A script that finds its project only from the project's root."""
+    """Catches a script that finds its project only from the project's root."""
     finished = subprocess.run(
         [sys.executable, SCRIPT, "--score", "additive"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
@@ -55,7 +55,7 @@ def test_it_runs_from_anywhere(tmp_path: Path) -> None:
 
 
 def test_its_default_is_that_of_training(capsys: pytest.CaptureFixture[str]) -> None:
-    """A reader of docs/attention.md who runs the script and sees another kind of attention than in the model."""
+    """Catches a script that by default shows another kind of attention than training uses."""
     main([])
     assert capsys.readouterr().out == report(compose("train").model.attention.score) + "\n"
 

@@ -48,6 +48,6 @@ def test_a_word_without_an_end_ends() -> None:
 
 
 def test_no_more_words_than_the_vocabulary_has() -> None:
-    """Catches a count that the search for the largest cannot serve."""
+    """Catches an error if more words are requested than the vocabulary has."""
     assert len(found([A], 100)) == 3
     assert len(found([], 100)) == 12

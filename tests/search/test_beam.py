@@ -42,7 +42,7 @@ def test_a_beam_of_one_is_greedy(seed: int, max_len: int) -> None:
 
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
 def test_a_beam_as_wide_as_everything_finds_everything_in_order(length_penalty: float) -> None:
-    """All 85 sentences of at most four words, EOS among them, over five words: the true best, and all that follow."""
+    """Catches a missing or wrong hypothesis: compares with all 85 sentences of up to four words, EOS included."""
     model = small_model(sharp=2.5, tgt_vocab=5, emb_dim=6)
     src, src_len = sentences([5])
     (found,) = beam(model, src, src_len, BOS, EOS, max_len=4, beam_size=320, length_penalty=length_penalty)
@@ -69,7 +69,7 @@ def test_it_finds_what_greedy_misses() -> None:
 
 @pytest.mark.parametrize(("length_penalty", "expected"), [(0.0, [A]), (1.0, [B, C, D])])
 def test_the_length_penalty_favours_length(length_penalty: float, expected: list[int]) -> None:
-    """With the exponent's sign turned, every translation shrinks to its first words."""
+    """Catches an exponent with the wrong sign, which favours short translations."""
     model = Table({BOS: {A: 0.5, B: 0.5}, A: {EOS: 0.5, A: 0.5}, B: {C: 1.0}, C: {D: 1.0}, D: {EOS: 0.45, A: 0.55}})
     (found,) = beam(model, *sentences([4]), BOS, EOS, 5, beam_size=4, length_penalty=length_penalty)
     scores = {tuple(hypothesis.ids): hypothesis.score for hypothesis in found}
@@ -96,7 +96,7 @@ def test_scores_and_attention_are_the_models_own(kind: str, length_penalty: floa
 
 @pytest.mark.parametrize("seed", range(3))
 def test_hypotheses_are_sorted_and_distinct(seed: int) -> None:
-    """The same words twice mean that two beams of a sentence grew from one."""
+    """Catches a wrong order, and two hypotheses with the same words."""
     for hypotheses in search(talker(seed), 5):
         scores = [hypothesis.score for hypothesis in hypotheses]
         assert scores == sorted(scores, reverse=True)
@@ -104,7 +104,7 @@ def test_hypotheses_are_sorted_and_distinct(seed: int) -> None:
 
 
 def test_other_sentences_and_order_change_nothing() -> None:
-    """Rows are sentence times beam: one index wrong and a sentence continues its neighbour's words."""
+    """Rows are sentences times beams. Catches a wrong row index, with which a sentence continues another's words."""
     model = talker()
     src, src_len = sentences(LENGTHS)
     together = search(model, 3)
@@ -118,7 +118,7 @@ def test_other_sentences_and_order_change_nothing() -> None:
 
 
 def test_finished_sentences_are_not_stepped() -> None:
-    """A sentence leaves when its beam is full of finished hypotheses, and takes all of its rows along."""
+    """Catches rows that are still computed for a sentence whose beam is full of finished hypotheses."""
     model = Counting(talker(1))
     search(model, 3, max_len=20)
     together = model.rows.copy()
@@ -128,7 +128,7 @@ def test_finished_sentences_are_not_stepped() -> None:
         src, src_len = sentences(LENGTHS)
         beam(model, src[i : i + 1, :length], src_len[i : i + 1], BOS, EOS, 20, beam_size=3)
         alone.append(len(model.rows))
-    width = [1] + [3] * max(alone)  # at first all beams of a sentence would be one
+    width = [1] + [3] * max(alone)  # in the first step all beams of a sentence would be equal
     assert together == [width[position] * sum(count > position for count in alone) for position in range(max(alone))]
     assert min(alone) < max(alone)
 
@@ -136,13 +136,13 @@ def test_finished_sentences_are_not_stepped() -> None:
 class TestEndings:
     LOOP = Table({BOS: {A: 0.5, B: 0.5}, A: {A: 0.99, EOS: 0.01}, B: {EOS: 0.9, A: 0.1}})
 
-    def test_a_loop_does_not_beat_what_is_finished(self) -> None:
-        """Repeating a probable word forever has a good score a word: it must not be the translation."""
+    def test_a_loop_does_not_beat_a_finished_hypothesis(self) -> None:
+        """Catches a probable word repeated to the limit as the best translation, because of its good score per word."""
         (found,) = beam(self.LOOP, *sentences([4]), BOS, EOS, max_len=30, beam_size=3)
         assert found[0].ids == [B]
         assert all(len(hypothesis.attention) == len(hypothesis.ids) + 1 for hypothesis in found)
 
-    def test_where_nothing_ends_the_words_so_far_are_given(self) -> None:
+    def test_if_nothing_ends_the_words_so_far_are_returned(self) -> None:
         """Catches an empty list, which would give an empty line or an IndexError."""
         model = Table({BOS: {A: 0.6, B: 0.4}, A: {A: 1.0}, B: {B: 1.0}})
         (found,) = beam(model, *sentences([4]), BOS, EOS, max_len=3, beam_size=2)
@@ -151,13 +151,13 @@ class TestEndings:
         assert all(hypothesis.attention.shape == (3, 4) for hypothesis in found)
 
     def test_a_beam_wider_than_what_is_possible_invents_nothing(self) -> None:
-        """Beams that could not grow have a score of minus infinity and somebody else's words."""
+        """Catches beams that could not grow in the result: their score is minus infinity, their words are another's."""
         model = Table({BOS: {A: 1.0}, A: {B: 0.6, C: 0.4}, B: {C: 1.0}, C: {B: 1.0}})
         (found,) = beam(model, *sentences([4]), BOS, EOS, max_len=3, beam_size=6)
         assert [hypothesis.ids for hypothesis in found] == [[A, B, C], [A, C, B]]
 
-    def test_an_empty_translation_is_one(self) -> None:
-        """EOS as the first word: no words, and the one row of attention that led there."""
+    def test_a_translation_may_be_empty(self) -> None:
+        """Catches an empty translation (EOS as the first word) that is lost, or has no row of attention for EOS."""
         ((best, *_),) = beam(Table({BOS: {EOS: 0.9, A: 0.1}, A: {EOS: 1.0}}), *sentences([4]), BOS, EOS, 5, 2)
         assert best.ids == []
         assert best.attention.shape == (1, 4)
@@ -174,13 +174,13 @@ class TestEndings:
             ({"length_penalty": -1000.0}, "length_penalty must be at least -10 and at most 10, got -1000.0"),
         ],
     )
-    def test_what_cannot_be_is_reported(self, wrong: dict[str, Any], message: str) -> None:
-        """Catches a search that finds nothing, and a list that is shorter than asked for silently."""
+    def test_impossible_settings_are_reported(self, wrong: dict[str, Any], message: str) -> None:
+        """Catches a search that finds nothing, and a list that is silently shorter than requested."""
         with pytest.raises(ValueError, match=message):
             beam(self.LOOP, *sentences([4]), BOS, EOS, **wrong)
 
-    def test_without_a_limit_each_sentence_has_that_of_its_own_source(self) -> None:
-        """Catches a limit that is the batch's, and a row for an EOS that another sentence's step would have given."""
+    def test_the_default_limit_of_a_sentence_depends_on_its_own_source(self) -> None:
+        """Catches one limit for the whole batch, and a row for an EOS beyond the limit of a sentence."""
         model = Table({BOS: {A: 0.6, B: 0.4}, A: {A: 1.0}, B: {B: 1.0}})
         lengths = [6, 31, 1, 17]
         src, src_len = sentences(lengths)
@@ -193,7 +193,7 @@ class TestEndings:
             assert all(hypothesis.attention.shape == (longest, length) for hypothesis in hypotheses)
 
 
-def test_the_first_hypotheses_are_those_of_a_search_that_goes_on() -> None:
+def test_stopping_early_does_not_change_the_first_hypotheses() -> None:
     """Catches a search that stops while a longer hypothesis, or one whose rest is certain, could still win."""
     stopped_early = 0
     for seed in range(3):
@@ -217,7 +217,7 @@ class TestCoverage:
     """Wu et al. 2016, equation 14, beta."""
 
     def test_it_is_added_to_the_score(self) -> None:
-        """By the definition, from each hypothesis's own attention: catches EOS, padding or a missing row in the sum."""
+        """Compares with the definition. Catches EOS or padding in the sum over attention, and a missing row."""
         plain, src_len = search(talker(), 4), sentences(LENGTHS)[1].tolist()
         covering = beam(talker(), *sentences(LENGTHS), BOS, EOS, 12, beam_size=4, coverage_penalty=0.3)
         compared = 0
@@ -225,15 +225,15 @@ class TestCoverage:
             scores = {tuple(hypothesis.ids): hypothesis.score for hypothesis in before}
             assert [one.score for one in after] == sorted((one.score for one in after), reverse=True)
             for hypothesis in after:
-                had = hypothesis.attention.sum(0)[: length - 1]
+                coverage = hypothesis.attention.sum(0)[: length - 1]
                 if tuple(hypothesis.ids) in scores:
-                    expected = scores[tuple(hypothesis.ids)] + 0.3 * float(had.clamp(max=1.0).log().sum())
+                    expected = scores[tuple(hypothesis.ids)] + 0.3 * float(coverage.clamp(max=1.0).log().sum())
                     assert hypothesis.score == pytest.approx(expected, abs=1e-4)
                     compared += 1
         assert compared > 10
 
-    def test_a_translation_that_leaves_words_out_falls_back(self) -> None:
-        """Catches a penalty of the wrong sign, and one that is taken after the order was made."""
+    def test_a_translation_that_leaves_words_out_ranks_lower(self) -> None:
+        """Catches a penalty with the wrong sign, and a penalty that is applied after ranking."""
 
         def uncovered(penalty: float) -> float:
             found = beam(talker(2), *sentences(LENGTHS), BOS, EOS, 12, beam_size=5, coverage_penalty=penalty)

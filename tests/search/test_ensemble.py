@@ -16,7 +16,7 @@ Search = Callable[..., Sequence[Hypothesis | list[Hypothesis]]]
 
 
 def different() -> list[Seq2Seq]:
-    """Members of other sizes, depths and kinds of attention: only their vocabularies must be the same."""
+    """Members of different sizes, depths and kinds of attention: only their vocabularies must be the same."""
     return [talker(1), talker(2, score="coverage", hid_dim=10, dec_layers=2), talker(3, score="article")]
 
 
@@ -32,7 +32,7 @@ def test_one_model_twice_is_that_model() -> None:
 
 
 def test_probabilities_are_averaged_and_weights_too() -> None:
-    """By the definition: catches a mean of logits, or of log-probabilities, which is no distribution."""
+    """Compares with the definition. Catches a mean of logits or of log-probabilities, which is not a distribution."""
     models = different()
     (src, src_len), tgt = sentences(LENGTHS), targets(len(LENGTHS), 5)
     with torch.no_grad():
@@ -40,12 +40,12 @@ def test_probabilities_are_averaged_and_weights_too() -> None:
         log_probability, weights = Ensemble(models)(src, src_len, tgt)
     mean = torch.stack([logits.softmax(2) for logits, _ in each]).mean(0)
     torch.testing.assert_close(log_probability.exp(), mean, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(weights, torch.stack([looked for _, looked in each]).mean(0))
+    torch.testing.assert_close(weights, torch.stack([attention for _, attention in each]).mean(0))
 
 
 @pytest.mark.parametrize("search", [greedy, beam, sample])
-def test_every_search_writes_with_all_of_them(search: Search) -> None:
-    """Stepping against the whole-sentence pass: catches a member whose state stays behind when beams change places."""
+def test_every_search_uses_all_members(search: Search) -> None:
+    """Compares with the whole-sentence pass. Catches a member whose state is not reordered together with the beams."""
     ensemble = Ensemble(different())
     src, src_len = sentences(LENGTHS)
     found = search(ensemble, src, src_len, BOS, EOS, max_len=12)

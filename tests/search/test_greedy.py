@@ -17,8 +17,8 @@ def test_it_writes_the_most_probable_word_and_stops_at_the_end() -> None:
     assert found.attention.shape == (3, 4)
 
 
-def test_max_len_is_the_end() -> None:
-    """A model that never ends must; what it has written then is the translation, without a row for an EOS."""
+def test_max_len_ends_a_translation() -> None:
+    """Catches a model that never ends, and a row of attention for an EOS that was not written."""
     model = Table({BOS: {A: 1.0}, A: {A: 0.9, EOS: 0.1}})
     (found,) = greedy(model, *sentences([4]), BOS, EOS, max_len=5)
     assert found.ids == [A] * 5
@@ -29,7 +29,7 @@ def test_max_len_is_the_end() -> None:
 
 @pytest.mark.parametrize("kind", ["article", "additive", "dot"])
 def test_scores_and_attention_are_the_models_own(kind: str) -> None:
-    """A score that forgets a word, a row of attention beside its word, or columns of padding."""
+    """Catches a score that omits a word, a row of attention that belongs to another word, and columns of padding."""
     model = talker(score=kind)
     src, src_len = sentences(LENGTHS)
     found = greedy(model, src, src_len, BOS, EOS, max_len=12)
@@ -41,7 +41,7 @@ def test_scores_and_attention_are_the_models_own(kind: str) -> None:
 
 
 def test_other_sentences_and_order_change_nothing() -> None:
-    """Sentences leave the batch at different steps: one that takes another's place would answer for it."""
+    """Sentences leave the batch at different steps. Catches results that are returned for another sentence."""
     model = talker()
     src, src_len = sentences(LENGTHS)
     together = greedy(model, src, src_len, BOS, EOS, max_len=12)
@@ -56,7 +56,7 @@ def test_other_sentences_and_order_change_nothing() -> None:
 
 
 def test_finished_sentences_are_not_stepped() -> None:
-    """A batch that steps until its last sentence ends pays for the longest with every row."""
+    """Catches rows that are still computed after their sentence has ended."""
     model = Counting(talker())
     src, src_len = sentences(LENGTHS)
     found = greedy(model, src, src_len, BOS, EOS, max_len=12)
@@ -71,7 +71,7 @@ def test_searching_leaves_no_graph() -> None:
     assert not found.attention.requires_grad
 
 
-def test_without_a_limit_each_sentence_has_that_of_its_own_source() -> None:
+def test_the_default_limit_of_a_sentence_depends_on_its_own_source() -> None:
     """Catches a limit of the whole batch, which would make a translation depend on other sources."""
     lengths = [6, 31, 1, 17, 16]
     src, src_len = sentences(lengths)

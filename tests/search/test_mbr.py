@@ -1,4 +1,4 @@
-"""Minimum Bayes risk: what is chosen, by definition and by its properties."""
+"""Minimum Bayes risk: the chosen candidate, by definition and by properties."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_a_candidate_between_the_others_wins() -> None:
 
 
 @pytest.mark.parametrize("utility", ["chrf", "bleu"])
-def test_one_that_is_drawn_more_often_weighs_more(utility: Any) -> None:
+def test_a_candidate_that_is_drawn_more_often_weighs_more(utility: Any) -> None:
     """Catches duplicates that count once or are listed twice, and a weight of 2 that differs from two duplicates."""
     several = ["a cat eats", "a dog is far", "a dog is far", "a dog is far"]
     once = dict(chosen(several[:2], utility=utility))
@@ -117,7 +117,7 @@ def test_candidates_are_those_of_the_method(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["beam", "sample"])
-def test_company_and_order_change_nothing(method: str) -> None:
+def test_other_sentences_and_n_best_change_nothing(method: str) -> None:
     """Catches candidates of another sentence of the batch."""
     src, src_len = sentences(LENGTHS)
     together = found(method, src, src_len)
@@ -136,7 +136,7 @@ def test_the_seed_decides_what_is_drawn() -> None:
     assert str(found("sample", *batch)) != str(found("sample", *batch, seed=2))
 
 
-def test_a_prefix_and_runs_are_handed_on() -> None:
+def test_prefix_and_no_repeat_ngram_are_passed_to_the_search() -> None:
     """Catches candidates without the given prefix, and candidates that repeat n-grams."""
     free = torch.zeros(12, dtype=torch.bool)
     prefix = Prefix.of([[4, 5]] * len(LENGTHS), free)
@@ -145,7 +145,7 @@ def test_a_prefix_and_runs_are_handed_on() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"candidates": 0}, {"n_best": 7}, {"n_best": 0}])
-def test_more_than_there_are_is_refused(wrong: dict[str, Any]) -> None:
+def test_impossible_counts_are_refused(wrong: dict[str, Any]) -> None:
     """Catches a list that is shorter than requested, without an error."""
     with pytest.raises(ValueError, match="n_best must be at least 1 and at most candidates"):
         found("beam", *sentences(LENGTHS), **wrong)

@@ -13,7 +13,7 @@ FREE = torch.zeros(12, dtype=torch.bool)
 
 
 def test_the_best_continuation_of_the_prefix_is_found() -> None:
-    """By counting: catches a prefix that is not in the score, and beams of impossible subwords that fill its places."""
+    """Catches a prefix that is missing in the score, and impossible subwords that take places in the beam."""
     model = Table(
         {
             BOS: {A: 0.9, B: 0.1},
@@ -33,8 +33,8 @@ def test_the_best_continuation_of_the_prefix_is_found() -> None:
     assert one.ids == [B, C, A]
 
 
-def test_what_lengthens_its_last_word_comes_later_or_not_at_all() -> None:
-    """Catches subwords ruled out within the prefix, behind the subword that follows it, or where there is no prefix."""
+def test_the_last_word_of_a_prefix_is_not_lengthened() -> None:
+    """Catches a lengthened last word, and its subwords ruled out in the prefix, later, or without a prefix."""
     model = Table({BOS: {A: 1.0}, A: {B: 0.9, C: 0.1}, B: {EOS: 1.0}, C: {B: 0.8, EOS: 0.2}})
     lengthens = FREE.clone()
     lengthens[[A, B]] = True
@@ -71,8 +71,8 @@ def test_prefixes_of_any_length_may_be_in_one_batch(search: object) -> None:
             torch.testing.assert_close(one.attention, attention, rtol=0, atol=1e-5)
 
 
-def test_prefixes_of_nothing_change_nothing() -> None:
-    """Catches a search that is another one with a prefix of no subwords."""
+def test_empty_prefixes_change_nothing() -> None:
+    """Catches a search whose results change with a prefix of no subwords."""
     model, batch = talker(), sentences(LENGTHS)
     for search in (greedy, beam, sample):
         plain = search(model, *batch, BOS, EOS, 12)

@@ -68,7 +68,7 @@ def test_a_beam_that_no_memory_holds_is_refused(settings: dict[str, int]) -> Non
 
 
 def test_a_setting_of_another_search_names_that_search() -> None:
-    """Catches `translate(line, beam_size=8)`, whose beam is missing from the message as it is from the call."""
+    """Catches a message for `translate(line, beam_size=8)` that does not name beam, the search with that setting."""
     with pytest.raises(UserError, match=r"search=greedy has no such setting; search=beam has it$"):
         search("greedy").bind({"beam_size": 8}, None)
 
@@ -96,8 +96,8 @@ def hypothesis(rows: int, columns: int) -> Hypothesis:
         ([hypothesis(2, 5), hypothesis(3, 2)], r"expected \(3, 5\), or \(4, 5\)"),
     ],
 )
-def test_what_is_not_a_result_is_refused_where_it_arises(results: list[object], fault: str) -> None:
-    """Catches a search from outside that leaves the columns of padding, or a sentence out: a traceback much later."""
+def test_a_wrong_result_is_refused_when_the_search_returns_it(results: list[object], fault: str) -> None:
+    """Catches a wrong result of a search from outside, such as columns of padding, that only fails much later."""
 
     def outside(*_: object) -> Sequence[object]:
         return results

@@ -24,7 +24,7 @@ def repeats(ids: Sequence[int], size: int) -> bool:
 @pytest.mark.parametrize("search", [greedy, beam, sample])
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_no_run_is_written_twice(search: object, size: int) -> None:
-    """Catches a row blocked by what another one wrote, and scores that are not the model's own."""
+    """Catches a row that is blocked because of another row's subwords, and scores that are not the model's own."""
     assert callable(search)
     model, repeated = talker(), 0
     src, src_len = sentences(LENGTHS)
@@ -40,7 +40,7 @@ def test_no_run_is_written_twice(search: object, size: int) -> None:
 
 
 def test_the_next_best_subword_is_written_instead() -> None:
-    """By counting: catches a translation that ends where it would repeat itself, and one that is blocked too early."""
+    """Catches a translation that ends where it would repeat itself, and a subword that is blocked too early."""
     model = Table({BOS: {A: 1.0}, A: {B: 0.6, C: 0.3, EOS: 0.1}, B: {A: 0.9, EOS: 0.1}, C: {EOS: 1.0}})
     (found,) = greedy(model, *sentences([4]), BOS, EOS, 9, no_repeat_ngram=2)
     assert found.ids == [A, B, A, C]
@@ -61,7 +61,7 @@ def test_a_prefix_may_repeat_itself(search: object) -> None:
 
 
 @pytest.mark.parametrize("search", [greedy, beam, sample])
-def test_a_size_of_none_is_refused(search: object) -> None:
+def test_a_size_of_zero_is_refused(search: object) -> None:
     """Catches a setting of 0 that blocks everything, or nothing silently."""
     assert callable(search)
     with pytest.raises(ValueError, match="no_repeat_ngram=0, expected 1 or more"):

@@ -24,7 +24,7 @@ def chi_square(counts: Counter[int], expected: dict[int, float]) -> float:
 
 
 @pytest.mark.parametrize("almost_greedy", [{"temperature": 1e-4}, {"top_k": 1}, {"top_p": 1e-6}])
-def test_with_no_room_it_is_greedy(almost_greedy: dict[str, Any]) -> None:
+def test_with_almost_no_randomness_it_is_greedy(almost_greedy: dict[str, Any]) -> None:
     """Catches a temperature that multiplies, and a set of words that lacks the most probable one."""
     model = talker(5)
     expected = greedy(model, *sentences(LENGTHS), BOS, EOS)
@@ -44,7 +44,7 @@ def test_with_no_room_it_is_greedy(almost_greedy: dict[str, Any]) -> None:
     ],
 )
 def test_words_come_as_often_as_they_should(settings_of_search: dict[str, Any], expected: dict[int, float]) -> None:
-    """Catches draws that are not independent, the wrong exponent, and shares that were not made whole again."""
+    """Catches draws that are not independent, a wrong exponent, and probabilities that are not renormalised."""
     ends = {word: {EOS: 1.0} for word in (A, B, C, D)}
     model = Table({BOS: {A: 0.5, B: 0.3, C: 0.15, D: 0.05}, **ends})
     (drawn,) = sample(model, *sentences([4]), BOS, EOS, n_best=2000, **settings_of_search)
@@ -53,7 +53,7 @@ def test_words_come_as_often_as_they_should(settings_of_search: dict[str, Any], 
 
 
 def test_the_second_word_does_not_depend_on_the_draw_of_the_first() -> None:
-    """Catches one number that draws every word of a sentence."""
+    """Catches one random number that is used for all words of a sentence."""
     model = Table({BOS: {A: 0.5, B: 0.5}, A: {C: 0.5, D: 0.5}, B: {C: 0.5, D: 0.5}, C: {EOS: 1.0}, D: {EOS: 1.0}})
     (drawn,) = sample(model, *sentences([4]), BOS, EOS, n_best=2000)
     pairs = [(A, C), (A, D), (B, C), (B, D)]
@@ -71,7 +71,7 @@ def test_the_second_word_does_not_depend_on_the_draw_of_the_first() -> None:
 def test_what_is_left_is_the_smallest_set_that_is_enough(
     weights: list[float], top_k: int, top_p: float, uniform: float
 ) -> None:
-    """Catches one word too many or too few, a word of no probability that is drawn, and top-p before top-k."""
+    """Catches one word too many or too few, a word of probability 0 that is drawn, and top-p before top-k."""
     probability = torch.tensor([weights], dtype=torch.float64)
     probability /= probability.sum()
     left = among(probability, top_k, top_p)
@@ -92,7 +92,7 @@ def ids(src: Tensor, src_len: Tensor, seed: int = 1, n_best: int = 3) -> list[li
 
 
 def test_other_sentences_order_and_padding_change_nothing_and_the_seed_does() -> None:
-    """Catches draws that are shared out by row: another batch size would be another translation."""
+    """Catches random numbers that depend on the row: the batch size would change translations."""
     src, src_len = sentences(LENGTHS)
     together = ids(src, src_len)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
@@ -105,7 +105,7 @@ def test_other_sentences_order_and_padding_change_nothing_and_the_seed_does() ->
 
 
 def test_scores_and_attention_are_the_models_own() -> None:
-    """Catches a score of the sharpened distribution, and rows of another draw."""
+    """Catches scores from the distribution after temperature and top-k, and attention of another draw."""
     model = talker()
     src, src_len = sentences(LENGTHS)
     drawn = sample(model, src, src_len, BOS, EOS, 12, temperature=0.7, top_k=8, n_best=3)

@@ -78,7 +78,7 @@ def test_one_sentence_may_be_a_text(server: Server, translator: Translator) -> N
 
 
 def test_subwords_are_rows_if_asked_for(server: Server, translator: Translator) -> None:
-    """Catches words beside the weights of subwords."""
+    """Catches words, instead of subwords, returned with the weights of subwords."""
     (one,) = server.post("/translate", text=SOURCES[3], attention=True, level="piece").content["translations"]
     direct = translator.translate(SOURCES[3])
     assert one["words"] == direct.pieces
@@ -98,7 +98,7 @@ def test_unknown_words_are_named(server: Server) -> None:
 
 @pytest.mark.parametrize("asked", [{}, {"prefix": "un chien"}, {"prefix": "un", "count": 3, "level": "piece"}])
 def test_alternatives_are_the_translator_s(server: Server, translator: Translator, asked: dict[str, Any]) -> None:
-    """Catches words after another beginning or for another sentence, and settings that do not arrive."""
+    """Catches words after another prefix or for another sentence, and settings that are ignored."""
     for text in SOURCES:
         answer = server.post("/alternatives", text=text, **asked).content
         direct = translator.alternatives(text, **asked)
@@ -138,7 +138,7 @@ def test_models_are_chosen_by_name(server: Server, reverse: Translator) -> None:
 
 
 def test_requests_that_arrive_together_are_translated_together(server: Server, translator: Translator) -> None:
-    """Catches requests that are run one by one, and answers that are dealt to another request of the same batch."""
+    """Catches requests that are run one by one, and answers that are sent to another request of the same batch."""
     words = " ".join(SOURCES).split()
     draw = random.Random(1)
     lines = [" ".join(draw.choices(words, k=draw.randint(1, 12))) for _ in range(160)]
@@ -157,7 +157,7 @@ def test_requests_that_arrive_together_are_translated_together(server: Server, t
 
 
 def test_health_metrics_and_pages(server: Server) -> None:
-    """Catches a page that its own policy forbids to run, and one that loads something from another place."""
+    """Catches a policy that allows unsafe content, and a page that loads something from another server."""
     assert server.get("/health").content == {"status": "ok"}
     assert server.get("/metrics").headers["content-type"].startswith("text/plain")
     assert server.meter("process_resident_memory_bytes") > 0
@@ -169,14 +169,14 @@ def test_health_metrics_and_pages(server: Server) -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         addresses = {*re.findall(rb"https?://[^\"'\s]+", answer.body)}
-        assert addresses <= {b"http://www.w3.org/2000/svg"}  # the name of SVG; nothing is loaded from it
+        assert addresses <= {b"http://www.w3.org/2000/svg"}  # the namespace of SVG; nothing is loaded from it
     assert "/translate" in server.get("/openapi.json").content["paths"]
 
 
 def test_no_other_origin_may_use_it(server: Server) -> None:
-    """Catches a server on a private machine that any web page can talk to."""
+    """Catches a server on a private machine that any web page can use."""
     answer = server.send("OPTIONS", "/translate", origin="https://example.org", access_control_request_method="POST")
     assert "access-control-allow-origin" not in answer.headers
     assert answer.status == 405
     answer = server.send("POST", "/translate", b'{"text": "a"}', content_type="text/plain")
-    assert answer.status == 422  # a page could send it so without asking first
+    assert answer.status == 422  # a browser sends text/plain without a preflight request

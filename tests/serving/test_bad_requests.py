@@ -93,7 +93,7 @@ RAW: list[tuple[bytes, int]] = [
 
 
 INNER = ("Traceback", "function-", "Input should", "list[", "[key]", "Value error")
-"""What Python and pydantic say among themselves."""
+"""Parts of messages of Python and pydantic that do not help a user."""
 
 
 def check_line(answer: Answer) -> str:
@@ -109,12 +109,12 @@ def check_line(answer: Answer) -> str:
     return line
 
 
-@pytest.mark.parametrize(("path", "body", "said"), BAD, ids=[f"{path} {str(body)[:60]}" for path, body, _ in BAD])
-def test_a_bad_request_is_one_line(server: Server, path: str, body: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("path", "body", "message"), BAD, ids=[f"{path} {str(body)[:60]}" for path, body, _ in BAD])
+def test_a_bad_request_is_one_line(server: Server, path: str, body: dict[str, Any], message: str) -> None:
     """Catches a request beyond the limits that is run, or an error in it that is reported as an error of the server."""
     answer = server.post(path, **body)
     assert answer.status == 422, answer.body
-    assert said in check_line(answer)
+    assert message in check_line(answer)
 
 
 @pytest.mark.parametrize(("body", "status"), RAW, ids=[str(body[:60]) for body, _ in RAW])
@@ -138,11 +138,11 @@ def test_unknown_paths_methods_and_models(server: Server) -> None:
 
 
 def test_a_long_body_is_not_read(server: Server) -> None:
-    """Catches a server that a single request fills with memory."""
+    """Catches a server whose memory a single request can fill."""
     with server.connect() as connection:
         connection.sendall(b"POST /translate HTTP/1.1\r\nhost: here\r\ncontent-length: 100000000000\r\n\r\n")
         assert read(connection).startswith(b"HTTP/1.1 413 ")
-    with server.connect() as connection:  # a body that does not say how long it is
+    with server.connect() as connection:  # a body without a length
         connection.sendall(b"POST /translate HTTP/1.1\r\nhost: here\r\ntransfer-encoding: chunked\r\n\r\n")
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
         with pytest.raises(OSError):  # noqa: PT011 - reset, or a broken pipe
@@ -163,7 +163,7 @@ def test_hostile_text_is_never_markup(server: Server, key: str) -> None:
 
 
 def test_a_thousand_malformed_bodies(server: Server) -> None:
-    """Catches bytes that nobody thought of: no answer of 500, and the same answer to a good request afterwards."""
+    """Catches bytes that cause an answer of 500, or that change the answer to a good request afterwards."""
     draw, good = random.Random(4), {"text": "the cat sees a dog", "search": "beam", "settings": {"beam_size": 3}}
     before = server.post("/translate", **good).content
     statuses = {server.send("POST", "/translate", _malformed(draw), content_type="application/json").status
@@ -175,7 +175,7 @@ def test_a_thousand_malformed_bodies(server: Server) -> None:
 
 
 def _malformed(draw: random.Random) -> bytes:
-    """A good body with a few bytes changed, or values of any kind instead of its own."""
+    """A good body with some values replaced by values of any type, or with a few bytes changed."""
     values: list[Any] = [
         None,
         True,

@@ -35,7 +35,7 @@ def narrow(folder: Path) -> Iterator[Server]:
 
 @pytest.mark.slow
 def test_a_full_queue_answers_at_once(narrow: Server) -> None:
-    """Catches a queue without end: each of those that wait in it would be answered when its client has left."""
+    """Catches a queue without a limit, in which requests wait until their clients have disconnected."""
     with ThreadPoolExecutor(12) as clients:
         answers = list(clients.map(lambda _: narrow.post("/translate", **SLOW), range(12)))
     refused = [answer for answer in answers if answer.status == 503]
@@ -48,7 +48,7 @@ def test_a_full_queue_answers_at_once(narrow: Server) -> None:
 
 @pytest.mark.slow
 def test_a_request_that_takes_too_long_is_given_up(folder: Path) -> None:
-    """Catches a client that waits forever, and work for one that has been told that it is late."""
+    """Catches a client that waits forever, and work for a request that was already answered with 504."""
     with (
         serving(f"model={folder}", "limits.seconds=0.2", "batching.sentences=1") as server,
         ThreadPoolExecutor(12) as clients,
@@ -63,7 +63,7 @@ def test_a_request_that_takes_too_long_is_given_up(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_slow_request_is_given_up(narrow: Server) -> None:
-    """Catches connections that a client holds open by sending a byte now and then; others are answered meanwhile."""
+    """Catches a connection that an incomplete request holds open, and other requests that wait for it."""
     with narrow.connect() as connection:
         connection.sendall(request("/translate", {"text": "a"}, length=1000))
         assert narrow.post("/translate", text="a").status == 200
@@ -72,7 +72,7 @@ def test_a_slow_request_is_given_up(narrow: Server) -> None:
 
 @pytest.mark.slow
 def test_a_connection_without_a_request_is_closed(narrow: Server) -> None:
-    """Catches the same before the headers are complete, where uvicorn 0.54 itself sets no limit."""
+    """Catches a connection held open before the headers are complete, for which uvicorn 0.54 sets no limit."""
     with narrow.connect() as connection, narrow.connect() as silent:
         connection.sendall(b"POST /translate HTTP/1.1\r\nhost: ")
         assert connection.recv(1000) == b""
@@ -81,7 +81,7 @@ def test_a_connection_without_a_request_is_closed(narrow: Server) -> None:
 
 @pytest.mark.slow
 def test_an_answer_that_is_not_read_is_given_up(narrow: Server) -> None:
-    """Catches answers that fill the memory because their clients do not take them, and others that wait behind them."""
+    """Catches unread answers that fill the memory, and other requests that wait for them."""
     wide = {"text": ["a dog " * 40] * 6, "search": "sample", "n_best": 16, "settings": {"max_len": 100}}
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -100,7 +100,7 @@ def test_an_answer_that_is_not_read_is_given_up(narrow: Server) -> None:
 
 
 @pytest.mark.slow
-def test_a_client_that_leaves_stops_costing(narrow: Server) -> None:
+def test_requests_of_disconnected_clients_are_dropped(narrow: Server) -> None:
     """Catches work for disconnected clients, which delays the work of others."""
     batches, gone = narrow.meter("heed_batch_requests_count"), narrow.meter("heed_clients_gone_total")
     clients = [narrow.connect() for _ in range(3)]
@@ -117,8 +117,8 @@ def test_a_client_that_leaves_stops_costing(narrow: Server) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_finish_what_is_begun(folder: Path, number: signal.Signals) -> None:
-    """Catches a restart that cuts off the requests that are being answered, or that takes new ones."""
+def test_a_signal_lets_requests_finish(folder: Path, number: signal.Signals) -> None:
+    """Catches a shutdown that cuts off requests in progress, or that accepts new ones."""
     answers: list[Answer] = []
 
     def ask() -> None:
@@ -145,7 +145,7 @@ def outcome(*settings: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.slow
 def test_a_server_that_cannot_start_says_why_in_one_line(folder: Path) -> None:
-    """Catches uvicorn's own words for a port in use, and a model that is missed at the first request."""
+    """Catches uvicorn's own message for a port in use, and a missing model that only the first request reports."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = outcome(f"model={folder}", f"port={port}")

@@ -13,8 +13,8 @@ from tests.support.settings import settings_of
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
-def test_a_limit_below_its_least_is_named_once(name: str) -> None:
-    """Catches `limits: limits.seconds=-1`."""
+def test_a_limit_below_its_minimum_is_named_once(name: str) -> None:
+    """Catches a message that begins with `limits: limits.seconds=-1`."""
     with pytest.raises(UserError, match=rf"^limits\.{name}=-1(\.0)?: expected more than 0$"):
         settings_of("serve", Settings, "model=x", f"limits.{name}=-1")
 
@@ -23,7 +23,7 @@ def test_a_limit_below_its_least_is_named_once(name: str) -> None:
     "origin",
     ["*", "https://example.org", "http://localhost:8080", "http://[::1]:81", "https://xn--t-9fab.fr", "app://bundle"],
 )
-def test_an_origin_is_as_a_browser_sends_it(origin: str) -> None:
+def test_origins_that_browsers_send_are_accepted(origin: str) -> None:
     """Catches a check that refuses ports, addresses or schemes that browsers have."""
     check_origins([origin])
 
@@ -46,8 +46,8 @@ def test_an_origin_is_as_a_browser_sends_it(origin: str) -> None:
         ("https://été.fr", "https://xn--t-9fab.fr"),
     ],
 )
-def test_what_no_browser_sends_is_refused_with_what_it_sends(origin: str, meant: str | None) -> None:
-    """Catches a server that starts, and whose answers the browser then refuses without a reason."""
+def test_other_origins_are_refused_with_what_a_browser_sends(origin: str, meant: str | None) -> None:
+    """Catches a server that starts with an origin that never matches, so that browsers refuse all its answers."""
     with pytest.raises(UserError) as refused:
         check_origins(["https://good.example", origin])
     line = str(refused.value)

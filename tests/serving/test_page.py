@@ -62,7 +62,7 @@ def visit(browser: WebDriver, server: Server, text: str = SENTENCE, query: str =
 def test_the_server_translates_and_the_page_shows_it(
     browser: WebDriver, server: Server, translator: Translator
 ) -> None:
-    """Catches a page that its own policy stops, and a map of other weights than the server answered."""
+    """Catches a page blocked by its own policy, and a map of other weights than those in the server's answer."""
     direct = translator.translate(SENTENCE, "beam", beam_size=5, n_best=5)
     assert visit(browser, server) == [direct.text]
     assert [row.text for row in all_of(browser, ".candidates .text")] == [each.text for each in direct.candidates]
@@ -74,7 +74,7 @@ def test_the_server_translates_and_the_page_shows_it(
 
 
 def test_a_word_can_be_forced_and_released(browser: WebDriver, server: Server, translator: Translator) -> None:
-    """Catches alternatives after another beginning, and a choice that the server does not get."""
+    """Catches alternatives after another prefix, and a choice that is not sent to the server."""
     (before,) = visit(browser, server)
     all_of(browser, ".translation button")[1].click()
     until(browser, lambda: all_of(browser, ".alternatives li button"))
@@ -93,7 +93,7 @@ def test_a_word_can_be_forced_and_released(browser: WebDriver, server: Server, t
 
 
 def test_hostile_text_is_text_and_unknown_words_are_marked(browser: WebDriver, server: Server) -> None:
-    """Catches text that is mistaken for markup, and a word that the model has not read without a mark."""
+    """Catches text that is mistaken for markup, and an unknown word without a mark."""
     visit(browser, server, "<img src=x onerror=alert(1)> sees 漢 \U0001f600 cat")
     assert all_of(browser, "img") == []
     words = all_of(browser, ".map .word[data-source]")
@@ -110,7 +110,7 @@ def test_hostile_text_is_text_and_unknown_words_are_marked(browser: WebDriver, s
 
 
 def test_searches_are_the_server_s(browser: WebDriver, server: Server, translator: Translator) -> None:
-    """Catches a search that is chosen and not sent."""
+    """Catches a search that is chosen but not sent to the server."""
     visit(browser, server)
     Select(one(browser, "#search")).select_by_value("greedy")
     until(browser, lambda: not one(browser, ".candidates").is_displayed())
@@ -131,7 +131,7 @@ def test_models_of_other_languages_have_a_page_of_their_own(browser: WebDriver, 
 
 
 def test_what_fails_is_reported_in_one_line(browser: WebDriver, folder: Path) -> None:
-    """Catches a page that waits forever, and one that hides what the server said."""
+    """Catches a page that waits forever, and a page that hides the server's message."""
     with serving(f"model={{one: {folder}, two: {folder}}}", "limits.beam_size=4") as server:
         browser.get("about:blank")
         browser.get(f"http://127.0.0.1:{server.port}/#{quote(SENTENCE)}")

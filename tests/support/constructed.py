@@ -15,10 +15,10 @@ from tests.support.models import small_model
 SOURCE, TARGET = "four three two one", "one two three four"
 
 STATE = math.tanh(3)
-"""What an encoder's state has at the place of its word, and nowhere else."""
+"""The value of an encoder state at the index of its word. All other values are 0."""
 
 SCALE, SCALE_OF_END = 4.0, 6.0
-"""Of the output layer: where all weights are equal, the model writes `</s>`."""
+"""Factors of the output layer, for words and for `</s>`. If all attention weights are equal, `</s>` is written."""
 
 
 def reversing(back: bool = False) -> Translator:

@@ -11,8 +11,8 @@ from typing import Any
 def killed_at(moment: int, work: Callable[[], object], is_change: Callable[[str, tuple[Any, ...]], bool]) -> bool:
     """Fork a process that does `work`, and kill it at change number `moment`, from 0; return whether it was killed.
 
-    `is_change` tells for an audit event of Python and its arguments whether it is a change. If there are fewer changes,
-    the work is finished.
+    `is_change` decides whether an audit event of Python, with its arguments, is a change. If there are fewer changes,
+    the process finishes the work.
     """
     child = os.fork()
     if child == 0:

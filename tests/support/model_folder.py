@@ -37,7 +37,7 @@ def write(
     model = build(architecture, len(src), len(tgt))
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(1.5)  # far from uniform, so that every sentence is translated otherwise
+            parameter.mul_(1.5)  # far from uniform, so that translations differ
     bundle.save(folder, model, architecture, src, tgt, about or {"src_lang": "en", "tgt_lang": "fr"})
     return folder
 

@@ -14,7 +14,7 @@ SIZES: dict[str, Any] = dict(
     src_vocab=20, tgt_vocab=12, emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=7, positions=9
 )
 HEADS = dict(att_dim=8, heads=2)
-"""What can be shared among heads."""
+"""Sizes that heads can share evenly."""
 
 
 def build_seq2seq(

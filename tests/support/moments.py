@@ -1,4 +1,4 @@
-"""A run as it was on the disk at its worst moments."""
+"""Copies of a run folder at the moments when a killed process would lose most."""
 
 import shutil
 from pathlib import Path
@@ -14,8 +14,8 @@ from tests.support.small_run import settings
 def with_moments(runs: Path, *more: str) -> Path:
     """A folder of runs: `straight`, and copies of it as it was on the disk just before each checkpoint was replaced.
 
-    To a killed process the disk is all that counts, and just before is the worst moment: everything since the
-    checkpoint is done, drawn and lost.
+    A killed process leaves only what is on the disk. Just before a checkpoint is the worst moment: all work and all
+    random draws since the previous checkpoint are lost.
     """
     save = WholeFiles.save_checkpoint
 

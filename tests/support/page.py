@@ -23,7 +23,7 @@ BLOCKS = (
 """Ranges of Unicode that normalisation treats in different ways."""
 
 ODD = ("", " ", "  ", "▁", "\u3000", "\ufeff", "\u200b", "\x85", "\x1c", "ﷺ", "ﬁ", "é", "<s>", "<unk>", "<0x41>", "⁇")
-"""Texts that have a meaning of their own to one of the steps."""
+"""Texts that one of the steps treats specially."""
 
 
 def unicode_lines(count: int, seed: int) -> list[str]:

@@ -66,7 +66,7 @@ class OnGpu(Tensor):
         written = written_arguments(func, args, kwargs)
         if written:
             return written[0] if len(written) == 1 else tuple(written)
-        # a view of an ordinary tensor is one, in inference mode too
+        # a view of an ordinary tensor is an ordinary tensor, also in inference mode
         ordinary = func.is_view and not args[0].is_inference()
         with torch.inference_mode(False) if ordinary else nullcontext():
             return tree_map(lambda one: OnGpu(one) if isinstance(one, Tensor) else one, result)
@@ -190,7 +190,7 @@ def on_gpu(module: nn.Module) -> nn.Module:
 
 
 def run_packed(encoder: Encoder, emb: Tensor, src_len: Tensor) -> EncoderOutput:
-    """In the place of cuDNN: torch's loop on the CPU, in which torch itself makes tensors that nobody could wrap."""
+    """Replaces cuDNN: torch's loop on the CPU, because torch creates tensors in it that cannot be wrapped."""
     if not isinstance(emb, OnGpu):
         return RUN_PACKED(encoder, emb, src_len)
     here = copy.copy(encoder.gru)
@@ -204,7 +204,7 @@ RUN_PACKED = Encoder.run_packed
 
 
 def record(function: Callable[..., replay.Group], given: tuple[replay.Group, ...]) -> replay.Recording:
-    """In the place of a recording: the function again, its results in the memory of the first ones."""
+    """Replaces a recording: a replay calls the function again and copies its results over the first ones."""
     inputs = tuple(replay.copied(group) for group in given)
     outputs = function(*inputs)
 
@@ -231,9 +231,9 @@ def pretended_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patched.setattr(replay, "record", record)
         patched.setattr(replay, "has_room", lambda: True)
         patched.setattr(replay, "on", lambda _: nullcontext())
-        # torch reads the memory of what it writes to a file, and these have none
+        # torch.save reads the memory of tensors, and pretended tensors have none
         patched.setattr(torch, "save", lambda saved, *args, _save=torch.save: _save(content(saved), *args))
-        # to Lightning it is a CPU, but for where the model and the batches go
+        # Lightning treats it as a CPU, except when it moves the model and the batches
         patched.setattr(CPUAccelerator, "setup_device", lambda *_: None)
         patched.setattr(SingleDeviceStrategy, "root_device", property(lambda _: GPU))
         patched.setattr(trainer, "lightning_devices", lambda *_: ("cpu", 1))

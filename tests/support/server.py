@@ -63,7 +63,7 @@ class Server:
         return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
     def stop(self) -> int:
-        """End it by SIGTERM; its exit code."""
+        """Stop the process by SIGTERM, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
@@ -102,5 +102,5 @@ def wait_until(condition: Any, seconds: float = 60) -> None:
     """Wait for an effect of another process."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come about"
+        assert time.monotonic() < end, "the condition was not met in time"
         time.sleep(0.02)

@@ -34,7 +34,7 @@ SMALL = [
     "checkpoint_steps=4",
     "heatmaps=2",
 ]
-"""13 batches an epoch, so that neither validations nor checkpoints nor curves fall in with its end."""
+"""An epoch has 13 batches, so that no validation, checkpoint or point of a curve coincides with its end."""
 
 REGULARISED = [
     *("r_drop=2.0", "word_dropout=0.2", "model.dropout=0.1", "batches.sentences=null", "batches.tokens=700"),
@@ -44,9 +44,9 @@ TOGETHER = [
     [*REGULARISED, "guided_attention=0.5", "ema=0.8"],
     [*REGULARISED, "subwords=bpe", "subwords.vocab_size=40", "subword_sampling=0.3", "average_last=2"],
 ]
-"""All options of training that go together, beside the scheduled sampling of `SMALL`.
+"""Two sets with all options of training, besides the scheduled sampling of `SMALL`.
 
-Guided attention needs one segmentation of each word, and of the two averages a run has one.
+Two are needed: guided attention excludes subword sampling, and `ema` excludes `average_last`.
 """
 
 CLOCKED = ("tokens_per_second", "hours")
@@ -96,7 +96,7 @@ def events(folder: Path) -> dict[str, list[Any]]:
 
 
 READ: dict[str, Callable[[Path], Any]] = {"checkpoint": last_checkpoint, "report": report, "curves": events}
-"""All that a run leaves, but for what a clock measured and its model folder, which the checkpoint stands for."""
+"""All results of a run, except measured times and the model folder, whose content is also in the checkpoint."""
 
 
 def differences(one: Path, other: Path) -> list[str]:

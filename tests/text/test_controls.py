@@ -20,6 +20,6 @@ def test_no_control_character_is_left_and_nothing_else_is_lost(text: str) -> Non
 
 
 @pytest.mark.parametrize("word", ["می‌بینم", "क्‍ष", "a b", "שָׁלוֹם", "👩‍👩‍👧", "a\tb"])
-def test_what_scripts_are_written_with_stays(word: str) -> None:
+def test_characters_that_scripts_need_are_kept(word: str) -> None:
     """Catches Persian without its joiners, and no-break spaces that are mistaken for controls."""
     assert harmless(word) == word

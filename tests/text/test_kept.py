@@ -1,4 +1,4 @@
-"""Addresses as one subword: which text is an address, and that it comes back as typed."""
+"""Each address is one subword: which text is an address, and whether it is shown as it was typed."""
 
 import re
 
@@ -50,14 +50,14 @@ def test_addresses_end_where_the_sentence_goes_on(text: str, expected: str) -> N
 
 
 @pytest.mark.parametrize("unit", ["a", "a.", "http://", "http://a(", "a@", "www.((", "a@b.", "((a)", "."])
-def test_a_long_line_is_no_trap(unit: str) -> None:
+def test_a_long_line_takes_linear_time(unit: str) -> None:
     """Catches a pattern whose time grows with the square of a line, which would not end here."""
     masked(unit * 200_000, ALL)
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 def test_any_address_is_one_subword_and_shown_as_it_was_typed(kind: Kind) -> None:
-    """Catches an address in subwords, `<unk>` in one of unknown letters, and a symbol that people would see."""
+    """Catches an address split into subwords, `<unk>` for unknown letters in it, and a symbol shown in its place."""
     subwords = trained(kind)
     line = "see Ｘ http://never.seen/ЖЖ?q=ﬁ! me@x.org. www.a.org www.a.org"
     [read] = read_lines([line], subwords)
@@ -69,7 +69,7 @@ def test_any_address_is_one_subword_and_shown_as_it_was_typed(kind: Kind) -> Non
 
 
 def test_text_without_spaces_is_shown_as_it_was_typed() -> None:
-    """Catches a symbol in the gallery of a Chinese corpus."""
+    """Catches a symbol shown instead of the address, for example in the gallery of a Chinese corpus."""
     subwords = Subwords.train(
         ["请看https://a.cn/x。", "谢谢你看书。"] * 5, "char", 40, normalization="identity", keep=["url"]
     )
@@ -79,8 +79,8 @@ def test_text_without_spaces_is_shown_as_it_was_typed() -> None:
 
 
 @given(st.text(st.sampled_from("a:/.@()｟｠url水 www")))
-def test_as_many_addresses_as_subwords(text: str) -> None:
-    """Catches a text whose addresses are put in the places of others."""
+def test_each_address_has_its_subword(text: str) -> None:
+    """Catches addresses that are put back in the place of other addresses."""
     ids = [piece for piece in SUBWORDS.encode(text) if piece in SUBWORDS.kept]
     addresses = [address for word in text.split(" ") for address in SUBWORDS.addresses(word)]
     assert len(ids) == len(addresses)
@@ -91,7 +91,7 @@ SUBWORDS = trained()
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_an_address_is_not_divided_by_sampling(kind: Kind) -> None:
-    """Catches segmentations that draw an address letter by letter now and then."""
+    """Catches sampling that sometimes splits an address."""
     subwords, words = trained(kind), ["books", "(https://a.org)"]
     drawn = sample(subwords, kind, words, 0.3, [1])
     for row in {*drawn.slots[1].tolist()}:
@@ -105,7 +105,7 @@ def test_a_vocabulary_spends_nothing_on_addresses() -> None:
 
 
 def test_without_the_setting_addresses_are_text() -> None:
-    """Catches a model of before that would read its text in another way."""
+    """Catches a model trained before the setting existed that would read its text differently."""
     subwords = Subwords.train(LINES, "unigram", 80)
     assert subwords.kept == {}
     assert subwords.addresses("http://a.org") == []
@@ -113,8 +113,8 @@ def test_without_the_setting_addresses_are_text() -> None:
     assert UNK not in subwords.encode("https://a.org/x")
 
 
-def test_both_sides_keep_and_what_cannot_be_is_refused() -> None:
-    """Catches an address that a model can read and not write, and settings without effect."""
+def test_both_sides_keep_addresses_and_impossible_settings_are_refused() -> None:
+    """Catches an address that a model can read but not write, and settings without effect."""
     for joint in (True, False):
         pair = train_pair(LINES, LINES, vocab_size=80, joint=joint, keep=["url"])
         assert [list(one.kept.values()) for one in pair] == [["url"], ["url"]]

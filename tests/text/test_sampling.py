@@ -17,7 +17,7 @@ LINES = ["a dog runs across the green field .", "the dogs and the cats run and s
 LETTERS = "".join(sorted(set("".join(LINES)) - {" "}))
 KINDS: tuple[Kind, ...] = ("unigram", "bpe")
 MANY = 200
-"""A list may name a word so many times, to see more draws of it."""
+"""How often some tests repeat a word in a list, to get more draws of it."""
 
 
 @cache
@@ -49,7 +49,7 @@ def test_whatever_is_drawn_spells_the_word(kind: Kind, word: str) -> None:
 @settings(max_examples=40)
 @given(word=st.text(alphabet=LETTERS, min_size=1))
 def test_without_dropout_merges_are_those_of_sentencepiece(word: str) -> None:
-    """Catches merges out of order, and neighbours that move up to the wrong place."""
+    """Catches merges in another order, and wrong neighbours after a merge."""
     assert set(drawn(sample(trained("bpe"), "bpe", [word], 0.0, [1]), 0)) == {tuple(trained("bpe").encode(word))}
 
 
@@ -71,7 +71,7 @@ def test_a_merge_is_left_out_as_often_as_alpha_says() -> None:
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0])
 def test_unigram_draws_each_segmentation_as_often_as_its_probability_says(alpha: float) -> None:
-    """Catches a path weighed by its last subword alone, alpha forgotten, and likely ones never drawn."""
+    """Catches a segmentation weighted by its last subword alone, an ignored alpha, and one that is never drawn."""
     subwords = trained("unigram")
     pieces = {subwords.pieces([i])[0]: i for i in range(4, len(subwords))}
     weights = {ids: np.exp(alpha * sum(subwords.scores[i] for i in ids)) for ids in every_division("▁fields", pieces)}
@@ -93,7 +93,7 @@ def every_division(word: str, pieces: dict[str, int]) -> list[tuple[int, ...]]:
     return ways
 
 
-def test_unigram_at_its_sharpest_takes_the_likeliest() -> None:
+def test_unigram_with_a_large_alpha_draws_the_best_segmentation() -> None:
     subwords = trained("unigram")
     words = sorted({word for line in LINES for word in line.split()})
     found = sample(subwords, "unigram", words, 1000.0, [1])
@@ -103,7 +103,7 @@ def test_unigram_at_its_sharpest_takes_the_likeliest() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_draws_are_a_function_of_the_seed(kind: Kind) -> None:
-    """Catches a generator of the process or of a thread, which no continued run could set back."""
+    """Catches a random generator of the process or of a thread, which a resumed run could not restore."""
     words = ["dogs", "across", "fields", "sleep"]
     one, same, other = (sample(trained(kind), kind, words, 0.3, [seed]) for seed in (1, 1, 2))
     assert [drawn(one, word) for word in range(4)] == [drawn(same, word) for word in range(4)]
@@ -114,7 +114,7 @@ def test_draws_are_a_function_of_the_seed(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("word", ["☃", "do☃gs", "\ufeff", "dogs" * 16, "\ufdfa"])
 def test_a_word_that_cannot_be_sampled_keeps_its_best_segmentation(kind: Kind, word: str) -> None:
-    """Catches bytes cut apart, an unknown character that stops the run, and cuts that no number holds."""
+    """Catches separated bytes, an unknown character that stops the run, and a word that is too long to sample."""
     assert len(trained(kind).spelling("dogs" * 16)) > LONGEST_WORD
     for subwords in (trained(kind), trained(kind, byte_fallback=True)):
         (only,) = set(drawn(sample(subwords, kind, ["dogs", word], 0.3, [1]), 1))
@@ -122,14 +122,14 @@ def test_a_word_that_cannot_be_sampled_keeps_its_best_segmentation(kind: Kind, w
 
 
 @pytest.mark.parametrize("kind", ["char", "word"])
-def test_what_leaves_no_choice_is_reported(kind: Kind) -> None:
+def test_a_kind_with_only_one_segmentation_is_reported(kind: Kind) -> None:
     """Catches a setting that silently does nothing."""
     with pytest.raises(UserError, match=f"subword_sampling=0.2 needs subwords=unigram or bpe; {kind} has no"):
         check_kind(kind, 0.2)
 
 
 def test_words_sampled_in_parts_are_joined() -> None:
-    """Catches a word of the second part that is drawn as one of the first."""
+    """Catches a word of a later part that gets the draws of a word of the first part."""
     subwords, words = trained("unigram"), ["dogs", "across", "fields", "sleep", "runs"]
     parts = [sample(subwords, "unigram", part, 0.3, [1]) for part in (words[:2], words[2:3], words[3:])]
     joined = join(parts)

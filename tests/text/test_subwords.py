@@ -34,8 +34,8 @@ def trained(kind: Kind, byte_fallback: bool = False) -> Subwords:
 
 
 @given(st.text())
-def test_with_bytes_to_fall_back_to_any_text_comes_back_normalised(text: str) -> None:
-    """Catches a character that is lost, and white space that only Python or only SentencePiece takes for such."""
+def test_with_byte_fallback_any_text_comes_back_normalised(text: str) -> None:
+    """Catches a lost character, and characters that only Python or only SentencePiece treats as white space."""
     subwords = trained("unigram", byte_fallback=True)
     assert subwords.decode(subwords.encode(text)) == subwords.normalise(text)
 
@@ -43,7 +43,7 @@ def test_with_bytes_to_fall_back_to_any_text_comes_back_normalised(text: str) ->
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 @given(text=st.text(alphabet=LETTERS))
 def test_text_of_known_characters_comes_back_normalised(kind: Kind, text: str) -> None:
-    """Catches full coverage that does not cover."""
+    """Catches an unknown character although the vocabulary should cover all."""
     subwords = trained(kind)
     ids = subwords.encode(text)
     assert UNK not in ids
@@ -60,7 +60,7 @@ def test_words_are_those_of_the_normalised_text(text: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=st.text(alphabet=LETTERS + "☃字"))
-def test_unknown_characters_change_no_number_of_words(kind: Kind, text: str) -> None:
+def test_unknown_characters_do_not_change_the_number_of_words(kind: Kind, text: str) -> None:
     """Catches `<unk>` of a word model, which carries no mark, being glued to the word before."""
     subwords = trained(kind)
     ids = subwords.encode(text)
@@ -102,7 +102,7 @@ def test_specials_are_where_the_models_expect_them_and_leave_no_trace_in_text() 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_text_cannot_name_a_special(kind: Kind) -> None:
-    """Catches a line of input that ends the sentence, or pads it, by writing so."""
+    """Catches a line of input whose text `</s>` ends the sentence, or whose text `<pad>` pads it."""
     ids = trained(kind).encode("a <s> </s> <pad> dog </s>")
     assert not {PAD, BOS, EOS} & set(ids)
 
@@ -159,7 +159,7 @@ def test_a_size_that_fits_is_kept_in_silence(
 
 
 @pytest.mark.parametrize("size", [-1, 0, 3, 4, 1_000_001])
-def test_a_size_that_can_never_be_is_refused(size: int) -> None:
+def test_an_impossible_size_is_refused(size: int) -> None:
     with pytest.raises(UserError, match=f"vocab_size={size}, expected 5 "):
         Subwords.train(LINES, "bpe", size)
 
@@ -203,12 +203,12 @@ def test_coverage_below_one_gives_up_the_rarest_characters() -> None:
     assert UNK in partial.encode("☃")
 
 
-def test_words_have_no_bytes_to_fall_back_to() -> None:
+def test_a_word_vocabulary_has_no_byte_fallback() -> None:
     with pytest.raises(UserError, match="byte_fallback=true is not possible with kind=word"):
         Subwords.train(LINES, "word", byte_fallback=True)
 
 
-def test_a_file_and_a_pickle_hold_the_whole_model(tmp_path: Path) -> None:
+def test_a_file_and_a_pickle_contain_the_whole_model(tmp_path: Path) -> None:
     subwords = trained("unigram")
     subwords.save(tmp_path / "src.model")
     for again in (Subwords.load(tmp_path / "src.model"), pickle.loads(pickle.dumps(subwords))):
@@ -236,7 +236,7 @@ def test_the_file_is_sentencepiece_s_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"", b"garbage", b"\x80\x02}q\x00.", trained("bpe").model[:-7], b"\x0a\x00"])
-def test_a_file_that_is_no_model_is_refused_by_name(garbage: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused_by_name(garbage: bytes, tmp_path: Path) -> None:
     (tmp_path / "src.model").write_bytes(garbage)
     with pytest.raises(UserError, match=r"src\.model: not a complete SentencePiece model"):
         Subwords.load(tmp_path / "src.model")
@@ -244,7 +244,7 @@ def test_a_file_that_is_no_model_is_refused_by_name(garbage: bytes, tmp_path: Pa
 
 @given(at=st.integers(0, len(trained("bpe").model) - 1), byte=st.integers(0, 255))
 def test_an_altered_byte_ends_in_a_working_model_or_in_one_line(at: int, byte: int) -> None:
-    """Catches an untrusted file that passes the loading and breaks the first translation."""
+    """Catches an untrusted file that can be loaded but breaks the first translation."""
     altered = bytearray(trained("bpe").model)
     altered[at] = byte
     try:
@@ -283,10 +283,10 @@ def test_a_pair_is_separate_or_one_for_both() -> None:
     assert UNK not in src.encode("the dog läuft")
 
 
-def test_of_very_many_lines_the_same_some_are_trained_on(
+def test_of_very_many_lines_the_same_sample_is_trained_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Catches the head of a sorted file mistaken for the whole, and another vocabulary at every start."""
+    """Catches training on only the beginning of a sorted file, and another vocabulary in every run."""
     monkeypatch.setattr("heed.text.subwords.MAX_LINES", 100)
     lines = ["early"] * 500 + ["later"] * 500
     with caplog.at_level(logging.INFO):
@@ -311,7 +311,7 @@ def test_a_target_is_learnt_as_it_is_written(script: str, joint: bool, kind: Kin
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_nfc_changes_what_unicode_says_and_nothing_else(script: str) -> None:
-    """Catches rules for characters that compose, without those for marks in another order, or for compatibility."""
+    """Catches rules that compose characters but do not reorder marks, and rules of compatibility."""
     lines = [*SCRIPTS[script], *(unicodedata.normalize("NFD", line) for line in SCRIPTS[script])]
     _, tgt = train_pair(["a b"], lines, kind="char", vocab_size=1000, tgt_normalization="nfc")
     for line in lines:
@@ -337,7 +337,7 @@ def test_nfc_gives_the_same_bytes_every_time() -> None:
     ],
 )
 def test_each_side_is_normalised_as_it_is_set(normalization: Normalization, read: str) -> None:
-    """Catches a setting that is ignored, and one side's that reaches the other; the file keeps it."""
+    """Catches a setting that is ignored, applied to the other side, or missing in the saved model."""
     line = "Ａ，\u200c½ É"
     src, tgt = train_pair([line], [line], kind="char", vocab_size=100, src_normalization=normalization)
     assert Subwords(src.model).normalise(line) == read
@@ -357,14 +357,14 @@ def test_one_vocabulary_has_one_normalisation() -> None:
 
 
 def test_white_space_is_ascii_s() -> None:
-    """Catches words that are counted otherwise than word aligners count them, and tabs that become characters."""
+    """Catches words that are counted differently than by word aligners, and tabs that become characters."""
     assert split_words(" a\tb  c\u00a0d\u3000e\u202ff\r\v\fg ") == ["a", "b", "c\u00a0d\u3000e\u202ff", "g"]
     subwords = Subwords.train(["a b\u00a0c"], "char", 20, normalization="identity")
     assert subwords.decode(subwords.encode("\ta  b\u00a0c ")) == "a b\u00a0c"
 
 
-def test_the_word_of_each_subword_travels_with_it() -> None:
-    """Catches words that are normalised away, and subwords counted to a neighbour when a line is cut short."""
+def test_each_subword_keeps_its_word() -> None:
+    """Catches words that normalisation removes, and subwords assigned to another word when a line is cut short."""
     subwords = trained("bpe")
     line = "the Dogs  \ufeff sleep☃ a\u00a0dog"
     (encoded,) = subwords.encode_with_words([line])

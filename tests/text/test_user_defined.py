@@ -47,7 +47,7 @@ def test_a_symbol_is_written_as_it_is_read(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_a_symbol_is_not_divided_by_sampling(kind: Kind) -> None:
-    """Catches segmentations that draw `<`, `name`, `>` now and then."""
+    """Catches sampling that sometimes splits a symbol into `<`, `name`, `>`."""
     words = sorted({word for line in LINES for word in line.split()})
     drawn = sample(SUBWORDS[kind], kind, words, 0.3, [1])
     for word, slots in zip(words, drawn.slots, strict=True):
@@ -57,13 +57,13 @@ def test_a_symbol_is_not_divided_by_sampling(kind: Kind) -> None:
 
 
 def test_a_symbol_makes_no_subwords_of_letters() -> None:
-    """Catches a vocabulary of characters whose every word is said to be unlike all that was learnt."""
+    """Catches symbols counted as subwords of letters: a character vocabulary would report each word as spelled out."""
     assert [SUBWORDS[kind].joins_letters for kind in ("unigram", "bpe", "char")] == [True, True, False]
 
 
 @pytest.mark.parametrize("joint", [True, False])
 def test_both_sides_have_the_symbols(joint: bool) -> None:
-    """Catches a placeholder that a model can read and not write."""
+    """Catches a placeholder that a model can read but not write."""
     pair = train_pair(LINES, LINES, vocab_size=60, joint=joint, user_defined_symbols=SYMBOLS)
     assert [one.user_defined for one in pair] == [frozenset(SYMBOLS)] * 2
 
@@ -78,13 +78,13 @@ def test_both_sides_have_the_symbols(joint: bool) -> None:
         (("{0}", "{0}"), "contains a symbol twice"),
     ],
 )
-def test_what_can_be_no_symbol_is_refused(symbols: tuple[str, ...], message: str) -> None:
+def test_an_impossible_symbol_is_refused(symbols: tuple[str, ...], message: str) -> None:
     """Catches an end of sentence in the middle of a text, and SentencePiece's own errors."""
     with pytest.raises(UserError, match=re.escape(message)):
         check_settings("unigram", 100, False, 1.0, symbols)
 
 
-def test_words_and_small_vocabularies_leave_no_room() -> None:
+def test_word_and_small_vocabularies_have_no_room_for_symbols() -> None:
     """Catches a setting that does nothing, and a vocabulary of symbols alone."""
     with pytest.raises(UserError, match="user_defined_symbols is not possible with kind=word"):
         check_settings("word", 100, False, 1.0, SYMBOLS)

@@ -42,7 +42,7 @@ def test_the_frame_runs_scripts_and_reaches_nothing_else() -> None:
 
 
 def test_without_the_frame_a_table_names_the_strongest_links() -> None:
-    """Catches a map that is nothing where a viewer removes frames, and rows mistaken for columns."""
+    """Catches a map that shows nothing if a viewer removes frames, and rows mistaken for columns."""
     weights = np.array([[0.9, 0.06, 0.04], [0.0, 0.2, 0.8], [0.03, 0.03, 0.03]])
     fragment = Fragment(map_html(SOURCE, WORDS, weights, title="runs/tiny"))
     assert "|".join(text for text in fragment.texts if text.strip()) == (

@@ -14,7 +14,7 @@ from matplotlib import font_manager
 from heed.viz import fonts
 from heed.viz.fonts import BASE, LAST_RESORT, families, readable, script
 
-# Scripts that the fonts coming with matplotlib lack. Tests must not depend on what else the machine has.
+# Scripts that matplotlib's own fonts do not cover. Tests must not depend on other fonts of the machine.
 WORDS = {"Chinese, Japanese and Korean": "我喜欢", "Devanagari": "हिन्दी", "Thai": "ภาษา", "emoji": "🥨"}
 
 
@@ -80,7 +80,7 @@ def test_scripts_of_marks_and_strange_characters() -> None:
 def test_a_script_without_a_font_is_named_once_with_what_to_install(
     name: str, package: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Catches boxes silently, and a warning for every character or every picture."""
+    """Catches boxes without a warning, and a warning for every character or every picture."""
     with caplog.at_level(logging.WARNING):
         assert families([WORDS[name]]) == [BASE, LAST_RESORT]
         assert families([WORDS[name], "chat"]) == [BASE, LAST_RESORT]
@@ -91,7 +91,7 @@ def test_a_script_without_a_font_is_named_once_with_what_to_install(
 
 
 def test_what_no_font_shows_is_named_in_the_picture() -> None:
-    """Catches boxes, which look alike whatever they stand for, and names instead of what can be shown."""
+    """Catches boxes, which look the same for all characters, and names instead of characters that can be shown."""
     assert readable(["chat", "猫好a", "a猫", "नमस्ते", "où?"]) == ["chat", "[CJK]a", "a[CJK]", "[Devanagari]", "où?"]
 
 
@@ -113,7 +113,7 @@ def test_an_installed_font_fills_the_gap(tmp_path: Path, caplog: pytest.LogCaptu
 
 
 def test_the_font_that_covers_most_comes_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches a sentence in a mixture of two fonts where one has it all."""
+    """Catches a sentence drawn in two fonts although one font covers it."""
     install(tmp_path, "A Few", "我")
     install(tmp_path, "Most", "我喜")
     install(tmp_path, "Rare", "欢")
@@ -133,7 +133,7 @@ def test_han_is_drawn_as_the_language_draws_it(tmp_path: Path) -> None:
 
 
 def test_a_font_installed_after_matplotlib_listed_the_fonts_is_found(tmp_path: Path) -> None:
-    """The advice is to install a font and start again; matplotlib would go on using the list that it keeps on disk."""
+    """Catches an installed font that is not used because matplotlib reads its older list of fonts from disk."""
     code = "from heed.viz.fonts import families; import json; print(json.dumps(families(['\\U0010abcd'])))"
     config, data = tmp_path / "config", tmp_path / "data"
     (data / "fonts").mkdir(parents=True)
@@ -161,7 +161,7 @@ def test_a_broken_font_file_is_passed_over(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_font_that_was_removed_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches trust in matplotlib's list, which still names the files of packages long removed."""
+    """Catches a font that is used because it is in matplotlib's list, although its file was removed."""
     install(tmp_path, "Gone", "我")
     (tmp_path / "Gone.ttf").unlink()
     assert families(["我"]) == [BASE, LAST_RESORT]

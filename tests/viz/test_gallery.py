@@ -83,7 +83,7 @@ def test_the_policy_allows_the_style_and_the_script_of_the_page_and_nothing_else
     assert "url(" not in page.contents["style"]
 
 
-def test_the_summary_is_on_the_page_long_values_apart() -> None:
+def test_the_page_shows_the_summary_with_long_values_last() -> None:
     """Catches a summary value that is dropped, and a signature set in the size of a headline."""
     text = " ".join(
         Page(gallery([entry(torch.eye(2))], "The title", {"BLEU": "41.2", "signature": "a|" * 20})).text.split()
@@ -97,7 +97,7 @@ def test_the_same_entries_make_the_same_page() -> None:
     assert gallery(made_entries(3), "t", {}) == gallery(made_entries(3), "t", {})
 
 
-def test_a_score_that_cannot_be_had_is_none() -> None:
+def test_a_score_that_is_not_a_number_is_null() -> None:
     """Catches NaN in the JSON, which no browser parses: the page would stay empty."""
     nothing = float("nan")
     lacking = entry(torch.eye(2), bleu=nothing, entropy=nothing, coverage=nothing)
@@ -106,7 +106,7 @@ def test_a_score_that_cannot_be_had_is_none() -> None:
 
 
 def test_a_candidate_of_no_word_and_a_source_of_no_word_are_kept() -> None:
-    """Catches a crash on the model that says nothing: evaluation must still write its page."""
+    """Catches a crash on an empty translation: evaluation must still write its page."""
     silent = Entry(["a"], ["b"], [Candidate([], -1.0, torch.zeros(0, 1))], 0.0, 0.0, 0.0)
     empty = Entry([], ["b"], [Candidate(["b"], -1.0, torch.zeros(1, 0))], 0.0, 0.0, 0.0)
     kept = Page(gallery([silent, empty], "t", {})).entries
@@ -133,12 +133,12 @@ def test_weights_that_leave_their_range_by_rounding_alone_are_kept() -> None:
     ],
 )
 def test_weights_that_do_not_fit_are_refused_by_sentence(faulty: Entry, message: str) -> None:
-    """Catches a map that would be drawn shifted, or not at all, with no word about why."""
+    """Catches a map that is drawn shifted, or not at all, without an explanation."""
     with pytest.raises(ValueError, match=message):
         gallery([entry(torch.eye(2)), faulty], "t", {})
 
 
-def test_a_gold_link_outside_the_sentence_names_itself() -> None:
+def test_a_gold_link_outside_the_sentence_is_named() -> None:
     """Catches gold made for another word splitting, whose links the page could not place."""
     gold = (frozenset({(0, 0)}), frozenset({(0, 0), (1, 2)}))
     with pytest.raises(UserError, match="gold link 1-2 of sentence 1, which has 2 source and 2 reference words"):

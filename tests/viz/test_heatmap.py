@@ -90,7 +90,7 @@ def test_nothing_is_cut_and_no_label_covers_another(words: int) -> None:
 
 
 def test_slanted_labels_clear_each_other_at_sixty_words() -> None:
-    """At 45 degrees, lines whose feet are a cell apart are cell / sqrt(2) apart, and need a line's height."""
+    """Labels at 45 degrees that start one cell apart are cell / sqrt(2) apart, which must exceed a line's height."""
     figure = long_sentence(60)
     drawn(figure)
     cell = attention(figure).bbox.width / 60
@@ -136,8 +136,8 @@ def test_words_are_never_read_as_formulas(word: str) -> None:
     assert not any(label.get_parse_math() for label in labels(figure))
 
 
-def test_a_formula_is_as_wide_as_its_letters() -> None:
-    """The same by the ink: two dollar signs take room, and a formula would not draw them."""
+def test_dollar_signs_take_room() -> None:
+    """Catches a formula by the width of the drawn label: its two dollar signs would not be drawn."""
     widths = []
     for word in ("xx", "$xx$"):
         figure = heatmap(torch.eye(1), [word], [word])
@@ -186,7 +186,7 @@ def test_a_very_long_sentence_is_bounded_and_its_words_stay_apart() -> None:
 
 
 def test_each_word_of_a_long_sentence_stands_at_its_own_cell() -> None:
-    """Catches thinned labels that are counted from another word, and cells that are joined and shifted."""
+    """Catches a label at another word's cell if only some labels are shown, and cells shifted by merging."""
     figure = heatmap(torch.eye(2000), [f"s{n}" for n in range(2000)], [f"t{n}" for n in range(2000)])
     drawn(figure)
     axes = attention(figure)
@@ -231,8 +231,8 @@ print(megabytes() - before)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg"])
-def test_a_picture_costs_memory_by_its_size_on_paper(ending: str, tmp_path: Path) -> None:
-    """Catches a picture as fine as ever of a sentence of 480 words, which took more than 20 GB."""
+def test_a_very_long_sentence_needs_little_memory(ending: str, tmp_path: Path) -> None:
+    """Catches a picture at full resolution of a sentence of 480 words, which took more than 20 GB."""
     command = [sys.executable, "-c", MEMORY, str(tmp_path / f"map.{ending}")]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     assert float(result.stdout) < 600
@@ -279,7 +279,7 @@ def test_arrays_are_drawn_as_tensors_are() -> None:
 
 
 def test_without_matplotlib_pages_can_be_made_and_one_line_names_the_extra() -> None:
-    """Catches an import of matplotlib by what does not draw, and a traceback for those who only translate."""
+    """Catches an import of matplotlib by modules that do not draw, and a traceback instead of one line."""
     code = (
         "import sys, torch; sys.modules['matplotlib'] = None\n"
         "import heed.viz.gallery, heed.viz.attention_map, heed.viz.interlinear\n"
@@ -292,7 +292,7 @@ def test_without_matplotlib_pages_can_be_made_and_one_line_names_the_extra() -> 
 
 
 def test_an_empty_translation_is_an_empty_row() -> None:
-    """An untrained model may produce nothing; the picture of it must not end the training."""
+    """Catches an error for an empty translation of an untrained model, which would end the training."""
     figure = heatmap(torch.zeros(0, 3), ["a", "b", "c"], [])
     drawn(figure)
     assert not cells(figure).any()
@@ -337,7 +337,7 @@ def test_other_endings_are_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_needs_no_pyplot_and_no_display() -> None:
-    """Catches pyplot's global state: figures that pile up, and a window system that a server has not."""
+    """Catches pyplot: it keeps all figures in global state, and may need a display, which a server does not have."""
     code = (
         "import sys, torch; from heed.viz.heatmap import heatmap;"
         "figure = heatmap(torch.eye(2), ['a', 'b'], ['x', 'y']); figure.canvas.draw();"
@@ -349,14 +349,14 @@ def test_needs_no_pyplot_and_no_display() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env=env)
 
 
-def test_a_figure_goes_with_its_last_reference() -> None:
+def test_a_figure_is_freed_with_its_last_reference() -> None:
     """Catches pictures kept alive, hundreds of them in a long training."""
     figure = weakref.ref(heatmap(CROSSING, SRC, TGT))
     gc.collect()
     assert figure() is None
 
 
-def test_threads_draw_what_one_draws() -> None:
+def test_several_threads_draw_the_same_as_one() -> None:
     def png(number: int) -> bytes:
         buffer = io.BytesIO()
         heatmap(torch.eye(3).roll(number, 0), ["a", "b", "c"], ["$x$", "y", str(number)]).savefig(buffer)
@@ -368,7 +368,7 @@ def test_threads_draw_what_one_draws() -> None:
 
 
 def test_a_notebook_shows_the_picture() -> None:
-    """Catches `<Figure size 344x278>` instead of the picture, as IPython shows one if pyplot is not imported."""
+    """Catches `<Figure size 344x278>` instead of the picture, which IPython shows if pyplot is not imported."""
     shown = heatmap(CROSSING, SRC, TGT)
-    png = shown._repr_png_()  # type: ignore[attr-defined]  # what IPython asks an object for
+    png = shown._repr_png_()  # type: ignore[attr-defined]  # IPython calls this method
     assert Image.open(io.BytesIO(png)).size == tuple(round(inches * DPI) for inches in shown.get_size_inches())

@@ -11,7 +11,7 @@ def test_each_word_is_above_what_it_attends_to() -> None:
 
 
 def test_it_wraps_by_what_a_terminal_shows() -> None:
-    """Catches a line longer than the terminal, columns that part from each other, and Chinese counted by characters."""
+    """Catches a line wider than the terminal, columns that are not aligned, and Chinese measured in characters."""
     source = [f"word{i}" for i in range(20)]
     target = ["喜欢喜欢"] * 20
     lines = interlinear(torch.eye(20), source, target, width=30).splitlines()
@@ -21,6 +21,6 @@ def test_it_wraps_by_what_a_terminal_shows() -> None:
     assert cell_len(lines[0].rstrip()) == 3 * 8 + 2 * 2  # as many as fit
 
 
-def test_nothing_has_no_lines() -> None:
-    """Catches an argmax over nothing, for an empty line."""
+def test_an_empty_translation_has_no_lines() -> None:
+    """Catches an error for a translation without words."""
     assert interlinear(torch.zeros(0, 1), ["</s>"], []) == ""

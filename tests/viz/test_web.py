@@ -25,7 +25,7 @@ def node(*arguments: str | Path) -> None:
 
 @needs_node
 def test_the_pure_modules_pass_their_tests() -> None:
-    """Catches faults of links, sorting, search, layout and colours: see the files for each."""
+    """Runs the tests in web/*.test.mjs, of links, sorting, search, layout and colours."""
     node("--test", *sorted((Path(__file__).parent / "web").glob("*.test.mjs")))
 
 
@@ -65,7 +65,7 @@ def test_each_module_is_included_once_and_before_those_that_need_it(page: str) -
     ],
 )
 def test_other_imports_and_exports_are_refused(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a line that the joining would leave in the page, which no browser takes inside a single file."""
+    """Catches an import or export that is left in the joined page, which no browser accepts in a single file."""
     parts = {"a.mjs": f"const b = 1;\n{line}\n", "b.mjs": ""}
     monkeypatch.setattr(modules, "read_part", parts.__getitem__)
     with pytest.raises(ValueError, match=r"a\.mjs: cannot join"):
@@ -86,5 +86,5 @@ def test_a_diamond_of_imports_is_joined_once(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_every_module_is_checked_for_types() -> None:
-    """Catches a module that the type checker would pass over."""
+    """Catches a module that the type checker skips."""
     assert all(path.read_text(encoding="utf-8").startswith("// @ts-check\n") for path in WEB.glob("*.mjs"))

@@ -15,8 +15,8 @@ STEP = {"decoder.output", "decoder.readout", "decoder.attention.attn_combine", "
 
 @pytest.mark.parametrize("changes", [{}, {"layer_norm": True, "dec_layers": 2}, {"query": "previous"}])
 @pytest.mark.parametrize("kind", KINDS)
-def test_steps_stay_near_and_keep_the_digits_of_what_is_no_product(kind: str, changes: dict[str, Any]) -> None:
-    """Catches types that do not go together, and states or attention weights rounded to eight bits."""
+def test_only_products_of_a_step_lose_precision(kind: str, changes: dict[str, Any]) -> None:
+    """Catches tensors of incompatible types, and states or attention weights rounded to the eight bits of bfloat16."""
     exact, low = (small_model(score=kind, **changes) for _ in range(2))
     multiply_in_bfloat16(low)
     src, src_len = sentences(LENGTHS)
@@ -36,7 +36,7 @@ def test_steps_stay_near_and_keep_the_digits_of_what_is_no_product(kind: str, ch
 
 
 def test_which_layers_multiply_in_bfloat16() -> None:
-    """Catches one that was forgotten, which costs time, and one too many, such as the keys' or an embedding's."""
+    """Catches a layer left in float32, which costs time, and a layer that must stay float32, such as an embedding."""
     model = small_model(dec_layers=2, layer_norm=True, tie="all", tgt_vocab=20)
     before = model.decoder.embedding.weight.clone()
     multiply_in_bfloat16(Ensemble([model]))
@@ -46,7 +46,7 @@ def test_which_layers_multiply_in_bfloat16() -> None:
 
 
 def test_a_whole_sentence_runs_too() -> None:
-    """A deep decoder's upper layers take whole sentences by another way than steps do."""
+    """Catches errors in a deep decoder's upper layers, which run whole sentences with other code than single steps."""
     model = small_model(dec_layers=2)
     multiply_in_bfloat16(model)
     src, src_len = sentences(LENGTHS)
@@ -58,8 +58,8 @@ def test_a_whole_sentence_runs_too() -> None:
     torch.testing.assert_close(whole, stepped, rtol=0, atol=0.05 * float(stepped.std()))
 
 
-def test_a_device_says_what_it_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches emulated bfloat16, which is slower than float32 and less exact, and a CPU that answers for others."""
+def test_bfloat16_is_used_only_if_the_device_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches emulated bfloat16, which is slower and less exact than float32, and a CPU asked about another device."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "avx2": True})
     assert not multiplies_bfloat16("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})

@@ -1,4 +1,4 @@
-"""The fast loop equals stepping: any difference in a value or a gradient is an error in its derivatives."""
+"""The fast loop gives the same values and gradients as single steps."""
 
 import math
 from statistics import mean
@@ -38,7 +38,7 @@ def small(score: str, **changes: Any) -> Seq2Seq:
     torch.manual_seed(7)
     sizes: dict[str, Any] = dict(emb_dim=6, enc_dim=8, hid_dim=8, readout_dim=6, attended_dim=5, att_dim=6, dropout=0.0)
     model = build_seq2seq(20, 12, score=score, **sizes | (HEADS if score == "multi_head" else {}) | changes).double()
-    with torch.no_grad():  # gains and shifts that start at ones and zeros would hide a factor left out
+    with torch.no_grad():  # with gains of one and shifts of zero, a missing factor would not show
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return model
@@ -63,7 +63,7 @@ def outcome(
     if stepping:
         del model.decoder.unroll
     generator = torch.Generator().manual_seed(5)
-    # of another type torch may draw other numbers (2.11 does of bfloat16), so all are drawn in one and then rounded
+    # torch may draw other numbers for another type (2.11 does for bfloat16), so they are drawn as float64, then rounded
     drawn = [torch.randn(output.shape, generator=generator, dtype=torch.float64) for output in outputs]
     projections = [one.to(output.dtype) for one, output in zip(drawn, outputs, strict=True)]
     torch.autograd.backward(outputs, projections)
@@ -73,7 +73,7 @@ def outcome(
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("score", COVERED)
 def test_outputs_and_every_gradient_equal_stepping(score: str, variant: str) -> None:
-    """A wrong term, a forgotten mask, or dropout drawn elsewhere would show here; source lengths differ on purpose."""
+    """Catches a wrong term, a missing mask, and dropout drawn in another order; source lengths differ on purpose."""
     model = small(score, **VARIANTS[variant])
     (logits, weights), gradients = outcome(model, stepping=False)
     (expected_logits, expected_weights), expected = outcome(model, stepping=True)
@@ -87,7 +87,7 @@ def test_outputs_and_every_gradient_equal_stepping(score: str, variant: str) -> 
 @pytest.mark.parametrize("variant", ["plain", "all"])
 @pytest.mark.parametrize("score", COVERED)
 def test_gradcheck(score: str, variant: str) -> None:
-    """The derivatives against finite differences, independent of autograd's own."""
+    """Compares the derivatives with finite differences, which do not depend on autograd."""
     model = small(score, **VARIANTS[variant])
     decoder: Decoder = model.decoder
     src, tgt = sentences()
@@ -106,7 +106,7 @@ def test_gradcheck(score: str, variant: str) -> None:
 
 @pytest.mark.parametrize("used", [0, 1, 2])
 def test_a_loss_on_one_output_alone(used: int) -> None:
-    """Gradients of unused outputs arrive as None: taking them for tensors would fail or add garbage."""
+    """Catches gradients of unused outputs taken for tensors: they are None."""
     model = small("additive")
     src, tgt = sentences()
     gradients = []
@@ -123,15 +123,15 @@ def covered(decoder: Decoder) -> bool:
 
 
 def test_covers_what_it_computes_and_no_more() -> None:
-    """The article's score and several heads must take the loop that steps."""
+    """Catches a score that the fast loop does not implement, such as the article's, but is run by it."""
     for score in COVERED:
         assert covered(small(score).decoder)
     for score in set(KINDS) - set(COVERED):
         assert not covered(small(score, **HEADS).decoder)
 
 
-def test_going_on_from_a_state_in_the_middle() -> None:
-    """What was covered before the first step must count, or covered words are translated again."""
+def test_continuing_from_a_state_in_the_middle() -> None:
+    """Catches ignored coverage of earlier steps, which would make the model translate covered words again."""
     model = small("coverage")
     src, tgt = sentences()
     state, memory = model.encode(src, SRC_LEN)
@@ -143,7 +143,7 @@ def test_going_on_from_a_state_in_the_middle() -> None:
 
 
 def test_a_score_derived_from_a_covered_one_is_stepped() -> None:
-    """It has an equation of its own: mistaken for its parent, it would be trained with the wrong one."""
+    """Catches a subclass taken for its parent: it would be trained with its parent's equation."""
 
     class Other(Additive):
         pass
@@ -162,7 +162,7 @@ class Slow(Cell):
 
 @pytest.mark.parametrize("layer", [0, 1])
 def test_a_foreign_cell_is_stepped(layer: int) -> None:
-    """Taken for heed's own, in any layer, it would be trained with an equation that search does not use."""
+    """Catches a foreign cell taken for heed's own, in any layer: training and search would use different equations."""
     model, (src, tgt) = small("additive", dec_layers=2), sentences()
     known = model.decoder.cells[layer]
     assert isinstance(known, Cell)
@@ -181,8 +181,8 @@ def test_a_foreign_cell_is_stepped(layer: int) -> None:
 
 @pytest.mark.parametrize("teacher_forcing", [1.0, 0.5])
 @pytest.mark.parametrize("score", KINDS)
-def test_bfloat16_leaves_states_and_weights_their_digits(score: str, teacher_forcing: float) -> None:
-    """Catches autocast reaching a softmax or a state, in the fast loop and in steps: weights would sum to 0.999."""
+def test_bfloat16_does_not_round_states_and_weights(score: str, teacher_forcing: float) -> None:
+    """Catches autocast that rounds a softmax or a state, in the fast loop or in steps: weights would sum to 0.999."""
     model = small(score).float()
     src, tgt = sentences()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -196,12 +196,13 @@ def test_bfloat16_leaves_states_and_weights_their_digits(score: str, teacher_for
 
 @pytest.mark.parametrize("score", ["additive", "dot"])
 def test_bfloat16_adds_up_gradients_in_one_product(score: str) -> None:
-    """Catches weights' gradients that are added up step by step in bfloat16, as autograd does: they lose twice.
+    """Catches gradients of weights that are added up step by step in bfloat16, as autograd does.
 
-    Rounding to bfloat16 moves a number by 0.42 u of itself, root mean square, u half of its epsilon: u / sqrt(3) from 1
-    on, less towards 2. A sum of n equal terms that is rounded after each of them has partial sums of 1 / n, 2 / n, ...,
-    so that it loses 0.42 u sqrt(n / 3), u sqrt(n) / 4, and more if the terms point in several directions. One product
-    of all steps loses none of that, only what rounding its operands and its result costs, however many steps there are.
+    Rounding to bfloat16 changes a number by 0.42 u relative to itself (root mean square), where u is half of the
+    epsilon of bfloat16: by u / sqrt(3) at 1, and by less towards 2. A sum of n equal terms that is rounded after each
+    term has partial sums of 1 / n, 2 / n, ... of the result. So its error is 0.42 u sqrt(n / 3), or u sqrt(n) / 4, and
+    more if the terms have different directions. One product of all steps has no such error. Only its operands and its
+    result are rounded, however many steps there are.
     """
     model, steps = small(score, **LARGER).float(), 120
     generator = torch.Generator().manual_seed(3)
@@ -219,8 +220,8 @@ def test_bfloat16_adds_up_gradients_in_one_product(score: str) -> None:
     assert max(lost[name] for name in cells) < of_sums
 
 
-def test_the_loop_is_run_for_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches training that steps, which is slower by half, and evaluation that keeps what only a gradient needs."""
+def test_the_fast_loop_is_used_only_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches training by single steps, which is slower by half, and evaluation that stores values for gradients."""
     model, (src, tgt) = small("additive"), sentences()
     runs = []
 

@@ -17,7 +17,7 @@ from heed.models.seq2seq import Seq2Seq
 from tests.support.models import build_seq2seq
 
 SHAPES = [(3, 5, 4), (2, 7, 6), (3, 9, 4), (3, 5, 4)]
-"""Sentences, and words of source and target: two that are padded to one shape, another, and the first again."""
+"""Sentences, source words and target words: two shapes that are equal when padded, another, and the first again."""
 
 OPTIONS: dict[str, Any] = dict(layer_norm=True, dec_layers=2, enc_layers=2, dropout=0.3, state_dropout=0.3)
 
@@ -34,7 +34,7 @@ def record_on_cpu(function: Callable[..., Group], given: tuple[Group, ...]) -> R
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No recordings yet, and all loops recorded on the CPU."""
+    """Start without recordings, and record all loops on the CPU."""
     replay.forget()
     monkeypatch.setattr(replay, "record", record_on_cpu)
     monkeypatch.setattr(replay, "has_room", lambda: True)
@@ -44,7 +44,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def recorded() -> list[int]:
-    """Of every loop, how many sets of shapes."""
+    """The number of recordings of each loop."""
     return [sum(recording is not None for recording in loop.recordings.values()) for loop in replay.LOOPS]
 
 
@@ -57,13 +57,13 @@ def model(score: str, **changes: Any) -> Seq2Seq:
 def learned(
     model: Seq2Seq, shape: tuple[int, int, int], used: slice = slice(None), device: str = "cpu", low: bool = False
 ) -> list[Tensor]:
-    """Logits and weights of two batches of this shape, and the gradients that those used leave every parameter."""
+    """The outputs in `used` (0 logits, 1 weights) of two batches of this shape, and all gradients of a loss on them."""
     batch, src_len, tgt_len = shape
     generator = torch.Generator().manual_seed(batch + src_len)
     lengths = torch.arange(src_len, src_len - batch, -1)
     model.zero_grad()
     outputs = []
-    for _ in range(2):  # both before the backward pass, where the second could overwrite what the first has kept
+    for _ in range(2):  # both before the backward pass: the second could overwrite what the first stored for it
         src = torch.randint(4, 20, (batch, src_len), generator=generator)
         tgt = torch.randint(4, 12, (batch, tgt_len), generator=generator)
         torch.manual_seed(11)
@@ -79,13 +79,13 @@ def learned(
 @pytest.mark.parametrize("options", [{}, OPTIONS, OPTIONS | {"query": "previous", "variational": True}])
 @pytest.mark.parametrize("score", ["additive", "coverage", "general", "dot", "scaled_dot"])
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_replayed_in_padded_shapes_equals_one_by_one(
+def test_replaying_in_padded_shapes_changes_no_result(
     score: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches padding that is attended to or learned from, and a replay that overwrites what an earlier one gave."""
+    """Catches padding that is attended to or learned from, and a replay that overwrites results of an earlier one."""
     seq2seq = model(score, **options)
     replayed = [learned(seq2seq, shape) for shape in SHAPES]
-    # of the three shapes two are one when padded, and two layers of the encoder are one loop's, the decoder's the same
+    # two of the three shapes are equal when padded; encoder layers share recordings, the decoder's upper layer adds one
     assert recorded() == ([3, 3, 2, 2] if options else [2, 2, 2, 2])
     monkeypatch.setattr(replay, "DEVICES", ())
     for shape, found in zip(SHAPES, replayed, strict=True):
@@ -96,7 +96,7 @@ def test_replayed_in_padded_shapes_equals_one_by_one(
 @pytest.mark.parametrize("used", [slice(0, 1), slice(1, 2)])
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_a_loss_on_one_output_alone(used: slice, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a recording with gradients of all outputs, mistaken for one that has some of them missing."""
+    """Catches the recording for gradients of all outputs, replayed when the gradients of some outputs are missing."""
     seq2seq = model("additive", query="current")
     learned(seq2seq, SHAPES[0])
     replayed = learned(seq2seq, SHAPES[0], used)
@@ -108,7 +108,7 @@ def test_a_loss_on_one_output_alone(used: slice, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("score", ["additive", "scaled_dot"])
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_under_autocast(score: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a type that is not the recording's own; both are rounded to bfloat16 at the same places."""
+    """Catches a recorded loop that computes in other types than the same loop does without a recording."""
     seq2seq = model(score, **OPTIONS).float()
     replayed = [learned(seq2seq, shape, low=True) for shape in SHAPES]
     monkeypatch.setattr(replay, "DEVICES", ())
@@ -119,7 +119,7 @@ def test_under_autocast(score: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_without_room_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a run over many lengths that fills a GPU with recordings, and one that remembers another's."""
+    """Catches many lengths that fill a GPU's memory with recordings, and recordings that are left for the next run."""
     seq2seq = model("additive")
     learned(seq2seq, SHAPES[0])
     monkeypatch.setattr(replay, "has_room", lambda: False)
@@ -135,7 +135,7 @@ def test_without_room_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_types_have_recordings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches float32 numbers copied into a recording of bfloat16, their digits lost."""
+    """Catches float32 numbers that are copied into a recording of bfloat16, which rounds them."""
     monkeypatch.setattr(replay, "LOOPS", [])
     double: Replayed[tuple[Tensor]] = Replayed(lambda group: (2 * group[0],))
     for dtype in (torch.bfloat16, torch.float32) * 3:
@@ -144,8 +144,8 @@ def test_types_have_recordings_of_their_own(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_what_inference_has_recorded_serves_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches memory of a recording that torch lets nobody write to outside inference mode."""
+def test_a_recording_made_in_inference_serves_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a recording made of inference tensors, which torch does not let anyone change outside inference mode."""
     monkeypatch.setattr(replay, "LOOPS", [])
     double: Replayed[tuple[Tensor]] = Replayed(lambda group: (2 * group[0],))
     for _ in range(2):
@@ -160,14 +160,14 @@ def test_what_inference_has_recorded_serves_training(monkeypatch: pytest.MonkeyP
 
 
 def test_nothing_is_padded_on_a_cpu() -> None:
-    """Catches work on a CPU that only a GPU has a use for."""
+    """Catches padding on a CPU, where it has no use."""
     tensor = torch.ones(3, 5)
     assert padded(tensor, 0, 1) is tensor
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
-def test_padding_follows_the_dimensions_named() -> None:
-    """Catches another: torch counts them from the last one, two numbers each."""
+def test_the_named_dimensions_are_padded() -> None:
+    """Catches other dimensions being padded: torch counts them from the last one, with two numbers for each."""
     tensor = padded(torch.ones(3, 8, 5), 0, 2, value=7)
     assert tensor.shape == (8, 8, 8)
     assert (tensor[:3, :, :5] == 1).all()
@@ -180,7 +180,7 @@ def test_padding_follows_the_dimensions_named() -> None:
 @pytest.mark.parametrize("low", [False, True])
 @pytest.mark.parametrize("score", ["additive", "coverage", "general", "dot", "scaled_dot"])
 def test_on_a_gpu(score: str, low: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a launch that cannot be recorded."""
+    """Catches a GPU operation that cannot be recorded, and a replay with other results."""
     replay.forget()
     seq2seq = model(score, **OPTIONS, query="current").cuda()
     if low:

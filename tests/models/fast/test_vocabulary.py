@@ -17,12 +17,12 @@ ALPHAS = pytest.mark.parametrize("r_drop", [0.0, 3.0])
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three labels at a time, so that every example takes several turns and the last one is shorter."""
+    """Process three labels at a time, so that every example takes several rounds and the last round is shorter."""
     monkeypatch.setitem(vocabulary.ROWS, "cpu", 3)
 
 
 def example(batch: int = 3, tgt: int = 4, vocab: int = 7) -> tuple[list[Tensor], Tensor]:
-    """Readouts of a batch that stands in itself twice but differs, weight and bias, and the labels of both halves."""
+    """Readouts whose two halves have the same labels but different values, weight and bias, and the labels."""
     generator = torch.Generator().manual_seed(1)
     shapes = (2 * batch, tgt, 5), (vocab, 5), (vocab,)
     labels = torch.randint(1, vocab, (batch, tgt), generator=generator)
@@ -31,7 +31,7 @@ def example(batch: int = 3, tgt: int = 4, vocab: int = 7) -> tuple[list[Tensor],
 
 
 def by_autograd(logits: Tensor, labels: Tensor, smoothing: float, r_drop: float) -> tuple[Loss, Tensor]:
-    """The same from torch's own functions, logits whole."""
+    """The same loss from torch's own functions, with all logits at once."""
     if not r_drop:
         return cross_entropy(logits, labels, PAD, smoothing), torch.zeros(())
     labels = labels[: len(labels) // 2]
@@ -43,7 +43,7 @@ def by_autograd(logits: Tensor, labels: Tensor, smoothing: float, r_drop: float)
 
 
 def of_logits(logits: Tensor, labels: Tensor, smoothing: float = 0.0, r_drop: float = 0.0) -> tuple[LossSums, Tensor]:
-    """The loss of a layer that leaves its input as it is."""
+    """The loss of given logits: the output layer returns its input unchanged."""
     vocab = logits.size(-1)
     return vocabulary_loss(logits, torch.eye(vocab).to(logits), logits.new_zeros(vocab), labels, PAD, smoothing, r_drop)
 
@@ -51,7 +51,7 @@ def of_logits(logits: Tensor, labels: Tensor, smoothing: float = 0.0, r_drop: fl
 @ALPHAS
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_values_and_gradients_are_those_of_all_logits_at_once(smoothing: float, r_drop: float) -> None:
-    """Catches a turn that leaves out rows or counts them twice, padding, a factor, the two halves exchanged."""
+    """Catches rows that are left out or counted twice, counted padding, a wrong factor, and exchanged halves."""
     (readout, weight, bias), labels = example()
     expected, apart = by_autograd(readout @ weight.t() + bias, labels, smoothing, r_drop)
     by_hand = torch.autograd.grad(expected.total + apart, (readout, weight, bias))
@@ -65,7 +65,7 @@ def test_values_and_gradients_are_those_of_all_logits_at_once(smoothing: float, 
 
 @ALPHAS
 def test_gradcheck(r_drop: float) -> None:
-    """Against finite differences: a derivative that is wrong in the same way in both would not be seen above."""
+    """Compares with finite differences: the test above misses a derivative that is wrong in the same way in both."""
     parts, labels = example()
 
     def both(readout: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def test_gradcheck(r_drop: float) -> None:
 
 
 def test_r_drop_by_hand() -> None:
-    """Of p = (3/4, 1/4) and q = (1/2, 1/2): catches one direction alone, a sum for a mean, and base-2 logarithms."""
+    """For p = (3/4, 1/4) and q = (1/2, 1/2): catches one direction alone, a sum as mean, and base-2 logarithms."""
     logits = torch.tensor([[[0.75, 0.25]], [[0.5, 0.5]]], dtype=torch.float64).log()
     loss, divergence = of_logits(logits, torch.tensor([[1], [1]]), r_drop=2.0)
     forth = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
@@ -101,7 +101,7 @@ def test_equal_halves_are_one_plain_batch() -> None:
 
 @ALPHAS
 def test_padding_changes_nothing(r_drop: float) -> None:
-    """Catches padding that reaches the sums or the gradient, even where its logits are absurd."""
+    """Catches padding that reaches the sums or the gradient, even with absurd logits."""
     (readout, weight, bias), labels = example()
     logits = (readout @ weight.t() + bias).detach()
     more = torch.cat((logits, torch.full((6, 2, 7), 1e30, dtype=torch.float64)), dim=1).requires_grad_()
@@ -124,8 +124,8 @@ def test_a_batch_of_padding_costs_nothing(r_drop: float) -> None:
     assert not logits.grad.any()
 
 
-def test_a_label_that_the_model_rules_out_costs_what_it_costs() -> None:
-    """Its probability is zero in any float: taken from there, the loss would be infinite."""
+def test_the_loss_of_an_impossible_label_is_finite() -> None:
+    """Catches a loss computed from the label's probability, which is rounded to zero: the loss would be infinite."""
     logits = torch.zeros(1, 1, 4)
     logits[..., 2] = 1000.0
     loss, _ = of_logits(logits, torch.tensor([[1]]), 0.1)
@@ -134,8 +134,8 @@ def test_a_label_that_the_model_rules_out_costs_what_it_costs() -> None:
 
 
 @ALPHAS
-def test_bfloat16_is_for_products_alone(r_drop: float) -> None:
-    """Catches a softmax, or a sum over labels, in bfloat16: what follows the rounded logits is as exact as ever."""
+def test_only_products_are_computed_in_bfloat16(r_drop: float) -> None:
+    """Catches a softmax, or a sum over labels, in bfloat16: all that follows the logits must be in float32."""
     parts, labels = example(batch=40)
     readout, weight, bias = [part.detach().float().requires_grad_() for part in parts]
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -154,6 +154,6 @@ def test_bfloat16_is_for_products_alone(r_drop: float) -> None:
         assert float((gradient - exact).norm()) < 0.005 * float(exact.norm())
 
 
-def test_no_share_of_smoothing_is_refused() -> None:
+def test_a_smoothing_above_one_is_refused() -> None:
     with pytest.raises(ValueError, match="label smoothing is 1"):
         of_logits(torch.zeros(1, 1, 4), torch.tensor([[1]]), 1.5)
