@@ -1,13 +1,15 @@
 """Every shipped YAML file, composed as by its command, and checked against the types of its settings."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from heed.cli import align, evaluate, export, serve, translate
 from heed.cli.config import compose, plain
@@ -49,15 +51,21 @@ def choices() -> Iterator[tuple[str, list[str]]]:
                 yield name, [f"{group}={option}"]
 
 
-def values(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+@cache
+def composed(name: str, *overrides: str) -> DictConfig:
+    """The config of a command. It is not to be changed: it is composed once for all tests."""
+    return compose(name, overrides)
+
+
+def values(name: str, *overrides: str) -> dict[str, Any]:
     """Every key of a composed config, dotted."""
-    return dotted(cast(dict[str, Any], OmegaConf.to_container(compose(name, overrides))))
+    return dotted(cast(dict[str, Any], OmegaConf.to_container(composed(name, *overrides))))
 
 
 def found_in(name: str, overrides: list[str]) -> list[str]:
     """Errors in a composed config, except for values that the user must give."""
-    cfg = compose(name, overrides)
-    for key in (key for key, value in values(name, overrides).items() if value == MISSING):
+    cfg = deepcopy(composed(name, *overrides))
+    for key in (key for key, value in values(name, *overrides).items() if value == MISSING):
         OmegaConf.update(cfg, key, "onnx" if key == "to" else "given")  # so that what refers to it can be resolved
     settings = plain(cfg)
     wrong = faults(settings, SCHEMAS[name])
@@ -89,9 +97,9 @@ def test_every_value_of_an_option_is_effective(name: str) -> None:
     """Catches a value in a group's file that the command's own file overrides, so that it never applies."""
     for group in used(name):
         for option in options()[group]:
-            composed = values(name, [f"{group}={option}"])
+            whole = values(name, f"{group}={option}")
             given = in_file(CONFIGS / group / f"{option}.yaml")
-            assert {key: composed[key] for key in given} == given, f"{group}={option}"
+            assert {key: whole[key] for key in given} == given, f"{group}={option}"
 
 
 def test_no_config_names_code() -> None:
@@ -147,13 +155,13 @@ def test_a_recipe_opens_with_its_command(group: str) -> None:
 def test_a_recipe_has_a_run_of_its_own() -> None:
     """Catches two recipes, or a recipe and a plain run, that take each other's run folder for their own."""
     recipes = [f"{group}={option}" for group in ("experiment", "debug") for option in options()[group]]
-    names = [compose("train", [recipe]).run for recipe in recipes]
-    assert len({*names, compose("train").run}) == len(names) + 1
+    names = [composed("train", recipe).run for recipe in recipes]
+    assert len({*names, composed("train").run}) == len(names) + 1
 
 
 def test_what_a_person_must_give_is_reported() -> None:
     """Catches a default for a value that only the user can know."""
     asked_for = ["corpus.name", "corpus.src_lang", "corpus.tgt_lang"]
-    given = values("train", ["corpus=files"])
+    given = values("train", "corpus=files")
     assert [key for key, value in given.items() if value == MISSING] == asked_for
     assert without_value("corpus.name") == "corpus.name: has no value; give corpus.name=…"

@@ -18,6 +18,7 @@ from heed.cli.input_lines import blocks
 from heed.cli.translate import Settings, translate
 from heed.errors import UserError
 from heed.translator import Precision, load
+from tests.support.commands import forked
 from tests.support.model_folder import SOURCES, TARGETS, write
 from tests.support.settings import settings_of
 
@@ -288,14 +289,20 @@ def test_the_command_returns_the_number_of_lines(folder: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("search", ["beam", "sample"])
 @pytest.mark.parametrize("precision", get_args(Precision))
-def test_the_precision_of_products_is_what_was_asked_for(folder: Path, precision: Precision, search: str) -> None:
+def test_the_precision_of_products_is_what_was_asked_for(
+    folder: Path, tmp_path: Path, precision: Precision, search: str
+) -> None:
     """Catches a setting that does nothing; what is drawn is drawn in float32 unless the setting says otherwise."""
-    found = subprocess.run(
-        command(folder, f"precision={precision}", f"search={search}", "search.n_best=3"),
-        input="".join(f"{line}\n" for line in SOURCES).encode(),
-        capture_output=True,
-        check=True,
+    text = "".join(f"{line}\n" for line in SOURCES).encode()
+    overrides = (
+        f"model={folder}",
+        "search.max_len=12",
+        f"precision={precision}",
+        f"search={search}",
+        "search.n_best=3",
     )
-    scores = [float(line.rpartition(b"||| ")[2]) for line in found.stdout.splitlines()]
+    found = forked(tmp_path, "translate", *overrides, stdin=text)
+    assert found.code == 0, found.err
+    scores = [float(line.rpartition("||| ")[2]) for line in found.out.splitlines()]
     wanted = load(folder, precision=precision).translate(SOURCES, search, n_best=3, max_len=12)
     assert scores == pytest.approx([one.score for line in wanted for one in line.candidates], abs=1e-4)
