@@ -34,9 +34,13 @@ def expected(folder: Path, lines: list[str]) -> list[str]:
     return [found.text for found in load(folder, precision="float32").translate(lines, max_len=12)]
 
 
+def exact(folder: Path) -> list[str]:
+    """The settings that give what is `expected`."""
+    return [f"model={folder}", "search.max_len=12", "precision=float32"]
+
+
 def command(folder: Path, *overrides: str) -> list[str]:
-    exact = [] if any(one.startswith("precision=") for one in overrides) else ["precision=float32"]
-    return [sys.executable, "-m", "heed.cli.translate", f"model={folder}", "search.max_len=12", *exact, *overrides]
+    return [sys.executable, "-m", "heed.cli.translate", *exact(folder), *overrides]
 
 
 def read_in(chunks: list[bytes]) -> list[bytes]:
@@ -88,15 +92,15 @@ def test_a_line_in_a_line_out_as_they_come(folder: Path) -> None:
     assert rest == expected(folder, ["a cat", "no end of line"])
 
 
-def test_what_is_not_utf8_is_translated_as_far_as_it_goes_and_reported(folder: Path) -> None:
+def test_what_is_not_utf8_is_translated_as_far_as_it_goes_and_reported(folder: Path, tmp_path: Path) -> None:
     """Catches a stream that breaks off, lines that are lost or moved, and an error that is not reported."""
     given_lines = b"a dog\na \xff dog\n\na caf\xe9\na dog\n"
-    found = subprocess.run(command(folder), input=given_lines, capture_output=True, check=False)
+    found = forked(tmp_path, "translate", *exact(folder), stdin=given_lines)
 
-    assert found.returncode == 2
-    assert found.stdout.decode().splitlines() == expected(folder, ["a dog", "a � dog", "", "a caf�", "a dog"])
-    assert found.stderr.decode().count("\n") == 1
-    assert "line 2 and 1 more are not UTF-8" in found.stderr.decode()
+    assert found.code == 2
+    assert found.out.splitlines() == expected(folder, ["a dog", "a � dog", "", "a caf�", "a dog"])
+    assert found.err.count("\n") == 1
+    assert "line 2 and 1 more are not UTF-8" in found.err
 
 
 def test_at_a_terminal_it_greets_prompts_and_ends_with_ctrl_d(folder: Path) -> None:
@@ -134,28 +138,28 @@ def read_until(descriptor: int, end: bytes) -> bytes:
     return found
 
 
-def test_with_attention_the_alignment_goes_to_standard_error(folder: Path) -> None:
+def test_with_attention_the_alignment_goes_to_standard_error(folder: Path, tmp_path: Path) -> None:
     """Catches alignments among the translations, a key that Hydra takes for its group, and a word too few."""
     lines = ["a dog barks", "", "the cat"]
     given_lines = "\n".join(lines).encode()
-    found = subprocess.run(command(folder, "show_attention=true"), input=given_lines, capture_output=True, check=True)
+    found = forked(tmp_path, "translate", *exact(folder), "show_attention=true", stdin=given_lines)
 
     texts = expected(folder, lines)
-    assert found.stdout.decode().split("\n") == [*texts, ""]
-    shown = found.stderr.decode().split("\n")
+    assert found.out.split("\n") == [*texts, ""]
+    shown = found.err.split("\n")
     assert shown[0].split() == texts[0].split()
     assert set(shown[1].split()) <= {"a", "dog", "barks", "</s>"}
     assert len(shown[2].split()) == len(texts[0].split())
     assert all(0 < int(weight.removesuffix("%")) <= 100 for weight in shown[2].split())
 
 
-def test_interactive_is_as_at_a_terminal_wherever_lines_come_from(folder: Path) -> None:
+def test_interactive_is_as_at_a_terminal_wherever_lines_come_from(folder: Path, tmp_path: Path) -> None:
     """Catches a flag that Hydra refuses, one that does nothing in a pipe, and prompts among the translations."""
-    found = subprocess.run(command(folder, "--interactive"), input=b"a dog\n", capture_output=True, check=True)
+    found = forked(tmp_path, "translate", *exact(folder), "--interactive", stdin=b"a dog\n")
 
     (text,) = expected(folder, ["a dog"])
-    assert found.stdout.decode() == f"{text}\n"
-    shown = found.stderr.decode()
+    assert found.out == f"{text}\n"
+    shown = found.err
     assert "from en to fr" in shown
     assert shown.count("> ") == 2
     assert "%" in shown

@@ -107,13 +107,13 @@ CALLS = {
 }
 
 
-def train_with(folder: Path, hydra: Iterable[str], *arguments: str) -> Outcome:
+def train_with(folder: Path, hydra: Iterable[str], *flags: str, seeds: str = "1") -> Outcome:
     """A training of one update with an untrusted recipe that has these lines below `hydra:`."""
     (folder / "theirs/experiment").mkdir(parents=True)
     recipe = "# @package _global_\nhydra:\n  " + "  ".join(hydra)
     (folder / "theirs/experiment/nice.yaml").write_text(recipe, encoding="utf-8")
     small = overrides(Path("runs"), "trainer.max_steps=1", "trainer.validate_steps=1", "heatmaps=0")
-    return forked(folder, "train", "--config-dir", "theirs", *small, "experiment=nice", *arguments)
+    return forked(folder, "train", *flags, "--config-dir", "theirs", *small, "experiment=nice", f"seed={seeds}")
 
 
 def test_a_config_of_options_calls_nothing(sentinel: Path, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_config_of_options_calls_nothing(sentinel: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("key", CALLS)
 def test_a_config_of_options_calls_nothing_in_a_sweep(sentinel: Path, tmp_path: Path, key: str) -> None:
     """Catches the same in a sweep, which Hydra runs: there such a recipe is refused."""
-    found = train_with(tmp_path, [CALLS[key]], "--multirun", "seed=1,2")
+    found = train_with(tmp_path, [CALLS[key]], "--multirun", seeds="1,2")
 
     assert found.code == 2
     assert f"hydra.{key}: heed does not let Hydra write its own files, or call what a config names" in found.err
