@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shell(line: str, folder: Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    heed = f"{sys.executable} -m heed.cli.translate model={folder} search.max_len=5"
+    heed = f"{sys.executable} -m heed translate model={folder} search.max_len=5"
     return subprocess.run(line.replace("HEED", heed), shell=True, cwd=cwd, capture_output=True, text=True, check=False)
 
 
