@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def logs() -> Iterator[None]:
-    """Handlers that write to a captured stream would outlive it."""
+    """Remove the log handlers that a command adds: they would write to a captured stream after it is closed."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield

@@ -45,14 +45,14 @@ def test_each_pair_of_lines_has_a_line_of_links(folder: Path) -> None:
 
 
 def test_links_are_where_attention_is_largest(folder: Path) -> None:
-    """Catches an alignment of other weights than those of the forced pass."""
+    """Catches links that are computed from other weights than those of the forced pass."""
     expected = load(folder).align(SOURCES, TARGETS)
 
     assert [sorted(links) for links in align(settings("batch_size=2"))] == expected
 
 
 def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches scores that are not those of a perfect alignment when the gold is what came out."""
+    """Catches scores that are not perfect if the gold alignment is the output of the command itself."""
     align(settings())
     Path("out/a.align").rename("gold.align")
     align(settings("gold=gold.align", "output=again.align"))
@@ -86,7 +86,7 @@ def test_gold_is_scored_and_reported(folder: Path, capsys: pytest.CaptureFixture
 def test_files_that_do_not_belong_together_are_reported_in_one_line(
     folder: Path, overrides: list[str], message: str
 ) -> None:
-    """Catches files of unequal length cut to the shorter one, and output written all the same."""
+    """Catches files of unequal length that are cut to the shorter one, and output that is written despite an error."""
     write_lines(Path("short"), ["0-0"])
     write_lines(Path("one"), ["1-1"] * len(SOURCES))
 
@@ -96,7 +96,7 @@ def test_files_that_do_not_belong_together_are_reported_in_one_line(
 
 
 def test_the_weights_are_those_that_the_links_come_from(folder: Path) -> None:
-    """Catches arrays turned over, in another order, or with </s> among them."""
+    """Catches arrays that are transposed, in another order, or with a row or column for </s>."""
     links = align(settings("weights=out/a.npz"))
     arrays = np.load("out/a.npz")
 
@@ -107,8 +107,8 @@ def test_the_weights_are_those_that_the_links_come_from(folder: Path) -> None:
         assert found == {(int(row.argmax()), tgt) for tgt, row in enumerate(weights)}
 
 
-def test_a_threshold_links_all_that_reaches_it(folder: Path) -> None:
-    """Catches a threshold that is not asked."""
+def test_a_threshold_links_all_weights_that_reach_it(folder: Path) -> None:
+    """Catches a threshold that is ignored."""
     links = align(settings("weights=out/a.npz", "threshold=0.3"))
     arrays = np.load("out/a.npz")
 
@@ -119,7 +119,7 @@ def test_a_threshold_links_all_that_reaches_it(folder: Path) -> None:
 
 
 def test_subwords_are_aligned_as_subwords(folder: Path) -> None:
-    """Catches a level that does nothing."""
+    """Catches a level that is ignored."""
     loaded = bundle.load(folder)
     links = align(settings("level=piece"))
 
@@ -133,7 +133,7 @@ def test_subwords_are_aligned_as_subwords(folder: Path) -> None:
     [("intersection", frozenset.__and__), ("union", frozenset.__or__), ("grow-diag-final-and", grow_diag_final_and)],
 )
 def test_two_directions_make_one_alignment(folder: Path, name: str, merge: Callable[..., Links]) -> None:
-    """Catches links of the second model that are not turned round, and a name that means another merge."""
+    """Catches links of the second model whose sides are not swapped, and a name that selects another merge."""
     backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS, SOURCES)
     forward_links = align(settings())
     backward_links = align(settings(f"model={backward}", "source=a.fr", "target=a.en"))
@@ -146,7 +146,7 @@ def test_two_directions_make_one_alignment(folder: Path, name: str, merge: Calla
 
 
 def test_several_models_align_as_one_in_each_direction(folder: Path) -> None:
-    """Catches an ensemble of which one model alone is asked, forward or backward."""
+    """Catches an ensemble of which only one model is used, forward or backward."""
     other = write(Path("other"), seed=5)
     back = [
         write(Path(f"back{seed}"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS, SOURCES, seed=seed) for seed in (6, 7)
@@ -166,16 +166,16 @@ def test_several_models_align_as_one_in_each_direction(folder: Path) -> None:
 
 
 def test_subwords_of_two_vocabularies_are_not_merged(folder: Path) -> None:
-    """Catches links whose numbers count other subwords."""
+    """Catches merged links of two models that number different subwords."""
     backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS[1:2], SOURCES)
     with pytest.raises(UserError, match="line 1: the two models divide it"):
         align(settings(f"reverse={backward}", "level=piece"))
 
 
-def test_what_is_counted_is_printed_if_it_is_not_words(
+def test_the_unit_of_the_links_is_printed_if_it_is_not_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches indices of subwords that a reader takes for words, and a unit that changes from line to line."""
+    """Catches indices of subwords that a reader takes for indices of words, and a unit that differs between lines."""
     monkeypatch.chdir(tmp_path)
     segmented, whole = ["我 喜欢 猫", "谢谢", "小 狗"], ["我喜欢猫", "谢谢", "小狗"]
     write(Path("model"), {"src_lang": "en", "tgt_lang": "zh"}, SOURCES, segmented)
@@ -215,10 +215,10 @@ def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
 
 
 @pytest.mark.parametrize("method", ["saliency", "difference", "norm", "product"])
-def test_other_methods_align_and_say_what_they_cost(
+def test_other_methods_align_and_print_their_time(
     folder: Path, capsys: pytest.CaptureFixture[str], method: Any
 ) -> None:
-    """Catches a setting that does nothing, and a cost that is not printed."""
+    """Catches a method that is ignored, and a time that is not printed."""
     expected = load(folder).align(SOURCES, TARGETS, method=method)
     assert [sorted(links) for links in align(settings(f"method={method}", "weights=w.npz"))] == expected
     assert f"{method} took " in capsys.readouterr().out
@@ -230,7 +230,7 @@ def test_other_methods_align_and_say_what_they_cost(
 
 
 def test_a_long_text_is_aligned_in_portions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches portions that are lost, mixed up between the directions, or counted from 1 again in a message."""
+    """Catches portions that are lost or combined with others of the reverse model, and line numbers that restart."""
     backward = write(Path("backward"), {"src_lang": "fr", "tgt_lang": "en"}, TARGETS, SOURCES)
     both = settings(f"reverse={backward}", "weights=out/a.npz", "method=posterior")
     whole, arrays = align(both), dict(np.load("out/a.npz"))

@@ -140,7 +140,7 @@ def test_a_test_split_that_leaks_into_train_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_of_a_million_is_lowered_and_reported(tmp_path: Path) -> None:
-    """Catches SentencePiece's "Vocabulary size too high" as the end of a first try."""
+    """Catches a run that fails with SentencePiece's "Vocabulary size too high"."""
     found = train(tmp_path, "subwords.vocab_size=1000000")
 
     assert found.code == 0
@@ -209,8 +209,8 @@ def test_a_vocabulary_of_a_million_is_lowered_and_reported(tmp_path: Path) -> No
         ("+optim.x={_target_:os.system,command:ls}", "optim.x={"),
     ],
 )
-def test_a_setting_that_cannot_be_is_reported_in_one_line(tmp_path: Path, overrides: str, message: str) -> None:
-    """Catches a traceback, a run that silently never validates, and a run folder where was not asked for one."""
+def test_an_impossible_setting_is_reported_in_one_line(tmp_path: Path, overrides: str, message: str) -> None:
+    """Catches a traceback, a run that silently never validates, and files that are written outside the runs folder."""
     found = train(tmp_path, overrides)
 
     refused(found, "train", message)
@@ -228,23 +228,23 @@ def test_a_setting_that_cannot_be_is_reported_in_one_line(tmp_path: Path, overri
     ],
     ids=lambda value: value[0],
 )
-def test_sampling_where_it_cannot_be_is_reported_before_training(
+def test_impossible_subword_sampling_is_reported_before_training(
     tmp_path: Path, overrides: list[str], message: str
 ) -> None:
-    """Catches a setting that does nothing, links that teach the subwords of another segmentation, and a late end."""
+    """Catches sampling that has no effect, guidance by links of another segmentation, and an error during training."""
     refused(train(tmp_path, "subword_sampling=0.2", *overrides), "train", message)
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
-def test_the_fixed_command_trains(tmp_path: Path) -> None:
-    """Catches a folder that keeps the wrong settings, and refuses the right ones as those of another run."""
+def test_the_corrected_command_trains(tmp_path: Path) -> None:
+    """Catches the folder of a failed run that stays and refuses the corrected settings as those of another run."""
     refused(train(tmp_path, "corpus.valid=text/vaild"), "train", "text/vaild.en does not exist")
 
     assert train(tmp_path).code == 0
 
 
-def test_the_next_step_that_is_shown_can_be_done(tmp_path: Path) -> None:
-    """Catches advice to score a test split where the corpus has none."""
+def test_the_next_command_that_is_shown_works(tmp_path: Path) -> None:
+    """Catches advice to score a test split if the corpus has none."""
     assert "heed-evaluate model=runs/text/model split=valid," in train(tmp_path).out
     assert forked(tmp_path, "evaluate", "model=runs/text/model", "split=valid", "heatmaps=0").code == 0
 
@@ -311,7 +311,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
     ],
 )
 def test_what_the_other_commands_cannot_do_is_reported_in_one_line(own: Path, command: str, message: str) -> None:
-    """Catches a traceback, and an evaluation or alignment that is written over somebody's file or out of its place."""
+    """Catches a traceback, and an evaluation or alignment that overwrites a user's file or is written elsewhere."""
     (own / "report").mkdir()
     (own / "report/report.json").write_text("of my own")
     name, *overrides = command.split()
@@ -325,8 +325,8 @@ def test_what_the_other_commands_cannot_do_is_reported_in_one_line(own: Path, co
     assert not (own.parent / "out").exists()
 
 
-def test_a_country_is_no_other_language(own: Path) -> None:
-    """Catches a model of en that is refused for text that calls itself en_US."""
+def test_a_country_code_does_not_make_another_language(own: Path) -> None:
+    """Catches a model for en that is refused for text with the language code en_US."""
     for name, code in (("en", "en_US"), ("fr", "fr_CA.UTF-8")):
         shutil.copy(own / f"own/test.{name}", own / f"own/test.{code}")
     languages = ["corpus.src_lang=en_US", "corpus.tgt_lang=fr_CA.UTF-8"]
@@ -361,7 +361,7 @@ def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own
     ],
 )  # fmt: skip
 def test_what_may_not_be_read_or_written_is_reported_in_one_line(own: Path, command: str, message: str) -> None:
-    """Catches PermissionError as a traceback."""
+    """Catches the traceback of a PermissionError."""
     for name, mode in {"locked": 0o555, "secret": 0o000}.items():
         (own / name).mkdir()
         (own / name).chmod(mode)
@@ -379,7 +379,7 @@ def test_what_may_not_be_read_or_written_is_reported_in_one_line(own: Path, comm
 @pytest.mark.skipif(not shutil.which("make") or not (ROOT / ".venv/.ready").exists(), reason="set up without make")
 class TestBoard:
     def test_a_port_that_is_taken_is_reported_in_one_line(self) -> None:
-        """Catches TensorBoard's own page of advice, or a second server on the port beside it."""
+        """Catches TensorBoard's own message of many lines, and a server that is started on the next port."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             found = make("board", f"PORT={server.getsockname()[1]}")
 

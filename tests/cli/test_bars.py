@@ -9,7 +9,7 @@ from heed.data.progress import report
 def test_bars_are_shown_at_a_terminal_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches bars in a log file or in a command's answer, and a size that is not known yet mistaken for a fault."""
+    """Catches bars in a log file or in a command's output, and an exception if the total size is unknown."""
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     for terminal in (False, True):
         if terminal:

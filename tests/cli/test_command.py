@@ -52,7 +52,7 @@ def task() -> Recorder:
 def enter(task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Enter]:
     """Run the command as from a command line in an empty folder; return the exit code."""
     root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it: put back what was
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it; monkeypatch restores the old value
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> int:
@@ -67,7 +67,7 @@ def enter(task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
 
 
 def test_a_warning_is_one_line_without_the_code_that_gave_it(enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python prints a path into torch and a line of its source, two lines that tell a user nothing."""
+    """Catches Python's own format: a path into torch and a line of its source, which do not help a user."""
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
     assert enter("model=m") == 0
     said = warnings.formatwarning("positions 4 to 6 cannot be attended", UserWarning, "module.py", 1789)
@@ -75,7 +75,7 @@ def test_a_warning_is_one_line_without_the_code_that_gave_it(enter: Enter, monke
 
 
 def test_a_config_arrives_composed_and_resolved(enter: Enter, task: Recorder) -> None:
-    """Catches overrides that are lost, and settings of Hydra's own handed on to the task."""
+    """Catches overrides that are lost, and Hydra's own settings passed to the task."""
     assert enter("model=somewhere", "search=beam", "search.beam_size=3") == 0
     (settings,) = task.settings
     assert settings.model == "somewhere"
@@ -83,7 +83,7 @@ def test_a_config_arrives_composed_and_resolved(enter: Enter, task: Recorder) ->
 
 
 def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
-    """Catches Hydra's outputs/, .hydra/ and log files in whatever folder a command is typed in."""
+    """Catches Hydra's outputs/, .hydra/ and log files in the folder in which a command is run."""
     assert enter("model=somewhere") == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -121,7 +121,7 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
 def test_a_mistake_is_reported_in_one_line(
     enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str], arguments: list[str], expected: str
 ) -> None:
-    """Catches Hydra's own words, many lines and exit code 1, and a job that runs with what was not meant."""
+    """Catches Hydra's own message of many lines, exit code 1, and a task that is run despite the mistake."""
     assert enter(*arguments) == 2
     out, err = capfd.readouterr()
     assert out == ""
@@ -133,8 +133,8 @@ def test_a_mistake_is_reported_in_one_line(
 
 @pytest.mark.parametrize("model", ["a (b)/c=d", "it's #1", "x=[", "~", "été/模型", "a,b", "a b", "\\", "2024", "nan"])
 def test_a_value_arrives_as_it_is_typed(enter: Enter, task: Recorder, model: str) -> None:
-    """Catches paths that only somebody who knows Hydra's grammar can type."""
-    typed = f"'{model}'" if model == "a,b" else model  # a comma sets the values of a sweep apart
+    """Catches paths that must be quoted by the rules of Hydra's grammar."""
+    typed = f"'{model}'" if model == "a,b" else model  # a comma separates the values of a sweep
     assert enter(f"model={typed}") == 0
     (settings,) = task.settings
     assert settings.model == model
@@ -153,7 +153,7 @@ def test_a_value_arrives_as_it_is_typed(enter: Enter, task: Recorder, model: str
 def test_paths_below_home_and_in_lists_arrive_too(
     enter: Enter, task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str, expected: str | list[str]
 ) -> None:
-    """Catches a folder called ~, which a shell leaves behind `key=`, and lists that are read as one text."""
+    """Catches a folder called ~, because a shell does not expand ~ after `key=`, and lists read as one string."""
     monkeypatch.setenv("HOME", str(tmp_path))
     assert enter(f"model={typed}") == 0
     (settings,) = task.settings
@@ -170,7 +170,7 @@ def test_what_the_user_can_fix_is_one_line(enter: Enter, task: Recorder, capfd: 
 
 
 def test_a_bug_in_heed_keeps_its_traceback(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
-    """Catches a bug that is shown as a mistake of the user's: ValueError too, which UserError is one of."""
+    """Catches a bug that is shown as the user's mistake, even a ValueError, the base class of UserError."""
     task.fails["x"] = ValueError("a bug")
 
     assert enter("model=x") == 1
@@ -183,7 +183,7 @@ def test_a_bug_in_heed_keeps_its_traceback(enter: Enter, task: Recorder, capfd: 
 @pytest.mark.parametrize(
     ("fault", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143), (SystemExit(3), 3), (SystemExit(1), 1)]
 )
-def test_ways_to_leave_keep_their_codes(enter: Enter, task: Recorder, fault: BaseException, code: int) -> None:
+def test_signals_and_exits_keep_their_exit_codes(enter: Enter, task: Recorder, fault: BaseException, code: int) -> None:
     """Catches Ctrl-C and a handled SIGTERM that end like success, or with a traceback."""
     task.fails["x"] = fault
 
@@ -200,7 +200,7 @@ def test_a_signal_unwinds_the_task(
     code: int,
     resumes: bool,
 ) -> None:
-    """Catches half-written files that stay, handlers left, a run stopped before its first update silently."""
+    """Catches cleanup that is skipped, signal handlers that are not restored, and a stop without a message."""
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     monkeypatch.setattr(sys, "argv", ["heed-translate", "model=x"])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
@@ -234,14 +234,14 @@ def test_ctrl_c_during_the_imports_is_silent() -> None:
                 break
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
-    assert process.returncode == -signal.SIGINT  # which a shell calls 130
+    assert process.returncode == -signal.SIGINT  # a shell reports it as exit code 130
     assert b"Traceback" not in rest
 
 
-def test_of_several_processes_the_first_says_what_all_found(
+def test_only_the_first_of_several_processes_reports_a_mistake_at_once(
     enter: Enter, task: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches one line for each process; torchrun ends the others while they wait for their turn."""
+    """Catches the same error line from every process: the others wait, and torchrun ends them meanwhile."""
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -262,7 +262,7 @@ def test_help_is_for_a_newcomer(enter: Enter, task: Recorder, capfd: pytest.Capt
 
 
 def test_the_config_can_be_shown(enter: Enter, task: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
-    """Catches a check that stands before --cfg job: with it a person looks for what is missing."""
+    """Catches --cfg job refused because a value is missing: people use it to find out what is missing."""
     assert enter("--cfg", "job", "search=beam") == 0
     shown = OmegaConf.create(capfd.readouterr().out)
     assert isinstance(shown, DictConfig)
@@ -271,15 +271,15 @@ def test_the_config_can_be_shown(enter: Enter, task: Recorder, capfd: pytest.Cap
     assert task.settings == []
 
 
-def test_a_package_that_is_not_there_is_the_user_s_to_fix(enter: Enter) -> None:
-    """Catches exit code 1, which Hydra gives to its own complaints."""
+def test_an_unknown_package_is_a_mistake_of_the_user(enter: Enter) -> None:
+    """Catches exit code 1, which is Hydra's own for its errors."""
     assert enter("--cfg", "job", "--package", "nowhere") == 2
 
 
-def test_a_sweep_runs_every_job_and_tells_them_apart(
+def test_a_sweep_runs_every_job_under_a_name_of_its_own(
     enter: Enter, task: Recorder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches jobs that write over one another, a failed one that ends the others, and files beside the run folders."""
+    """Catches jobs with the same name, a failed job that ends the sweep, and files in the current folder."""
     task.fails["b"] = UserError("no model here")
 
     assert enter("--multirun", "model=a,b,c", "search=beam,greedy") == 2
@@ -291,13 +291,13 @@ def test_a_sweep_runs_every_job_and_tells_them_apart(
 
 
 def test_a_job_is_named_by_what_is_swept(enter: Enter, task: Recorder) -> None:
-    """Catches names longer than a folder's may be, folders in folders, and model=../x for a way out."""
+    """Catches settings that are not swept in the name, which make it too long, and a / in it, as in model=../x."""
     assert enter("--multirun", "model=../a/b,c", "batch_size=3", "device=cpu") == 0
     assert task.jobs == ["model-.._a_b", "model-c"]
 
 
 def test_a_job_s_name_can_be_given_to_another_command(enter: Enter, task: Recorder) -> None:
-    """Catches characters with a meaning for Hydra: model=runs/seed=1,2 would be two jobs."""
+    """Catches characters that Hydra interprets: model=runs/seed=1,2 would be two jobs."""
     assert enter("--multirun", "model=a,b", "batch_size=1,2") == 0
     names = task.jobs[:]
     task.settings.clear()
@@ -306,14 +306,14 @@ def test_a_job_s_name_can_be_given_to_another_command(enter: Enter, task: Record
     assert [settings.model for settings in task.settings] == [f"runs/{name}/model" for name in names]
 
 
-def test_a_job_alone_has_no_sweep_name(enter: Enter, task: Recorder) -> None:
-    """Catches run folders of single runs that carry their overrides, so that the same command does not find them."""
+def test_a_single_job_has_no_sweep_name(enter: Enter, task: Recorder) -> None:
+    """Catches a single run whose folder is named after its overrides, as if it were part of a sweep."""
     assert enter("model=x") == 0
     assert task.jobs == [None]
 
 
-def test_a_real_process_leaves_with_the_code(tmp_path: Path) -> None:
-    """Catches what only a process of its own shows: messages at exit, files, environment."""
+def test_a_separate_process_ends_with_the_exit_code(tmp_path: Path) -> None:
+    """Catches faults that only a separate process shows: messages at exit, files that are left, another exit code."""
     command = [sys.executable, "-m", "heed.cli.translate", "modle=x"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
 

@@ -53,7 +53,7 @@ def choices() -> Iterator[tuple[str, list[str]]]:
 
 @cache
 def composed(name: str, *overrides: str) -> DictConfig:
-    """The config of a command. It is not to be changed: it is composed once for all tests."""
+    """The config of a command. Do not change it: it is composed once for all tests."""
     return compose(name, overrides)
 
 
@@ -66,7 +66,7 @@ def found_in(name: str, overrides: list[str]) -> list[str]:
     """Errors in a composed config, except for values that the user must give."""
     cfg = deepcopy(composed(name, *overrides))
     for key in (key for key, value in values(name, *overrides).items() if value == MISSING):
-        OmegaConf.update(cfg, key, "onnx" if key == "to" else "given")  # so that what refers to it can be resolved
+        OmegaConf.update(cfg, key, "onnx" if key == "to" else "given")  # values that refer to it can then be resolved
     settings = plain(cfg)
     wrong = faults(settings, SCHEMAS[name])
     if settings.get("corpus"):
@@ -78,7 +78,7 @@ def found_in(name: str, overrides: list[str]) -> list[str]:
 
 
 def test_every_config_fits_its_command() -> None:
-    """Catches a key that was renamed in the code alone, in all files at once; a misspelt one would do nothing."""
+    """Catches a key that was renamed only in the code, and a misspelt key, in any file."""
     assert [fault for name, overrides in choices() for fault in found_in(name, overrides)] == []
 
 
@@ -103,7 +103,7 @@ def test_every_value_of_an_option_is_effective(name: str) -> None:
 
 
 def test_no_config_names_code() -> None:
-    """Catches a config that could call what is installed: a config is data."""
+    """Catches a config that makes Hydra call code: a config is only data."""
     assert [path for path in CONFIGS.rglob("*.yaml") if "_target_" in path.read_text(encoding="utf-8")] == []
 
 
@@ -113,7 +113,7 @@ def test_every_option_belongs_to_a_command() -> None:
 
 
 def test_every_file_is_a_command_or_an_option() -> None:
-    """Catches a YAML that is composed by nothing, and so checked by nothing."""
+    """Catches a YAML file that no command composes, so that no test checks it."""
     files = {path.relative_to(CONFIGS) for path in CONFIGS.rglob("*.yaml")}
     known = {Path(f"{name}.yaml") for name in SCHEMAS}
     known |= {Path(group, f"{option}.yaml") for group, names in options().items() for option in names}
@@ -153,7 +153,7 @@ def test_a_recipe_opens_with_its_command(group: str) -> None:
 
 
 def test_a_recipe_has_a_run_of_its_own() -> None:
-    """Catches two recipes, or a recipe and a plain run, that take each other's run folder for their own."""
+    """Catches two recipes, or a recipe and a plain run, that use the same run folder."""
     recipes = [f"{group}={option}" for group in ("experiment", "debug") for option in options()[group]]
     names = [composed("train", recipe).run for recipe in recipes]
     assert len({*names, composed("train").run}) == len(names) + 1

@@ -45,8 +45,8 @@ def settings(*overrides: str) -> Any:
     return settings_of("evaluate", Settings, "model=runs/own/model", "search.max_len=12", "heatmaps=3", *overrides)
 
 
-def test_the_report_holds_what_it_must(run: Path) -> None:
-    """Catches a key that is missing or renamed, and a report on paper other than the one returned."""
+def test_the_report_has_all_keys_and_is_written(run: Path) -> None:
+    """Catches a key that is missing or renamed, and a written report that differs from the returned one."""
     report = evaluate(settings())
 
     assert report.keys() >= KEYS
@@ -59,7 +59,7 @@ def test_the_report_holds_what_it_must(run: Path) -> None:
 
 
 def test_scores_are_of_the_files_beside_them(run: Path) -> None:
-    """Catches BLEU with its arguments swapped, and texts that are not those that were scored."""
+    """Catches BLEU with its arguments swapped, and written texts that differ from the scored ones."""
     report = evaluate(settings())
     hypotheses, references = (
         (run / f"evaluate/test/{name}.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
@@ -71,7 +71,7 @@ def test_scores_are_of_the_files_beside_them(run: Path) -> None:
     assert {key: report[key] for key in expected} == expected
 
 
-def test_perplexity_is_of_the_reference_s_subwords(run: Path) -> None:
+def test_perplexity_is_per_subword_of_the_references(run: Path) -> None:
     """Catches a mean over sentences or over padding, and EOS left out of the count."""
     report = evaluate(settings("batch_size=2"))
     translator = load(run / "model")
@@ -81,14 +81,14 @@ def test_perplexity_is_of_the_reference_s_subwords(run: Path) -> None:
     assert report["perplexity"] == pytest.approx(math.exp(-sum(scores) / pieces), rel=1e-5)
 
 
-def test_alignment_error_is_null_where_there_is_no_gold(run: Path) -> None:
+def test_alignment_error_is_null_without_gold(run: Path) -> None:
     """Catches 0 for an unknown score."""
     assert evaluate(settings("split=valid"))["aer"] is None
     assert 0 <= evaluate(settings())["aer"] <= 1
 
 
-def test_pictures_are_of_the_first_sentences(run: Path) -> None:
-    """Catches pictures left from an evaluation before, and a sentence without words on which drawing fails."""
+def test_pictures_show_the_first_sentences(run: Path) -> None:
+    """Catches pictures that are left from an earlier evaluation, and an error for a sentence without words."""
     pictures = run / "evaluate/test/heatmaps"
     evaluate(settings("heatmaps=4"))
     evaluate(settings("heatmaps=3"))
@@ -99,8 +99,8 @@ def test_pictures_are_of_the_first_sentences(run: Path) -> None:
             assert picture.format == "PNG"
 
 
-def test_pictures_as_svg_with_the_end_of_the_sentence(run: Path) -> None:
-    """Catches formats left side by side, and keys that do nothing."""
+def test_pictures_as_svg_replace_those_as_png(run: Path) -> None:
+    """Catches pictures of the old format that are left beside the new ones, and a format that is ignored."""
     pictures = run / "evaluate/test/heatmaps"
     evaluate(settings())
     evaluate(settings("format=svg"))
@@ -115,7 +115,7 @@ def shown(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("search", [["search=greedy"], ["search=beam", "search.beam_size=3"]])
 def test_the_gallery_shows_every_sentence(run: Path, search: list[str]) -> None:
-    """Catches sentences in the order of batches, candidates lost but the first, and scores of another sentence."""
+    """Catches sentences in the order of batches, candidates that are lost, and scores of another sentence."""
     report = evaluate(settings(*search))
     entries = shown(run / "evaluate/test")
     hypotheses = (run / "evaluate/test/hypotheses.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
@@ -135,7 +135,7 @@ def test_the_gallery_shows_every_sentence(run: Path, search: list[str]) -> None:
 
 
 def test_the_gallery_can_show_subwords_and_the_end(run: Path) -> None:
-    """Catches gold links, which count words, over subwords, and </s> on one side alone."""
+    """Catches gold links, which count words, drawn over subwords, and </s> on only one side."""
     evaluate(settings("level=piece", "end=true"))
     loaded = bundle.load(run / "model")
 
@@ -146,7 +146,7 @@ def test_the_gallery_can_show_subwords_and_the_end(run: Path) -> None:
 
 
 def test_the_report_says_how_well_attention_has_formed(run: Path) -> None:
-    """Catches measures of subwords, or of hypotheses instead of references, and an error that depends on the level."""
+    """Catches measures of subwords, or of hypotheses instead of references, and an AER that depends on the level."""
     report = evaluate(settings())
     maps = [pair.map() for pair in load(run / "model").force(SOURCES, TARGETS)]
 
@@ -167,7 +167,7 @@ def test_gold_counted_from_one_is_reported_in_one_line(run: Path) -> None:
     assert not (run / "evaluate").exists()
 
 
-def test_the_last_lines_say_what_to_look_at(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_line_names_the_gallery(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches a gallery whose path is not printed."""
     evaluate(settings())
 
@@ -176,7 +176,7 @@ def test_the_last_lines_say_what_to_look_at(run: Path, capsys: pytest.CaptureFix
     assert page.samefile(run / "evaluate/test/gallery.html")
 
 
-def test_each_search_says_its_name_and_settings(run: Path) -> None:
+def test_the_report_names_the_search_and_its_settings(run: Path) -> None:
     """Catches reports of greedy and beam search that cannot be told apart."""
     assert evaluate(settings("search=beam", "search.beam_size=2"))["search"] == (
         "beam(max_len=12, beam_size=2, length_penalty=1.0, coverage_penalty=0.0)"
@@ -184,7 +184,7 @@ def test_each_search_says_its_name_and_settings(run: Path) -> None:
 
 
 def test_another_corpus_has_a_folder_of_its_own(run: Path) -> None:
-    """Catches the scores on the model's own test split overwritten by those on another bitext."""
+    """Catches scores on another bitext that overwrite those on the model's own test split."""
     evaluate(settings())
     before = (run / "evaluate/test/report.json").read_bytes()
     write_lines(Path("news/a.en"), ["a dog"])
@@ -199,7 +199,7 @@ def test_another_corpus_has_a_folder_of_its_own(run: Path) -> None:
 
 
 def test_models_side_by_side_keep_their_evaluations_apart(run: Path) -> None:
-    """Catches the scores of one model overwritten by those of its neighbour."""
+    """Catches the scores of one model overwritten by those of another in the same run folder."""
     shutil.copytree(run / "model", run / "other")
     reports = [
         evaluate(settings(f"model={run / name}", f"batch_size={64 if name == 'model' else 1}"))
@@ -213,7 +213,7 @@ def test_models_side_by_side_keep_their_evaluations_apart(run: Path) -> None:
 
 
 def test_output_says_where_to_write(run: Path) -> None:
-    """Catches a key that does nothing."""
+    """Catches an output folder that is ignored."""
     evaluate(settings("output=elsewhere"))
 
     assert Path("elsewhere/report.json").exists()
@@ -235,7 +235,7 @@ def test_a_split_that_is_not_there_is_reported_in_one_line(run: Path) -> None:
 
 
 def test_several_models_are_scored_as_one(run: Path) -> None:
-    """Catches the scores of the first model alone, and an evaluation of several among those of one."""
+    """Catches the scores of a single model, and an evaluation of several models in the folder of one."""
     write(Path("runs/other/model"), bundle.load(run / "model").about, seed=4)
     with pytest.raises(UserError, match="give output=DIR"):
         evaluate(settings("model=[runs/own/model,runs/other/model]"))
@@ -248,7 +248,7 @@ def test_several_models_are_scored_as_one(run: Path) -> None:
 
 
 def test_faithfulness_is_in_the_report_the_table_and_the_gallery(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a measurement that reaches one of them only, rows of other words, and one that was not asked for."""
+    """Catches a measurement that is missing in one of them, a wrong number of notes, and one that was not requested."""
     assert "faithfulness" not in evaluate(settings())
     assert all(not entry["candidates"][0]["notes"] for entry in shown(run / "evaluate/test"))
 
@@ -267,8 +267,8 @@ def test_faithfulness_is_in_the_report_the_table_and_the_gallery(run: Path, caps
     assert all(not other["notes"] for entry in entries for other in entry["candidates"][1:])
 
 
-def test_a_folder_that_is_named_needs_no_name_of_the_corpus() -> None:
-    """Catches advice that does not help: a name that no folder can have is refused with `or give output=DIR`."""
+def test_with_an_output_folder_the_corpus_name_is_not_used() -> None:
+    """Catches advice that does not work: a name that cannot be a folder's is refused with `or give output=DIR`."""
     with pytest.raises(UserError, match=r"or give output=DIR$"):
         folder_of(None, "run/model", None, "test", "../elsewhere")
     assert folder_of("out", "run/model", None, "test", "../elsewhere") == Path("out")

@@ -30,7 +30,7 @@ from heed.errors import UserError
     ],
 )
 def test_a_wrong_key_is_reported_with_one_of_its_own_group(name: str, overrides: list[str], message: str) -> None:
-    """Catches search.name for search.beamsize: that both begin with `search.` says nothing."""
+    """Catches search.name suggested for search.beamsize only because both begin with `search.`."""
     with pytest.raises(UserError) as refused:
         compose(name, overrides)
     assert message in str(refused.value)
@@ -44,7 +44,7 @@ def keys() -> Keys:
 
 
 def test_a_letter_too_few_never_leads_out_of_the_group(keys: Keys) -> None:
-    """Catches a similarity that includes the name of the group."""
+    """Catches a suggestion from another group because the group's name is compared too."""
     wrong = []
     for key in (*keys.known, *keys.elsewhere):
         group, dot, name = key.rpartition(".")
@@ -54,8 +54,8 @@ def test_a_letter_too_few_never_leads_out_of_the_group(keys: Keys) -> None:
     assert wrong == []
 
 
-def test_what_is_like_nothing_is_answered_with_what_there_is(keys: Keys) -> None:
-    """Catches a guess that leads astray, and keys of an option that is not chosen among those of the one that is."""
+def test_a_key_unlike_all_others_is_answered_with_the_keys_of_its_group(keys: Keys) -> None:
+    """Catches a misleading suggestion, and a list with keys of an option that is not chosen."""
     assert suggestion("corpus.xyzzy", keys) == "; corpus=multi30k has name, pair, reader, root, test, url"
     assert suggestion("subwords.xyzzy", keys).startswith("; subwords=unigram has byte_fallback, character_coverage, ")
     assert suggestion("xyzzy", keys) == ""
@@ -63,7 +63,7 @@ def test_what_is_like_nothing_is_answered_with_what_there_is(keys: Keys) -> None
 
 @pytest.mark.parametrize("content", ["train: [a, b\n", "- train\n", "hid_dim: !!python/name:os.system\n"])
 def test_an_option_without_settings_does_not_hide_the_mistake(tmp_path: Path, content: str) -> None:
-    """Catches a traceback about an option that nobody chose, in a folder of many, when another key is misspelt."""
+    """Catches a traceback about a faulty option that was not chosen, when another key is misspelt."""
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus/unfinished.yaml").write_text(content)
     with pytest.raises(UserError, match=r"did you mean optim\.lr\?"):

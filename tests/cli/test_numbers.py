@@ -1,4 +1,4 @@
-"""Every number that a setting may be, set to one that it cannot be: the line names the whole key."""
+"""Every numeric setting, set to an impossible number: the error line names the whole key."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -35,7 +35,7 @@ SCHEMAS = {
 IMPOSSIBLE = -3
 OTHERS = {"search.length_penalty": -1000}
 ANY = {"corpus.seed", "corpus.split_seed", "search.seed"}
-"""Whole numbers of any sign seed a generator."""
+"""Seeds of a random generator, which may be negative."""
 
 
 def options(command: str) -> Iterator[str]:
@@ -51,7 +51,7 @@ def variants() -> Iterator[tuple[str, list[str]]]:
 
 
 def numbers(values: Mapping[str, Any]) -> Iterator[str]:
-    """The keys that hold a number, several, or nothing by default."""
+    """The keys whose default is a number, a list of numbers, or null."""
     for key, value in dotted(values).items():
         one = value[0] if isinstance(value, list) and value else value
         if one is None or (isinstance(one, int | float) and not isinstance(one, bool)):
@@ -74,7 +74,7 @@ def _impossible(key: str, default: object) -> float:
 
 
 def use(command: str, values: Mapping[str, Any], translator: Translator) -> None:
-    """Check the settings as the command does, and search with those of a search."""
+    """Check the settings as the command does, and translate with the settings of the search."""
     settings: Any = parse(SCHEMAS[command], values)
     if command == "train":
         experiment.check(settings)
@@ -84,7 +84,7 @@ def use(command: str, values: Mapping[str, Any], translator: Translator) -> None
 
 
 @pytest.mark.parametrize(("command", "variant"), list(variants()))
-def test_a_number_that_cannot_be_is_refused_by_its_whole_key(
+def test_an_impossible_number_is_refused_with_its_whole_key(
     command: str, variant: list[str], translator: Translator
 ) -> None:
     """Catches `warmup_steps is -3`, which leaves people to search for the key to change."""

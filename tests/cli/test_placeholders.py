@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_placeholders_are_one_subword_and_one_word_for_the_model(folder: Path) -> None:
-    """Catches a setting that a shell's or Hydra's grammar changes, and a model that reads `<`, `name`, `>`."""
+    """Catches a symbol that Hydra's grammar changes, and a model that reads `<`, `name` and `>` separately."""
     pair = load(folder / "model").force("dear <name>, a sees {0}", "cher <name>, a voit {0}")
 
     for pieces in (pair.source_pieces, pair.pieces):
@@ -49,7 +49,7 @@ def test_placeholders_are_one_subword_and_one_word_for_the_model(folder: Path) -
 
 
 def test_the_setting_is_part_of_the_run(folder: Path) -> None:
-    """Catches a run that goes on with other symbols."""
+    """Catches symbols that config.yaml lacks: a resumed run could then use other symbols unnoticed."""
     assert "user_defined_symbols:\n  - <name>\n  - '{0}'\n" in (folder / "config.yaml").read_text()
 
 
@@ -78,7 +78,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_an_address_that_was_never_seen_is_copied_letter_for_letter(addresses: Path) -> None:
-    """Catches an address that is spelled, normalised or lost, from the command line to the alignment."""
+    """Catches an address that is spelled in subwords, normalised or lost, in the translation or in the alignment."""
     url, email = "http://never.seen/ЖЖ/Ｘ_(ﬁ)?q=%C3%A9&½#", "someone.else+x@very-new.co.uk"
     source, written = f"b reads {url}, and writes to {email}.", f"b lit {url} et écrit à {email} !"
 
@@ -91,7 +91,7 @@ def test_an_address_that_was_never_seen_is_copied_letter_for_letter(addresses: P
 
 
 def test_validation_and_test_score_the_addresses_themselves(addresses: Path) -> None:
-    """Catches a best model that is chosen by symbols, and references without their addresses."""
+    """Catches scores of texts in which symbols replace the addresses, in validation or in evaluation."""
     found = forked(addresses, "evaluate", "model=runs/mail/model", "heatmaps=0")
     report = json.loads((addresses / "runs/mail/evaluate/test/report.json").read_text())
     best = json.loads((addresses / "runs/mail/report.json").read_text())["best"]
@@ -102,7 +102,7 @@ def test_validation_and_test_score_the_addresses_themselves(addresses: Path) -> 
 
 
 def test_a_page_that_cannot_copy_is_refused(addresses: Path) -> None:
-    """Catches a page that shows symbols."""
+    """Catches a page that shows symbols instead of addresses."""
     found = forked(addresses, "export", "to=page", "model=runs/mail/model", "output=mail.html")
     assert found.code == 2
     assert "was trained with subwords.keep" in found.line

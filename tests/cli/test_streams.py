@@ -35,8 +35,10 @@ def shell(line: str, folder: Path, cwd: Path) -> "subprocess.CompletedProcess[st
         ("echo a dog > i; HEED input=i output=/dev/full", "/dev/full cannot be written (No space left on device)"),
     ],
 )
-def test_a_stream_that_cannot_be_used_is_a_line(folder: Path, tmp_path: Path, line: str, message: str) -> None:
-    """Catches a traceback, and one that is written into another stream."""
+def test_a_stream_that_cannot_be_used_is_reported_in_one_line(
+    folder: Path, tmp_path: Path, line: str, message: str
+) -> None:
+    """Catches a traceback, and a message that is written to standard output."""
     found = shell(line, folder, tmp_path)
 
     assert (found.returncode, found.stdout) == (2, "")
@@ -45,7 +47,9 @@ def test_a_stream_that_cannot_be_used_is_a_line(folder: Path, tmp_path: Path, li
 
 
 @pytest.mark.parametrize(("end", "code", "lines"), [("| true", 141, 0), ("> /dev/full", 2, 1)])
-def test_help_that_nobody_reads_is_no_fault(folder: Path, tmp_path: Path, end: str, code: int, lines: int) -> None:
+def test_help_that_cannot_be_written_has_no_traceback(
+    folder: Path, tmp_path: Path, end: str, code: int, lines: int
+) -> None:
     """Catches a traceback after `heed-translate --help | head`."""
     quit_early = f"bash -c 'set -o pipefail; {{ HEED --help; }} {end}'"
     found = shell(quit_early.replace("{ HEED", "{ sleep 1; HEED"), folder, tmp_path)
@@ -55,14 +59,14 @@ def test_help_that_nobody_reads_is_no_fault(folder: Path, tmp_path: Path, end: s
 
 @pytest.mark.parametrize("end", ["2>&-", "2>/dev/full"])
 def test_translations_do_not_need_standard_error(folder: Path, tmp_path: Path, end: str) -> None:
-    """Catches messages among the translations, and translations lost because a remark cannot be written."""
+    """Catches messages among the translations, and translations that are lost because a message cannot be written."""
     found = shell(f"echo a dog | HEED {end}", folder, tmp_path)
 
     assert (found.returncode, found.stdout.count("\n")) == (0, 1)
 
 
-def test_files_stand_for_the_streams(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a file that is read or written otherwise than the streams, and an output that is the input."""
+def test_files_can_replace_the_streams(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches files that give another result than the streams, and an output that overwrites an existing file."""
     write_lines(tmp_path / "text.en", SOURCES)
     model = f"model={folder}"
     streamed = forked(tmp_path, "translate", model, stdin=(tmp_path / "text.en").read_bytes())
@@ -82,7 +86,7 @@ def test_files_stand_for_the_streams(folder: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_unknown_words_and_cut_lines_are_reported_at_the_end(folder: Path, tmp_path: Path) -> None:
-    """Catches wrong translations without a warning: of an unknown letter, and one that was cut."""
+    """Catches missing warnings about unknown letters and about translations that were cut."""
     found = forked(tmp_path, "translate", f"model={folder}", "search.max_len=2", stdin="a dog\na ЖЖ dog\n".encode())
 
     assert found.code == 0
@@ -99,7 +103,7 @@ def test_a_word_that_is_read_letter_by_letter_is_named(folder: Path) -> None:
 
 
 def hostile(folder: Path) -> Path:
-    """A model with subwords that hold the sequence which sets a terminal's title."""
+    """A model with subwords that contain the control sequence that sets a terminal's title."""
     write(folder)
     size = len(Subwords.load(folder / "target.model"))
     lines = [f"\x1b]0;owned\x07{word}" for line in TARGETS for word in line.split()]
@@ -111,7 +115,7 @@ def hostile(folder: Path) -> Path:
 
 
 def test_a_control_sequence_of_a_model_does_not_reach_a_terminal(tmp_path: Path) -> None:
-    """Catches a title, a cursor or a clipboard set by an untrusted vocabulary."""
+    """Catches an untrusted vocabulary that sets the terminal's title, its cursor or the clipboard."""
     model = hostile(tmp_path / "model")
     terminal, inside = pty.openpty()
     command = [sys.executable, "-m", "heed.cli.translate", f"model={model}", "search.max_len=30", "show_attention=true"]
@@ -124,7 +128,7 @@ def test_a_control_sequence_of_a_model_does_not_reach_a_terminal(tmp_path: Path)
     while select.select([terminal], [], [], 60)[0]:
         try:
             shown += os.read(terminal, 4096)
-        except OSError:  # the other end has gone
+        except OSError:  # the other end is closed
             break
     assert process.wait() == 0
     assert "�" in shown.decode()
@@ -133,7 +137,7 @@ def test_a_control_sequence_of_a_model_does_not_reach_a_terminal(tmp_path: Path)
 
 
 def test_a_prompt_has_a_history(folder: Path) -> None:
-    """Catches `^[[A` where the line before should come back, and a remark that is not made."""
+    """Catches an up key that prints `^[[A` instead of the previous line, and a missing note about an unknown word."""
     terminal, inside = pty.openpty()
     command = [sys.executable, "-m", "heed.cli.translate", f"model={folder}", "search.max_len=3"]
     process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env={**os.environ, "TERM": "xterm"})
@@ -164,10 +168,10 @@ def read_until(descriptor: int, end: bytes) -> bytes:
 @pytest.mark.parametrize(
     "arguments", [["align", "model=x"], ["train", "--multirun", "seed=1,2"], ["train", "--cfg", "job"]]
 )
-def test_a_current_folder_that_was_removed_is_a_line(
+def test_a_current_folder_that_was_removed_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    """Catches a traceback out of the depth of whatever asks for the current folder first."""
+    """Catches a traceback from the first code that asks for the current folder."""
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()

@@ -22,8 +22,8 @@ def rows(shown: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()]
 
 
-def test_the_table_sets_what_was_swept_against_what_came_out() -> None:
-    """Catches scores in the row of another job, and columns of what no run has."""
+def test_the_table_shows_the_settings_and_scores_of_each_job() -> None:
+    """Catches scores in the row of another job, and columns for scores that no job has."""
     first: dict[str, dict[str, Any]] = {
         "test": {"search": "greedy", "bleu": 41.0, "chrf": 52.0, "aer": None},
         "valid": {"bleu": 40.126, "chrf": 50.0, "aer": 0.25},
@@ -49,7 +49,7 @@ def test_the_table_sets_what_was_swept_against_what_came_out() -> None:
 
 
 def test_the_table_is_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a table that nobody finds, and one that is written where no run is, or over a user's file."""
+    """Catches a table whose path is not printed, and one that is written although the jobs have no common folder."""
     tried, elsewhere = tmp_path / "runs/tried", tmp_path / "runs/other"
     tried.mkdir(parents=True)
     jobs = [
@@ -70,14 +70,14 @@ def test_the_table_is_in_the_folder_of_the_sweep(tmp_path: Path, capsys: pytest.
     [["corpus=files", "corpus.name=n", "corpus.src_lang=a", "corpus.tgt_lang=b"], ["corpus=reverse", "corpus.test=0"]],
 )
 def test_a_corpus_without_a_test_split_has_no_scores_of_it(tmp_path: Path, corpus: list[str]) -> None:
-    """Catches a sweep over text without that split whose every job fails when all is trained."""
+    """Catches a sweep whose jobs all fail after their training, because the corpus has no test split."""
     best = {"bleu": 1.0}
     found = results(settings_of("train", Settings, *corpus), Run(tmp_path, {"best": best}))
     assert list(found) == [Result(tmp_path, {"valid": best})]
 
 
-def test_scores_that_are_there_stay_and_others_are_made(tmp_path: Path) -> None:
-    """Catches scores of a beam search that a greedy one writes over, and those of a former model that are shown."""
+def test_scores_are_kept_unless_they_are_older_than_the_model(tmp_path: Path) -> None:
+    """Catches scores of a beam search that a greedy search overwrites, and scores of an earlier model in the table."""
     model = write(tmp_path / "it's/model", about={"corpus": {"reader": "reverse", "test": 2}})
     report, config = tmp_path / "it's/evaluate/test/report.json", model / "config.json"
     report.parent.mkdir(parents=True)
@@ -88,8 +88,8 @@ def test_scores_that_are_there_stay_and_others_are_made(tmp_path: Path) -> None:
     assert scores_of_test(Run(model.parent, {}))["search"] == "greedy"
 
 
-def test_a_job_that_was_trained_and_not_scored_keeps_what_it_has() -> None:
-    """Catches validations missing in the table because a file of the test split is missing."""
+def test_a_job_without_test_scores_keeps_its_validation_scores() -> None:
+    """Catches validation scores that are missing in the table because a file of the test split is missing."""
     job = Job({"seed": "1"}, Ended(2, "no such file", Result(Path("a"), {"valid": {"bleu": 1.0}})))
     assert rows(table([job]))[2] == ["1", "1.00", "failed: no such file"]
 
@@ -103,7 +103,7 @@ def multirun(folder: Path, name: str, *overrides: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def told(folder: Path, place: str = "runs/sweep") -> list[list[str]]:
+def rows_in(folder: Path, place: str = "runs/sweep") -> list[list[str]]:
     *table, mark = (folder / place / "sweep.md").read_text(encoding="utf-8").splitlines()
     assert mark == TABLE_MARK
     return rows("\n".join(table))
@@ -127,7 +127,7 @@ def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(tmp_path:
     assert [path.name for path in runs.iterdir()] == ["sweep"]
     assert sorted(path.name for path in (runs / "sweep").iterdir()) == ["seed-1", "seed-2", "sweep.md"]
     assert all((runs / f"sweep/seed-{seed}/report.json").exists() for seed in (1, 2))
-    head, _, *body = told(tmp_path)
+    head, _, *body = rows_in(tmp_path)
     column = head.index("test BLEU")
     for seed, line in zip((1, 2), body, strict=True):
         assert line[column : column + 3] == scores(tmp_path / f"runs/sweep/seed-{seed}/evaluate/test")
@@ -143,7 +143,7 @@ def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(tmp_path:
 
     assert searched.returncode == 0, searched.stderr
     place = "runs/sweep/seed-1/evaluate/test"
-    head, _, *body = told(tmp_path, place)
+    head, _, *body = rows_in(tmp_path, place)
     assert head[:5] == ["search", "test search", "test BLEU", "test chrF", "test TER"]
     assert [[line[0], *line[2:5]] for line in body] == [
         [search, *scores(tmp_path / place / f"search-{search}")] for search in ("greedy", "beam")
@@ -152,13 +152,13 @@ def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(tmp_path:
 
 @pytest.mark.slow
 def test_a_job_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
-    """Catches a night's sweep that ends at its first mistake, or that ends with 0."""
+    """Catches a sweep that stops at its first failed job, and one that then ends with exit code 0."""
     found = sweep(tmp_path, "optim.lr=-1.0,0.01")
 
     assert found.returncode == 2
     assert "optim.lr=-1.0: should be greater than or equal to 0" in found.stderr
     assert (tmp_path / "runs/sweep/optim.lr-0.01/report.json").exists()
-    head, _, failed, finished = told(tmp_path)
+    head, _, failed, finished = rows_in(tmp_path)
     assert failed == ["-1.0", *[""] * (len(head) - 2), "failed: optim.lr=-1.0: should be greater than or equal to 0"]
     best = json.loads((tmp_path / "runs/sweep/optim.lr-0.01/report.json").read_text())["best"]
     assert finished[:3] == ["0.01", f"{best['bleu']:.2f}", f"{best['chrf']:.2f}"]
@@ -168,8 +168,8 @@ def test_a_job_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_jobs_side_by_side_come_to_the_same(tmp_path: Path) -> None:
-    """Catches jobs in processes of their own whose faults end with 0, whose folders are one, or that share threads."""
+def test_jobs_in_parallel_processes_end_as_others_do(tmp_path: Path) -> None:
+    """Catches parallel jobs whose errors give exit code 0, that share a folder, or that each use all threads."""
     found = sweep(
         tmp_path, "optim.lr=-1.0,0.01", "seed=1,2", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={os.cpu_count()}"
     )
@@ -179,6 +179,6 @@ def test_jobs_side_by_side_come_to_the_same(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     finished = ["optim.lr-0.01+seed-1", "optim.lr-0.01+seed-2"]
     assert sorted(path.name for path in (tmp_path / "runs/sweep").iterdir()) == [*finished, "sweep.md"]
-    assert [line[:2] for line in told(tmp_path)[2:]] == [["-1.0", "1"], ["-1.0", "2"], ["0.01", "1"], ["0.01", "2"]]
+    assert [line[:2] for line in rows_in(tmp_path)[2:]] == [["-1.0", "1"], ["-1.0", "2"], ["0.01", "1"], ["0.01", "2"]]
     assert "--multirun" in (tmp_path / "runs/sweep/optim.lr-0.01+seed-1/environment.json").read_text(encoding="utf-8")
     assert found.stdout.count(" 1 threads") == len(finished)

@@ -16,8 +16,8 @@ from tests.support.small_run import overrides
 CODE = "from heed.cli.entry import start; import sys; name = sys.argv.pop(1); start(name)"
 
 
-def test_training_prints_what_the_terminal_can_hold(tmp_path: Path) -> None:
-    """Catches a traceback at the first dash, after the vocabularies were trained."""
+def test_training_prints_what_the_terminal_can_show(tmp_path: Path) -> None:
+    """Catches a traceback at the first dash that the encoding lacks, after the vocabularies were trained."""
     settings = overrides(tmp_path / "läufe", "progress_bar=false", "run=größe", "trainer.max_steps=1", "heatmaps=0")
     environment = {**os.environ, "PYTHONIOENCODING": "latin1"}
     command = [sys.executable, "-c", CODE, "train", *settings]
@@ -31,8 +31,10 @@ def test_training_prints_what_the_terminal_can_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "koi8-r"])
-def test_the_other_commands_do_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
-    """Catches a sign in a help text or in a warning that ends the command; translations themselves are UTF-8."""
+def test_the_other_commands_print_what_the_terminal_can_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    """Catches a command that fails on a character of a help text or of a warning; translations are always UTF-8."""
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "model")
     for side, lines in (("en", SOURCES), ("fr", [line.replace("chien", "chien\u202f龍") for line in TARGETS])):
@@ -49,8 +51,8 @@ def test_the_other_commands_do_so_too(tmp_path: Path, monkeypatch: pytest.Monkey
         found.out.encode("utf-8", "surrogateescape").decode(encoding if name != "translate" else "utf-8")
 
 
-def test_what_is_printed_holds_no_control_sequence(tmp_path: Path) -> None:
-    """Catches a file's name that sets the title of a terminal: in a result, and in a note of the library."""
+def test_output_contains_no_control_sequence(tmp_path: Path) -> None:
+    """Catches a file name that sets the title of a terminal, in the output or in a log line of the library."""
     output = tmp_path / "\x1b]0;mine\x07" / "page.html"
     found = forked(tmp_path, "export", "page", f"model={write(tmp_path / 'model')}", f"output={output}")
     assert found.code == 0

@@ -20,7 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_a_run_leaves_all_that_its_folder_promises(run: Run) -> None:
-    """Catches a folder from which something that the documents name is missing."""
+    """Catches a run folder without a file that the documentation names."""
     for name in (
         "config.yaml",
         "environment.json",
@@ -35,8 +35,8 @@ def test_a_run_leaves_all_that_its_folder_promises(run: Run) -> None:
     assert run.report["steps"] == 60
 
 
-def test_the_model_folder_scores_what_the_best_validation_said(run: Run) -> None:
-    """Catches the last weights instead of the best, dropout left on, and scores that belong to other text."""
+def test_the_model_folder_has_the_scores_of_the_best_validation(run: Run) -> None:
+    """Catches the last weights instead of the best, dropout that is left on, and scores of other text."""
     translator = load(run.folder / "model", precision="float32")
     valid = reverse(train=400, valid=24, test=16, min_len=2, max_len=4).read("valid")
     best, low = run.report["best"], run.report["precision"] == "bfloat16"
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(tmp_path: Path) -> None:
 
 
 def test_another_seed_gives_another_run(tmp_path: Path) -> None:
-    """Catches a seed without effect, with which the test above would prove nothing."""
+    """Catches a seed that is ignored, with which the test above would prove nothing."""
     one, other = (
         train(settings(tmp_path, f"run=seed-{seed}", f"seed={seed}", "trainer.max_steps=2")) for seed in (1, 2)
     )
@@ -101,7 +101,7 @@ def test_every_option_reaches_the_updates(option: str, plain: dict[str, Any], tm
 
 
 def test_a_finished_run_is_left_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches the same command training again, or rewriting what it finds."""
+    """Catches the same command that trains again or rewrites files of the finished run."""
     files = [path for path in run.folder.rglob("*") if path.is_file()]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
     again = train_and_print(settings(run.folder.parent, "trainer.max_steps=60"))
@@ -111,13 +111,13 @@ def test_a_finished_run_is_left_alone(run: Run, capsys: pytest.CaptureFixture[st
 
 
 def test_patience_ends_a_run_early(tmp_path: Path) -> None:
-    """Catches early stopping that counts steps, or watches a score that is not there."""
+    """Catches a patience that counts steps instead of validations, and a monitored score that does not exist."""
     stuck = train(settings(tmp_path, "optim.lr=1e-9", "early_stop.patience=2", "trainer.max_steps=120"))
     assert [scores["step"] for scores in stuck.report["history"]] == [12, 24, 36]
     assert stuck.report["best"]["step"] == 12
 
 
-def test_what_to_type_next_is_there_to_be_typed() -> None:
+def test_the_suggested_next_commands_exist() -> None:
     """Catches `make evaluate` as advice in a folder that has no Makefile."""
     assert next_commands(Path("runs/my run"), tested=False, in_checkout=False) == (
         "heed-evaluate 'model=runs/my run/model' split=valid, heed-translate 'model=runs/my run/model', "

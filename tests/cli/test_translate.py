@@ -35,7 +35,7 @@ def expected(folder: Path, lines: list[str]) -> list[str]:
 
 
 def exact(folder: Path) -> list[str]:
-    """The settings that give what is `expected`."""
+    """The settings that give the translations of `expected`."""
     return [f"model={folder}", "search.max_len=12", "precision=float32"]
 
 
@@ -60,15 +60,15 @@ def read_in(chunks: list[bytes]) -> list[bytes]:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\xc3", b"\xa9", b" ", b"\0"])).map(b"".join)))
-def test_lines_are_the_same_however_they_come(chunks: list[bytes]) -> None:
-    """Catches a line cut where a chunk ends, and a letter cut in two; each line is there as soon as it is whole."""
+def test_lines_do_not_depend_on_the_chunks_in_which_they_are_written(chunks: list[bytes]) -> None:
+    """Catches a line or a letter cut at the end of a chunk, and a complete line that is not yielded at once."""
     whole = b"".join(chunks)
 
     assert read_in(chunks) == (whole.removesuffix(b"\n").split(b"\n") if whole else [])
 
 
-def test_a_line_in_a_line_out_as_they_come(folder: Path) -> None:
-    """Catches output that waits for the end of the input, lines out of order, and remarks on stdout or twice."""
+def test_each_line_is_translated_before_the_next_is_read(folder: Path) -> None:
+    """Catches output that waits for the end of the input, lines out of order, and notes on stdout or repeated."""
     process = subprocess.Popen(command(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with process:
         assert process.stdin
@@ -139,7 +139,7 @@ def read_until(descriptor: int, end: bytes) -> bytes:
 
 
 def test_with_attention_the_alignment_goes_to_standard_error(folder: Path, tmp_path: Path) -> None:
-    """Catches alignments among the translations, a key that Hydra takes for its group, and a word too few."""
+    """Catches alignments among the translations, a setting that Hydra refuses, and a missing word."""
     lines = ["a dog barks", "", "the cat"]
     given_lines = "\n".join(lines).encode()
     found = forked(tmp_path, "translate", *exact(folder), "show_attention=true", stdin=given_lines)
@@ -153,8 +153,8 @@ def test_with_attention_the_alignment_goes_to_standard_error(folder: Path, tmp_p
     assert all(0 < int(weight.removesuffix("%")) <= 100 for weight in shown[2].split())
 
 
-def test_interactive_is_as_at_a_terminal_wherever_lines_come_from(folder: Path, tmp_path: Path) -> None:
-    """Catches a flag that Hydra refuses, one that does nothing in a pipe, and prompts among the translations."""
+def test_interactive_acts_as_at_a_terminal_for_lines_from_a_pipe(folder: Path, tmp_path: Path) -> None:
+    """Catches a flag that Hydra refuses or that is ignored in a pipe, and prompts among the translations."""
     found = forked(tmp_path, "translate", *exact(folder), "--interactive", stdin=b"a dog\n")
 
     (text,) = expected(folder, ["a dog"])
@@ -167,7 +167,7 @@ def test_interactive_is_as_at_a_terminal_wherever_lines_come_from(folder: Path, 
 
 @pytest.mark.parametrize("overrides", [(), ("show_attention=false",)])
 def test_at_a_terminal_the_alignment_is_printed_below_the_translation(folder: Path, overrides: tuple[str, ...]) -> None:
-    """Catches an interactive session without it, one that cannot do without, and an order that mixes two sentences."""
+    """Catches a missing alignment, show_attention=false that is ignored, and an alignment before its translation."""
     terminal, inside = pty.openpty()
     process = subprocess.Popen(command(folder, *overrides), stdin=inside, stdout=inside, stderr=inside)
     os.close(inside)
@@ -184,7 +184,7 @@ def test_at_a_terminal_the_alignment_is_printed_below_the_translation(folder: Pa
 
 
 def run_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[str], lines: bytes) -> list[str]:
-    """What the command prints, in this process."""
+    """Run the command in this process, and return the lines that it prints."""
     (tmp_path / "in").write_bytes(lines)
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdin", source)
@@ -201,8 +201,8 @@ def run_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list
         ["search=mbr", "search.method=sample", "search.n_best=3"],
     ],
 )
-def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Catches lists out of order, numbers that start again with each block, and another line first than alone."""
+def test_n_best_lists(folder: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Catches lists out of order, sentence numbers that restart, and a first candidate that is not the best."""
     lines = run_command(monkeypatch, tmp_path, [f"model={folder}", *overrides], b"a dog barks\n\nthe cat\n")
     parts = [line.split(" ||| ") for line in lines]
 
@@ -230,17 +230,17 @@ def test_lists_of_the_best(folder: Path, overrides: list[str], monkeypatch: pyte
         (["search=beam", "search.coverage_penalty=-1.0"], "search.coverage_penalty must be at least 0, got -1"),
     ],
 )
-def test_what_no_search_can_do_is_reported(
+def test_impossible_search_settings_are_reported(
     folder: Path, overrides: list[str], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Catches fewer translations than were asked for, silently, and a traceback."""
+    """Catches fewer translations than requested without an error, and a message of several lines."""
     with pytest.raises(UserError, match=message) as refusal:
         run_command(monkeypatch, tmp_path, [f"model={folder}", *overrides], b"a dog\n")
     assert "\n" not in str(refusal.value)
 
 
 def test_several_models_translate_as_one(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Catches a list of models that is mistaken for the name of one, and the first model alone."""
+    """Catches a list of models that is taken for the name of one, and an ensemble that uses only its first model."""
     other = write(tmp_path / "other", seed=4)
     alone = [run_command(monkeypatch, tmp_path, [f"model={one}"], b"the cat\n") for one in (folder, other)]
     both = run_command(monkeypatch, tmp_path, [f"model=[{folder},{other}]"], b"the cat\n")
@@ -257,7 +257,7 @@ def test_several_models_translate_as_one(folder: Path, monkeypatch: pytest.Monke
 def test_models_of_other_vocabularies_are_refused(
     folder: Path, changed: dict[str, list[str]], differ: str, tmp_path: Path
 ) -> None:
-    """Catches words of one model mistaken for words of another: fluent nonsense."""
+    """Catches words of one model that are taken for words of another, which gives fluent but wrong translations."""
     other = write(tmp_path / "other", sources=changed.get("sources", SOURCES), targets=changed.get("targets", TARGETS))
     with pytest.raises(UserError, match=f"{folder} and {other} differ in {differ}; an ensemble needs models"):
         bundle.load_ensemble([str(folder), str(other)])
@@ -266,7 +266,7 @@ def test_models_of_other_vocabularies_are_refused(
 
 
 def test_neither_training_nor_drawing_is_loaded(folder: Path) -> None:
-    """Catches an import by which the first line would wait for Lightning, matplotlib or sacreBLEU."""
+    """Catches an import of Lightning, matplotlib or sacreBLEU, which would delay the first translation."""
     code = f"""
 import sys
 from heed.cli.translate import Settings, translate
@@ -281,7 +281,7 @@ print(slow & set(sys.modules))
 
 
 def test_the_command_returns_the_number_of_lines(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Catches a command that only a process can call."""
+    """Catches a command that cannot be called as a function."""
     (tmp_path / "in").write_bytes(b"a dog\n\na cat")
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("w") as out:
         monkeypatch.setattr(sys, "stdin", source)
@@ -293,10 +293,10 @@ def test_the_command_returns_the_number_of_lines(folder: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("search", ["beam", "sample"])
 @pytest.mark.parametrize("precision", get_args(Precision))
-def test_the_precision_of_products_is_what_was_asked_for(
+def test_the_precision_setting_is_that_of_the_translator(
     folder: Path, tmp_path: Path, precision: Precision, search: str
 ) -> None:
-    """Catches a setting that does nothing; what is drawn is drawn in float32 unless the setting says otherwise."""
+    """Catches a precision that is ignored; with auto, samples are drawn in float32."""
     text = "".join(f"{line}\n" for line in SOURCES).encode()
     overrides = (
         f"model={folder}",

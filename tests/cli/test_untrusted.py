@@ -35,7 +35,7 @@ def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_pickle_of_these_tests_is_hostile(sentinel: Path) -> None:
-    """Catches tests that would pass whatever is loaded."""
+    """Catches a harmless pickle, with which the other tests would pass even if it were loaded."""
     pickle.loads(pickle.dumps(Hostile(sentinel)))
 
     assert sentinel.exists()
@@ -43,8 +43,10 @@ def test_the_pickle_of_these_tests_is_hostile(sentinel: Path) -> None:
 
 @pytest.mark.parametrize("name", bundle.FILES)
 @pytest.mark.parametrize("form", ["pickle", "torch"])
-def test_a_pickle_in_a_model_folder_is_refused_unread(sentinel: Path, tmp_path: Path, name: str, form: str) -> None:
-    """Catches torch.load, or any other unpickling, on the way of a file that came with a model."""
+def test_a_pickle_in_a_model_folder_is_refused_without_being_loaded(
+    sentinel: Path, tmp_path: Path, name: str, form: str
+) -> None:
+    """Catches torch.load, or any other unpickling, of a file in a model folder."""
     folder = write(tmp_path / "model")
     if form == "torch":
         torch.save({"weights": Hostile(sentinel)}, folder / name)
@@ -60,7 +62,7 @@ def test_a_pickle_in_a_model_folder_is_refused_unread(sentinel: Path, tmp_path: 
 
 @pytest.mark.parametrize("key", ["architecture", "heed", "top"])
 def test_a_target_in_a_model_folder_s_config_is_data(sentinel: Path, tmp_path: Path, key: str) -> None:
-    """Catches a folder's config handed to something that instantiates."""
+    """Catches a config.json whose `_target_` is called."""
     path = write(tmp_path / "model") / "config.json"
     config = json.loads(path.read_text())
     call = {"_target_": "os.mkdir", "path": str(sentinel), "_args_": [str(sentinel)]}
@@ -77,7 +79,7 @@ def test_a_target_in_a_model_folder_s_config_is_data(sentinel: Path, tmp_path: P
 
 
 def test_a_target_in_a_run_folder_s_config_is_only_compared(sentinel: Path, tmp_path: Path) -> None:
-    """Catches a run folder from an untrusted source whose config is built, by Hydra or by YAML's own tags."""
+    """Catches an untrusted config.yaml that calls code or reads the environment, by Hydra or by YAML tags."""
     run = tmp_path / "runs/reverse"
     (run / "checkpoints").mkdir(parents=True)
     (run / "checkpoints/last.ckpt").touch()
@@ -126,7 +128,7 @@ def test_a_config_of_options_calls_nothing(sentinel: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("key", CALLS)
 def test_a_config_of_options_calls_nothing_in_a_sweep(sentinel: Path, tmp_path: Path, key: str) -> None:
-    """Catches the same in a sweep, which Hydra runs: there such a recipe is refused."""
+    """Catches a recipe that makes Hydra call a function in a sweep, which Hydra runs: there the recipe is refused."""
     found = train_with(tmp_path, [CALLS[key]], "--multirun", seeds="1,2")
 
     assert found.code == 2
@@ -147,10 +149,10 @@ def test_a_config_of_options_calls_nothing_in_a_sweep(sentinel: Path, tmp_path: 
     ids=["tag", "unclosed", "tab"],
 )
 @pytest.mark.parametrize("flags", [[], ["--multirun"]])
-def test_an_option_that_is_no_plain_yaml_is_one_line(
+def test_an_option_that_is_not_plain_yaml_is_reported_in_one_line(
     sentinel: Path, tmp_path: Path, option: str, fault: str, flags: list[str]
 ) -> None:
-    """Catches a traceback of the YAML library, or an object that it makes of a stranger's tag."""
+    """Catches a traceback from the YAML library, and an object that it creates for an untrusted tag."""
     (tmp_path / "theirs/experiment").mkdir(parents=True)
     (tmp_path / "theirs/experiment/nice.yaml").write_text(f"# @package _global_\n{option.format(sentinel=sentinel)}")
 
@@ -165,7 +167,7 @@ def test_an_option_that_is_no_plain_yaml_is_one_line(
 
 @pytest.mark.parametrize("form", ["pickle", "torch"])
 def test_a_hostile_checkpoint_is_not_executed(sentinel: Path, tmp_path: Path, form: str) -> None:
-    """Catches a resumed run that unpickles whatever its folder holds."""
+    """Catches a resumed run that unpickles any file in its folder."""
     arguments = overrides(Path("runs"), "trainer.max_steps=4", "trainer.validate_steps=2", "heatmaps=0")
     assert forked(tmp_path, "train", *arguments).code == 0
     (tmp_path / "runs/reverse/report.json").unlink()
@@ -193,7 +195,7 @@ OUTSIDE = ["/etc", "../other", "own/../../other", "own/../../../etc/passwd"]
 def test_a_model_folder_cannot_have_other_files_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, reader: str, path: str
 ) -> None:
-    """Catches a folder whose "corpus" is somebody's mail: it would be copied into the gallery beside the model."""
+    """Catches a model folder whose "corpus" is a private file: it would be copied into the gallery beside the model."""
     here = tmp_path / "here"
     for name in ("other.en", "other.fr", "other"):
         (tmp_path / name).write_text("private\tprivate\n")
@@ -209,8 +211,8 @@ def test_a_model_folder_cannot_have_other_files_read(
 
 
 @pytest.mark.parametrize("lang", ["/../../../etc/passwd", "x/../../../other"])
-def test_a_language_cannot_lead_out_either(sentinel: Path, tmp_path: Path, lang: str) -> None:
-    """Catches the last part of a file's name, which the language is, mistaken for harmless."""
+def test_a_language_code_cannot_name_a_file_outside(sentinel: Path, tmp_path: Path, lang: str) -> None:
+    """Catches a language code that is not checked, although it is the last part of a file name."""
     own = {"reader": "files", "name": "own", "src_lang": lang, "tgt_lang": lang, "test": "own/test"}
     write(tmp_path / "model", {"corpus": own})
 
@@ -220,7 +222,7 @@ def test_a_language_cannot_lead_out_either(sentinel: Path, tmp_path: Path, lang:
     assert "names a corpus outside" in found.err
 
 
-def test_a_name_cannot_speak_to_the_terminal(sentinel: Path, tmp_path: Path) -> None:
+def test_a_name_cannot_send_escape_sequences_to_the_terminal(sentinel: Path, tmp_path: Path) -> None:
     """Catches escape sequences from a model folder: they can rewrite what the terminal shows, or its title."""
     own = {"reader": "reverse", "name": "\x1b]0;owned\x07", "test": 3}
     write(tmp_path / "model", {"src_lang": "\x1b[31m", "tgt_lang": ["fr"], "corpus": own})
@@ -247,8 +249,8 @@ def test_a_page_shows_untrusted_text_and_runs_none_of_it(sentinel: Path, tmp_pat
     assert "</title><script>" not in page
 
 
-def test_a_whole_pipe_of_any_bytes_keeps_its_lines(sentinel: Path, tmp_path: Path) -> None:
-    """Catches what only the command adds: bytes that are no text, carriage returns, and a last line without an end."""
+def test_any_bytes_from_a_pipe_keep_their_lines(sentinel: Path, tmp_path: Path) -> None:
+    """Catches lines that are lost or added at invalid UTF-8, a carriage return, or a last line without a line feed."""
     write(tmp_path / "model")
     every_byte = b"\n".join(bytes([a, b]) for a in range(0, 256, 5) for b in range(0, 256, 7) if 10 not in (a, b))
 

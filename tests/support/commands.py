@@ -1,4 +1,4 @@
-"""Run a command as from a command line, in this process or in a fork of it."""
+"""Run a command as from a command line, in a fork of this process."""
 
 import os
 import sys
@@ -27,9 +27,9 @@ class Outcome(NamedTuple):
 
 
 def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"", encoding: str = "utf-8") -> Outcome:
-    """The command in a process of its own, its streams in files of `folder`; permission bits count, for root too.
+    """Run the command in a fork, with its streams in files of `folder`; permission bits apply even to root.
 
-    `encoding` is that of the terminal. What is printed is read as UTF-8; bytes that are not have surrogates.
+    `encoding` is that of the terminal. The output is read as UTF-8, and bytes that are not UTF-8 become surrogates.
     """
     streams = [folder / f".std{name}" for name in ("in", "out", "err")]
     streams[0].write_bytes(stdin)
@@ -48,7 +48,7 @@ def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"", encodin
 
 def _code(name: str, arguments: tuple[str, ...], encoding: str) -> int:
     config.update("jaxtyping_disable", True)  # shapes are checked by the tests of functions; a command has no checks
-    # pytest's capture has its own idea of these
+    # pytest has replaced these streams by its own
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(*stream, encoding=encoding) for stream in enumerate("rww"))
     sys.argv = [f"heed-{name}", *arguments]
     try:
