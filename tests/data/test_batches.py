@@ -60,8 +60,8 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 @given(lengths=LENGTHS, budget=BUDGETS)
-def test_rows_hold_their_pair_between_the_marks(lengths: Lengths, budget: dict[str, Any]) -> None:
-    """Catches a target without BOS or EOS, lengths that count the wrong marks, and padding that is no PAD."""
+def test_rows_contain_their_pair_with_bos_and_eos(lengths: Lengths, budget: dict[str, Any]) -> None:
+    """Catches a target without BOS or EOS, lengths that count BOS or lack EOS, and padding that is not PAD."""
     for batch in Batches(encoded(lengths), **budget):
         assert batch.src.size(1) == batch.src_len.max()
         assert batch.tgt.size(1) == batch.tgt_len.max() + 1
@@ -76,7 +76,7 @@ def test_rows_hold_their_pair_between_the_marks(lengths: Lengths, budget: dict[s
 def test_ranks_see_every_pair_once_in_the_batches_of_one_process(
     lengths: Lengths, budget: dict[str, Any], world: int, kind: type[SortedBatches]
 ) -> None:
-    """Catches pairs lost at the end of an epoch, ranks that wait for each other, and a batch that world changes."""
+    """Catches pairs lost at the end of an epoch, ranks with fewer batches, and batches that depend on `world`."""
     alone = order(kind(encoded(lengths), **budget))
     assert sorted(i for batch in alone for i in batch) == list(range(len(lengths)))
     shards = [kind(encoded(lengths), **budget, rank=rank, world=world) for rank in range(world)]
@@ -86,7 +86,7 @@ def test_ranks_see_every_pair_once_in_the_batches_of_one_process(
 
 
 def test_a_rank_without_a_pair_gets_a_placeholder_that_counts_for_nothing() -> None:
-    """Catches a rank that leaves the others waiting, and a pair that is learned from twice."""
+    """Catches a rank without a batch, for which the others would wait, and a pair that is learned from twice."""
     (batch,) = Batches(encoded([(2, 3)]), sentences=8, rank=1, world=2)
     assert batch.index.tolist() == [-1]
     assert batch.tgt_len.tolist() == [0]
@@ -95,32 +95,32 @@ def test_a_rank_without_a_pair_gets_a_placeholder_that_counts_for_nothing() -> N
 
 
 @given(lengths=LENGTHS, tokens=st.integers(26, 90))
-def test_a_token_budget_is_of_cells_and_never_exceeded(lengths: Lengths, tokens: int) -> None:
-    """Hole of torchtext: its `batch_size_fn` adds up lengths, so that padding comes on top of the budget."""
+def test_a_token_budget_counts_padding_and_is_never_exceeded(lengths: Lengths, tokens: int) -> None:
+    """Defect of torchtext: its `batch_size_fn` adds up lengths, so that padding is not part of the budget."""
     for batch in Batches(encoded(lengths), tokens=tokens):
         assert len(batch.index) * (batch.src.size(1) + batch.tgt[:, 1:].size(1)) <= tokens
 
 
 def test_a_token_budget_is_used() -> None:
-    """Catches a budget that is kept by batches half as large as they may be."""
+    """Catches batches that are much smaller than the budget allows."""
     sizes = [batch.src.numel() + batch.tgt[:, 1:].numel() for batch in Batches(encoded(like_text(5000)), tokens=2000)]
     assert np.mean(sizes) > 0.95 * 2000
 
 
 def test_an_epoch_of_a_token_budget_has_a_length_which_no_epoch_changes() -> None:
-    """Hole of torchtext: `len()` raises NotImplementedError where there is a `batch_size_fn`."""
+    """Defect of torchtext: `len()` raises NotImplementedError if there is a `batch_size_fn`."""
     batches = Batches(encoded(like_text(500)), tokens=300)
     assert [len(order(batches)) for _ in range(4)] == [len(batches)] * 4
 
 
 @given(lengths=LENGTHS, budget=BUDGETS)
 def test_no_batch_is_empty(lengths: Lengths, budget: dict[str, Any]) -> None:
-    """Hole of torchtext: an empty batch where the first sentence is over the budget."""
+    """Defect of torchtext: it yields an empty batch if the first sentence is over the budget."""
     assert all(order(Batches(encoded(lengths), **budget)))
 
 
 def test_a_sentence_over_the_token_budget_is_named() -> None:
-    """Hole of torchtext: such a sentence is yielded all the same, and memory ends where it wants."""
+    """Defect of torchtext: it yields such a sentence, whatever memory that takes."""
     for kind, split in ((Batches, "the training split, as cleaning left it,"), (SortedBatches, "the validation split")):
         message = (
             f"batches.tokens=41: pair 2 of {split} has 30 \\+ 10 subwords, with EOS 42 cells; give batches.tokens=42"
@@ -132,12 +132,12 @@ def test_a_sentence_over_the_token_budget_is_named() -> None:
 
 @pytest.mark.parametrize("budget", [{"sentences": 64}, {"tokens": 2000}])
 def test_padding_stays_below_six_per_cent(budget: dict[str, Any]) -> None:
-    """Hole of torchtext: BucketIterator does not bucket for training unless `sort_within_batch=True`."""
+    """Defect of torchtext: BucketIterator does not bucket for training unless `sort_within_batch=True`."""
     assert padding(Batches(encoded(like_text(20_000)), **budget)) < 0.06
 
 
 def test_batches_of_one_length_differ_between_epochs() -> None:
-    """Catches buckets that are cut once: the same sentences would meet in every epoch."""
+    """Catches batches that are made once: the same sentences would be together in every epoch."""
     batches = Batches(encoded([(5, 5)] * 40), sentences=4)
     first, second = ({frozenset(batch) for batch in order(batches)} for _ in range(2))
     assert len(first & second) < 5
@@ -165,8 +165,10 @@ def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
 
 
 @given(lengths=LENGTHS, budget=BUDGETS, world=WORLDS, data=st.data())
-def test_a_resumed_run_is_the_run(lengths: Lengths, budget: dict[str, Any], world: int, data: st.DataObject) -> None:
-    """Hole of torchtext: its `state_dict` at an epoch's end resumes to an empty epoch."""
+def test_a_resumed_run_has_the_batches_of_the_uninterrupted_run(
+    lengths: Lengths, budget: dict[str, Any], world: int, data: st.DataObject
+) -> None:
+    """Defect of torchtext: its `state_dict` at the end of an epoch resumes to an empty epoch."""
     split = encoded(lengths)
     shard: dict[str, Any] = {"rank": world - 1, "world": world}
     straight = Batches(split, **budget, **shard)
@@ -183,7 +185,7 @@ def test_a_resumed_run_is_the_run(lengths: Lengths, budget: dict[str, Any], worl
 
 
 def test_a_loop_that_counts_batches_never_meets_an_empty_epoch() -> None:
-    """Catches an epoch rolled over after its last yield, to which a loop like Lightning's never returns."""
+    """Catches an epoch that ends only after its last yield, which a loop that counts batches never reaches."""
     batches = Batches(encoded(like_text(50)), sentences=8)
     epochs = []
     for epoch in range(4):
@@ -213,7 +215,7 @@ class Watched(Encoded):
 
 
 def test_resuming_reads_nothing_of_what_it_skips() -> None:
-    """Catches a resume that builds every batch of the epoch again, which takes hours on a large corpus."""
+    """Catches a resumed run that builds every batch of the epoch again, which takes hours on a large corpus."""
     split = encoded(like_text(100))
     batches = Batches(Watched(split.src_ids, split.src_offsets, split.tgt_ids, split.tgt_offsets), sentences=10)
     batches.load_state_dict({"epoch": 5, "batch": 9})
@@ -222,15 +224,15 @@ def test_resuming_reads_nothing_of_what_it_skips() -> None:
 
 
 @pytest.mark.parametrize("position", [{"epoch": 0, "batch": 8}, {"epoch": 0, "batch": -1}, {"epoch": -1, "batch": 0}])
-def test_a_position_that_cannot_be_is_refused(position: dict[str, int]) -> None:
-    """Catches a run that goes on with another corpus or batch size as if nothing had happened."""
+def test_an_impossible_position_is_refused(position: dict[str, int]) -> None:
+    """Catches a run that is resumed silently with another corpus or batch size."""
     batches = Batches(encoded([(1, 1)] * 50), sentences=8)
     with pytest.raises(UserError, match=r"the position to resume from is .*, but an epoch has 7 batches; resume with"):
         batches.load_state_dict(position)
 
 
-def test_sorted_batches_are_the_same_every_time_and_put_back_in_order_by_index() -> None:
-    """Catches an evaluation that begins where the last one was interrupted."""
+def test_sorted_batches_are_always_the_same_and_the_index_restores_the_order() -> None:
+    """Catches an evaluation that begins where an earlier one was interrupted."""
     lengths = like_text(100)
     batches = SortedBatches(encoded(lengths), sentences=9)
     next(iter(batches))
@@ -263,7 +265,7 @@ def test_pairs_may_be_in_memory_mapped_files(tmp_path: Path) -> None:
         ({"tokens": -5}, "the size is -5; expected 1 or more"),
     ],
 )
-def test_a_budget_that_cannot_be_is_refused(budget: dict[str, Any], message: str) -> None:
+def test_an_impossible_budget_is_refused(budget: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Batches(encoded([(1, 1)]), **budget)
 

@@ -47,7 +47,7 @@ def same(entry: Entry, other: Arrays) -> bool:
 
 
 def test_arrays_are_made_once_and_come_back(folder: Path) -> None:
-    """Catches a cache that is never hit, types that change on the way, and temporary files left behind."""
+    """Catches a cache that is never hit, types that change, and temporary files that are left behind."""
     make = Maker(ARRAYS)
     assert same(cached("a", make), ARRAYS)
     assert same(cached("a", make), ARRAYS)
@@ -55,8 +55,8 @@ def test_arrays_are_made_once_and_come_back(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["a.safetensors"]
 
 
-def test_what_comes_back_is_mapped(folder: Path) -> None:
-    """Catches arrays that are copied into memory: a large corpus would then take it once for every process."""
+def test_cached_arrays_are_mapped(folder: Path) -> None:
+    """Catches arrays that are copied into memory: every process would then have its own copy of a large corpus."""
     cached("a", Maker(ARRAYS))
     entry = cached("a", Maker(ARRAYS))
     assert str(folder / "a.safetensors") in Path("/proc/self/maps").read_text()
@@ -64,7 +64,9 @@ def test_what_comes_back_is_mapped(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["cut", "emptied", "a bit", "no header", "another's", "another text"])
-def test_a_damaged_file_is_made_again_with_a_word(folder: Path, fault: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_file_is_made_again_with_a_warning(
+    folder: Path, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Catches ids of another text, and a traceback for damage that can be repaired."""
     cached("a", Maker(ARRAYS))
     path = folder / "a.safetensors"
@@ -85,8 +87,8 @@ def test_a_damaged_file_is_made_again_with_a_word(folder: Path, fault: str, capl
     assert again.asked == 0
 
 
-def test_where_nothing_can_be_written_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches a disk that cannot be written and ends a run that does not need it."""
+def test_without_a_writable_cache_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches a run that fails because the cache, which it does not need, cannot be written."""
     folder.parent.mkdir()
     folder.write_text("no folder")
     with caplog.at_level(logging.WARNING):
@@ -95,7 +97,7 @@ def test_where_nothing_can_be_written_the_arrays_are_used(folder: Path, caplog: 
 
 
 def test_on_a_full_disk_the_arrays_are_used(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches safetensors' own error, which is no OSError; a limit on the size of files stands for a disk's end."""
+    """Catches an unhandled error of safetensors, which is not an OSError; a file size limit acts as the full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
@@ -107,8 +109,8 @@ def test_on_a_full_disk_the_arrays_are_used(folder: Path, caplog: pytest.LogCapt
     assert list(folder.iterdir()) == []
 
 
-def test_a_key_is_of_all_parts_and_of_where_each_ends() -> None:
-    """Catches another text, or the same words divided into other lines, under one name."""
+def test_a_key_depends_on_all_parts_and_on_where_each_ends() -> None:
+    """Catches one key for two texts, or for the same words divided into other lines."""
     keys = [key(parts) for parts in (["ab", "c"], ["a", "bc"], ["abc"], ["ab", "c", ""], [], [""])]
     assert len(set(keys)) == len(keys)
     assert key(["ab", b"c"]) == keys[0]
@@ -117,7 +119,7 @@ def test_a_key_is_of_all_parts_and_of_where_each_ends() -> None:
 def test_the_folder_is_the_users_and_not_the_working_directorys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches downloads that are made again in every directory, and HEED_CACHE ignored."""
+    """Catches downloads that are repeated in every directory, and HEED_CACHE that is ignored."""
     monkeypatch.delenv("HEED_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "users"))
     assert cache_folder() == tmp_path / "users" / "heed"

@@ -32,7 +32,7 @@ def test_each_fault_is_counted_and_gold_follows_what_stays() -> None:
 
 
 def test_duplicates_stay_if_they_are_wanted() -> None:
-    """Catches a switch that keeps them in one place and counts them as dropped in another."""
+    """Catches duplicates that are kept but counted as dropped."""
     pairs = Pairs(["a dog", "a dog", "", "a dog"], ["un chien", "un chien", "", "le chien"])
     kept, report = clean(pairs, keep_duplicates=True)
     assert kept == Pairs(["a dog", "a dog", "a dog"], ["un chien", "un chien", "le chien"])
@@ -56,14 +56,14 @@ def test_a_good_corpus_is_kept_as_it_is() -> None:
     assert clean(pairs)[0] == pairs
 
 
-def test_text_without_spaces_is_held_by_its_characters() -> None:
+def test_text_without_spaces_is_limited_by_its_characters() -> None:
     """Catches a limit in words alone: a Chinese line of any length is one word."""
     kept, report = clean(Pairs(["狗" * 2000, "狗"], ["犬" * 2000, "犬"]))
     assert kept.src == ["狗"]
     assert report.dropped["over 1000 characters"] == 1
 
 
-def test_nothing_left_is_one_line_with_the_reasons() -> None:
+def test_a_corpus_of_which_nothing_is_kept_is_refused_with_the_reasons() -> None:
     with pytest.raises(UserError, match=r"all 2 pairs were dropped \(empty: 1, over 1 words: 1\); check the training"):
         clean(Pairs(["", "a b"], ["x", "a b"]), max_len=1)
 
@@ -76,7 +76,7 @@ def test_a_limit_that_keeps_nothing_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_lengths_compare_across_scripts() -> None:
-    """Catches long and right pairs that are dropped because one side is written in fewer characters."""
+    """Catches correct pairs that are dropped because the script of one side needs fewer characters."""
     pairs = Pairs(
         [
             "The committee decided yesterday that the meeting would be postponed until the end of next month.",

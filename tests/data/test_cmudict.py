@@ -54,7 +54,7 @@ def test_a_word_and_its_pronunciations_are_read_without_stress(root: Path) -> No
     assert known["wordz"] == ["W ER D Z"]
 
 
-def test_other_pronunciations_are_trained_on_and_are_further_references(root: Path) -> None:
+def test_other_pronunciations_are_used_for_training_and_as_further_references(root: Path) -> None:
     """Catches a second pronunciation that counts as an error, and references of another word."""
     corpus = read_corpus({"reader": "cmudict", "root": str(root), **SIZES})
     train, test = corpus.read("train"), corpus.read("test")
@@ -115,7 +115,7 @@ def test_the_recipe_is_trained_and_scored_by_error_rates(
 
 
 @pytest.mark.parametrize("sizes", [{"valid": -1}, {"test": 60_000}])
-def test_sizes_that_leave_nothing_are_one_line(sizes: dict[str, int]) -> None:
+def test_impossible_sizes_are_refused_in_one_line(sizes: dict[str, int]) -> None:
     """Catches a test split that leaves nothing to train on."""
     with pytest.raises(UserError, match="expected 0 or more, 50,000 together at most"):
         read_corpus({"reader": "cmudict", **sizes})

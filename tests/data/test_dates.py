@@ -57,7 +57,7 @@ def day(text: str) -> int:
     return int(digits[0]) if digits else sum({**NUMBERS, **DAYS}[word] for word in text.split())
 
 
-def test_the_words_that_are_linked_to_a_part_say_it() -> None:
+def test_the_words_that_are_linked_to_a_part_of_a_date_mean_that_part() -> None:
     """Catches a wrong date, a link to a neighbour of the right word, and a word without its link."""
     for number, tgt in enumerate(PAIRS.tgt):
         iso = date.fromisoformat(target(tgt.split()))
@@ -66,7 +66,7 @@ def test_the_words_that_are_linked_to_a_part_say_it() -> None:
         assert day(decided(number, range(8, 10))) == iso.day
 
 
-def test_every_digit_has_one_word_and_hyphens_may_look_anywhere() -> None:
+def test_every_digit_has_one_sure_link_and_hyphens_have_possible_links_to_all_words() -> None:
     """Catches digits without a sure link, and links beyond the words of a date."""
     assert PAIRS.gold is not None
     for src, gold in zip(PAIRS.src, PAIRS.gold, strict=True):

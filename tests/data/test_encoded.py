@@ -28,7 +28,7 @@ def test_every_sentence_comes_back() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_lines_beyond_one_portion_are_not_shifted(threads: int, request: pytest.FixtureRequest) -> None:
-    """Catches offsets that begin again with a portion, and portions exchanged."""
+    """Catches offsets that restart with a portion, and portions in the wrong order."""
     request.addfinalizer(partial(torch.set_num_threads, torch.get_num_threads()))
     torch.set_num_threads(threads)
     words = Subwords.train(["a b c"], kind="word", vocab_size=7)

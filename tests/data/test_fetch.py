@@ -27,7 +27,7 @@ from heed.models.seq2seq import Seq2Seq
 from tests.support.commands import forked
 
 LINES = 50
-CACHE = Path("cache/multi30k")  # below `tmp_path`, where these tests work
+CACHE = Path("cache/multi30k")  # relative to `tmp_path`, the working directory of these tests
 TESTS: dict[Any, str] = {
     2016: "test_2016_flickr",
     2017: "test_2017_flickr",
@@ -43,9 +43,9 @@ def part_of(name: str) -> Path:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; `asked` are the requests with their ranges.
+    """Serves `files`; `asked` are the names and ranges of all requests.
 
-    It waits for a second request: for `pause` seconds before an answer, for `silence` after the last byte of one.
+    It waits for a second request: at most `pause` seconds before an answer, and `silence` seconds after its last byte.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ def server(files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def root(files: dict[str, bytes], tmp_path: Path) -> Path:
-    """A read-only copy of the user's."""
+    """A read-only copy of the files, as a user may have."""
     folder = tmp_path / "copy"
     folder.mkdir()
     for name, data in files.items():
@@ -140,7 +140,7 @@ def root(files: dict[str, bytes], tmp_path: Path) -> Path:
 
 
 def test_every_pair_is_the_text_of_its_languages_line_by_line(server: Server) -> None:
-    """Catches sides that change places, a split under another's name, and a file without a digest."""
+    """Catches sides that are exchanged, a split read as another, and a file without a digest."""
     for pair, (test, test_stem) in product(("en-de", "en-fr", "de-en", "fr-en"), TESTS.items()):
         corpus = multi30k(pair=pair, test=test, url=server.url)
         src, tgt = pair.split("-")
@@ -152,10 +152,10 @@ def test_every_pair_is_the_text_of_its_languages_line_by_line(server: Server) ->
     assert sorted(server.names) == sorted(server.files)
 
 
-def test_what_is_not_read_is_not_fetched_and_nothing_twice(
+def test_only_files_that_are_read_are_fetched_and_each_once(
     server: Server, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Catches an evaluation that fetches the training split, a cache that is not used, terms logged over and over."""
+    """Catches an evaluation that fetches the training split, a cache that is not used, and terms logged twice."""
     multi30k(url=server.url)
     assert server.asked == []
     multi30k(url=server.url).read("test")
@@ -171,7 +171,7 @@ def test_what_is_not_read_is_not_fetched_and_nothing_twice(
 
 
 def test_progress_is_reported_in_bytes_to_the_end(server: Server, files: dict[str, bytes]) -> None:
-    """Catches a bar that never fills, and one that a resumed download begins again at nothing."""
+    """Catches a bar that never fills, and a bar that starts at zero for a resumed download."""
     server.cut = 40
     with pytest.raises(UserError):
         multi30k(url=server.url).read("valid")
@@ -188,7 +188,7 @@ def test_progress_is_reported_in_bytes_to_the_end(server: Server, files: dict[st
 def test_a_file_system_without_locks_is_fetched_into(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Catches network file systems and containers on which nothing could ever be fetched."""
+    """Catches an error on network file systems and in containers that do not support locks."""
 
     def flock(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -199,7 +199,7 @@ def test_a_file_system_without_locks_is_fetched_into(
 
 
 def test_a_wrong_file_is_refused_and_leaves_nothing(server: Server) -> None:
-    """Catches a login page, or an altered file, that becomes the corpus; and one that blocks later downloads."""
+    """Catches a login page, or an altered file, that is used as the corpus or that blocks later downloads."""
     server.files["val.de.gz"] = STRANGE
     found, expected = hashlib.sha256(STRANGE).hexdigest()[:12], fetch.DIGESTS["val.de.gz"][:12]
     with pytest.raises(UserError, match=f"{server.url}/val.de.gz .*{found}, expected {expected}; .*corpus.url"):
@@ -212,7 +212,7 @@ def test_a_wrong_file_is_refused_and_leaves_nothing(server: Server) -> None:
 
 @pytest.mark.parametrize("place", ["server", "root"])
 def test_a_wrong_file_of_a_later_test_set_is_refused(server: Server, root: Path, place: str) -> None:
-    """Catches files with a digest of another kind that nobody compares."""
+    """Catches files whose digest, of another algorithm, is not compared."""
     name, settings = "test_2018_flickr.fr.gz", {"root": str(root)} if place == "root" else {"url": server.url}
     server.files[name] = STRANGE
     root.chmod(0o755)
@@ -224,10 +224,8 @@ def test_a_wrong_file_of_a_later_test_set_is_refused(server: Server, root: Path,
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_file_that_was_cut_off_goes_on_where_it_stopped(
-    server: Server, files: dict[str, bytes], ranges: bool
-) -> None:
-    """Catches a part that passes for the whole, one that is fetched again, and one that a simple server doubles."""
+def test_an_interrupted_download_is_resumed(server: Server, files: dict[str, bytes], ranges: bool) -> None:
+    """Catches a part used as the whole, bytes fetched twice, and a whole file appended if the server has no ranges."""
     server.cut, server.ranges = 40, ranges
     for _ in range(3):
         with pytest.raises(UserError, match=r"train.en.gz cannot be downloaded .*the same command resumes"):
@@ -245,7 +243,7 @@ def test_a_file_that_was_cut_off_goes_on_where_it_stopped(
 def test_a_server_that_stops_sending_is_given_up(
     server: Server, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, received: int
 ) -> None:
-    """Catches waiting forever, before an answer or within, and bytes that are thrown away with the wait."""
+    """Catches waiting forever, before an answer or within it, and received bytes that are thrown away."""
     name = "test_2016_flickr.en.gz"
     server.cut = received
     server.pause, server.silence = (10.0, 0.0) if received == 0 else (0.0, 10.0)
@@ -260,8 +258,8 @@ def test_a_server_that_stops_sending_is_given_up(
     assert server.asked[:2] == [(name, None), (name, f"bytes={received}-" if received else None)]
 
 
-def test_a_part_that_lacks_nothing_but_its_name_is_taken(server: Server, files: dict[str, bytes]) -> None:
-    """Catches a fetch that was killed after its last byte and never gets past it; and any other whole-looking part."""
+def test_a_complete_part_is_used(server: Server, files: dict[str, bytes]) -> None:
+    """Catches a complete part of a killed fetch that blocks later ones, and a part with wrong content that is used."""
     CACHE.mkdir(parents=True)
     part_of("val.en.gz").write_bytes(files["val.en.gz"])
     part_of("val.de.gz").write_bytes(STRANGE * 1000)
@@ -271,14 +269,14 @@ def test_a_part_that_lacks_nothing_but_its_name_is_taken(server: Server, files: 
 
 
 def test_a_server_that_calls_gzip_an_encoding_changes_nothing(server: Server) -> None:
-    """Catches files that are unpacked on their way from a mirror set up so, and are then not what was published."""
+    """Catches files that are unpacked because a mirror calls gzip an encoding, so that their digests are wrong."""
     server.encoding = "gzip"
     assert len(multi30k(url=server.url).read("valid")) == LINES
 
 
 def test_processes_that_start_together_fetch_once(server: Server) -> None:
-    """Catches two runs that write into one part: each would find the other's bytes in its file."""
-    server.pause = 0.3  # or until somebody asks a second time
+    """Catches two runs that write into one partial file: it would contain bytes of both."""
+    server.pause = 0.3  # or until the second request
     with ThreadPoolExecutor(2) as pool:
         read = [pool.submit(multi30k(url=server.url).read, "test") for _ in range(2)]
         assert [len(each.result()) for each in read] == [LINES, LINES]
@@ -286,7 +284,7 @@ def test_processes_that_start_together_fetch_once(server: Server) -> None:
 
 
 def test_a_cached_file_is_checked_each_time(server: Server) -> None:
-    """Catches a file that a full disk or a hand has altered since."""
+    """Catches a file that was altered after its download, by a full disk or by hand."""
     multi30k(url=server.url).read("test")
     (CACHE / "test_2016_flickr.en.gz").write_bytes(gzip.compress(b"other\n"))
     with pytest.raises(UserError, match=f"{CACHE}/test_2016_flickr.en.gz is not .*; remove it"):
@@ -296,7 +294,7 @@ def test_a_cached_file_is_checked_each_time(server: Server) -> None:
 
 @pytest.mark.parametrize("status", [404, 500])
 def test_what_a_server_refuses_is_reported_with_its_address(server: Server, status: int) -> None:
-    """Catches a page that says Not Found instead of the corpus."""
+    """Catches an error page of the server that is saved as the corpus."""
     server.status = status
     with pytest.raises(UserError, match=f"{server.url}/train.en.gz answered {status} .*corpus.url.*corpus.root"):
         multi30k(url=server.url).read("train")
@@ -306,14 +304,14 @@ def test_what_a_server_refuses_is_reported_with_its_address(server: Server, stat
 @pytest.mark.parametrize(
     "url", ["ftp://127.0.0.1", "nowhere", "", "http://", "http://[::1", "http://ü..x", "http://a:99999"]
 )
-def test_an_address_that_is_none_is_refused_in_one_line(server: Server, url: str) -> None:
-    """Catches errors of the libraries below, each of its own kind, that come through as tracebacks."""
+def test_an_invalid_address_is_refused_in_one_line(server: Server, url: str) -> None:
+    """Catches tracebacks from libraries, each of which raises its own type of error."""
     with pytest.raises(UserError, match="cannot be downloaded"):
         multi30k(url=url).read("test")
 
 
-def test_a_host_that_nobody_knows_is_reported_in_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches the words of a library, its pools and retries, instead of what the system said."""
+def test_an_unknown_host_is_reported_in_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches the message of a library, about pools and retries, instead of the error of the system."""
     monkeypatch.setenv("NO_PROXY", "name.invalid")
     fault = r"^http://name\.invalid/test_2016_flickr\.en\.gz cannot be downloaded \([A-Za-z ,-]+\); .*corpus\.root=.*$"
     with pytest.raises(UserError, match=fault):
@@ -334,8 +332,8 @@ def test_a_cache_that_cannot_be_written_is_named(server: Server, tmp_path: Path,
         multi30k(url=server.url).read("test")
 
 
-def test_a_copy_of_ones_own_is_read_and_nothing_else(server: Server, root: Path) -> None:
-    """Catches a copy beside which the network is asked, a cache is made, or an unpacked file is read unchecked."""
+def test_only_the_given_copy_is_read(server: Server, root: Path) -> None:
+    """Catches requests or a cache despite a given copy, and unpacked files of the copy, which cannot be checked."""
     root.chmod(0o755)
     (root / "test_2016_flickr.en").write_text("other\n" * LINES, encoding="utf-8")
     (root / "test_2016_flickr.align").write_text("0-0\n" * LINES, encoding="utf-8")
@@ -347,8 +345,10 @@ def test_a_copy_of_ones_own_is_read_and_nothing_else(server: Server, root: Path)
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "does not exist"), (STRANGE, "not the published file")])
-def test_a_copy_is_held_to_what_was_published(server: Server, root: Path, content: bytes | None, message: str) -> None:
-    """Catches a copy that lacks a file and has it fetched, and one of other text."""
+def test_the_files_of_a_copy_must_be_the_published_ones(
+    server: Server, root: Path, content: bytes | None, message: str
+) -> None:
+    """Catches a file that is fetched because the copy lacks it, and a copy with other text."""
     root.chmod(0o755)
     (root / "val.fr.gz").unlink()
     if content is not None:
@@ -359,8 +359,8 @@ def test_a_copy_is_held_to_what_was_published(server: Server, root: Path, conten
     assert server.asked == []
 
 
-def test_an_empty_root_is_no_leave_to_fetch(server: Server) -> None:
-    """Catches corpus.root=$DIR with nothing in DIR that goes to the network all the same."""
+def test_an_empty_root_does_not_allow_a_download(server: Server) -> None:
+    """Catches a download despite corpus.root=$DIR, if the variable DIR is empty."""
     with pytest.raises(UserError, match="does not exist"):
         multi30k(root="", url=server.url).read("test")
     assert server.asked == []
@@ -375,8 +375,8 @@ def own(folder: Path, **settings: object) -> Any:
 
 
 @pytest.mark.parametrize("in_run", [True, False])
-def test_a_model_folder_does_not_say_from_where_to_fetch(server: Server, tmp_path: Path, in_run: bool) -> None:
-    """Catches an untrusted folder, or whole run, that has requests sent from here to where it likes."""
+def test_a_model_folder_does_not_choose_the_server(server: Server, tmp_path: Path, in_run: bool) -> None:
+    """Catches an untrusted model folder, or a whole run, that makes heed send requests to a server of its choice."""
     multi30k(url=server.url).read("test")
     asked = list(server.asked)
     about = own(tmp_path / "run", name="m", pair="en-de", root=None, url=f"{server.url}/strange")
@@ -387,8 +387,8 @@ def test_a_model_folder_does_not_say_from_where_to_fetch(server: Server, tmp_pat
     assert server.asked == asked
 
 
-def test_a_model_folder_names_a_copy_only_where_its_run_did(server: Server, root: Path, tmp_path: Path) -> None:
-    """Catches an untrusted folder that has somebody's files read, and one's own run that must be told again."""
+def test_a_model_folder_names_a_copy_only_if_its_run_did(server: Server, root: Path, tmp_path: Path) -> None:
+    """Catches an untrusted folder that makes heed read private files, and a user's own run that loses its copy."""
     project = tmp_path / "project"
     project.mkdir()
     os.chdir(project)
@@ -405,8 +405,8 @@ def closed_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def test_offline_is_one_line_of_the_command(server: Server, tmp_path: Path) -> None:
-    """Catches an exit code or a traceback of a library, and a run that its failure leaves in the way of the next."""
+def test_without_a_network_the_command_ends_with_one_line(server: Server, tmp_path: Path) -> None:
+    """Catches another exit code than 2, and a traceback from a library."""
     outcome = forked(tmp_path, "train", "corpus=multi30k", f"corpus.url=http://127.0.0.1:{closed_port()}")
     assert outcome.code == 2
     assert outcome.line.startswith("heed-train: http://127.0.0.1:")
@@ -414,15 +414,15 @@ def test_offline_is_one_line_of_the_command(server: Server, tmp_path: Path) -> N
     assert "Traceback" not in outcome.err
 
 
-def test_another_pair_is_refused_with_those_there_are() -> None:
-    """Catches a pair that is only missed when its files are asked for."""
+def test_an_unknown_pair_or_test_set_is_refused_with_the_known_ones() -> None:
+    """Catches a pair that is refused only when its files are fetched."""
     with pytest.raises(UserError, match=r"^corpus.pair=en-it: should be 'en-de', 'en-fr', 'de-en' or 'fr-en'$"):
         read_corpus({"reader": "multi30k", "pair": "en-it"})
     with pytest.raises(UserError, match=r"^corpus.test=2019: should be 2016, 2017, 2018 or 'coco'$"):
         read_corpus({"reader": "multi30k", "test": 2019})
 
 
-def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tmp_path: Path) -> None:
+def test_a_run_is_trained_from_a_mirror_and_evaluated_without_it(server: Server, tmp_path: Path) -> None:
     """Catches a corpus that a command cannot build, and a model whose corpus cannot be found again."""
     small = [
         f"model.{size}=8"
@@ -454,8 +454,8 @@ def test_a_run_is_trained_from_a_mirror_and_evaluated_without(server: Server, tm
 
 
 @pytest.mark.parametrize("tgt", ["de", "fr"])
-def test_a_recipe_is_trained_as_it_stands(server: Server, tmp_path: Path, tgt: str) -> None:
-    """Catches settings of a recipe that cannot go together, that come to nothing, and a pair of the other recipe."""
+def test_a_recipe_can_be_trained(server: Server, tmp_path: Path, tgt: str) -> None:
+    """Catches settings that exclude each other or have no effect, and the language pair of the other recipe."""
     few = ["trainer.max_epochs=null", "trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
     trained = forked(tmp_path, "train", f"experiment=multi30k_en_{tgt}", f"corpus.url={server.url}", *few)
     assert trained.code == 0, trained.err

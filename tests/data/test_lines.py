@@ -1,4 +1,4 @@
-"""Lines of text files are read unchanged; for a file that is not UTF-8 text, the error says what to type."""
+"""Lines of text files are read unchanged; for a file that is not UTF-8, the error gives a command to convert it."""
 
 import bz2
 import gzip
@@ -24,7 +24,7 @@ def write(path: Path, content: bytes | str) -> Path:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])), min_size=1))
 def test_lines_come_back_as_they_were_written(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
-    """Catches a file cut at U+2028, a form feed or another end of line that only Python sees."""
+    """Catches lines divided at U+2028, a form feed or another character that only Python takes for a line end."""
     path = write(tmp_path_factory.mktemp("text") / "lines", "x" + "".join(f"{line}\n" for line in lines))
     assert read_lines(path) == ["x" + lines[0], *lines[1:]]
 
@@ -47,7 +47,7 @@ def test_bom_crlf_and_a_missing_last_line_feed_change_nothing(tmp_path: Path, co
         ("bad".encode("utf-16"), r"is UTF-16; convert it: cat "),
     ],
 )
-def test_a_file_that_is_no_text_names_its_line(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_text_is_refused_with_the_line(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(UserError, match=rf"lines {message}"):
         read_lines(write(tmp_path / "lines", content))
 
@@ -79,8 +79,8 @@ TEXT = "une pièce où l’on dort\nœuf\n"
     ],
 )
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_the_advice_works_as_it_is_typed(tmp_path: Path, encoding: str, fault: str, ending: str) -> None:
-    """Catches advice that does nothing in a shell whose locale is UTF-8 already, and names that a shell takes apart."""
+def test_the_command_in_the_message_converts_the_file(tmp_path: Path, encoding: str, fault: str, ending: str) -> None:
+    """Catches advice that has no effect in a shell with a UTF-8 locale, and file names that a shell divides."""
     text = TEXT.replace("’", "'").replace("œ", "oe")
     data = text.replace("\n", "\r").encode() if encoding == "cr" else text.encode(encoding)
     folder = tmp_path / "mes textes (1)"
@@ -104,7 +104,7 @@ EAST = {
 
 
 @pytest.mark.parametrize(
-    ("lang", "encoding", "told"),
+    ("lang", "encoding", "advised"),
     [
         ("ja", "cp932", "CP932"),
         ("ja", "euc_jp", "EUC-JP"),
@@ -121,10 +121,12 @@ EAST = {
         ("ru", "koi8-r", "ENCODING"),
     ],
 )
-def test_text_of_the_east_is_not_taken_for_latin_1(tmp_path: Path, lang: str, encoding: str, told: str) -> None:
-    """Catches Japanese converted as if it were Latin-1, or UTF-32 as UTF-16: then the advice gives nonsense."""
+def test_asian_and_russian_text_is_not_taken_for_latin_1(
+    tmp_path: Path, lang: str, encoding: str, advised: str
+) -> None:
+    """Catches advice that converts Japanese as if it were Latin-1, or UTF-32 as if it were UTF-16, to nonsense."""
     path = write(tmp_path / f"train.{lang}", EAST[lang].encode(encoding))
-    with pytest.raises(UserError, match=rf"iconv -f {told} -t UTF-8") as refused:
+    with pytest.raises(UserError, match=rf"iconv -f {advised} -t UTF-8") as refused:
         read_lines(path)
     message = str(refused.value)
     command = message[message.rindex(": ") + 2 :].replace("ENCODING", encoding)
@@ -134,7 +136,7 @@ def test_text_of_the_east_is_not_taken_for_latin_1(tmp_path: Path, lang: str, en
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
 def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: str) -> None:
-    """Catches an existing file that "does not exist", and a damaged file that ends in a traceback."""
+    """Catches a compressed file that is reported as missing, and a traceback for a damaged file."""
     kinds: dict[str, Callable[[bytes], bytes]] = {
         ".gz": gzip.compress,
         ".bz2": bz2.compress,

@@ -14,7 +14,7 @@ CUT = ["the un@@ known wo@@ rds", "are jo@@ ined", "here"]
 
 
 def test_each_mark_is_noticed() -> None:
-    """Catches scores of subwords that look like scores of words."""
+    """Catches scores of subwords that a reader takes for scores of words."""
     assert subword_mark(CUT) == "@@"
     assert subword_mark(["▁the ▁un known", "▁wo rds"]) == "▁"
     assert subword_mark(["the un ##known wo ##rds"]) == "##"
@@ -48,11 +48,11 @@ def test_the_advice_joins_the_subwords() -> None:
         ["a #hash ##"],
     ],
 )
-def test_other_text_is_not(lines: list[str]) -> None:
+def test_other_text_has_no_mark(lines: list[str]) -> None:
     assert subword_mark(lines) is None
 
 
-def test_it_is_noted_for_each_side_and_split() -> None:
+def test_marks_are_noted_for_each_side_and_split() -> None:
     pairs = {"train": Pairs(["a b"] * 3, CUT), "valid": Pairs(["a b"] * 3, ["c d"] * 3)}
     splits = read_splits(Corpus("cut", "en", "de", {name: partial(pairs.__getitem__, name) for name in pairs}))
     assert [note.partition(" is already divided")[0] for note in splits.notes] == ["train: the target"]
@@ -66,14 +66,14 @@ def test_it_is_noted_for_each_side_and_split() -> None:
         ([*["il dort ."] * 11, *["il dort."] * 10, *["non"] * 100], True),
         (["il dort ."] * 9, False),
         ([*["il dort ."] * 10, *["il dort."] * 10], False),
-        (["dort-il ?", "non !"] * 100, False),  # as French is typed
+        (["dort-il ?", "non !"] * 100, False),  # French text as people type it
         (["他 睡 。"] * 100, False),
         (["."] * 100, False),
         ([], False),
     ],
 )
 def test_tokenised_text_is_noticed(lines: list[str], expected: bool) -> None:
-    """Catches a note on text that people type so, and none on a test set as it was prepared for other tools."""
+    """Catches a note about text as people type it, and a missing note about a test set prepared for other tools."""
     assert is_tokenised(lines) is expected
 
 
@@ -85,7 +85,7 @@ def test_a_text_has_one_note() -> None:
 
 
 def test_a_text_that_is_not_scored_has_another_reason() -> None:
-    """Catches a source of which a BLEU is spoken, though nothing is compared with it."""
+    """Catches a note that mentions BLEU for a source, which is not scored."""
     [note] = notes("train: the source", ["he sleeps ."] * 50, scored=False)
     assert "plain text will be translated worse" in note
     assert "BLEU" not in note

@@ -96,7 +96,7 @@ def test_both_directions_need_no_setting_of_their_own() -> None:
 
 
 def test_a_part_of_weight_0_is_not_read(three: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    """Catches a pair dropped as the duplicate of a pair that is never read, and a mix of translations alone refused."""
+    """Catches a pair dropped as the duplicate of one that is never read, and a refusal because of the weight 0."""
     three["own"]["weight"] = 0
     kept, report = clean(mix(**three).read("train"))
     assert kept.src == ["d", "a", "e", "F", "G"]
@@ -110,15 +110,15 @@ def test_no_validation_split_is_drawn_from_a_further_part(tmp_path: Path) -> Non
     assert [part.read for part in mix(own=OWN, extra=extra).read("train").parts] == [500, 100]
 
 
-def test_alignments_of_some_parts_are_alignments_of_none(three: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    """Catches links of one part that get to the pairs of another."""
+def test_alignments_of_only_some_parts_are_not_used(three: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    """Catches links of one part that are assigned to the pairs of another."""
     own = three["own"]
     Path(f"{own['train']}.align").write_text("0-0\n0-0\n0-0\n")
     assert mix(**three).read("train").gold is None
     assert mix(own=own, more=three["further"] | {"weight": 0}).read("train").gold == ["0-0"] * 3
 
 
-def test_another_weight_is_another_text(three: dict[str, dict[str, Any]]) -> None:
+def test_another_weight_changes_the_fingerprint(three: dict[str, dict[str, Any]]) -> None:
     """Catches a run that continues with other weights, and a cached corpus with the weights of another run."""
     train = [mix(**three).read("train"), mix(**three).read("train")]
     three["further"]["weight"] = 0.6
@@ -162,7 +162,7 @@ def test_a_model_folder_finds_its_mix_again(three: dict[str, dict[str, Any]], tm
     assert own_corpus({"corpus": settings}, run / "model").read("test").src == ["t"]
 
 
-def test_a_stranger_names_no_server_in_a_part() -> None:
+def test_an_untrusted_model_folder_names_no_server_in_a_part() -> None:
     """Catches a request to an address that an untrusted model folder names."""
     fetched = {"reader": "multi30k", "url": "http://127.0.0.1:9/"}
     corpus = own_corpus({"corpus": {"reader": "mix", "parts": {"own": fetched}}}, Path("model"))
@@ -170,7 +170,7 @@ def test_a_stranger_names_no_server_in_a_part() -> None:
 
 
 def test_parts_can_be_given_on_the_command_line(tmp_path: Path) -> None:
-    """Catches a mix that can be described only in a file, and a part that cannot be changed or added by its name."""
+    """Catches a mix that can only be described in a file, and a part that cannot be changed or added by its name."""
     one = "corpus.parts={own: {reader: tiny, weight: 2}}"
     more = "+corpus.parts.more={reader: reverse}"
     shown = forked(tmp_path, "train", "corpus=mix", one, more, "corpus.parts.own.weight=3", "--cfg", "job")

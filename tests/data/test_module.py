@@ -25,7 +25,7 @@ def indices(stream: Stream, count: int) -> list[list[int]]:
 
 
 def test_every_epoch_of_a_stream_holds_every_pair_once(encoded: Encoded) -> None:
-    """Catches epochs that come up empty or short when the iterator is never exhausted."""
+    """Catches epochs that are empty or short if the iterator is never exhausted."""
     stream = Stream(Batches(encoded, sentences=8, seed=3), steps=35)
     assert len(stream) == 35
     batches = indices(stream, 35)
@@ -36,8 +36,8 @@ def test_every_epoch_of_a_stream_holds_every_pair_once(encoded: Encoded) -> None
 
 
 @given(position=st.integers(0, 30))
-def test_a_stream_goes_on_from_its_state(encoded: Encoded, position: int) -> None:
-    """Catches a position off by one, most of all where an epoch ends."""
+def test_a_stream_continues_from_its_state(encoded: Encoded, position: int) -> None:
+    """Catches a position that is off by one, especially at the end of an epoch."""
     straight = indices(Stream(Batches(encoded, sentences=8, seed=3), steps=35), 35)
     stopped = Stream(Batches(encoded, sentences=8, seed=3), steps=35)
     indices(stopped, position)
@@ -59,7 +59,7 @@ def test_ranks_share_each_batch_between_them(encoded: Encoded) -> None:
 
 
 def test_validation_sees_every_pair_once_each_time(encoded: Encoded) -> None:
-    """Catches a validation that goes on where the last one stopped."""
+    """Catches a validation that continues where the last one stopped."""
     loader = Bitext(encoded, encoded, sentences=8).val_dataloader()
     for _ in range(2):
         assert sorted(index for batch in loader for index in batch.index.tolist()) == list(range(50))

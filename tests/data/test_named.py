@@ -25,13 +25,13 @@ from heed.errors import UserError
     ],
 )
 def test_a_model_folder_can_only_name_a_corpus(corpus: object, message: str) -> None:
-    """Catches a folder from an untrusted source that makes evaluate call what it likes."""
+    """Catches a folder from an untrusted source that makes evaluate call any function."""
     with pytest.raises(UserError, match=message):
         own_corpus({"corpus": corpus}, Path("model"))
 
 
 def test_the_reason_is_known_without_the_advice() -> None:
-    """Catches advice in a command that has no setting for a text, and an error that changes in another process."""
+    """Catches advice to give a text in a command that has no setting for it, and an error that pickling changes."""
     with pytest.raises(UnreadableCorpus) as refused:
         own_corpus({}, Path("model"))
     copy = pickle.loads(pickle.dumps(refused.value))
@@ -40,14 +40,14 @@ def test_the_reason_is_known_without_the_advice() -> None:
 
 
 def test_what_a_model_folder_says_is_not_resolved() -> None:
-    """Catches a folder that reads the environment into a report."""
+    """Catches a folder that copies an environment variable into a report."""
     assert (
         own_corpus({"corpus": {"reader": "reverse", "name": "${oc.env:HOME}"}}, Path("model")).name == "${oc.env:HOME}"
     )
 
 
 def test_a_run_may_be_evaluated_on_the_text_it_was_trained_on_wherever_that_is(tmp_path: Path) -> None:
-    """Text kept outside the working directory would have to be named again for every evaluation of one's own runs."""
+    """Catches text outside the working directory that must be given again for every evaluation of a user's own run."""
     settings = {"name": "far", "src_lang": "en", "tgt_lang": "fr", "test": str(tmp_path / "test")}
     for lang in ("en", "fr"):
         (tmp_path / f"test.{lang}").write_text("a\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The order of an epoch, in a few bytes for each pair, is the order that sorting everything at once gives."""
+"""The order of an epoch takes a few bytes for each pair, and equals the order from a single sort of all pairs."""
 
 import tracemalloc
 from typing import Any
@@ -47,7 +47,7 @@ def test_sorting_in_portions_is_sorting_at_once(lengths: list[tuple[int, int]], 
 
 
 @given(lengths=LENGTHS, epoch=st.integers(0, 3), budget=st.sampled_from([{"sentences": 7}, {"tokens": 60}]))
-def test_an_epoch_is_that_of_lists(lengths: list[tuple[int, int]], epoch: int, budget: dict[str, Any]) -> None:
+def test_an_epoch_equals_that_of_torchtext(lengths: list[tuple[int, int]], epoch: int, budget: dict[str, Any]) -> None:
     """Catches batches that differ from those that torchtext makes of the whole list."""
 
     def cells(new: int, count: int, so_far: int) -> int:

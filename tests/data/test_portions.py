@@ -41,7 +41,7 @@ except KeyboardInterrupt:
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
-    """Two threads instead of the one of other tests."""
+    """Use two threads; other tests use one."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -59,7 +59,7 @@ def refuse(number: int, texts: Sequence[str]) -> None:
 @pytest.mark.parametrize("texts", [TEXTS, [""], []], ids=len)
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 10, 11])
 def test_portions_come_in_order_and_whole(size: int, texts: list[str]) -> None:
-    """Catches a last portion left out, results in the order in which processes are done, and no text, no result."""
+    """Catches a last portion that is left out, and results in the order in which processes finish."""
     made = list(in_portions(where, texts, size))
     assert [text for _, portion, _ in made for text in portion] == texts
     assert [number for number, _, _ in made] == list(range(max(len(made), 1)))
@@ -67,14 +67,14 @@ def test_portions_come_in_order_and_whole(size: int, texts: list[str]) -> None:
 
 
 def test_many_portions_are_shared_out_and_few_are_not() -> None:
-    """Catches a corpus that one core encodes alone, and processes started for a small one, or for a single core."""
+    """Catches a large corpus encoded by one process, and processes started for a small corpus or a single core."""
     assert {process for _, _, process in in_portions(where, TEXTS[: FEW * 2], 2)} == {os.getpid()}
     assert len({process for _, _, process in in_portions(where, TEXTS, 1)} - {os.getpid()}) == 2
     torch.set_num_threads(1)
     assert {process for _, _, process in in_portions(where, TEXTS, 1)} == {os.getpid()}
 
 
-def test_no_random_number_is_taken() -> None:
+def test_no_random_number_is_drawn() -> None:
     """Catches a model whose first weights depend on whether its corpus was encoded or found encoded."""
     before = torch.get_rng_state()
     list(in_portions(where, TEXTS, 1))
@@ -82,7 +82,7 @@ def test_no_random_number_is_taken() -> None:
 
 
 def test_a_fault_in_a_process_ends_the_work() -> None:
-    """Catches a portion that is lost silently, and workers that stay behind, for which the end would wait."""
+    """Catches a portion that is lost silently, and workers that do not end."""
     with pytest.raises(LookupError, match="portion 0") as raised:
         list(in_portions(refuse, TEXTS, 1))
     assert "in refuse" in raised.value.__notes__[0]
@@ -90,7 +90,7 @@ def test_a_fault_in_a_process_ends_the_work() -> None:
 
 
 def test_many_portions_are_reported_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    """Catches a bar in a caller's output, work that seems to stand still, and reports of what takes no time."""
+    """Catches a bar in a caller's output, long work that is not reported, and short work that is."""
     reports: list[tuple[str, int, int | None]] = []
     with progress.shown_by(lambda *report: reports.append(report)):
         list(in_portions(where, TEXTS[:FEW], 1))
@@ -104,8 +104,8 @@ def test_many_portions_are_reported_and_nothing_is_printed(capfd: pytest.Capture
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=str
 )
-def test_processes_end_with_the_one_that_they_work_for(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    """Catches what is left of a killed run, and a Ctrl-C, which all of them get, that ends in a fault or never."""
+def test_processes_end_with_their_parent(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Catches processes that outlive a killed run, and an error or a hang after Ctrl-C, which all of them get."""
     command = [sys.executable, "-c", SHARING, str(tmp_path)]
     parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:

@@ -26,7 +26,7 @@ RECIPE = Recipe(SUBWORDS, SUBWORDS, "bpe", {"max_len": 100}, None, 1)
 
 
 class Cleaning:
-    """Says how often it was asked."""
+    """Counts its calls."""
 
     def __init__(self, splits: dict[str, Pairs]) -> None:
         self.splits, self.asked = splits, 0
@@ -57,8 +57,8 @@ def same(one: Prepared, other: Prepared) -> bool:
 
 
 @pytest.mark.parametrize("sampling", [None, 0.2])
-def test_what_is_found_is_what_was_made(sampling: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches sides exchanged on the disk, a table of another text, and draws that begin elsewhere."""
+def test_cached_data_equal_the_computed_data(sampling: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches sides that are exchanged in the cache, the summary of another text, and other draws of subwords."""
     recipe = RECIPE._replace(sampling=sampling)
     made, found = (prepare(Splits(SPLITS), recipe, Cleaning(SPLITS)) for _ in range(2))
     assert same(made, found)
@@ -79,8 +79,8 @@ def mixed(weight: float, further: int = 20) -> dict[str, Pairs]:
     return SPLITS | {"train": replace(train, parts=parts, part=[0] * further + [1] * (len(train) - further))}
 
 
-def test_readings_are_found_as_they_were_made() -> None:
-    """Catches a large mix whose second run reads every pair once, and one with the readings of another mix."""
+def test_cached_readings_equal_the_computed_ones() -> None:
+    """Catches a cached mix that reads every pair once, and a mix with the readings of another mix."""
     each = [mixed(0.5), mixed(0.5), mixed(2.0), mixed(2.0, further=30)]
     found = [prepare(Splits(splits), RECIPE, Cleaning(splits)) for splits in each]
     counts = [one.readings.counts() for one in found if one.readings]
@@ -91,12 +91,12 @@ def test_readings_are_found_as_they_were_made() -> None:
     assert prepare(Splits(SPLITS), RECIPE, Cleaning(SPLITS)).readings is None
 
 
-def test_it_is_made_once() -> None:
+def test_data_are_computed_once() -> None:
     assert [asked(RECIPE), asked(RECIPE)] == [1, 0]
 
 
 def test_few_pairs_leave_nothing_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a cache that fills up with what takes no time to make."""
+    """Catches a cache that fills up with data that are computed in no time."""
     monkeypatch.setattr(prepared, "LARGE", len(SPLITS["train"]) + 1)
     assert [asked(RECIPE), asked(RECIPE)] == [1, 1]
     assert list(tmp_path.iterdir()) == []
@@ -117,7 +117,7 @@ def test_other_settings_are_another_entry(change: dict[str, Any]) -> None:
     assert asked(RECIPE._replace(**change)) == 1
 
 
-def test_what_is_drawn_depends_on_the_seed_and_subwords_do_not() -> None:
+def test_only_drawn_subwords_depend_on_the_seed() -> None:
     asked(RECIPE)
     assert asked(RECIPE._replace(seed=2)) == 0
     asked(RECIPE._replace(sampling=0.2))
@@ -126,14 +126,14 @@ def test_what_is_drawn_depends_on_the_seed_and_subwords_do_not() -> None:
 
 @pytest.mark.parametrize("split", ["train", "valid"])
 def test_another_text_is_another_entry(split: str) -> None:
-    """Catches a corpus that was fixed, and trained on as it was before."""
+    """Catches a corrected corpus of which the old version is used for training."""
     asked(RECIPE)
     pairs = SPLITS[split]
     assert asked(RECIPE, SPLITS | {split: Pairs([*pairs.src[:-1], "1 2 3"], pairs.tgt)}) == 1
 
 
 def test_other_code_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches arrays that an earlier version made otherwise."""
+    """Catches arrays from an earlier version of the code that are used after a change."""
     asked(RECIPE)
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "changed.py").write_text("")
@@ -141,8 +141,8 @@ def test_other_code_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert asked(RECIPE) == 1
 
 
-def test_the_lines_of_validation_are_its_subwords() -> None:
-    """Catches words that travel with the subwords of another line, or of the other side."""
+def test_the_lines_of_validation_belong_to_its_subwords() -> None:
+    """Catches words that are paired with the subwords of another line or of the other side."""
     made = prepare(Splits(SPLITS), RECIPE, Cleaning(SPLITS))
     for number, (src, tgt) in enumerate(zip(*made.valid_lines, strict=True)):
         assert (src.ids, tgt.ids) == (made.valid.src(number).tolist(), made.valid.tgt(number).tolist())
@@ -150,7 +150,7 @@ def test_the_lines_of_validation_are_its_subwords() -> None:
 
 
 def test_a_test_split_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
-    """Catches an hour of training refused for a file that training does not read; train and valid are needed."""
+    """Catches training refused for a file that it does not read; train and valid must be readable."""
     for lang in ("en", "fr"):
         (tmp_path / f"some.{lang}").write_text("a b\n", encoding="utf-8")
     prefix = str(tmp_path / "some")
@@ -164,7 +164,7 @@ def test_a_test_split_that_cannot_be_read_is_a_note(tmp_path: Path) -> None:
 
 
 def test_notes_of_a_corpus_are_read_whether_its_text_was_cached_or_not() -> None:
-    """Catches a line of the last start that is shown for this one, and one that only a first start shows."""
+    """Catches a note of an earlier start that is cached, and a note that only the first start shows."""
     for note in ("one", "other"):
         splits = read_splits(
             Corpus("own", "en", "fr", {name: partial(SPLITS.__getitem__, name) for name in SPLITS}, [note])
@@ -172,8 +172,8 @@ def test_notes_of_a_corpus_are_read_whether_its_text_was_cached_or_not() -> None
         assert prepare(splits, RECIPE, Cleaning(SPLITS)).summary.notes == (note,)
 
 
-def test_a_fingerprint_is_of_the_text_and_its_links() -> None:
-    """Catches a run that goes on with other text, or other links, under the same names of files."""
+def test_a_fingerprint_depends_on_the_text_and_its_links() -> None:
+    """Catches a run that is resumed with other text or links in files of the same names."""
     pairs = SPLITS["train"]
     assert pairs.gold is not None
     others = [

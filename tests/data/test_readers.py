@@ -36,7 +36,7 @@ def equations(name: str, folder: Path, splits: tuple[str, ...] = ("train", "vali
 
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An installed distribution with a reader of its own, that nothing has imported yet; and text for it."""
+    """An installed distribution with a reader, not yet imported, and text for it."""
     site = tmp_path / "site"
     about = site / "equations-1.0.dist-info"
     about.mkdir(parents=True)
@@ -58,7 +58,7 @@ def settings(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_a_reader_of_an_installed_extension_is_known_by_its_name(outside: Path, tmp_path: Path) -> None:
-    """Catches a reader that works in training and that evaluation, which reads a model folder, does not know."""
+    """Catches a reader that training knows, but not evaluation, which reads its name from a model folder."""
     assert read_corpus(settings(tmp_path)).read("train").src == ["one train"]
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump({"corpus": settings(tmp_path)}), encoding="utf-8")
@@ -67,7 +67,7 @@ def test_a_reader_of_an_installed_extension_is_known_by_its_name(outside: Path, 
 
 
 def test_importing_a_module_registers_its_reader(outside: Path, tmp_path: Path) -> None:
-    """Catches a script that must be installed before its reader can be used."""
+    """Catches a reader that can only be used if it is installed."""
     (outside / "equations-1.0.dist-info" / "entry_points.txt").unlink()
     with pytest.raises(UserError, match=r"corpus\.reader=equations: there is no such reader; expected files, tsv,"):
         read_corpus(settings(tmp_path))
@@ -76,8 +76,8 @@ def test_importing_a_module_registers_its_reader(outside: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("key", ["folder", "splits"])
-def test_no_reader_reads_outside_files_for_an_untrusted_folder(outside: Path, tmp_path: Path, key: str) -> None:
-    """Catches paths that only the readers of this package are asked about, and those in lists."""
+def test_an_untrusted_folder_cannot_make_any_reader_read_files_outside(outside: Path, tmp_path: Path, key: str) -> None:
+    """Catches paths that are checked only for heed's own readers, and paths in lists that are not checked."""
     inside = {"reader": "equations", "name": "outside", "folder": "here"}
     elsewhere = {"folder": "/etc", "splits": ["../../etc/passwd"]}[key]
     with pytest.raises(UserError, match="outside"):
@@ -89,7 +89,7 @@ def test_no_reader_reads_outside_files_for_an_untrusted_folder(outside: Path, tm
 def test_an_extension_that_cannot_be_imported_is_named_and_harms_no_built_in_reader(
     outside: Path, tmp_path: Path
 ) -> None:
-    """Catches a traceback out of somebody else's module, and one broken extension that stops all of heed."""
+    """Catches a traceback from a module outside heed, and one broken extension that stops all of heed."""
     (outside / "heed_equations.py").write_text("import nothing_of_this_name", encoding="utf-8")
     assert reader("files") is files
     with pytest.raises(UserError, match=r"extension heed_equations of equations cannot be imported .*uninstall"):
@@ -97,7 +97,7 @@ def test_an_extension_that_cannot_be_imported_is_named_and_harms_no_built_in_rea
 
 
 def test_a_name_is_registered_once() -> None:
-    """Catches an extension that replaces a reader of heed silently; loading a module again is no conflict."""
+    """Catches an extension that silently replaces one of heed's readers; loading a module again is allowed."""
     assert register("files")(reader("files")) is files
     with pytest.raises(ValueError, match=r"corpus reader files is already registered by heed\.data\..*files"):
 
@@ -129,21 +129,21 @@ FILES = {"reader": "files", "name": "n", "src_lang": "en", "tgt_lang": "fr", "tr
         ({"reader": "tiny", "src_lang": "fr"}, r"^corpus\.src_lang=fr and corpus\.tgt_lang=fr; expected en and fr,"),
     ],
 )
-def test_settings_that_a_reader_does_not_take_are_one_line(given: dict[str, Any], message: str) -> None:
-    """Catches a misspelt key that is ignored, and a traceback about arguments of a function nobody has heard of."""
+def test_settings_that_a_reader_does_not_take_are_refused_in_one_line(given: dict[str, Any], message: str) -> None:
+    """Catches a misspelt key that is ignored, and a traceback about arguments of an internal function."""
     with pytest.raises(UserError, match=message):
         read_corpus(given)
 
 
-def test_what_is_right_is_read() -> None:
+def test_correct_settings_are_accepted() -> None:
     assert read_corpus({"reader": "reverse", "train": 5, "valid": 0, "test": 0}).splits.keys() == {"train"}
     assert read_corpus(FILES).tgt_lang == "fr"
 
 
-def test_the_embedded_corpus_is_there_in_any_directory_and_either_direction(
+def test_the_tiny_corpus_is_found_in_any_directory_and_in_both_directions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a corpus that is only found in a checkout, and gold links that stay as they were when the sides turn."""
+    """Catches a corpus that is only found in a checkout, and gold links that are not exchanged with the sides."""
     monkeypatch.chdir(tmp_path)
     forward, backward = (
         read_corpus({"reader": "tiny"}),
@@ -160,10 +160,10 @@ def test_the_embedded_corpus_is_there_in_any_directory_and_either_direction(
             assert all(int(i) < len(src.split()) and int(j) < len(tgt.split()) for i, j in links)
 
 
-def test_a_reader_from_outside_serves_the_commands(
+def test_a_reader_from_outside_works_in_the_commands(
     outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a name that training knows and evaluation refuses; its config is in the user's own folder."""
+    """Catches a reader that training knows and evaluation refuses; its config is in a folder of the user."""
     monkeypatch.chdir(tmp_path)
     group = tmp_path / "configs" / "corpus"
     group.mkdir(parents=True)
@@ -182,8 +182,8 @@ def test_a_reader_from_outside_serves_the_commands(
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "pairs.json"), ValueError("line 3: no pair")])
-def test_what_a_reader_cannot_read_is_a_line(error: Exception) -> None:
-    """Catches a missing file of a reader from outside that is mistaken for a run folder which somebody removed."""
+def test_an_error_of_a_reader_is_one_line(error: Exception) -> None:
+    """Catches a missing file of a reader that is reported as a removed run folder."""
 
     def read() -> Pairs:
         raise error

@@ -27,7 +27,7 @@ def encoded(pairs: int) -> Encoded:
 
 @pytest.mark.parametrize("weights", [(1, 1, 1), (2, 0.5, 0), (0.3, 1.7, 5), (0.05, 0.35, 0.3)])
 def test_an_epoch_has_exactly_as_many_readings_as_the_weights_say(weights: tuple[float, ...]) -> None:
-    """Catches random counts: the lengths of epochs would differ, and runs of a sweep over weights would not compare."""
+    """Catches random counts: epochs would differ in length, and runs of a sweep over weights could not be compared."""
     read = dealt(*weights)
     for epoch in range(6):
         counts = np.bincount(read.part[read.epoch(3, epoch)], minlength=3)
@@ -55,7 +55,7 @@ def test_the_choice_depends_only_on_the_seed_and_the_epoch() -> None:
     assert read.epoch(3, 0).tolist() != read.epoch(3, 1).tolist()
 
 
-def test_weights_of_1_are_the_corpus_in_the_order_that_it_has_alone() -> None:
+def test_weights_of_1_give_the_batches_of_the_joined_text() -> None:
     """Catches a mix with weights of 1 whose batches differ from those of the joined text."""
     one, other = Batches(encoded(21), sentences=4), Batches(encoded(21), sentences=4, readings=dealt(1, 1, 1))
     for _ in range(3):
@@ -64,7 +64,7 @@ def test_weights_of_1_are_the_corpus_in_the_order_that_it_has_alone() -> None:
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_processes_share_the_readings_of_one(world: int) -> None:
-    """Catches processes that each choose another half."""
+    """Catches processes that choose different pairs to read."""
 
     def batches(rank: int, world: int) -> Batches:
         return Batches(encoded(21), sentences=5, rank=rank, world=world, readings=dealt(0.5, 2, 1))
@@ -93,7 +93,7 @@ def test_weights_so_small_that_nothing_is_read_are_refused() -> None:
 
 
 def test_a_corpus_without_parts_has_no_readings() -> None:
-    """Catches a corpus without weights of which an epoch does not read every pair."""
+    """Catches a corpus without weights whose pairs are chosen as those of a mix."""
     assert readings(Pairs(["a"], ["b"])) is None
     mixed = readings(Pairs(["a"], ["b"], parts=[Part("own", 2.0, 1)], part=[0]))
     assert mixed is not None

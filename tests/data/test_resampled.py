@@ -38,8 +38,8 @@ def lines(encoded: Encoded) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
-def test_an_epoch_says_the_same_in_other_subwords(kind: Kind) -> None:
-    """Catches sides exchanged, lines shifted, an epoch like the one before, and one draw for all of a word."""
+def test_an_epoch_has_the_same_text_in_other_subwords(kind: Kind) -> None:
+    """Catches exchanged sides, shifted lines, equal epochs, and one draw for all occurrences of a word."""
     src, tgt = sides(kind)
     epochs = [resampled(kind).epoch(epoch) for epoch in range(3)]
     for encoded in epochs:
@@ -50,7 +50,7 @@ def test_an_epoch_says_the_same_in_other_subwords(kind: Kind) -> None:
 
 
 def test_an_epoch_is_a_function_of_seed_and_epoch() -> None:
-    """Catches processes that plan their batches from different lengths, and epochs that depend on those before."""
+    """Catches processes that plan batches from different lengths, and epochs that depend on earlier ones."""
     one, other = resampled(), resample(Pairs(SRC, TGT), *sides("unigram"), "unigram", 0.2, 1)
     one.epoch(0)
     assert lines(one.epoch(2)) == lines(other.epoch(2))
@@ -58,10 +58,10 @@ def test_an_epoch_is_a_function_of_seed_and_epoch() -> None:
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
-def test_processes_draw_what_one_draws(
+def test_several_processes_draw_what_one_process_draws(
     kind: Kind, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    """Catches draws that depend on how many cores a machine has, and portions exchanged."""
+    """Catches draws that depend on the number of cores, and portions in the wrong order."""
     monkeypatch.setattr("heed.data.resampled.WORDS", 3)
     request.addfinalizer(partial(torch.set_num_threads, torch.get_num_threads()))
     alone = resample(Pairs(SRC, TGT), *sides(kind), kind, 0.2, 1)
@@ -73,7 +73,7 @@ def test_processes_draw_what_one_draws(
     ]
 
 
-def test_nothing_drawn_is_longer_than_was_said() -> None:
+def test_no_drawn_sentence_is_longer_than_longest() -> None:
     src, tgt = resampled().longest()
     for epoch in range(5):
         encoded = resampled().epoch(epoch)
@@ -98,8 +98,8 @@ def test_every_epoch_holds_every_pair_once_in_batches_within_the_budget(budget: 
 @pytest.mark.parametrize("budget", BUDGETS, ids=str)
 @settings(max_examples=20)
 @given(position=st.integers(0, 60))
-def test_a_stream_goes_on_from_any_state(budget: dict[str, Any], position: int) -> None:
-    """Catches an epoch drawn again, and one whose end is looked for where another epoch ends."""
+def test_a_stream_continues_from_any_state(budget: dict[str, Any], position: int) -> None:
+    """Catches an epoch that is drawn differently after resuming, and one that ends where another epoch ends."""
 
     def stream() -> Stream:
         return Stream(Batches(resampled(), **budget), steps=62)
@@ -113,8 +113,8 @@ def test_a_stream_goes_on_from_any_state(budget: dict[str, Any], position: int) 
         assert all(torch.equal(one, other) for one, other in zip(batch, expected, strict=True))
 
 
-def test_a_pair_that_might_outgrow_the_budget_is_reported_before_training() -> None:
-    """Catches a run that ends in its twentieth epoch."""
+def test_a_pair_that_might_exceed_the_budget_is_reported_before_training() -> None:
+    """Catches a run that fails in a later epoch, when a pair is divided into more subwords than before."""
     src, tgt = resampled().longest()
     longest = int((src + tgt + 2).max())
     Batches(resampled(), tokens=longest)

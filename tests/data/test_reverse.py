@@ -31,7 +31,7 @@ def test_splits_have_their_sizes_and_share_no_source() -> None:
 
 
 def test_lengths_vary() -> None:
-    """Catches a corpus of one length, on which padding and masks are never put to the test."""
+    """Catches a corpus of one length, with which padding and masks are never tested."""
     lengths = {len(src.split()) for src in reverse().read("train").src}
     assert lengths == set(range(3, 13))
 
@@ -61,6 +61,6 @@ def test_what_cannot_be_generated_is_refused(wrong: dict[str, int], message: str
         reverse(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_split_of_no_pairs_is_not_there() -> None:
+def test_a_split_of_no_pairs_does_not_exist() -> None:
     with pytest.raises(UserError, match=r"set corpus\.test="):
         reverse(test=0).read("test")

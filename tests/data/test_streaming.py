@@ -47,7 +47,9 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 def write(prefix: Path, rows: Rows, kind: str = "", end: str = "\n", last: str = "\n") -> None:
     """The two files of a split: their compression, their line ends, and the end of the last line."""
     for ending, side in zip(("en", "fr"), zip(*rows, strict=True), strict=True):
-        data = (end.join(side) + (last or "x" * (not side[-1]))).encode()  # an end without any is no line
+        data = (
+            end.join(side) + (last or "x" * (not side[-1]))
+        ).encode()  # an empty last line without a line feed would not be a line
         Path(f"{prefix}.{ending}{kind}").write_bytes(COMPRESS[kind](data))
 
 
@@ -102,7 +104,7 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     last=st.sampled_from(["\n", "\r\n", ""]),
 )
 @pytest.mark.usefixtures("few_at_once")
-def test_files_are_read_as_lists_are(
+def test_streamed_files_give_the_results_of_lists(
     tmp_path_factory: pytest.TempPathFactory, rows: Rows, shards: int, kind: str, end: str, last: str
 ) -> None:
     """Catches lines cut between blocks, files in another order, and counts that differ from those of the whole text."""
@@ -152,7 +154,9 @@ def digest(split: str, rows: Rows) -> str:
 @given(rows=ROWS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @pytest.mark.usefixtures("few_at_once")
-def test_pieces_and_table_are_those_of_lists(tmp_path_factory: pytest.TempPathFactory, rows: Rows) -> None:
+def test_subwords_and_summary_of_streamed_files_equal_those_of_lists(
+    tmp_path_factory: pytest.TempPathFactory, rows: Rows
+) -> None:
     """Catches subwords that are shifted in the cache, vocabularies of other text, and counts that the cache changes."""
     folder = tmp_path_factory.mktemp("text")
     rows = [("a b", "b a"), ("a", "b"), *rows]
@@ -183,7 +187,7 @@ def prepared_of(splits: prepared.Splits) -> prepared.Prepared:
 
 
 @pytest.mark.usefixtures("few_at_once")
-def test_tables_are_read_as_lists_are(tmp_path: Path) -> None:
+def test_tables_are_streamed_the_same_every_time(tmp_path: Path) -> None:
     """Catches a header or quotes that reappear at a later iteration, and blank rows at the end of a long table."""
     rows = [(f'say ""{number}""', f"dis {number}") for number in range(50)]
     content = "en\tfr\n" + "".join(f'"{src}"\t{tgt}\n' for src, tgt in rows) + "\t\n\n"
@@ -194,7 +198,7 @@ def test_tables_are_read_as_lists_are(tmp_path: Path) -> None:
     assert len(pairs) == 50
 
 
-def test_a_file_that_changes_meanwhile_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_changes_during_a_run_is_one_line(tmp_path: Path) -> None:
     """Catches source and target lines that no longer match after a file has changed during a run."""
     path = tmp_path / "train.en"
     path.write_text("a\nb\n")
@@ -249,7 +253,7 @@ for pairs in (4_000, 40_000):
 def test_memory_grows_by_twelve_bytes_a_pair_at_most(tmp_path: Path) -> None:
     """Catches lists of lines, hashes or subwords in any step, which take 40 to 1,000 bytes for each pair.
 
-    In a process of its own, in which no shapes are checked: that takes the time and the memory of every call.
+    It runs in a separate process without checks of shapes, which would take time and memory in every call.
     """
     command = [sys.executable, "-c", MEMORY, str(tmp_path)]
     environment = {**os.environ, "HEED_CACHE": str(tmp_path / "cache")}

@@ -40,7 +40,7 @@ def test_the_table_has_every_split() -> None:
     assert max(map(len, lines)) <= 100 or lines[-1].startswith("valid:")
 
 
-def test_what_should_worry_is_below_the_table() -> None:
+def test_warnings_are_below_the_table() -> None:
     """Catches missing warnings about leakage and unknown subwords, which make scores hard to explain."""
     train = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
     assert shown(train, Pairs(["a dog"], ["un chien"])).splitlines()[-1].startswith("valid: 1 of 1 pairs are also in")
@@ -48,8 +48,8 @@ def test_what_should_worry_is_below_the_table() -> None:
     assert "valid:" not in shown(train, Pairs(["a tac"], ["un chat"]))
 
 
-def test_a_summary_comes_back_from_json() -> None:
-    """Catches a count that a cached corpus loses."""
+def test_a_summary_survives_json() -> None:
+    """Catches a count that is lost when the summary is cached."""
     kept, report = clean(Pairs(["a dog", "a cat", ""], ["un chien", "un chat", ""]))
     src, tgt = train_pair(kept.src, kept.tgt, kind="char", vocab_size=100)
     splits = {"train": kept, "valid": Pairs(["a", ""], ["un", "x"])}
@@ -58,7 +58,7 @@ def test_a_summary_comes_back_from_json() -> None:
 
 
 def test_the_table_is_plain_text_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches colour codes in text that a caller asked for as a value."""
+    """Catches colour codes in text that is returned, not printed."""
     pairs = Pairs(["a dog", "a cat"], ["un chien", "un chat"])
     plain = shown(pairs, Pairs(["zzyzx"], ["un chat"]))
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -1,4 +1,4 @@
-"""Tatoeba, with a small archive of the same name, split so that no test sentence is trained on."""
+"""Tatoeba, from a small archive of the same name, divided so that no test sentence is used for training."""
 
 import hashlib
 import zipfile
@@ -53,7 +53,9 @@ def test_other_translations_are_further_references(root: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=60), st.integers(0, 5), st.integers(0, 5))
-def test_no_sentence_of_the_test_is_trained_on(numbers: list[tuple[int, int]], valid: int, test: int) -> None:
+def test_no_sentence_of_the_test_split_is_used_for_training(
+    numbers: list[tuple[int, int]], valid: int, test: int
+) -> None:
     """Catches a leak through another translation, another spelling, or the other side."""
     pairs = [(f"word {a}{'.!'[a % 2]}", f"Mot {b}") for a, b in numbers] + [
         (f"Word {a}", f"mot {b} ?") for a, b in numbers
@@ -80,14 +82,14 @@ def test_the_note_counts_what_is_left_out(root: Path) -> None:
 
 
 def test_another_file_is_refused(root: Path) -> None:
-    """Catches an archive that is not the one that was published."""
+    """Catches an archive that differs from the published one."""
     (root / ARCHIVE).write_bytes(b"something else")
     with pytest.raises(UserError, match=r"fra-eng\.zip is not the published file"):
         read_corpus({"reader": "tatoeba", "root": str(root)}).read("train")
 
 
 @pytest.mark.parametrize("sizes", [{"valid": -1}, {"test": 60_000}])
-def test_sizes_that_leave_nothing_are_one_line(sizes: dict[str, int]) -> None:
-    """Catches a test split that is all of the corpus."""
+def test_impossible_sizes_are_refused_in_one_line(sizes: dict[str, int]) -> None:
+    """Catches a test split that takes all of the corpus."""
     with pytest.raises(UserError, match="expected 0 or more, 50,000 together at most"):
         read_corpus({"reader": "tatoeba", **sizes})

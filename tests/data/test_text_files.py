@@ -36,7 +36,7 @@ def test_gzip_is_read_as_the_plain_file(tmp_path: Path) -> None:
 
 
 def test_gold_alignments_are_exchanged_with_the_text(tmp_path: Path) -> None:
-    """Catches links of the other direction that no setting turns, and possible ones that are made sure."""
+    """Catches links that are not exchanged despite turn_gold, and possible links that become sure ones."""
     write(tmp_path / "train.en", "a black dog\nhello there\n")
     write(tmp_path / "train.de", "schwarzer Hund\nhallo\n")
     write(tmp_path / "train.align", "1-0 0?1 2p1\n\n")
@@ -44,7 +44,7 @@ def test_gold_alignments_are_exchanged_with_the_text(tmp_path: Path) -> None:
     assert text.read("test") == Pairs(["schwarzer Hund", "hallo"], ["a black dog", "hello there"], ["0-1 1?0 1p2", ""])
 
 
-def test_gold_alignments_are_read_where_they_are(tmp_path: Path) -> None:
+def test_gold_alignments_are_read_if_there_are_any(tmp_path: Path) -> None:
     write(tmp_path / "train.en", "a dog\na cat\n")
     write(tmp_path / "train.de", "ein Hund\neine Katze\n")
     write(tmp_path / "train.align", "0-0 1-1\n0-0 1?1\n")
@@ -52,7 +52,7 @@ def test_gold_alignments_are_read_where_they_are(tmp_path: Path) -> None:
 
 
 def test_unequal_files_name_both_counts(tmp_path: Path) -> None:
-    """Catches the `zip` that torchtext's TranslationDataset reads with: it cuts the longer file silently."""
+    """Catches reading with `zip`, as torchtext's TranslationDataset does: it silently cuts the longer file."""
     write(tmp_path / "train.en", "a\nb\nc\n")
     write(tmp_path / "train.de", "a\nb\n")
     with pytest.raises(UserError, match=r"train\.en has 3 lines and .*train\.de has 2; expected a line for each line"):
@@ -68,13 +68,13 @@ def test_too_few_gold_lines_name_both_counts(tmp_path: Path) -> None:
 
 
 def test_blank_lines_are_lines(tmp_path: Path) -> None:
-    """Catches torchtext's loss of blank lines, after which every line number is another's."""
+    """Catches blank lines that are dropped, as by torchtext, so that the numbers of all later lines are wrong."""
     write(tmp_path / "train.en", "\na\n\n")
     write(tmp_path / "train.de", "\n\nb\n")
     assert corpus(tmp_path).read("test") == Pairs(["", "a", ""], ["", "", "b"])
 
 
-def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_its_path(tmp_path: Path) -> None:
     write(tmp_path / "train.en", "a\n")
     with pytest.raises(UserError, match=r"train\.de does not exist; check the path \(relative to /"):
         corpus(tmp_path).read("test")
@@ -86,14 +86,14 @@ def test_a_split_that_is_not_configured_names_its_key(tmp_path: Path, split: str
         corpus(tmp_path).read(split)
 
 
-def test_a_table_is_read_by_its_tab(tmp_path: Path) -> None:
+def test_a_table_is_divided_at_tabs(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.tsv.gz", "a dog\tein Hund\r\n\ta\nb\t\n")
     read = tsv("table", "en", "de", test=str(path)).read("test")
     assert read == Pairs(["a dog", "", "b"], ["ein Hund", "a", ""])
 
 
 @pytest.mark.parametrize(("row", "columns"), [("a", "1 column"), ("a\tb\tCC-BY", "3 columns"), ("", "1 column")])
-def test_a_row_of_other_than_two_columns_names_its_line(tmp_path: Path, row: str, columns: str) -> None:
+def test_a_row_without_two_columns_is_reported_with_its_line(tmp_path: Path, row: str, columns: str) -> None:
     path = write(tmp_path / "pairs.tsv", f"a\tb\n{row}\na\tb\n")
     with pytest.raises(UserError, match=rf"pairs\.tsv line 2 has {columns}, expected 2"):
         tsv("table", "en", "de", test=str(path)).read("test")
@@ -108,14 +108,14 @@ def test_a_row_of_other_than_two_columns_names_its_line(tmp_path: Path, row: str
         ("a\tb\nc, d\n", "remove the line, or put a tab"),
     ],
 )
-def test_a_row_of_one_column_has_the_advice_that_fits(tmp_path: Path, content: str, advice: str) -> None:
+def test_a_row_of_one_column_is_reported_with_matching_advice(tmp_path: Path, content: str, advice: str) -> None:
     """Catches advice to remove the lines of a whole CSV file, or the first half of a cell."""
     with pytest.raises(UserError, match=advice):
         table(tmp_path, content)
 
 
 def test_a_corpus_can_be_sent_to_another_process(tmp_path: Path) -> None:
-    """Catches a corpus that holds a lambda, which no spawned process can be given."""
+    """Catches a corpus that contains a lambda, which cannot be pickled for a spawned process."""
     write(tmp_path / "train.en", "a\n")
     write(tmp_path / "train.de", "b\n")
     assert pickle.loads(pickle.dumps(corpus(tmp_path))).read("test") == Pairs(["a"], ["b"])
@@ -164,7 +164,7 @@ def test_quotes_of_a_spreadsheet_are_taken_off_and_those_of_speech_are_not(tmp_p
 
 
 def test_a_word_list_has_no_header(tmp_path: Path) -> None:
-    """Catches a first pair that is left out because it looks like a name."""
+    """Catches a first pair that is left out because it is taken for a header."""
     assert table(tmp_path, "dog\tchien\ncat\tchat\n") == Pairs(["dog", "cat"], ["chien", "chat"])
 
 
@@ -188,7 +188,7 @@ def test_columns_are_chosen_by_number_or_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("several", [["a", "b"], ["b", "a"]])
 def test_several_files_are_one_split(tmp_path: Path, several: list[str]) -> None:
-    """Catches sides that are joined in another order, and links that stay behind."""
+    """Catches sides that are joined in different orders, and links in another order."""
     for name in ("a", "b"):
         for ending in ("en", "fr", "align"):
             write(tmp_path / f"{name}.{ending}", f"{name} 1 {ending}\n{name} 2 {ending}\n")
@@ -202,7 +202,7 @@ def test_several_files_are_one_split(tmp_path: Path, several: list[str]) -> None
 
 
 def test_two_kinds_of_text_in_one_language_have_two_suffixes(tmp_path: Path) -> None:
-    """Catches one file that is read as both sides: a model that copies, with the best of scores."""
+    """Catches one file that is read as both sides, which gives a model that copies and has perfect scores."""
     write(tmp_path / "test.long", "a very long line\n")
     write(tmp_path / "test.short", "a line\n")
     prefix = str(tmp_path / "test")
@@ -212,8 +212,8 @@ def test_two_kinds_of_text_in_one_language_have_two_suffixes(tmp_path: Path) -> 
     assert read == Pairs(["a very long line"], ["a line"])
 
 
-def test_validation_is_drawn_from_train_where_there_is_none(tmp_path: Path) -> None:
-    """Catches pairs that are in both, a split that changes at every start, and one that nobody is told about."""
+def test_validation_is_drawn_from_train_if_none_is_given(tmp_path: Path) -> None:
+    """Catches pairs that are in both, a split that changes at every start, and a missing note about the drawn split."""
     rows = [f"source {number % 150}\ttarget {number % 150}\n" for number in range(200)]
     path = str(write(tmp_path / "train.tsv", "".join(rows)))
     corpus = tsv("text", "en", "fr", train=path)
@@ -233,7 +233,7 @@ def test_validation_is_drawn_from_train_where_there_is_none(tmp_path: Path) -> N
 
 
 def test_drawn_pairs_keep_their_links_and_the_numbers_of_their_lines(tmp_path: Path) -> None:
-    """Catches links of another pair, and a fault in them that is reported by a line where it is not."""
+    """Catches links of another pair, and line numbers with which a fault in the links is reported for another line."""
     for ending, text in (("en", "line {}"), ("fr", "ligne {}"), ("align", "{0}-{0}")):
         write(tmp_path / f"train.{ending}", "".join(f"{text.format(number)}\n" for number in range(1, 41)))
     corpus = files("text", "en", "fr", train=str(tmp_path / "train"))
@@ -245,7 +245,7 @@ def test_drawn_pairs_keep_their_links_and_the_numbers_of_their_lines(tmp_path: P
 
 
 def test_further_references_of_a_split_stay_beside_their_sources(tmp_path: Path) -> None:
-    """Catches references that are read and lost, or shifted where a pair is left out."""
+    """Catches references that are lost, or that are shifted when a pair is left out."""
     for name, lines in {"a.en": "1\n2\n3\n", "a.de": "eins\nzwei\ndrei\n", "b.de": "Eins\n\nDrei\n"}.items():
         write(tmp_path / name, lines)
     named = [str(tmp_path / name) for name in ("b.de", "a.de")]  # the references themselves count once
@@ -256,8 +256,8 @@ def test_further_references_of_a_split_stay_beside_their_sources(tmp_path: Path)
     assert text.read("train").further == ()
 
 
-def test_further_references_that_belong_to_nothing_are_refused(tmp_path: Path) -> None:
-    """Catches a setting that does nothing, and references of another text."""
+def test_further_references_without_their_split_are_refused(tmp_path: Path) -> None:
+    """Catches references that are ignored because their split is missing, and references of another text."""
     with pytest.raises(UserError, match=r"corpus\.test_references needs corpus\.test; give corpus\.test="):
         files("text", "en", "de", train="a", test_references="b.de")
     for name, lines in {"a.en": "1\n2\n", "a.de": "eins\nzwei\n", "b.de": "Eins\n"}.items():
