@@ -62,7 +62,7 @@ ema: null
 average_last: null
 clip_norm: 1.0
 """
-"""The config.yaml of `heed-train` before any setting was added to those that it had at first."""
+"""The config.yaml of `heed-train` in the first version, before any setting was added."""
 
 AS_BEFORE = ("model.query=previous", "subwords.tgt_normalization=nmt_nfkc")
 """The overrides that today give the defaults of that version."""
@@ -82,7 +82,7 @@ def folder(tmp_path: Path) -> Path:
         return folder
 
 
-def test_a_setting_that_came_later_is_no_difference(folder: Path) -> None:
+def test_a_setting_that_was_added_later_is_not_a_difference(folder: Path) -> None:
     """Catches a setting that was added without a value in `ADDED`, so that no older run could continue."""
     assert state(folder, today(*AS_BEFORE)) == "unfinished"
     assert state(folder, today(*AS_BEFORE, "run=other", "progress_bar=false")) == "unfinished"
@@ -97,13 +97,13 @@ def test_a_default_that_has_changed_is_a_difference(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["model.attend_end=false", "batches.accumulate=2", "init_from=a/model"])
-def test_a_setting_that_came_later_counts_if_it_is_used(folder: Path, setting: str) -> None:
-    """Catches a missing setting that is taken for whatever is asked for."""
+def test_a_setting_that_was_added_later_is_a_difference_if_it_is_used(folder: Path, setting: str) -> None:
+    """Catches a missing setting that is taken to equal any given value."""
     with pytest.raises(UserError, match=f"{setting.partition('=')[0]} .* -> .*; give another name"):
         state(folder, today(*AS_BEFORE, setting))
 
 
-def test_a_finished_run_of_then_is_finished_and_can_go_on(folder: Path) -> None:
+def test_a_finished_run_of_an_older_version_can_be_continued(folder: Path) -> None:
     """Catches a longer training that is refused for a setting that the run lacks."""
     finish(folder, REPORT)
     assert state(folder, today(*AS_BEFORE)) == "finished"
@@ -120,8 +120,8 @@ OTHER_CORPORA: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("corpus", OTHER_CORPORA)
-def test_a_setting_that_came_later_to_another_reader_is_no_difference(tmp_path: Path, corpus: str) -> None:
-    """Catches an unfinished training on Multi30k that is refused because its test set had no name then."""
+def test_a_setting_that_was_added_to_another_reader_is_not_a_difference(tmp_path: Path, corpus: str) -> None:
+    """Catches an unfinished training on Multi30k that is refused because its config has no `test` setting."""
     folder, settings = tmp_path / "tiny", OTHER_CORPORA[corpus]
     with locked(folder), begin(folder, yaml.safe_load(BEFORE) | {"corpus": settings}, {}):
         pass
@@ -129,7 +129,7 @@ def test_a_setting_that_came_later_to_another_reader_is_no_difference(tmp_path: 
     assert state(folder, today(f"corpus={corpus}", *given, *AS_BEFORE)) == "unfinished"
 
 
-def test_runs_of_then_and_of_today_are_compared_alike() -> None:
+def test_runs_of_the_older_version_and_of_today_are_compared_in_both_directions() -> None:
     """Catches a mean over seeds that is refused because one run was started with an older version."""
     before, now = yaml.safe_load(BEFORE), today(*AS_BEFORE)
     assert differences(before, now) == differences(now, before) == []

@@ -13,8 +13,8 @@ from heed.runs.environment import environment
 CONFIG: dict[str, Any] = {"seed": 1}
 
 
-def test_the_environment_says_what_a_result_depends_on() -> None:
-    """Catches a record without the commit, the versions or the command by which a run could be made again."""
+def test_the_environment_records_what_a_result_depends_on() -> None:
+    """Catches a record without the seed, the command, the versions or the machine, so that a run cannot be repeated."""
     found = json.loads(json.dumps(environment(CONFIG)))
 
     assert found["seed"] == 1
@@ -24,7 +24,7 @@ def test_the_environment_says_what_a_result_depends_on() -> None:
     assert found["machine"]["cpu"]
 
 
-def test_a_job_in_a_process_of_its_own_knows_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_in_a_separate_process_records_the_command_that_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches the command line of joblib's worker in the record."""
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "joblib.worker", "--pipe", "14"])
     monkeypatch.setattr(sys, "argv", ["heed/train.py", "--multirun", "seed=1,2"])
@@ -44,7 +44,7 @@ def test_the_commit_is_git_s_own() -> None:
 
 
 def test_a_system_without_proc_and_sysconf_has_an_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a traceback where a run begins on Windows, or in a sandbox without /proc."""
+    """Catches a traceback at the start of a run on Windows, or in a sandbox without /proc."""
     read_text = Path.read_text
 
     def missing(path: Path, **arguments: Any) -> str:

@@ -1,4 +1,4 @@
-"""A file that appears while a command works, after it has looked at the place: it stays, and so does the work."""
+"""A file that appears while a command works, after its check: the file is kept, and so is the command's output."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ FOREIGN = "years of work"
 
 
 def kept(refused: UserError) -> str:
-    """What the refused command has made, where its message says."""
+    """The output of the refused command, read from the path in its message."""
     found = re.search(r"; what was to be written is in (\S+)$", str(refused))
     assert found, refused
     return Path(found[1]).read_text(encoding="utf-8")
@@ -33,8 +33,8 @@ def model(tmp_path: Path) -> Path:
     return model_folder.write(tmp_path / "model")
 
 
-def test_translations_are_not_put_in_the_place_of_a_file_that_has_appeared(tmp_path: Path, model: Path) -> None:
-    """Catches a night's output of another program, lost to a rename."""
+def test_translations_do_not_replace_a_file_that_has_appeared(tmp_path: Path, model: Path) -> None:
+    """Catches a file of another program that is lost because the finished output is renamed over it."""
     output = tmp_path / "late.fr"
 
     def waiting() -> Iterator[list[bytes]]:
@@ -49,9 +49,7 @@ def test_translations_are_not_put_in_the_place_of_a_file_that_has_appeared(tmp_p
 
 
 @pytest.mark.parametrize("late", ["a.align", "a.align.report.json", "a.npz"])
-def test_an_alignment_is_not_put_in_the_place_of_a_file_that_has_appeared(
-    tmp_path: Path, model: Path, late: str
-) -> None:
+def test_an_alignment_does_not_replace_a_file_that_has_appeared(tmp_path: Path, model: Path, late: str) -> None:
     text = Text(["a dog barks"], ["un chien aboie"], ["0-0 1-1 2-2"], "a.gold")
     aligned = align_text(load(model), text, keep_maps=True)
     (tmp_path / late).write_text(FOREIGN)
@@ -63,9 +61,7 @@ def test_an_alignment_is_not_put_in_the_place_of_a_file_that_has_appeared(
     assert [path.name for path in tmp_path.glob("a.*")] == [late]
 
 
-def test_weights_are_not_put_in_the_place_of_a_file_that_appears_while_they_are_written(
-    tmp_path: Path, model: Path
-) -> None:
+def test_weights_do_not_replace_a_file_that_appears_while_they_are_written(tmp_path: Path, model: Path) -> None:
     """Catches a check that is made only before the links, which are written first."""
     weights = tmp_path / "a.npz"
     aligned = align_text(load(model), Text(["a dog barks"], ["un chien aboie"]), keep_maps=True)
@@ -84,7 +80,7 @@ def test_weights_are_not_put_in_the_place_of_a_file_that_appears_while_they_are_
         np.testing.assert_array_equal(arrays["0"], aligned.maps[0].between_words)
 
 
-def test_a_page_is_not_put_in_the_place_of_a_file_that_has_appeared(tmp_path: Path, model: Path) -> None:
+def test_a_page_does_not_replace_a_file_that_has_appeared(tmp_path: Path, model: Path) -> None:
     output = tmp_path / "late.html"
 
     class Examples(list[str]):
@@ -98,8 +94,8 @@ def test_a_page_is_not_put_in_the_place_of_a_file_that_has_appeared(tmp_path: Pa
     assert kept(refused.value).startswith("<!")
 
 
-def test_a_folder_is_not_put_in_the_place_of_one_that_has_appeared(tmp_path: Path) -> None:
-    """Catches a file of the same name as one of heed's removed with the former folder."""
+def test_a_folder_does_not_replace_one_that_has_appeared(tmp_path: Path) -> None:
+    """Catches a foreign file that is removed because it has the name of one of heed's files."""
     folder = tmp_path / "late"
 
     def check() -> None:

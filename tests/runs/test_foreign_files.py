@@ -84,8 +84,8 @@ def changed(before: Mapping[str, object]) -> list[str]:
 
 
 @pytest.mark.parametrize("more", [[], ["overwrite=true"], ["debug=one_batch", "run=p"]])
-def test_a_folder_with_a_config_of_another_program_is_no_run(more: list[str]) -> None:
-    """Catches a project folder emptied because it has a config.yaml, before the text is even looked for."""
+def test_a_folder_with_a_config_of_another_program_is_not_a_run(more: list[str]) -> None:
+    """Catches a project folder that is emptied because it has a config.yaml, even if the text of the run is missing."""
     before = foreign("runs/p/config.yaml", "runs/p/chapters/one.tex", "runs/p/checkpoints/last.ckpt")
     for outcome in (train("run=p", *more), train_without_text("run=p", *more)):
         assert outcome.code == 2
@@ -102,7 +102,7 @@ FOREIGN_RUN = {
     "checkpoints/last.ckpt": "PK\x03\x04archive",
     "subwords/source.model": "\nmine",
 }
-"""A run folder of another program that uses heed too, its files called as heed calls its own."""
+"""Files of another program that uses heed too, with the names that heed's own files have in a run folder."""
 
 
 def of_another_program(folder: str, *names: str) -> Mapping[str, object]:
@@ -112,8 +112,8 @@ def of_another_program(folder: str, *names: str) -> Mapping[str, object]:
     return {f"{folder}/{name}": Path(folder, name).read_bytes() for name in names}
 
 
-def test_a_run_of_another_program_is_no_run() -> None:
-    """Catches a folder mistaken for a run because it lists heed among its packages."""
+def test_a_run_of_another_program_is_not_a_run() -> None:
+    """Catches a folder that is taken for a run because it lists heed among its packages."""
     before = of_another_program("runs/p", *FOREIGN_RUN)
     outcome = train("run=p", "overwrite=true")
     assert outcome.code == 2
@@ -123,7 +123,7 @@ def test_a_run_of_another_program_is_no_run() -> None:
 
 @pytest.mark.parametrize("name", sorted(FOREIGN_RUN.keys() - {"environment.json"}))
 def test_a_file_of_another_program_in_a_run_is_not_replaced_with_it(finished: Path, name: str) -> None:
-    """Catches files of other programs that are mistaken for heed's: any zip, any indented JSON."""
+    """Catches files of other programs that are taken for heed's because of their format: any zip, any indented JSON."""
     shutil.copytree(finished, "runs/tiny")
     before = of_another_program("runs/tiny", name)
     outcome = train("run=tiny", "overwrite=true", "seed=2")
@@ -132,8 +132,8 @@ def test_a_file_of_another_program_in_a_run_is_not_replaced_with_it(finished: Pa
     assert changed(before) == []
 
 
-def test_what_a_profile_leaves_is_replaced_with_its_run() -> None:
-    """Catches heed's own trace.json mistaken for that of another program."""
+def test_the_trace_of_a_profile_is_replaced_with_its_run() -> None:
+    """Catches heed's own trace.json that is taken for a file of another program."""
     profiled = ("run=tiny", "debug=profile", "profile.wait_steps=0", "profile.steps=1", "trainer.max_steps=4")
     assert train(*profiled, "overwrite=true").code == 0
     assert Path("runs/tiny/trace.json").stat().st_size > 1000
@@ -142,8 +142,8 @@ def test_what_a_profile_leaves_is_replaced_with_its_run() -> None:
     assert not Path("runs/tiny/trace.json").exists()
 
 
-def test_a_run_within_the_evaluations_of_another_stays(finished: Path) -> None:
-    """Catches the evaluation of a run lost with another run, in whose folder it lies."""
+def test_a_run_inside_the_evaluations_of_another_is_kept(finished: Path) -> None:
+    """Catches a run that is removed together with another run, because it lies in that run's folder."""
     for place in ("runs/tiny", "runs/tiny/evaluate/inner"):
         shutil.copytree(finished, place)
     before = snapshot(Path("runs/tiny/evaluate/inner"))
@@ -152,8 +152,8 @@ def test_a_run_within_the_evaluations_of_another_stays(finished: Path) -> None:
     assert not Path("runs/tiny/evaluate/test").exists()
 
 
-def test_a_checkpoint_that_was_put_back_by_a_symlink_stays_as_it_is(finished: Path) -> None:
-    """Catches a backup written over through the link that leads to it."""
+def test_a_checkpoint_behind_a_symlink_is_not_changed(finished: Path) -> None:
+    """Catches a backup that is overwritten through the link to it."""
     shutil.copytree(finished, "runs/tiny")
     last = Path("runs/tiny/checkpoints/last.ckpt")
     last.rename("backup.ckpt")
@@ -165,8 +165,8 @@ def test_a_checkpoint_that_was_put_back_by_a_symlink_stays_as_it_is(finished: Pa
     assert not last.is_symlink()
 
 
-def test_a_finished_run_outlives_its_successor_s_misspelt_text() -> None:
-    """Catches a run deleted by `overwrite=true corpus.train=trian`, and the typo reported after that."""
+def test_a_finished_run_is_kept_if_the_run_that_should_replace_it_fails() -> None:
+    """Catches a run that `overwrite=true corpus.train=trian` deletes before it reports the typo."""
     assert train("run=tiny").code == 0
     before = snapshot(Path())
     assert "does not exist" in train_without_text("run=tiny", "overwrite=true").line
@@ -176,7 +176,7 @@ def test_a_finished_run_outlives_its_successor_s_misspelt_text() -> None:
 
 
 def test_a_debug_run_does_not_replace_a_finished_one() -> None:
-    """Catches a run of days replaced by one of one step."""
+    """Catches a long run that is replaced by a debug run."""
     assert train("run=tiny", "trainer.max_steps=3").code == 0
     before = snapshot(Path())
     outcome = forked(Path(".."), "train", "debug=one_batch", "run=tiny", "runs=runs")
@@ -185,8 +185,8 @@ def test_a_debug_run_does_not_replace_a_finished_one() -> None:
     assert changed(before) == []
 
 
-def test_a_run_is_replaced_if_asked_and_its_neighbours_files_stay() -> None:
-    """Catches notes, pictures and links in a run folder gone with the run."""
+def test_a_run_is_replaced_on_request_and_foreign_files_in_it_are_kept() -> None:
+    """Catches notes, pictures and links in a run folder that are removed with the run."""
     assert train("run=tiny").code == 0
     names = ("notes.txt", "model/notes.txt", "checkpoints/epoch-7.ckpt", "tensorboard/events.out.tfevents.mine")
     before = {**foreign(*(f"runs/tiny/{name}" for name in names))}
@@ -201,8 +201,8 @@ def test_a_run_is_replaced_if_asked_and_its_neighbours_files_stay() -> None:
 
 
 @pytest.mark.parametrize("checkpoint", [True, False])
-def test_another_text_is_refused_and_the_run_stays(checkpoint: bool) -> None:
-    """Catches a run that goes on over another text with the vocabularies of the first, and the same text refused."""
+def test_another_text_is_refused_and_the_run_is_kept(checkpoint: bool) -> None:
+    """Catches a run that is resumed on another text with the old vocabularies, and the same text that is refused."""
     for name, lines in {"t.a": ["1 2 3", "2 3"] * 8, "t.b": ["3 2 1", "3 2"] * 8}.items():
         model_folder.write_lines(Path(name), lines)
     small = [line for line in overrides(Path("runs"), *SHORT) if not line.startswith("corpus")]
@@ -229,8 +229,8 @@ def test_another_text_is_refused_and_the_run_stays(checkpoint: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["multirun.yaml", "runs/multirun.yaml"])
-def test_a_sweep_that_fails_leaves_the_records_of_others(name: str) -> None:
-    """Catches a multirun.yaml that another program needs replaced by Hydra's record, or deleted as that."""
+def test_a_sweep_that_fails_keeps_foreign_files(name: str) -> None:
+    """Catches a multirun.yaml of another program that is replaced by Hydra's record, or deleted as if it were that."""
     before = foreign(name)
     assert forked(Path(".."), "train", "--multirun", *NO_TEXT, "runs=runs", "seed=1,2").code == 2
     assert changed(before) == []
@@ -238,8 +238,8 @@ def test_a_sweep_that_fails_leaves_the_records_of_others(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["runs/multirun.yaml", "runs/reverse/sweep.md"])
-def test_a_sweep_leaves_the_records_of_others(name: str) -> None:
-    """Catches a multirun.yaml that another program needs deleted as Hydra's record of this sweep."""
+def test_a_sweep_keeps_foreign_files(name: str) -> None:
+    """Catches a multirun.yaml or sweep.md of another program that a sweep replaces or deletes as its own."""
     before = foreign(name)
     outcome = train("seed=1,2", "hydra.verbose=false", flags=("--multirun",))
     assert changed(before) == []
@@ -259,8 +259,8 @@ def test_a_sweep_leaves_the_records_of_others(name: str) -> None:
         "hydra.job.chdir=true,false",
     ],
 )
-def test_a_sweep_whose_folder_for_hydra_holds_another_record_is_refused(setting: str) -> None:
-    """Catches a file that Hydra replaces with its own record, or a log that begins it again."""
+def test_settings_by_which_hydra_would_write_files_are_refused(setting: str) -> None:
+    """Catches a foreign file that Hydra replaces with its own record or with a log."""
     before = foreign("mine/multirun.yaml")
     outcome = train("seed=1,2", setting, flags=("--multirun",))
     assert outcome.code == 2
@@ -269,8 +269,8 @@ def test_a_sweep_whose_folder_for_hydra_holds_another_record_is_refused(setting:
 
 
 @pytest.mark.parametrize("choice", ["experiment=mine", "experiment=reverse,mine", "experiment=glob(*)"])
-def test_a_config_does_not_say_where_hydra_writes(choice: str) -> None:
-    """Catches an option of a user's own, one of those that a sweep tries, that has Hydra replace a file."""
+def test_a_config_cannot_choose_where_hydra_writes(choice: str) -> None:
+    """Catches a user's own option, given alone or as one of a sweep, by which Hydra replaces a file."""
     before = foreign("mine/multirun.yaml")
     Path("options/experiment").mkdir(parents=True)
     Path("options/experiment/mine.yaml").write_text("# @package _global_\nhydra:\n  sweep:\n    dir: mine\n")
@@ -280,8 +280,8 @@ def test_a_config_does_not_say_where_hydra_writes(choice: str) -> None:
     assert changed(before) == []
 
 
-def test_an_evaluation_replaces_its_former_self_and_nothing_else(own: list[str]) -> None:
-    """Catches a user's pictures removed with those of the last evaluation, and old heatmaps that are not removed."""
+def test_an_evaluation_replaces_only_the_files_of_the_previous_one(own: list[str]) -> None:
+    """Catches a user's pictures that are removed with the old heatmaps, and old heatmaps that are left."""
     outcome = evaluate(*own, "output=out", "heatmaps=3")
     assert outcome.code == 0, outcome.err
     first = snapshot(Path("out"))
@@ -293,8 +293,8 @@ def test_an_evaluation_replaces_its_former_self_and_nothing_else(own: list[str])
 
 
 @pytest.mark.parametrize("name", ["report.json", "hypotheses.txt", "references.txt", "gallery.html", "heatmaps"])
-def test_an_evaluation_into_a_folder_with_files_of_others_is_refused(own: list[str], name: str) -> None:
-    """Catches somebody's report.json replaced by an evaluation's."""
+def test_an_evaluation_into_a_folder_with_foreign_files_is_refused(own: list[str], name: str) -> None:
+    """Catches a user's report.json that is replaced by that of an evaluation."""
     before = foreign(f"out/{name}")
     outcome = evaluate(*own, "output=out")
     assert outcome.code == 2, outcome.err
@@ -303,8 +303,8 @@ def test_an_evaluation_into_a_folder_with_files_of_others_is_refused(own: list[s
 
 
 @pytest.mark.parametrize("name", ["report.json", "heatmaps/0001.png"])
-def test_a_former_evaluation_does_not_make_files_of_others_ours(own: list[str], name: str) -> None:
-    """Catches scanned pages called 0001.png replaced by heatmaps."""
+def test_a_previous_evaluation_does_not_make_foreign_files_replaceable(own: list[str], name: str) -> None:
+    """Catches a user's file called 0001.png that is replaced by a heatmap, because the folder has an evaluation."""
     assert evaluate(*own, "output=out", "heatmaps=0").code == 0
     before = {**snapshot(Path("out")), **foreign(f"out/{name}")}
     outcome = evaluate(*own, "output=out")
@@ -314,8 +314,8 @@ def test_a_former_evaluation_does_not_make_files_of_others_ours(own: list[str], 
 
 
 @pytest.mark.parametrize("name", ["hypotheses.txt", "references.txt", "gallery.html"])
-def test_a_report_of_heed_s_does_not_make_a_text_beside_it_ours(own: list[str], name: str) -> None:
-    """Catches translations that a person has corrected where heed wrote its own, lost to the next evaluation."""
+def test_texts_that_were_edited_since_the_evaluation_are_not_replaced(own: list[str], name: str) -> None:
+    """Catches translations corrected by hand in heed's own files that the next evaluation overwrites."""
     assert evaluate(*own, "output=out", "heatmaps=0").code == 0
     Path("out", name).write_text("corrected by hand\n")
     before = snapshot(Path("out"))
@@ -326,8 +326,8 @@ def test_a_report_of_heed_s_does_not_make_a_text_beside_it_ours(own: list[str], 
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
-def test_a_picture_that_another_program_has_drawn_stays(own: list[str], suffix: str) -> None:
-    """Catches pictures removed because they are of the library that heed draws with."""
+def test_a_picture_of_another_program_is_kept(own: list[str], suffix: str) -> None:
+    """Catches pictures that are removed because they were drawn with Matplotlib, which heed uses too."""
     assert evaluate(*own, "output=out", "heatmaps=1", f"format={suffix}").code == 0
     Figure().savefig(f"out/heatmaps/0007.{suffix}")
     before = snapshot(Path("out"))
@@ -340,8 +340,8 @@ def test_a_picture_that_another_program_has_drawn_stays(own: list[str], suffix: 
     assert list(Path("out/heatmaps").glob("*")) == []
 
 
-def test_an_alignment_made_by_hand_is_not_written_over(own: list[str]) -> None:
-    """Catches gold alignments lost, which are written as heed writes its own."""
+def test_an_alignment_made_by_hand_is_not_overwritten(own: list[str]) -> None:
+    """Catches gold alignments, whose format is that of heed's own output, that are overwritten."""
     gold = Path("gold.align")
     gold.write_text("0-0 1-1\n")
     texts = ["source=own/test.en", "target=own/test.fr"]
@@ -351,8 +351,8 @@ def test_an_alignment_made_by_hand_is_not_written_over(own: list[str]) -> None:
     assert gold.read_text() == "0-0 1-1\n"
 
 
-def test_an_alignment_that_was_corrected_by_hand_stays() -> None:
-    """Catches a day of corrections lost to the same command given again, or to a new run in that folder."""
+def test_an_alignment_that_was_corrected_by_hand_is_kept() -> None:
+    """Catches corrections that are lost when the same command is given again, or with a new run in that folder."""
     pairs = zip(model_folder.SOURCES, model_folder.TARGETS, strict=True)
     Path("own.tsv").write_text("".join(f"{one}\t{other}\n" for one, other in pairs))
     model = model_folder.write(Path("runs/en/model"), {"corpus": {"reader": "tsv", "name": "en", **TSV}})
@@ -372,8 +372,8 @@ TSV = {"src_lang": "en", "tgt_lang": "fr", "train": "own.tsv", "valid": "own.tsv
 
 
 @pytest.mark.parametrize("key", ["output", "weights"])
-def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) -> None:
-    """Catches `output=thesis.tex` instead of `target=`."""
+def test_an_alignment_does_not_overwrite_other_files(own: list[str], key: str) -> None:
+    """Catches a user's file that is overwritten after a mistake such as `output=thesis.tex`."""
     before = foreign("thesis.tex", "x.align.report.json")
     texts = ["source=own/test.en", "target=own/test.fr"]
     keys = {"output": "new.align", key: "thesis.tex"}
@@ -384,8 +384,8 @@ def test_an_alignment_is_not_written_over_other_files(own: list[str], key: str) 
     assert changed(before) == []
 
 
-def test_weights_are_not_written_over_others(own: list[str]) -> None:
-    """Catches arrays of another program taken for heed's own, because their file has the same format."""
+def test_weights_do_not_overwrite_other_arrays(own: list[str]) -> None:
+    """Catches arrays that are overwritten because their file format is that of heed's own."""
     np.savez("a.npz", np.arange(3))  # numpy calls its first array arr_0
     write_weights(Path("b.npz"), [torch.ones(1, 1)])
     before = {name: Path(name).read_bytes() for name in ("a.npz", "b.npz")}
@@ -416,7 +416,7 @@ NAMES = [
     ),
     *("../multirun.yaml", ".replaced-partly/config.yaml", "job/config.yaml"),
 ]
-"""Where a user's files may lie, from the folder of a run on: names that heed writes, and others like them."""
+"""Where a user's files may be, relative to a run folder: names that heed writes, and others like them."""
 
 KINDS = ("text", "json", "folder", "link to a file", "link to a folder", "link to nothing", "fifo")
 
@@ -426,7 +426,7 @@ STATES = {
     "unfinished": ["report.json"],
     "early": ["report.json", "model", "checkpoints", "tensorboard", "evaluate", "align"],
 }
-"""What a run folder is before the command -> what of a finished one is not there."""
+"""The state of a run folder before the command -> the files that it lacks compared with a finished run."""
 
 COMMANDS = [
     *(["train"], ["train", "overwrite=true"], ["train", "overwrite=true", "seed=2"], ["train", "seed=3"]),
@@ -441,7 +441,7 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is trained, evaluated and aligned."""
+    """The folder of a run whose model was trained, evaluated and used for an alignment."""
     place = tmp_path_factory.mktemp("finished")
     small = overrides(place, *SHORT, "run=tiny")
     assert forked(place, "train", *small).code == 0

@@ -26,7 +26,7 @@ def report(**more: Any) -> dict[str, Any]:
 
 
 def test_too_few_sentences_are_reported_beside_the_comparison() -> None:
-    """Catches p-values of six sentences that look like any others, in the table of one run and of several."""
+    """Catches p-values of only six sentences without a warning, in the table of one run and of several."""
     versus = {"folder": "other", "search": None, "bleu": {**COMPARED, "note": "6 sentences are too few"}}
     assert "p = 0.500; 6 sentences are too few\n" in table(report(versus=versus))
     assert "p = 0.500\n" in table(report(versus={**versus, "bleu": COMPARED}))
@@ -35,6 +35,6 @@ def test_too_few_sentences_are_reported_beside_the_comparison() -> None:
 
 
 def test_notes_follow_the_scores() -> None:
-    """Catches notes that only the file has, and one that is printed for every seed."""
+    """Catches notes that are only in the file, and a note that is printed for every seed."""
     assert table(report(notes=["look here"])).endswith("\n\nlook here")
     assert table_over_runs(over_runs([1, 2], [report(notes=["look here"])] * 2)).count("look here") == 1

@@ -38,7 +38,7 @@ CONFIG: dict[str, Any] = {
 }
 CHECKPOINT, SUBWORDS = b"PK heed_format", b"\n\x0e\n\x05<pad>"
 WEIGHTS = bytes(8) + b'{"decoder.cells.0.weight_hh":{}}'
-"""How such files begin."""
+"""How checkpoints, subword models and weights begin."""
 
 TEXT = {"train": "a", "valid": "b"}
 REPORT = {"best": {"bleu": 93.5}, "steps": 24, "corpus": "été", "history": [], "tokens_per_second": 100.0}
@@ -98,13 +98,13 @@ def work(folder: Path, config: Mapping[str, Any] = CONFIG, done: bool = True) ->
 
 
 def test_a_new_folder_keeps_the_settings_as_they_are(folder: Path) -> None:
-    """Catches a config that does not come back as it was, such as 1e-5 written so that YAML reads a text."""
+    """Catches a config that changes when it is written, such as 1e-5, which YAML may read back as a string."""
     assert start(folder) == "new"
     assert yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) == CONFIG
 
 
-def test_the_same_settings_go_on(folder: Path) -> None:
-    """Catches a resumed run that begins again, or that rewrites what says how it was begun."""
+def test_the_same_settings_resume_the_run(folder: Path) -> None:
+    """Catches a resumed run that begins again, or that rewrites the files that record its start."""
     before = work(folder, done=False)
 
     assert start(folder) == "unfinished"
@@ -124,8 +124,8 @@ def fail(folder: Path, *work: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["runs/new", "runs/sweep/job", "elsewhere/new"])
-def test_what_could_not_begin_leaves_nothing(tmp_path: Path, name: str) -> None:
-    """Catches a folder for every mistake."""
+def test_a_run_that_could_not_begin_leaves_nothing(tmp_path: Path, name: str) -> None:
+    """Catches a folder that is left after every mistake."""
     (tmp_path / "runs").mkdir()
     with pytest.raises(UserError, match="too large"):
         fail(tmp_path / name)
@@ -134,8 +134,8 @@ def test_what_could_not_begin_leaves_nothing(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["runs"]
 
 
-def test_what_holds_work_stays(tmp_path: Path) -> None:
-    """Catches hours of training removed because the disk was full at their end, or at the start after it."""
+def test_a_failed_run_with_a_checkpoint_is_kept(tmp_path: Path) -> None:
+    """Catches a checkpoint that is removed because the run ends with an error, or because the next start does."""
     for _ in range(2):
         with pytest.raises(UserError, match="too large"):
             fail(tmp_path / "new", "checkpoints/last.ckpt")
@@ -153,7 +153,7 @@ def test_a_report_finishes_a_run(folder: Path) -> None:
 
 @pytest.mark.parametrize("checkpoint", [True, False])
 def test_other_settings_are_refused_with_what_differs_and_nothing_is_touched(folder: Path, checkpoint: bool) -> None:
-    """Catches a run that goes on with other settings than its config.yaml says, or gives way to them unasked."""
+    """Catches a run that continues with other settings than those of its config.yaml, or that is replaced unasked."""
     start(folder)
     if checkpoint:
         write_checkpoint(folder)
@@ -182,7 +182,7 @@ def test_other_settings_are_refused_with_what_differs_and_nothing_is_touched(fol
     ],
 )
 def test_a_refusal_offers_a_name_that_works(folder: Path, settings: Mapping[str, Any], name: str) -> None:
-    """Catches a name that is taken, that needs quotes, or that says nothing."""
+    """Catches a suggested name that is taken, that needs quotes, or that does not name the difference."""
     start(folder)
     folder.with_name("tiny-taken").mkdir()
     config = changed(**settings, run="tiny", runs=str(folder.parent))
@@ -194,7 +194,7 @@ def test_a_refusal_offers_a_name_that_works(folder: Path, settings: Mapping[str,
 
 @pytest.mark.parametrize("checkpoint", [True, False])
 def test_another_text_is_refused(folder: Path, checkpoint: bool) -> None:
-    """Catches a run that goes on over a corpus that is another by now, with the old one's vocabularies."""
+    """Catches a run that is resumed with a corpus that has changed, and with the vocabularies of the old one."""
     start(folder)
     if checkpoint:
         write_checkpoint(folder)
@@ -206,8 +206,8 @@ def test_another_text_is_refused(folder: Path, checkpoint: bool) -> None:
     assert contents(folder) == before
 
 
-def test_a_run_of_a_former_release_goes_on(folder: Path) -> None:
-    """Catches runs refused because they do not know what only later ones write down."""
+def test_a_run_of_an_earlier_release_can_be_resumed(folder: Path) -> None:
+    """Catches runs that are refused because they lack a record that only later releases write."""
     start(folder)
     environment = json.loads((folder / "environment.json").read_text())
     del environment["text"]
@@ -217,7 +217,7 @@ def test_a_run_of_a_former_release_goes_on(folder: Path) -> None:
     check_text(folder, TEXT)
 
 
-def test_differences_name_what_came_and_what_went() -> None:
+def test_differences_name_added_and_removed_keys() -> None:
     """Catches a comparison over the keys of one side only."""
     assert differences({"a": 1, "b": {"c": None}}, {"b": {"c": False}, "d": 2}) == [
         "a 1 -> (none)",
@@ -228,14 +228,14 @@ def test_differences_name_what_came_and_what_went() -> None:
 
 @pytest.mark.parametrize("key", ["overwrite", "runs", "run"])
 def test_settings_without_effect_may_differ(folder: Path, key: str) -> None:
-    """Catches a refusal of the very command that is told to go on, from another place or with overwrite."""
+    """Catches the same command that is refused because it has another folder or `overwrite`."""
     start(folder)
 
     assert state(folder, changed(**{key: "another"})) == "unfinished"
 
 
-def test_a_former_run_is_put_aside_until_the_first_checkpoint(folder: Path) -> None:
-    """Catches a finished run lost to one that has not done anything yet, and its files beside those of the new one."""
+def test_a_replaced_run_is_kept_aside_until_the_first_checkpoint(folder: Path) -> None:
+    """Catches a finished run removed before the new one has a checkpoint, and its files among those of the new one."""
     old = work(folder)
 
     assert state(folder, changed(seed=2), overwrite=True) == "new"
@@ -260,10 +260,10 @@ def test_a_former_run_is_put_aside_until_the_first_checkpoint(folder: Path) -> N
 
 
 @pytest.mark.parametrize("end", [UserError("x"), KeyboardInterrupt(), SystemExit(143), RuntimeError(), None])
-def test_a_run_that_ends_before_its_first_checkpoint_gives_the_former_one_back(
+def test_a_run_that_ends_before_its_first_checkpoint_restores_the_replaced_one(
     folder: Path, end: BaseException | None
 ) -> None:
-    """Catches a finished run lost because its successor ran out of memory, or was stopped at once."""
+    """Catches a finished run that is lost because the new one ran out of memory or was stopped at once."""
     old = work(folder)
 
     def run() -> None:
@@ -282,7 +282,7 @@ def test_a_run_that_ends_before_its_first_checkpoint_gives_the_former_one_back(
     assert contents(folder) == old
 
 
-def test_a_debug_run_replaces_debug_runs_alone(folder: Path) -> None:
+def test_a_debug_run_replaces_only_debug_runs(folder: Path) -> None:
     """Catches `debug=one_batch run=tiny` that replaces a long run."""
     old = work(folder)
     with pytest.raises(UserError, match="contains a run with other settings"):
@@ -306,8 +306,8 @@ def changes_a_folder(event: str, arguments: tuple[Any, ...]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", [True, False])
-def test_killed_at_any_step_one_whole_run_is_there_at_the_next_start(tmp_path: Path, checkpoint: bool) -> None:
-    """Catches any order of steps in which a kill loses files, mixes two runs, or touches what others put there."""
+def test_after_a_kill_at_any_step_the_next_start_finds_one_complete_run(tmp_path: Path, checkpoint: bool) -> None:
+    """Catches an order of steps in which a kill loses files, mixes two runs, or changes foreign files."""
     folder = tmp_path / "tiny"
 
     def replace() -> None:
@@ -324,7 +324,7 @@ def test_killed_at_any_step_one_whole_run_is_there_at_the_next_start(tmp_path: P
     steps, killed, seen = 0, True, set()
     while killed:
         killed = killed_at(steps, replace, changes_a_folder)
-        for _ in range(2):  # and one that is killed as it settles
+        for _ in range(2):  # the next start is killed too, while it restores or removes the replaced run
             if killed and steps % 3 == 0:
                 killed_at(steps % 7, lambda: locked(folder).__enter__(), changes_a_folder)
         with locked(folder):
@@ -336,7 +336,7 @@ def test_killed_at_any_step_one_whole_run_is_there_at_the_next_start(tmp_path: P
                 assert found == old
             else:
                 assert set(found) == {*foreign, ".lock", "config.yaml", "environment.json", "checkpoints/last.ckpt"}
-                with begin(folder, CONFIG, TEXT):  # and the old run again, for the next step
+                with begin(folder, CONFIG, TEXT):  # restore the old run for the next step
                     work_files(folder, old)
                 assert contents(folder) == old
         steps += 1
@@ -350,8 +350,8 @@ def work_files(folder: Path, files: Mapping[str, bytes]) -> None:
         (folder / name).write_bytes(content)
 
 
-def test_overwrite_leaves_the_jobs_of_a_sweep(folder: Path) -> None:
-    """Catches runs/tiny overwritten together with runs/tiny/seed=2, another run, or with their table."""
+def test_overwrite_keeps_the_jobs_of_a_sweep(folder: Path) -> None:
+    """Catches runs/tiny/seed=2, which is another run, or the table of a sweep, removed together with runs/tiny."""
     job = folder / "seed=2"
     (folder / "sweep.md").touch()
     with locked(job):
@@ -370,8 +370,8 @@ def test_overwrite_leaves_the_jobs_of_a_sweep(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["thesis.tex", "config.yaml", "environment.json", "report.json", "checkpoints/last.ckpt"]
 )
-def test_what_is_not_a_run_is_never_touched(tmp_path: Path, overwrite: bool, name: str) -> None:
-    """Catches overwrite=true run=../thesis, or training into a folder of another program that has a config.yaml too."""
+def test_a_folder_that_is_not_a_run_is_never_changed(tmp_path: Path, overwrite: bool, name: str) -> None:
+    """Catches a folder of another program, with or without a config.yaml, that is overwritten or trained into."""
     folder = tmp_path / "tiny"
     for path in (folder / name, folder / "config.yaml"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -387,8 +387,8 @@ def test_what_is_not_a_run_is_never_touched(tmp_path: Path, overwrite: bool, nam
 
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("name", ["config.yaml", "report.json", "model/config.json"])
-def test_what_others_put_instead_of_our_files_is_refused(folder: Path, name: str, overwrite: bool) -> None:
-    """Catches a user's report.json in a run folder replaced when the run ends, or mistaken for its end."""
+def test_foreign_files_in_place_of_heed_s_files_are_refused(folder: Path, name: str, overwrite: bool) -> None:
+    """Catches a user's report.json in a run folder that is replaced at the end of the run, or taken for its report."""
     start(folder)
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text('{"app": 1}')
@@ -401,7 +401,7 @@ def test_what_others_put_instead_of_our_files_is_refused(folder: Path, name: str
 
 @pytest.mark.parametrize("name", ["subwords", "checkpoints", "model", "config.yaml", "tensorboard"])
 def test_nothing_is_removed_through_a_symlink(folder: Path, tmp_path: Path, name: str) -> None:
-    """Catches a run removed that another one links to."""
+    """Catches a run that is removed because another run links to it."""
     other = tmp_path / "runs/other"
     with locked(other):
         before = work(other)
@@ -430,7 +430,7 @@ def test_a_kill_before_the_config_is_written_leaves_a_new_run(folder: Path) -> N
 
 
 def test_a_run_that_has_lost_its_settings_is_replaced_only_if_asked(folder: Path) -> None:
-    """Catches checkpoints of unknown settings gone on with, or lost."""
+    """Catches checkpoints with unknown settings that are continued or removed."""
     work(folder)
     (folder / "config.yaml").unlink()
 
@@ -476,17 +476,17 @@ def test_a_run_folder_is_locked_by_one_process_until_that_dies(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../other", "a/../../b", "/etc", ".hidden"])
 def test_a_name_that_leads_out_of_runs_is_refused(name: str) -> None:
-    """Catches run=../.. together with overwrite=true."""
+    """Catches run=../.., which with overwrite=true would remove files outside the runs folder."""
     with pytest.raises(UserError, match="expected a name"):
         run_path("runs", name)
 
 
 def test_a_nested_name_is_a_job_of_a_sweep() -> None:
-    """Catches a check that takes every slash for an escape."""
+    """Catches a check that refuses every name with a slash."""
     assert run_path("runs", "tiny/seed=2,optim.lr=0.1") == Path("runs/tiny/seed=2,optim.lr=0.1")
 
 
-def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_in_one_line(tmp_path: Path) -> None:
     """Catches a traceback for runs=/somewhere/that/is/a/file."""
     (tmp_path / "file").touch()
 

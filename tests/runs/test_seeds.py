@@ -24,7 +24,7 @@ SEEDS = (1, 2, 5)
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run of each seed, all of one architecture and trained alike, on a corpus in the working directory."""
+    """A run for each seed, all with the same architecture and settings, on a corpus in the working directory."""
     monkeypatch.chdir(tmp_path)
     for split in ("test", "valid"):
         write_lines(Path(f"own/{split}.en"), SOURCES)
@@ -56,12 +56,12 @@ def evaluated(*overrides: str) -> dict[str, Any]:
 
 def written(folder: Path | str) -> dict[str, Any]:
     report: dict[str, Any] = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))
-    report.pop("files", None)  # what proves that the texts beside it are heed's
+    report.pop("files", None)  # digests of the texts beside the report
     return report
 
 
-def test_the_report_holds_every_run_and_their_mean(runs: Path) -> None:
-    """Catches a mean over other runs than those beside it, a deviation over n, and scores left out of it."""
+def test_the_report_contains_every_run_and_their_mean(runs: Path) -> None:
+    """Catches a mean over other runs than the listed ones, a deviation divided by n, and scores without a mean."""
     report = evaluated("seeds=[1,2,5]")
 
     assert report == written(runs / "seed-1+2+5/evaluate/test")
@@ -79,7 +79,7 @@ def test_the_report_holds_every_run_and_their_mean(runs: Path) -> None:
 
 
 def test_the_table_shows_each_run_beside_the_mean(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches digits of the one next to a name of the other."""
+    """Catches numbers in another column than their name."""
     report = evaluated("seeds=[1,2,5]")
 
     out = capsys.readouterr().out
@@ -92,8 +92,8 @@ def test_the_table_shows_each_run_beside_the_mean(runs: Path, capsys: pytest.Cap
     assert Path(out.splitlines()[-1].removeprefix("written to ")).samefile(runs / "seed-1+2+5/evaluate/test")
 
 
-def test_output_holds_all_seeds_apart(runs: Path) -> None:
-    """Catches one seed written over another, and a second start that does not recognise its own report."""
+def test_output_has_a_folder_for_each_seed(runs: Path) -> None:
+    """Catches a seed that overwrites another, and a second start that does not recognise its own report."""
     for _ in range(2):
         report = evaluated("seeds=[1,2]", "output=all")
         assert written("all") == report
@@ -137,7 +137,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_runs_that_make_no_mean_are_reported_in_one_line(runs: Path, fault: str) -> None:
+def test_runs_that_cannot_be_averaged_are_reported_in_one_line(runs: Path, fault: str) -> None:
     """Catches a mean over different models, and a missing run that is found only after evaluating the others."""
     break_it, override, message = WRONG[fault]
     break_it(runs)
@@ -148,21 +148,21 @@ def test_runs_that_make_no_mean_are_reported_in_one_line(runs: Path, fault: str)
     assert not list(runs.rglob("evaluate"))
 
 
-def test_a_name_without_a_place_for_the_seed_is_refused(runs: Path) -> None:
-    """Catches one model evaluated thrice."""
+def test_a_model_path_without_a_placeholder_for_the_seed_is_refused(runs: Path) -> None:
+    """Catches one model that is evaluated once for every seed."""
     with pytest.raises(UserError, match=r"needs \* in the place of the seed"):
         evaluate(settings("model=runs/own/seed-1/model", "seeds=[1,2]"))
 
 
-def test_models_without_their_runs_are_held_to_their_architecture_alone(runs: Path) -> None:
-    """Catches model folders that were copied away and cannot be averaged any more."""
+def test_models_without_their_configs_are_compared_only_by_architecture(runs: Path) -> None:
+    """Catches copied model folders, without config.yaml, that cannot be averaged any more."""
     for seed in SEEDS:
         (runs / f"seed-{seed}/config.yaml").unlink()
     assert evaluated("seeds=[1,2]")["seeds"] == [1, 2]
 
 
 def test_one_model_against_another(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches the two models exchanged, and a comparison that is found by one of its two names alone."""
+    """Catches exchanged models, and an evaluation that is found by its model or by its folder, but not by both."""
     other = evaluate(settings("model=runs/own/seed-1/model", "search=beam"))
     by_model, by_output = (
         evaluate(settings("model=runs/own/seed-2/model", f"versus={name}"))
@@ -185,8 +185,8 @@ def test_one_model_against_another(runs: Path, capsys: pytest.CaptureFixture[str
     assert shown in capsys.readouterr().out
 
 
-def test_seed_against_seed(runs: Path) -> None:
-    """Catches every seed compared with the first of the other system."""
+def test_each_seed_is_compared_with_the_same_seed(runs: Path) -> None:
+    """Catches every seed compared with the first seed of the other system."""
     shutil.copytree("runs/own", "runs/base")
     evaluate(settings("model=runs/base/seed-*/model", "seeds=[1,2]"))
     report = evaluated("seeds=[1,2]", "versus=runs/base/seed-*/model")
@@ -194,7 +194,7 @@ def test_seed_against_seed(runs: Path) -> None:
     assert [one["versus"]["chrf"]["difference"] for one in report["runs"]] == [0, 0]
 
 
-def test_several_models_as_one_over_seeds(runs: Path) -> None:
+def test_ensembles_over_several_seeds(runs: Path) -> None:
     """Catches a placeholder that is replaced only in the first of several models."""
     shutil.copytree("runs/own", "runs/base")
     pair = "model=[runs/own/seed-*/model,runs/base/seed-*/model]"
@@ -207,7 +207,7 @@ def test_several_models_as_one_over_seeds(runs: Path) -> None:
 
 
 def test_translations_of_another_text_are_refused(runs: Path) -> None:
-    """Catches a difference between two test sets that passes for one between two models."""
+    """Catches a difference between two test sets that is reported as a difference between two models."""
     evaluate(settings("model=runs/own/seed-1/model", "output=other"))
     against = settings("model=runs/own/seed-2/model", "versus=other")
     for name, lines, message in (
@@ -224,8 +224,8 @@ def test_translations_of_another_text_are_refused(runs: Path) -> None:
     assert not (runs / "seed-2/evaluate").exists()
 
 
-def test_the_tokenised_score_is_of_the_files_beside_it(runs: Path) -> None:
-    """Catches it left out of the report, or of another language than the corpus is of."""
+def test_the_tokenised_score_belongs_to_the_files_beside_it(runs: Path) -> None:
+    """Catches a score that is missing in the report, or that is computed for another language than the corpus has."""
     report = evaluate(settings("model=runs/own/seed-1/model"))
     hypotheses = (runs / "seed-1/evaluate/test/hypotheses.txt").read_bytes().decode().split("\n")[:-1]
 
@@ -234,10 +234,10 @@ def test_the_tokenised_score_is_of_the_files_beside_it(runs: Path) -> None:
     assert report["bleu"] == bleu(hypotheses=hypotheses, references=TARGETS)
 
 
-def test_faithfulness_of_several_seeds_and_how_far_their_maps_agree(
+def test_the_report_of_several_seeds_has_their_faithfulness_and_the_agreement_of_their_maps(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches a mean that is not theirs, and maps of one seed compared with themselves."""
+    """Catches a wrong mean, and maps of one seed that are compared with themselves."""
     report = evaluated("seeds=[1,2]", "faithfulness=true")
     each = [one["faithfulness"]["preserved"]["uniform"]["all"] for one in report["runs"]]
     assert report["mean"]["faithfulness"]["preserved"]["uniform"]["all"] == pytest.approx(statistics.mean(each))
