@@ -31,7 +31,7 @@ def fill(net: Seq2Seq, value: float) -> Seq2Seq:
 
 
 def values(net: torch.nn.Module) -> list[float]:
-    """What the weights are: one number, where all are alike, as they must be here."""
+    """The different values of the weights: one number, as all weights are filled with the same."""
     return sorted({float(value) for parameter in net.parameters() for value in parameter.flatten()})
 
 
@@ -41,19 +41,21 @@ def weights_of(folder: Path, prefix: str) -> dict[str, Tensor]:
 
 
 def test_a_moving_average_by_hand() -> None:
-    """Catches a part for the first weights, random ones, a decay that does not rise, and one that rises forever."""
+    """Catches an average that includes the random first weights, and a decay that does not rise or exceeds `decay`."""
     net = fill(model(), 8.0)
     average = moving_average(net, decay=0.25)
     average.update_parameters(fill(net, 1.0))
     assert values(average.module) == [1.0]
     average.update_parameters(fill(net, 12.0))
-    assert values(average.module) == pytest.approx([1 + 11 * 9 / 11])  # (1 + 1) / (10 + 1) of the old
+    assert values(average.module) == pytest.approx(
+        [1 + 11 * 9 / 11]
+    )  # the old average has a share of (1 + 1) / (10 + 1)
     average.update_parameters(fill(net, 6.0))
-    assert values(average.module) == pytest.approx([10 - 4 * 0.75])  # 3/12 is where it stays
+    assert values(average.module) == pytest.approx([10 - 4 * 0.75])  # the decay stays at 3/12
 
 
-def test_the_mean_of_the_last_by_hand() -> None:
-    """Catches a mean with places not yet filled, one of all so far, and one that forgets the newest."""
+def test_the_mean_of_the_last_weights_by_hand() -> None:
+    """Catches a mean that counts empty places, a mean of all weights so far, and one without the newest."""
     net = model()
     mean = MeanOfLast(net, 2)
     found = []
@@ -63,8 +65,8 @@ def test_the_mean_of_the_last_by_hand() -> None:
     assert found == [1.0, 2.0, 5.5, 5.0]
 
 
-def test_an_average_is_nothing_that_an_optimizer_or_another_process_waits_for() -> None:
-    """Catches gradients awaited by DDP that never come, and a model that its average moves with."""
+def test_an_average_has_no_gradients_and_no_weights_of_the_model() -> None:
+    """Catches parameters for which DDP waits forever, as they get no gradients, and weights shared with the model."""
     for average in (moving_average(model(), 0.9), MeanOfLast(model(), 3)):
         assert not any(parameter.requires_grad for parameter in average.parameters())
     net = model()
@@ -83,10 +85,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("more", "where"), [("ema=0.8", "average.module."), ("average_last=2", "average.mean.module.")]
 )
-def test_the_average_is_validated_and_kept_and_the_weights_train_on(
+def test_the_average_is_validated_and_saved_and_training_continues_from_the_weights(
     more: str, where: str, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches training from the average, scores or a model folder of the other weights, and an average left behind."""
+    """Catches training from the average, and scores, a model folder or checkpoints without the average."""
     saved: list[dict[str, Tensor]] = []
     monkeypatch.setattr(bundle, "save", lambda path, net, *rest: saved.append(net.state_dict()))
     run = train(settings(tmp_path, *QUICK, more, "checkpoint_steps=1000"))

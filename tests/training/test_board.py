@@ -19,8 +19,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(settings(tmp_path_factory.mktemp("runs"), "schedule=inverse_sqrt", "trainer.max_steps=36"))
 
 
-def test_every_curve_has_a_point_where_it_should(run: Run) -> None:
-    """Catches a curve that is missing, or drawn over something else than the number of updates."""
+def test_every_curve_has_its_points(run: Run) -> None:
+    """Catches a curve that is missing, or whose x-axis is not the number of updates."""
     found = events(run.folder)
     names = ["loss", "perplexity", "learning_rate", "teacher_forcing", "gradient_norm"]
     for name in names:
@@ -33,10 +33,10 @@ def test_every_curve_has_a_point_where_it_should(run: Run) -> None:
 
 
 def test_curves_show_what_happened(run: Run) -> None:
-    """Catches values of the step after, of one batch for the mean of five, and perplexity of the smoothed loss."""
+    """Catches values of the next step, of one batch instead of the mean of five, and perplexity of a smoothed loss."""
     found = events(run.folder)
     rates = dict(found["train/learning_rate"])
-    assert rates[5] == pytest.approx(0.01 * 5 / 10)  # the fifth update, half way up
+    assert rates[5] == pytest.approx(0.01 * 5 / 10)  # the fifth of ten warm-up steps
     assert rates[20] == pytest.approx(0.01 * math.sqrt(10 / 20))
     assert dict(found["train/teacher_forcing"])[15] == pytest.approx(1 - 0.5 * 14 / 30)
     for step, perplexity in found["train/perplexity"]:
@@ -49,8 +49,8 @@ def test_curves_show_what_happened(run: Run) -> None:
     assert found["valid/preserved_any"][0] != found["valid/preserved_any"][-1]
 
 
-def test_what_is_added_to_the_loss_has_a_curve_of_its_own(tmp_path: Path) -> None:
-    """Catches a train loss that cannot be held against another run's, and a curve of what is switched off."""
+def test_terms_that_are_added_to_the_loss_have_their_own_curves(tmp_path: Path) -> None:
+    """Catches a train loss that cannot be compared with that of another run, and a curve of a term that is off."""
     one_step = ["trainer.max_steps=1", "curve_steps=1", "heatmaps=0", "model.dropout=0.5"]
 
     def found(name: str, *more: str) -> list[float]:
@@ -65,14 +65,14 @@ def test_what_is_added_to_the_loss_has_a_curve_of_its_own(tmp_path: Path) -> Non
 
 
 def test_gradient_norms_are_those_before_clipping(tmp_path: Path) -> None:
-    """Catches a curve that shows the clip value forever."""
+    """Catches a curve that always shows the clip value."""
     clipped = train(settings(tmp_path, "clip_norm=0.001", "trainer.max_steps=5"))
     ((_, norm),) = events(clipped.folder)["train/gradient_norm"]
     assert norm > 0.01
 
 
 def test_attention_maps_and_texts_of_the_fixed_sentences_at_every_validation(run: Run) -> None:
-    """Catches maps of other sentences each time, or none for want of a word, and texts that Markdown ate."""
+    """Catches maps of other sentences each time, a missing map, and texts that Markdown has changed."""
     found = events(run.folder)
     sources = set()
     for number in (1, 2):
@@ -90,8 +90,8 @@ def test_attention_maps_and_texts_of_the_fixed_sentences_at_every_validation(run
 
 
 @pytest.mark.slow
-def test_attention_that_has_not_formed_is_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches a warning at every validation, one at the start, when nobody can tell yet, and none at all."""
+def test_attention_that_has_not_formed_gives_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches a warning at every validation, a warning too early to judge, and a missing warning."""
     stuck = ["optim.lr=1e-9", "early_stop=null", "trainer.max_steps=240", "trainer.validate_steps=80"]
     run = train(settings(tmp_path, *stuck))
     ((step, text),) = events(run.folder)["attention_health/warning/text_summary"]
@@ -101,8 +101,8 @@ def test_attention_that_has_not_formed_is_warned_of_once(tmp_path: Path, caplog:
 
 
 @pytest.mark.slow
-def test_a_run_that_stops_early_is_warned_of_at_its_end(tmp_path: Path) -> None:
-    """Catches the runs that need the warning most left without it."""
+def test_a_run_that_stops_early_has_the_warning_at_its_end(tmp_path: Path) -> None:
+    """Catches a missing warning in a run that ends before the step at which attention is judged."""
     stuck = ["optim.lr=1e-9", "early_stop.patience=1", "trainer.max_steps=2000", "trainer.validate_steps=100"]
     run = train(settings(tmp_path, *stuck))
     assert run.report["steps"] == 200
@@ -111,12 +111,12 @@ def test_a_run_that_stops_early_is_warned_of_at_its_end(tmp_path: Path) -> None:
 
 
 def test_a_few_updates_are_too_few_to_judge(run: Run) -> None:
-    """Catches a warning after a run of a minute, which makes people pass over it."""
+    """Catches a warning after a very short run, which teaches people to ignore it."""
     assert "attention_health/warning/text_summary" not in events(run.folder)
 
 
-def test_settings_are_beside_the_scores_they_led_to(run: Run) -> None:
-    """Catches a table of hyperparameters without metrics, or with those of the last validation for the best."""
+def test_settings_are_shown_with_the_scores_of_the_best_model(run: Run) -> None:
+    """Catches a table of hyperparameters without metrics, or with those of the last validation instead of the best."""
     reader = EventAccumulator(str(run.folder / "tensorboard"))
     reader.Reload()
     content = reader.summary_metadata["_hparams_/session_start_info"].plugin_data.content
@@ -126,7 +126,7 @@ def test_settings_are_beside_the_scores_they_led_to(run: Run) -> None:
 
 
 def test_a_run_killed_between_its_end_and_its_report_ends_once(tmp_path: Path) -> None:
-    """Catches final scores and settings that stand twice, which TensorBoard shows as two sessions or a curve."""
+    """Catches final scores and settings that are written twice, which TensorBoard shows as two sessions or a curve."""
     run = train(settings(tmp_path, "trainer.max_steps=12"))
     before = events(run.folder)
     (run.folder / "report.json").unlink()

@@ -81,10 +81,10 @@ def make_hostile(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [truncate, alter_a_weight, make_hostile])
-def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
+def test_after_a_damaged_last_checkpoint_the_previous_one_is_used(
     harm: Any, run: Path, stopped: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Catches a run lost with its last file, altered weights trained on, and code executed that a file brings."""
+    """Catches a run that is lost with its last checkpoint, altered weights that are used, and code in a checkpoint."""
     last = run / "checkpoints" / "last.ckpt"
     harm(last)
     damaged = last.read_bytes()
@@ -96,8 +96,8 @@ def test_a_damaged_last_checkpoint_gives_way_to_the_one_before(
     assert not last.with_name("harm").exists()
 
 
-def test_without_a_whole_checkpoint_nothing_is_touched(run: Path) -> None:
-    """Catches a run that silently begins again over what might still be rescued."""
+def test_without_an_intact_checkpoint_nothing_is_changed(run: Path) -> None:
+    """Catches a run that silently begins again and overwrites files that might still be rescued."""
     for name in ("last.ckpt", "previous.ckpt"):
         truncate(run / "checkpoints" / name)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -106,15 +106,15 @@ def test_without_a_whole_checkpoint_nothing_is_touched(run: Path) -> None:
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-def test_killed_between_two_renames_it_goes_on_from_the_previous(run: Path, stopped: Path) -> None:
-    """Catches a run that looks for one name only, and begins again where that is missing."""
+def test_a_run_killed_between_two_renames_continues_from_the_previous_checkpoint(run: Path, stopped: Path) -> None:
+    """Catches a run that begins again if last.ckpt is missing."""
     (run / "checkpoints" / "last.ckpt").unlink()
     go_on(run)
     assert differences(run, stopped / "straight") == []
 
 
-def test_a_full_disk_leaves_what_was_saved_and_is_reported(run: Path, stopped: Path) -> None:
-    """Catches half a checkpoint instead of a whole one, and an error that hides what the disk said."""
+def test_a_full_disk_is_reported_and_checkpoints_are_kept(run: Path, stopped: Path) -> None:
+    """Catches an incomplete checkpoint in place of a complete one, and an error that hides that of the system."""
     size = (run / "checkpoints" / "last.ckpt").stat().st_size
     with limited(resource.RLIMIT_FSIZE, size // 2), pytest.raises(UserError, match="File too large; what was saved"):
         go_on(run)
@@ -126,8 +126,8 @@ def test_a_full_disk_leaves_what_was_saved_and_is_reported(run: Path, stopped: P
 
 
 @pytest.mark.parametrize("room", [1, 1_000, 200_000, 400_100])
-def test_a_disk_that_is_full_at_any_byte_is_its_own_error(tmp_path: Path, room: int) -> None:
-    """Catches torch's error of a file's end, which hides that of the disk: a traceback about `unexpected pos`."""
+def test_a_disk_that_is_full_at_any_byte_gives_the_error_of_the_system(tmp_path: Path, room: int) -> None:
+    """Catches torch's error about `unexpected pos` at the end of a file, which hides that of the system."""
     path = tmp_path / "last.ckpt"
     with limited(resource.RLIMIT_FSIZE, room), pytest.raises(OSError, match="File too large"):
         WholeFiles().save_checkpoint({"weights": torch.zeros(100_000)}, path)
@@ -135,7 +135,7 @@ def test_a_disk_that_is_full_at_any_byte_is_its_own_error(tmp_path: Path, room: 
 
 
 def test_a_read_only_folder_is_reported(run: Path) -> None:
-    """Catches a traceback out of the depth of a writer."""
+    """Catches a traceback from the code that writes a checkpoint."""
     checkpoints = run / "checkpoints"
     checkpoints.chmod(0o555)
     with permissions_count(), pytest.raises(UserError, match="Permission denied; what was saved"):
@@ -144,8 +144,8 @@ def test_a_read_only_folder_is_reported(run: Path) -> None:
     assert is_whole(checkpoints / "last.ckpt")
 
 
-def test_a_loss_that_is_no_number_stops_before_it_is_saved(run: Path) -> None:
-    """Catches weights of NaN in the last checkpoint, after which nothing can be rescued."""
+def test_training_stops_before_a_loss_of_nan_is_saved(run: Path) -> None:
+    """Catches weights of NaN in the last checkpoint, from which the run cannot be continued."""
     last = run / "checkpoints" / "last.ckpt"
     content = torch.load(last, weights_only=True)
     content["state_dict"]["model.decoder.output.weight"].fill_(torch.inf)
@@ -169,7 +169,7 @@ def test_a_loss_that_is_no_number_stops_before_it_is_saved(run: Path) -> None:
 def test_a_batch_too_large_names_the_setting_to_lower(budget: tuple[str, ...], setting: str, tmp_path: Path) -> None:
     """Catches a traceback, and advice about the budget that is not in use.
 
-    In a process of its own: where memory was refused to a library, it may refuse its services ever after.
+    It runs in a separate process, because a library may stay unusable after it was refused memory.
     """
     with (
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child,
@@ -179,7 +179,7 @@ def test_a_batch_too_large_names_the_setting_to_lower(budget: tuple[str, ...], s
 
 
 def train_in_little_memory(runs: Path, *budget: str) -> None:
-    """Of what remains the keys of one batch would take twice as much, everything before them next to nothing."""
+    """Train with so little memory that the keys of one batch need twice the rest, and all before them almost none."""
     too_large = settings(runs, *budget, "model.attention.att_dim=40000", "corpus.max_len=40")
     status = Path("/proc/self/status").read_text()
     used = int(re.findall(r"VmSize:\s+(\d+) kB", status)[0]) * 1024
@@ -199,8 +199,8 @@ def limited(what: int, limit: int) -> Iterator[None]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("validation", [1, 2])
-def test_a_run_folder_that_is_removed_meanwhile_is_a_line(tmp_path: Path, validation: int) -> None:
-    """Catches a traceback of whatever wrote next, and a report in a folder that is no run."""
+def test_a_run_folder_that_is_removed_during_training_is_reported_in_one_line(tmp_path: Path, validation: int) -> None:
+    """Catches a traceback from the next write, and a report in a folder that is not a run."""
     seen: list[int] = []
 
     class Removing(Reporter):

@@ -48,7 +48,7 @@ def best_of(name: str, history: Sequence[Scores]) -> int:
 
 
 def test_ties_go_to_chrf_then_to_the_loss_then_to_the_first() -> None:
-    """Catches the first and worst model kept where BLEU stays at 0."""
+    """Catches the first and worst model that is kept as the best if BLEU stays at 0."""
     assert best_of("bleu", [scored(0, 3), scored(0, 9), scored(0, 5)]) == 1
     assert best_of("bleu", [scored(7, 3, 2.0), scored(7, 3, 1.0), scored(7, 3, 1.0)]) == 1
     assert best_of("bleu", [scored(7, 3, 2.0), scored(8, 1, 9.0)]) == 1
@@ -71,7 +71,7 @@ class Noted(Reporter):
 
 
 def patience(trainer: Trainer, stop: EarlyStop, history: Sequence[Scores]) -> int | None:
-    """After how many validations it stops."""
+    """The number of validations after which training stops, or None."""
     for number, now in enumerate(history, start=1):
         stop.on_validation_end(trainer, module(now))
         if trainer.should_stop:
@@ -79,8 +79,8 @@ def patience(trainer: Trainer, stop: EarlyStop, history: Sequence[Scores]) -> in
     return None
 
 
-def test_patience_counts_what_translations_gain(trainer: RunTrainer) -> None:
-    """Catches a run of BLEU 0 that is stopped while chrF rises, and one that goes on for its loss alone."""
+def test_patience_counts_validations_without_better_translations(trainer: RunTrainer) -> None:
+    """Catches a run of BLEU 0 that is stopped while chrF rises, and a run that continues because its loss falls."""
     reporter = Noted()
     rising = [scored(0, number) for number in range(8)]
     assert patience(trainer, EarlyStop(metric("bleu"), reporter, patience=2), rising) is None
@@ -92,16 +92,16 @@ def test_patience_counts_what_translations_gain(trainer: RunTrainer) -> None:
     assert reporter.calls == [StoppedEarly(step=0, steps=100, metric="bleu", patience=2)]
 
 
-def test_patience_waits_for_more_than_the_least_gain(trainer: RunTrainer) -> None:
-    """Catches a least gain that is added on the wrong side."""
+def test_patience_waits_for_a_gain_of_more_than_min_delta(trainer: RunTrainer) -> None:
+    """Catches min_delta that is added on the wrong side of the comparison, and small gains that never add up."""
     slow = [scored(number * 0.4) for number in range(9)]
     assert patience(trainer, EarlyStop(metric("bleu"), patience=3, min_delta=1.0), slow) is None
     trainer.should_stop = False
     assert patience(trainer, EarlyStop(metric("bleu"), patience=2, min_delta=1.0), slow) == 3
 
 
-def test_what_has_stopped_stays_stopped(trainer: RunTrainer) -> None:
-    """Catches a run that was killed after its last validation and trains on."""
+def test_a_run_that_has_stopped_stays_stopped(trainer: RunTrainer) -> None:
+    """Catches a run that stopped early, was killed before its report, and trains further when it is resumed."""
     stop = EarlyStop(metric("bleu"), patience=1)
     patience(trainer, stop, [scored(5), scored(4)])
     again = EarlyStop(metric("bleu"), patience=1)
@@ -112,7 +112,7 @@ def test_what_has_stopped_stays_stopped(trainer: RunTrainer) -> None:
 
 
 def test_an_early_stop_is_announced_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a run that is shorter than it was asked to be, silently."""
+    """Catches a run that is silently shorter than requested."""
     stuck = ["optim.lr=1e-9", "early_stop.patience=2", "trainer.max_steps=120", "heatmaps=0"]
     run = train_and_print(settings(tmp_path, *stuck))
     assert (run.report["stopped_early"], run.report["patience"], run.report["steps"]) == (True, 2, 36)
@@ -122,7 +122,7 @@ def test_an_early_stop_is_announced_and_reported(tmp_path: Path, capsys: pytest.
 
 
 def test_the_metric_is_chosen_by_a_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a setting that reaches the outline and not the choice."""
+    """Catches a metric that is printed but not used for the choice."""
     run = train_and_print(settings(tmp_path, "metric=exact", "trainer.max_steps=36", "heatmaps=0"))
     history = run.report["history"]
     assert run.report["metric"] == "exact"
@@ -133,14 +133,14 @@ def test_the_metric_is_chosen_by_a_setting(tmp_path: Path, capsys: pytest.Captur
 
 
 def first_signs(*, hypotheses: Sequence[str], references: Sequence[str], tgt_lang: str) -> Scored:
-    """Share of sentences that begin as their reference."""
+    """Share of sentences that begin with the same character as their reference."""
     return Scored(sum(a[:1] == b[:1] for a, b in zip(hypotheses, references, strict=True)) / len(references), "mine")
 
 
 def test_a_metric_from_outside_reaches_all_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches one that is computed and shown nowhere, or that has to be entered in a second list."""
+    """Catches a registered metric that is missing in the report, the curves or the table."""
     monkeypatch.setattr(scores, "_metrics", dict(scores._metrics))
     register(Metric("first", "first sign", ".3f", higher_is_better=True, validated=True, compute=first_signs))
     run = train_and_print(settings(tmp_path, "metric=first", "heatmaps=0"))
@@ -159,7 +159,7 @@ def kinds(calls: Sequence[Any]) -> list[Any]:
     return [type(call) if not isinstance(call, int | str) else call for call in calls]
 
 
-def test_a_caller_sees_what_happens_in_its_order(tmp_path: Path) -> None:
+def test_a_reporter_gets_all_events_in_order(tmp_path: Path) -> None:
     """Catches events lost, doubled or out of order."""
     noted = Noted()
     train(settings(tmp_path, "trainer.max_steps=4", "trainer.validate_steps=2", "heatmaps=0"), reporter=noted)
@@ -172,10 +172,10 @@ def test_a_caller_sees_what_happens_in_its_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)])
-def test_a_signal_ends_with_the_step_that_is_saved(
+def test_a_signal_raises_an_exception_with_the_saved_step(
     number: signal.Signals, kind: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches Lightning's SystemExit in a program that trains, and an update that is done and not saved."""
+    """Catches Lightning's SystemExit in a program that trains, and a finished update that is not saved."""
     noted = Noted()
     monkeypatch.setattr(noted, "update", lambda update: os.kill(os.getpid(), number) if update.step == 3 else None)
     with pytest.raises(kind) as ended:

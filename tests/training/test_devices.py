@@ -22,7 +22,7 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("two_gpus")
 def test_a_gpu_is_named_as_torch_names_it() -> None:
-    """Catches the second GPU asked for and the first one used."""
+    """Catches the first GPU used instead of the second one, which was requested."""
     assert lightning_devices("auto") == ("cuda", 1)
     assert lightning_devices("cuda:1") == ("cuda", [1])
     assert lightning_devices("cuda", here=2) == ("cuda", 2)
@@ -39,7 +39,7 @@ def test_a_gpu_is_named_as_torch_names_it() -> None:
 @pytest.mark.usefixtures("no_gpu")
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps"])
 def test_a_device_that_is_not_there_is_refused_in_one_line(device: str) -> None:
-    """Catches fifteen hundred letters of another program's message."""
+    """Catches the message of torch, which is 1,500 characters long."""
     assert lightning_devices("auto") == lightning_devices("cpu") == ("cpu", 1)
     with pytest.raises(UserError, match=f"device={device}: torch finds no .*GPU.*use device=cpu") as refusal:
         resolve_device(device)
@@ -47,8 +47,8 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(device: str) -> None:
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:0", "mps:1", "", "cuda:1:2"])
-def test_other_words_are_refused_with_those_there_are(device: str) -> None:
-    """Catches Lightning's words, and a torch error for a misspelt one."""
+def test_invalid_names_of_devices_are_refused(device: str) -> None:
+    """Catches Lightning's names for devices, and an error of torch for a misspelt name."""
     if device == "cuda:" and torch.cuda.is_available():
         pytest.skip("means cuda")
     with pytest.raises(UserError, match=f"device={device}: "):

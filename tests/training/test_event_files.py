@@ -10,7 +10,7 @@ import pytest
 from heed.training.event_files import cut_back, sizes, suffix
 
 EVENT = b"....brain.Event:2"
-"""How event files begin."""
+"""The beginning of an event file."""
 
 FOREIGN = ("events.out.tfevents.1700000000.host.1.0", "events.out.tfevents.9999999999.host.1.0.heed-x", "notes.txt")
 
@@ -34,7 +34,7 @@ def own(folder: Path) -> list[bytes]:
     return [path.read_bytes().removeprefix(EVENT) for path in sorted(folder.iterdir()) if path.name not in FOREIGN]
 
 
-def test_what_was_written_after_the_checkpoint_goes(folder: Path) -> None:
+def test_events_after_the_checkpoint_are_removed(folder: Path) -> None:
     """Catches steps shown twice, and files of other programs that are cut or removed."""
     now = int(time.time())
     written(folder, 1, now - 100, b"first")
@@ -47,15 +47,15 @@ def test_what_was_written_after_the_checkpoint_goes(folder: Path) -> None:
     assert {(folder / name).read_bytes() for name in FOREIGN} == {b"of somebody else"}
 
 
-def test_a_run_that_begins_again_has_none(folder: Path) -> None:
-    """Catches the points of a start that was killed before its first checkpoint."""
+def test_a_run_that_begins_again_keeps_no_event_files(folder: Path) -> None:
+    """Catches points of a start that was killed before its first checkpoint."""
     written(folder, 1, 1_700_000_000, b"first")
     assert cut_back(folder, {}) == 1
     assert own(folder) == []
 
 
 def test_files_from_the_future_come_first(folder: Path) -> None:
-    """Catches an order by time of what was written while the clock was wrong, and a start not recognised afterwards."""
+    """Catches an order by times from a wrong clock, and a start whose renamed file is not recognised."""
     now = int(time.time())
     for start, seconds in ((1, now + 500), (2, now - 100), (3, now)):
         written(folder, start, seconds, b"%d" % start)
@@ -66,15 +66,15 @@ def test_files_from_the_future_come_first(folder: Path) -> None:
     assert {**recorded, "4": len(EVENT) + 1} == sizes(folder)
 
 
-def test_a_file_that_somebody_removed_is_not_missed(folder: Path) -> None:
-    """Catches a run that cannot be continued because its curves were tidied away."""
+def test_a_removed_event_file_does_not_stop_a_run(folder: Path) -> None:
+    """Catches a run that cannot be continued because a user removed its curves."""
     written(folder, 2, 1_700_000_000, b"second")
     assert cut_back(folder, {"1": 10, "2": len(EVENT) + 3}) == 3
     assert own(folder) == [b"sec"]
 
 
-def test_a_disk_without_fsync_holds_curves_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a run that dies at its first checkpoint, on a file system that cannot force a file to the disk."""
+def test_a_disk_without_fsync_can_hold_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a run that fails at its first checkpoint on a file system without fsync."""
 
     def refuse(descriptor: int) -> None:
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))

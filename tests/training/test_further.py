@@ -24,10 +24,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("killed_at", [None, 32])
-def test_a_finished_run_that_grows_is_the_longer_run(
+def test_a_finished_run_that_is_continued_equals_the_longer_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int | None
 ) -> None:
-    """Catches a run that begins again, repeats a step, or draws what came of the shorter run a second time."""
+    """Catches a run that begins again, repeats a step, or writes the final points of the shorter run a second time."""
     longer = (*CONSTANT, "trainer.max_steps=48")
     assert train(settings(tmp_path, "run=grown", *CONSTANT)).report["steps"] == 24
     if killed_at:
@@ -45,13 +45,13 @@ def test_a_finished_run_that_grows_is_the_longer_run(
 
 
 def learned(folder: Path) -> dict[str, Any]:
-    """The last checkpoint, without Lightning's own counters: to it, a run that has grown is of two epochs."""
+    """The last checkpoint, without Lightning's own counters, in which a continued run has two epochs."""
     content = last_checkpoint(folder)
     return {key: value for key, value in content.items() if key not in ("loops", "epoch")}
 
 
 def killed_after(step: int) -> Callable[..., None]:
-    """A way to save checkpoints by which a run ends once that of `step` is saved."""
+    """A `save_checkpoint` that ends a run after it has saved the checkpoint of `step`."""
     save = WholeFiles.save_checkpoint
 
     def save_and_die(self: WholeFiles, checkpoint: dict[str, Any], path: Path, **rest: object) -> None:
@@ -62,10 +62,8 @@ def killed_after(step: int) -> Callable[..., None]:
     return save_and_die
 
 
-def test_a_cosine_that_had_reached_its_end_is_reported_to_rise(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Catches a learning rate that jumps silently, or that stays at nothing for all further steps."""
+def test_a_cosine_schedule_that_rises_again_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Catches a learning rate that jumps silently, or that stays at 0 for all further steps."""
     train(settings(tmp_path, "run=cosine", "heatmaps=0"))
     before = last_checkpoint(tmp_path / "cosine")["state_dict"]
     with caplog.at_level(logging.INFO):
@@ -77,16 +75,16 @@ def test_a_cosine_that_had_reached_its_end_is_reported_to_rise(
 
 
 @pytest.mark.parametrize("more", ["trainer.max_steps=12", "seed=2 trainer.max_steps=48", "trainer.validate_steps=6"])
-def test_a_finished_run_goes_on_for_more_steps_alone(finished: Path, more: str) -> None:
-    """Catches a run whose report tells of other settings than it was trained with, and one cut short."""
+def test_a_finished_run_can_only_be_continued_for_more_steps(finished: Path, more: str) -> None:
+    """Catches a report with other settings than the run was trained with, and a finished run that is shortened."""
     before = report(finished)
     with pytest.raises(UserError, match="contains a run with other settings"):
         train(settings(finished.parent, "run=short", *CONSTANT, *more.split()))
     assert report(finished) == before
 
 
-def test_a_run_that_was_stopped_early_says_how_to_go_on(tmp_path: Path) -> None:
-    """Catches a longer run that stops at once, silently, at the patience that had ended the shorter one."""
+def test_a_run_that_was_stopped_early_is_refused_with_advice(tmp_path: Path) -> None:
+    """Catches a longer run that silently stops at once, because of the patience that ended the shorter one."""
     patient = (*CONSTANT, "optim.lr=0.0", "trainer.validate_steps=4", "early_stop.patience=2")
     assert train(settings(tmp_path, "run=early", *patient)).report["stopped_early"]
     with pytest.raises(
@@ -96,7 +94,7 @@ def test_a_run_that_was_stopped_early_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 def test_a_model_trained_further_begins_with_its_weights_and_subwords(finished: Path, tmp_path: Path) -> None:
-    """Catches weights that are drawn again, and subwords of the new text, whose numbers mean other words."""
+    """Catches weights that are initialised again, and subwords of the new text, whose ids mean other words."""
     model = bundle.load(finished / "model")
     other = ("corpus.train=300", "corpus.max_len=3", "seed=5", f"init_from={finished}/model")
     still = train(settings(tmp_path, "run=still", *CONSTANT, *other, "optim.lr=0.0"))
@@ -110,10 +108,10 @@ def test_a_model_trained_further_begins_with_its_weights_and_subwords(finished: 
     assert not same(dict(moved.model.state_dict()), dict(model.model.state_dict()))
 
 
-def test_a_run_begun_from_a_model_is_resumed_like_any_other(
+def test_a_run_that_began_with_a_model_is_resumed_like_any_other(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a resumed run that starts again from the model that it was begun with."""
+    """Catches a resumed run that starts again with the weights of that model."""
     begun = (*CONSTANT, f"init_from={finished}/model")
     with monkeypatch.context() as patch:
         patch.setattr(WholeFiles, "save_checkpoint", killed_after(16))
@@ -136,19 +134,19 @@ def test_a_run_begun_from_a_model_is_resumed_like_any_other(
     ],
 )
 def test_a_model_that_this_run_cannot_begin_with_is_refused(finished: Path, overrides: list[str], message: str) -> None:
-    """Catches torch's page of shapes, and an hour of reading text before it."""
+    """Catches torch's long message about shapes, and an error only after the text was read."""
     with pytest.raises(UserError, match=message) as refusal:
         check(settings(finished.parent, "run=other", f"init_from={finished}/model", *overrides))
     assert "\n" not in str(refusal.value)
 
 
 def test_a_run_does_not_begin_with_its_own_model(finished: Path) -> None:
-    """Catches a model that is put aside with the run that is replaced, before the new one has read it."""
+    """Catches a model that is moved away with the replaced run before the new run has read it."""
     with pytest.raises(UserError, match="is inside the folder of this run; give another name with run=NAME"):
         check(settings(finished.parent, "run=short", f"init_from={finished}/model", "overwrite=true"))
 
 
-def test_a_model_folder_from_elsewhere_can_be_begun_with(tmp_path: Path) -> None:
+def test_a_run_can_begin_with_a_model_folder_from_elsewhere(tmp_path: Path) -> None:
     """Catches a run that can only begin with a model of the same subword settings."""
     folder = write(tmp_path / "model")
     sizes = [

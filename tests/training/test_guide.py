@@ -14,7 +14,7 @@ from heed.metrics.loss import guided_attention
 from heed.text.subwords import Subwords
 from heed.training.guide import Guide
 
-# "bb" is two characters: with the vocabulary of characters a word has its mark ▁ and its letters as pieces
+# in a vocabulary of characters, the subwords of a word are the mark ▁ and its letters: three for "bb"
 PAIRS = Pairs(["a bb", "a"], ["bb a", "a"], ["0-1 1-0", "0?0"])
 
 
@@ -40,8 +40,8 @@ def test_words_become_their_subwords_and_eos_attends_to_eos(characters: Subwords
     torch.testing.assert_close(target, torch.tensor(expected, dtype=torch.float32))
 
 
-def test_a_word_without_a_link_asks_for_nothing(characters: Subwords) -> None:
-    """Catches a row of zeros mistaken for a distribution, which would give a wrong loss, or divide by zero."""
+def test_a_word_without_a_link_has_no_target(characters: Subwords) -> None:
+    """Catches a row of zeros that is taken for a distribution, which would give a wrong loss or a division by zero."""
     pairs = Pairs(["a bb"], ["bb a"], ["0-1"])
     (batch,) = list(SortedBatches(encode(pairs, characters, characters), sentences=1))
     target = Guide(pairs, characters, characters).target(batch)
@@ -53,8 +53,8 @@ def test_a_word_without_a_link_asks_for_nothing(characters: Subwords) -> None:
     assert weights.grad[0, 3:].any()
 
 
-def test_an_end_that_cannot_be_attended_to_is_not_asked_for(characters: Subwords) -> None:
-    """Catches a weight that is always zero, which would add twenty nats to every sentence's loss, without gradient."""
+def test_an_end_that_cannot_be_attended_to_has_no_target(characters: Subwords) -> None:
+    """Catches a target for a weight that is always 0: it would add 20 nats to every loss, without a gradient."""
     (batch,) = list(SortedBatches(encode(PAIRS, characters, characters), sentences=2))
     whole, without = (Guide(PAIRS, characters, characters, attend_end=end).target(batch) for end in (True, False))
     asked = whole - without
@@ -62,15 +62,15 @@ def test_an_end_that_cannot_be_attended_to_is_not_asked_for(characters: Subwords
     assert asked[0, 2, 2] == asked[1, 5, 5] == 1
 
 
-def test_the_loss_is_least_where_attention_is_what_is_wanted() -> None:
-    """Cross entropy: equal to the entropy of what is wanted there, and larger anywhere else; never infinite."""
+def test_the_loss_is_least_if_attention_equals_the_target() -> None:
+    """The loss is a cross entropy: its minimum is the entropy of the target, and it is never infinite."""
     wanted = torch.tensor([[[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]])
     assert guided_attention(wanted, wanted).item() == pytest.approx(torch.tensor(2.0).log().item())
     assert guided_attention(torch.full_like(wanted, 1 / 3), wanted) > guided_attention(wanted, wanted)
     assert guided_attention(wanted.flip(2), wanted).isfinite()
 
 
-def test_without_alignments_there_is_one_clear_line(characters: Subwords) -> None:
+def test_without_alignments_guided_attention_is_refused(characters: Subwords) -> None:
     with pytest.raises(UserError, match=r"guided_attention needs word alignments of the training split"):
         Guide(Pairs(["a"], ["a"], None), characters, characters)
 
@@ -85,14 +85,14 @@ def test_without_alignments_there_is_one_clear_line(characters: Subwords) -> Non
 def test_alignments_that_do_not_belong_are_reported_by_their_line(
     characters: Subwords, gold: str, message: str
 ) -> None:
-    """Catches links counted from 1, which would teach attention the neighbours, and a line that nobody can find."""
+    """Catches links counted from 1, which would guide attention to the next word, and a message without the line."""
     pairs = replace(PAIRS, gold=["0-1 1-0", gold])
     with pytest.raises(UserError, match=f"gold alignment of the training split, {message}"):
         Guide(pairs, characters, characters)
 
 
-def test_words_are_counted_as_the_line_sets_them_apart(characters: Subwords) -> None:
-    """Catches links that are off by one after a word of which normalisation leaves nothing."""
+def test_words_are_counted_before_normalisation(characters: Subwords) -> None:
+    """Catches links that are off by one after a word that normalisation removes."""
     pairs = Pairs(["\ufeff bb"], ["a"], ["1-0"])
     (batch,) = list(SortedBatches(encode(pairs, characters, characters), sentences=1))
     target = Guide(pairs, characters, characters).target(batch)
@@ -100,7 +100,7 @@ def test_words_are_counted_as_the_line_sets_them_apart(characters: Subwords) -> 
 
 
 def test_alignments_are_reported_by_the_line_of_the_file(characters: Subwords) -> None:
-    """Catches lines counted without those that cleaning dropped, so that a person fixes another one."""
+    """Catches a line number that does not count lines dropped by cleaning, so that a person corrects another line."""
     pairs = Pairs(["a", "", "a", "bb"], ["a", "", "a", "bb"], ["0-0", "", "0-0", "0-7"])
     with pytest.raises(UserError, match="gold alignment of the training split, line 4: alignment link 0-7"):
         Guide(clean(pairs)[0], characters, characters)

@@ -17,15 +17,15 @@ GUIDED = ("guided_attention=0.5", "heatmaps=0")
 
 
 def gold() -> list[str]:
-    """The links that the small run's corpus has itself."""
+    """The gold links of the corpus of the small run."""
     corpus = read_corpus({"reader": "reverse", "train": 400, "valid": 24, "test": 16, "min_len": 2, "max_len": 4})
     links = corpus.read("train").gold
     assert links
     return list(links)
 
 
-def test_links_of_a_file_take_the_place_of_the_corpus_own(tmp_path: Path) -> None:
-    """Catches links of other pairs than theirs, as where cleaning moved the lines up, and a file that is not read."""
+def test_links_of_a_file_replace_those_of_the_corpus(tmp_path: Path) -> None:
+    """Catches links of other pairs, for example after lines that cleaning drops, and a file that is not read."""
     right, wrong = write_lines(tmp_path / "right.align", gold()), write_lines(tmp_path / "wrong.align", ["0-0"] * 400)
     for run, more in (("own", ()), ("right", (f"guided_links={right}",)), ("wrong", (f"guided_links={wrong}",))):
         train(settings(tmp_path, f"run={run}", *GUIDED, "cleaning.max_len=3", *more))
@@ -35,8 +35,8 @@ def test_links_of_a_file_take_the_place_of_the_corpus_own(tmp_path: Path) -> Non
     assert not same(own, others)
 
 
-def test_links_that_guide_nothing_and_those_of_another_text_are_refused(tmp_path: Path) -> None:
-    """Catches a run that ignores the file it was given, and links one line off."""
+def test_links_without_guidance_and_links_of_another_text_are_refused(tmp_path: Path) -> None:
+    """Catches a run that ignores the given file, and links that are shifted by one line."""
     with pytest.raises(UserError, match=r"guided_links=a has no effect without guided_attention; give guided_att"):
         check(settings(tmp_path, "guided_links=a"))
     short = write_lines(tmp_path / "short.align", gold()[1:])
@@ -46,8 +46,8 @@ def test_links_that_guide_nothing_and_those_of_another_text_are_refused(tmp_path
         train(settings(tmp_path, "run=none", *GUIDED, f"guided_links={tmp_path / 'none.align'}"))
 
 
-def test_a_run_does_not_go_on_with_other_links(tmp_path: Path) -> None:
-    """Catches a resumed run that is guided by a file that has changed since."""
+def test_a_run_is_not_continued_with_other_links(tmp_path: Path) -> None:
+    """Catches a run that is continued with a file of links that has changed."""
     links = write_lines(tmp_path / "links", gold())
     train(settings(tmp_path, "run=once", *GUIDED, f"guided_links={links}"))
     write_lines(links, gold()[::-1])

@@ -25,16 +25,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="no other library has these settings")
 def test_steps_do_not_map_the_same_memory_again() -> None:
-    """Catches settings that malloc does not take, and those that it keeps afterwards.
+    """Catches settings that malloc ignores, and settings that stay after training.
 
-    Without them every step touches all pages of its largest tensors again.
+    Without the settings, every step causes page faults for all pages of its largest tensors.
     """
 
     def faults(how: str) -> int:
         command = [sys.executable, "-c", STEPS, how]
         return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
-    # Not none: a freed block can be a few bytes too short for an aligned one of its own size.
+    # Some faults remain: a freed block can be a few bytes too short for an aligned block of the same size.
     reused, unset = faults("reused"), faults("given back")
     assert reused < 0.5 * unset
     assert faults("put back") == pytest.approx(unset, rel=0.2)

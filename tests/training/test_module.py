@@ -70,7 +70,7 @@ def test_an_update_follows_the_mean_over_tokens() -> None:
 @pytest.mark.parametrize("parts", [3, 7, 100])
 @pytest.mark.parametrize("r_drop", [0.0, 2.0])
 def test_a_batch_in_parts_is_the_same_update(parts: int, r_drop: float) -> None:
-    """Catches a mean of the parts' means, whose numbers of tokens differ, and a part that is cleared or left out."""
+    """Catches a mean of the means of parts with different numbers of tokens, and a part whose gradient is lost."""
     whole, divided = trained(translation(r_drop=r_drop), 3), trained(translation(r_drop=r_drop, accumulate=parts), 3)
     assert float(divided.loss) == pytest.approx(float(whole.loss), rel=1e-5)
     assert float(divided.gradient_norm) == pytest.approx(float(whole.gradient_norm), rel=1e-5)
@@ -79,7 +79,7 @@ def test_a_batch_in_parts_is_the_same_update(parts: int, r_drop: float) -> None:
 
 
 def test_the_parts_of_a_batch_keep_its_precision() -> None:
-    """Catches gradients of parts that are computed under autocast, which rounds what is float32 in a whole batch."""
+    """Catches gradients of parts computed under autocast, which rounds values that are float32 in a whole batch."""
     one, other = (trained(translation(accumulate=parts), precision="bf16-mixed") for parts in (1, 7))
     exact = trained(translation())
     errors = [
@@ -93,7 +93,7 @@ def test_the_parts_of_a_batch_keep_its_precision() -> None:
 
 
 def test_a_step_decides_its_own_randomness() -> None:
-    """Catches dropout that depends on what was drawn before, which a resumed run cannot know."""
+    """Catches dropout that depends on earlier random numbers, which a resumed run does not have."""
     torch.manual_seed(5)
     one = trained(translation(dropout=0.5))
     torch.manual_seed(6)
@@ -112,8 +112,8 @@ def test_clipping_limits_the_update_and_keeps_the_norm() -> None:
     assert float(torch.nn.utils.get_total_norm(moved)) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_decay_draws_in_matrices_and_embeddings_alone() -> None:
-    """Catches biases and gains pulled to zero, embeddings left out, and decay mistaken for a gradient by Adam."""
+def test_weight_decay_changes_only_matrices_and_embeddings() -> None:
+    """Catches decay of biases and gains, embeddings without decay, and decay that is added to the gradient of Adam."""
     found = []
     for decay in (0.0, 0.5):
         task = translation()
@@ -126,7 +126,7 @@ def test_decay_draws_in_matrices_and_embeddings_alone() -> None:
         torch.testing.assert_close(free - found[1][name], drawn, atol=1e-6, rtol=1e-4)
 
 
-def test_nothing_but_tensors_and_numbers_is_kept() -> None:
+def test_modules_have_no_hyperparameters_of_lightning() -> None:
     """Catches hyperparameters saved by Lightning, for which loading a checkpoint would execute code."""
     assert not translation().hparams
     assert not bitext().hparams

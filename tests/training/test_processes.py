@@ -31,7 +31,7 @@ EQUAL = [
     "trainer.validate_steps=20",
     "precision=float32",
 ]
-"""Without what every process draws for itself, nor bfloat16, in which sums of other parts are other sums."""
+"""Options without random numbers, which differ between processes, and without bfloat16, which rounds partial sums."""
 
 
 def command(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> list[str]:
@@ -63,7 +63,7 @@ def killed_in_two(runs: Path, name: str, options: Sequence[str] = EQUAL) -> None
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one run, `together`, of two processes; `printed` is what they said."""
+    """A folder with one run, `together`, of two processes; the file `printed` has their output."""
     runs = tmp_path_factory.mktemp("runs")
     done = in_two(runs, "run=together")
     assert done.returncode == 0, done.stderr
@@ -72,10 +72,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_trains(runs: Path) -> None:
-    """Catches gradients averaged over ranks and not tokens, pairs seen twice or never, scores of half a split.
+def test_two_processes_train_the_model_that_one_process_trains(runs: Path) -> None:
+    """Catches gradients averaged over ranks instead of tokens, pairs seen twice or never, and scores of half a split.
 
-    The two compute their shares in parts: a part whose gradients are sent before the others are there is caught too.
+    Each process computes its share in parts, which also catches gradients that are sent before all parts are done.
     """
     alone = train(settings(runs, "run=alone", *EQUAL, "batches.accumulate=1")).folder
     one, two = last_checkpoint(alone), last_checkpoint(runs / "together")
@@ -86,7 +86,7 @@ def test_two_processes_train_what_one_trains(runs: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_write_and_say_everything_once(runs: Path) -> None:
+def test_two_processes_write_and_print_everything_once(runs: Path) -> None:
     """Catches a table, an event file or a point of a curve for each process."""
     printed = (runs / "printed").read_text()
     assert printed.count("pairs read") == printed.count("perplexity") == printed.count("next  ") == 1
@@ -96,8 +96,8 @@ def test_two_processes_write_and_say_everything_once(runs: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_process_ends_the_other_and_the_same_command_goes_on(runs: Path) -> None:
-    """Catches a process that waits for a dead one forever, and a resumed run of two that is not the run."""
+def test_a_killed_process_ends_the_other_and_the_same_command_resumes(runs: Path) -> None:
+    """Catches a process that waits forever for a dead one, and a resumed run that differs from an uninterrupted one."""
     killed_in_two(runs, "killed")
     assert in_two(runs, "run=killed").returncode == 0
     assert differences(runs / "killed", runs / "together") == []
@@ -105,8 +105,8 @@ def test_a_killed_process_ends_the_other_and_the_same_command_goes_on(runs: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", TOGETHER, ids=["guided", "sampled"])
-def test_all_options_together_go_on_in_two_processes(tmp_path: Path, options: Sequence[str]) -> None:
-    """Catches what one process keeps of an option and the other does not: averages, random state, pieces of words."""
+def test_a_run_with_all_options_is_resumed_in_two_processes(tmp_path: Path, options: Sequence[str]) -> None:
+    """Catches state that only one process saves, such as averages, random state or drawn subwords."""
     longer = [*options, "trainer.max_steps=60", "trainer.validate_steps=20"]
     together = in_two(tmp_path, "run=together", options=longer)
     assert together.returncode == 0, together.stderr
@@ -117,7 +117,7 @@ def test_all_options_together_go_on_in_two_processes(tmp_path: Path, options: Se
 
 @pytest.mark.slow
 def test_one_refusal_ends_all_and_is_reported_once(runs: Path) -> None:
-    """Catches a line for each process, one that waits for a refused one, and an end that looks like a bug of heed."""
+    """Catches an error line for each process, a process that waits for a refused one, and the exit code of a bug."""
     refused = in_two(runs, "run=together", "seed=2")
     assert refused.stderr.count("heed-train: ") == 1
     assert "contains a run with other settings (seed 1 -> 2)" in refused.stderr
@@ -128,7 +128,7 @@ def test_one_refusal_ends_all_and_is_reported_once(runs: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["modle.hid_dim=8", "run=../elsewhere", "optim.lr=-1"])
 def test_a_wrong_setting_is_reported_once(runs: Path, wrong: str) -> None:
-    """Catches a line for each process, wherever the setting is met: composed, before the processes join, or after."""
+    """Catches an error line for each process, whether the setting is checked before or after the processes join."""
     refused = in_two(runs, "run=wrong", wrong)
     assert refused.stderr.count("heed-train: ") == 1
     assert re.findall(r"exitcode *: (\d+)", refused.stderr)[-1] == "2"
@@ -136,8 +136,8 @@ def test_a_wrong_setting_is_reported_once(runs: Path, wrong: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_left_alone_by_all(runs: Path) -> None:
-    """Catches a process that goes on to train while the first has seen that there is nothing to do."""
+def test_no_process_trains_a_finished_run(runs: Path) -> None:
+    """Catches a process that trains although the first one has found the run finished."""
     again = in_two(runs, "run=together")
     assert again.returncode == 0
     assert again.stdout.count("was already finished") == again.stdout.count("next  ") == 1
@@ -145,7 +145,7 @@ def test_a_finished_run_is_left_alone_by_all(runs: Path) -> None:
 
 @pytest.mark.slow
 def test_a_folder_that_is_not_shared_is_refused(tmp_path: Path) -> None:
-    """Catches machines that resume from different checkpoints, or from none, each out of a folder of its own."""
+    """Catches machines that resume from different checkpoints because each has its own folder."""
     refused = in_two(tmp_path / "disk-${oc.env:RANK}", "run=together")
     assert refused.stderr.count("heed-train: ") == 1
     assert "disk-1/together is not the same folder for all processes" in refused.stderr
@@ -153,7 +153,7 @@ def test_a_folder_that_is_not_shared_is_refused(tmp_path: Path) -> None:
 
 
 def test_processes_and_config_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches two trainings of the whole, side by side in one folder, and one that waits for nobody."""
+    """Catches two processes that both train the whole run in one folder, and one that waits for others in vain."""
     with pytest.raises(UserError, match="started by torchrun"):
         started_processes(True)
     for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("LOCAL_WORLD_SIZE", "2")):

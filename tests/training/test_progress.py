@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_line_for_every_validation_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a bar drawn into a log file, Lightning's chatter, and numbers in the wrong column."""
+    """Catches a bar in a log file, Lightning's own messages, and numbers in the wrong column."""
     run = train_and_print(settings(tmp_path))
     out, err = capsys.readouterr()
     table = out[out.index("    step  epoch") :].splitlines()
@@ -35,7 +35,7 @@ def test_a_line_for_every_validation_and_nothing_else(tmp_path: Path, capsys: py
 
 @pytest.mark.slow
 def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
-    """Catches a bar without loss, speed or time left, and one that is left standing among the lines."""
+    """Catches a bar without loss, speed or remaining time, and a bar that stays below the last line."""
     own, its = pty.openpty()
     command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path)]
     environment = os.environ | {"COLUMNS": "120", "TERM": "xterm"}
@@ -50,12 +50,12 @@ def test_a_bar_at_a_terminal(tmp_path: Path) -> None:
 
 
 def read_all(descriptor: int) -> str:
-    """Everything that a process writes to its terminal, until it leaves."""
+    """Everything that a process writes to its terminal until it ends."""
     parts = []
     while True:
         try:
             part = os.read(descriptor, 65536)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # on Linux: the other side is closed
             break
         if not part:
             break
@@ -63,6 +63,6 @@ def read_all(descriptor: int) -> str:
     return b"".join(parts).decode()
 
 
-def test_durations_are_read_at_a_glance() -> None:
+def test_durations_are_in_hours_minutes_and_seconds() -> None:
     """Catches seconds with six decimals."""
     assert [duration(seconds) for seconds in (0.4, 65.0, 3600.0 * 26)] == ["0:00:00", "0:01:05", "26:00:00"]

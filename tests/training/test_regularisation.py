@@ -52,8 +52,8 @@ def batch() -> Batch:
     return next(iter(Bitext(encoded, encoded, sentences=7).train))
 
 
-def test_the_halves_are_below_one_another_and_drop_out_apart() -> None:
-    """Catches rows that are compared with those of another sentence, and two passes with one mask."""
+def test_the_halves_have_the_same_rows_and_different_dropout() -> None:
+    """Catches rows that are compared with those of another sentence, and halves with the same dropout mask."""
     net, doubled = model(dropout=0.5), twice(batch())
     net.eval()
     logits, _ = net(doubled.src, doubled.src_len, doubled.tgt[:, :-1])
@@ -63,8 +63,8 @@ def test_the_halves_are_below_one_another_and_drop_out_apart() -> None:
     assert (one - other).abs().mean() > 0.1
 
 
-def test_words_read_are_the_reference_or_what_the_model_writes() -> None:
-    """Catches words a step too early or late, the model's where the reference was drawn, and a last word too many."""
+def test_words_read_are_those_of_the_reference_or_of_the_model() -> None:
+    """Catches words that are read a step too early or late, a wrong source of the words, and an extra last word."""
     net, given = model(), batch()
     reference = given.tgt[:, :-1]
     assert words_read(net, given, 1.0).equal(reference)
@@ -82,7 +82,7 @@ def test_words_read_are_the_reference_or_what_the_model_writes() -> None:
 
 @pytest.mark.parametrize("probability", [0.3, 0.999])
 def test_only_words_are_dropped(probability: float) -> None:
-    """Catches sentences without beginning or end, padding that becomes a word, and a share that is another one."""
+    """Catches sentences without BOS or EOS, padding that becomes a word, and a wrong share of dropped words."""
     torch.manual_seed(1)
     tokens = torch.randint(EOS + 1, 50, (100, 50))
     tokens[:, 0], tokens[:, 30], tokens[:, 31:] = BOS, EOS, PAD
@@ -94,8 +94,8 @@ def test_only_words_are_dropped(probability: float) -> None:
     assert dropped[~special][~gone].equal(tokens[~special][~gone])
 
 
-def test_both_sides_are_dropped_and_no_label_is() -> None:
-    """Catches a model asked to write <unk>, and a side that is read whole."""
+def test_words_are_dropped_on_both_sides_but_not_in_labels() -> None:
+    """Catches a model that is trained to write <unk>, and a side on which no word is dropped."""
     seen: list[tuple[Tensor, ...]] = []
     task, given = translation(word_dropout=0.5), batch()
     for part in (task.model.encoder, task.model.decoder):
@@ -114,7 +114,7 @@ def test_both_sides_are_dropped_and_no_label_is() -> None:
 
 @pytest.mark.parametrize("forcing", [1.0, 0.5])
 def test_the_halves_read_the_same_words(forcing: float) -> None:
-    """Catches halves that write words of their own, or draw apart whose word is read: without dropout they agree."""
+    """Catches halves that read different words: without dropout, the halves must agree."""
     loss, guided, added = translation(r_drop=4.0, forcing=forcing)._losses(batch())
     assert float(guided) == 0.0
     assert float(added.detach()) == pytest.approx(0.0, abs=1e-6)
@@ -124,7 +124,7 @@ def test_the_halves_read_the_same_words(forcing: float) -> None:
 
 
 def test_guidance_weighs_as_much_with_r_drop() -> None:
-    """Catches attention guided twice as hard, once for each half."""
+    """Catches guidance that counts twice, once for each half."""
     guide = Guide(PAIRS, DIGITS, DIGITS)
     _, plain, _ = translation(guide=guide)._losses(batch())
     _, with_r_drop, _ = translation(guide=guide, r_drop=1.0)._losses(batch())
@@ -132,8 +132,8 @@ def test_guidance_weighs_as_much_with_r_drop() -> None:
     torch.testing.assert_close(with_r_drop, plain)
 
 
-def test_r_drop_adds_the_papers_share_and_the_loss_stays_what_it_was() -> None:
-    """Catches an alpha that means another weight than the paper's, whose cross entropy is the sum of two."""
+def test_r_drop_adds_the_term_of_the_paper_and_does_not_change_the_loss() -> None:
+    """Catches an alpha with another weight than in the paper, whose cross entropy is the sum over both halves."""
     task, doubled = translation(r_drop=4.0, dropout=0.5), twice(batch())
     torch.manual_seed(3)
     loss, _, added = task._losses(batch())

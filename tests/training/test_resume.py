@@ -32,17 +32,17 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("killed_before", ["last-8", "last-12", "best-12", "last-16", "last-24"])
-def test_continued_from_any_checkpoint_ends_in_the_same_bits(moments: Path, killed_before: str) -> None:
-    """Catches a batch seen twice or never, a validation skipped or repeated, random state, patience or sums lost."""
+def test_a_run_resumed_from_any_checkpoint_ends_with_the_same_bits(moments: Path, killed_before: str) -> None:
+    """Catches a batch or a validation that is skipped or repeated, and lost random state, patience or sums."""
     train(settings(moments, f"run={killed_before}"))
     assert differences(moments / killed_before, moments / "straight") == []
 
 
 @pytest.mark.parametrize("options", TOGETHER, ids=["guided", "sampled"])
-def test_all_options_together_go_on(tmp_path: Path, options: Sequence[str]) -> None:
-    """Catches an average begun again, updated twice for a step or never, or restored in the place of the weights.
+def test_a_run_with_all_options_is_resumed(tmp_path: Path, options: Sequence[str]) -> None:
+    """Catches an average that starts again, that is updated twice or never in a step, or that replaces the weights.
 
-    And random state, of dropout, words and pieces, that one option draws for another.
+    It also catches random numbers, for dropout, words or subwords, that one option takes from another.
     """
     runs = with_moments(tmp_path, *options)
     train(settings(runs, "run=last-20", *options))
@@ -50,16 +50,16 @@ def test_all_options_together_go_on(tmp_path: Path, options: Sequence[str]) -> N
 
 
 @pytest.mark.parametrize("budget", [["batches.sentences=32"], ["batches.sentences=null", "batches.tokens=700"]])
-def test_continued_in_an_epoch_whose_words_were_segmented_again(tmp_path: Path, budget: list[str]) -> None:
-    """Catches draws that depend on how often they were made, and an epoch that goes on with the subwords of another."""
+def test_a_run_is_resumed_in_an_epoch_with_new_segmentations(tmp_path: Path, budget: list[str]) -> None:
+    """Catches draws that depend on the number of earlier draws, and an epoch resumed with the subwords of another."""
     sampled = ["subwords=bpe", "subwords.vocab_size=40", "subword_sampling=0.3", *budget]
     with_moments(tmp_path, *sampled)
     train(settings(tmp_path, "run=last-20", *sampled))  # in the second epoch, of about 13 batches
     assert differences(tmp_path / "last-20", tmp_path / "straight") == []
 
 
-def test_continued_in_an_epoch_of_a_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a sample of a part that is drawn anew when a run goes on."""
+def test_a_run_is_resumed_in_an_epoch_of_a_mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a sample of a part that is drawn again when a run is resumed."""
     own = "{reader: reverse, train: 300, valid: 24, test: 16, min_len: 2, max_len: 4}"
     more = "{reader: reverse, train: 300, min_len: 2, max_len: 4, seed: 2, weight: 0.4}"
     others = [line for line in small_run.SMALL if not line.startswith("corpus")]
@@ -70,7 +70,7 @@ def test_continued_in_an_epoch_of_a_mix(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_curves_survive_an_event_file_that_was_torn(moments: Path) -> None:
-    """Catches a reader that stops for good at the half record of a process that was killed while it wrote."""
+    """Catches an incomplete record of a process that was killed while writing: TensorBoard stops reading there."""
     folder = shutil.copytree(moments / "last-20", moments / "torn")
     (file,) = (folder / "tensorboard").iterdir()
     os.truncate(file, file.stat().st_size - 7)
@@ -80,7 +80,7 @@ def test_curves_survive_an_event_file_that_was_torn(moments: Path) -> None:
 
 @pytest.mark.parametrize("ahead", [3600, 10**9])
 def test_a_clock_set_back_hides_no_point(moments: Path, ahead: int) -> None:
-    """Catches an event file that TensorBoard reads before those of earlier steps, and takes for a restart."""
+    """Catches an event file that TensorBoard reads before those of earlier steps, which it takes for a restart."""
     folder = shutil.copytree(moments / "last-20", moments / f"clock-{ahead}")
     (file,) = (folder / "tensorboard").iterdir()
     prefix, seconds, rest = re.fullmatch(r"(\D+)(\d+)(.*)", file.name).groups()  # type: ignore[union-attr]
@@ -91,7 +91,7 @@ def test_a_clock_set_back_hides_no_point(moments: Path, ahead: int) -> None:
 
 
 def test_a_run_of_many_starts_shows_every_point_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches files of several starts in the wrong order, and one that is mistaken for the work of a later start."""
+    """Catches files of several starts in the wrong order, and a file that is taken for that of a later start."""
     stops = [8, 12, 20]
     save = WholeFiles.save_checkpoint
 
@@ -112,7 +112,7 @@ def test_a_run_of_many_starts_shows_every_point_once(tmp_path: Path, monkeypatch
 
 
 def test_a_checkpoint_of_another_heed_is_refused(moments: Path) -> None:
-    """Catches a traceback from the depth of a callback that does not find what it saved."""
+    """Catches a traceback from a callback whose saved state is missing."""
     folder = shutil.copytree(moments / "last-20", moments / "other")
     content = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     del content["heed_format"]
@@ -131,8 +131,8 @@ def test_a_run_stopped_by_patience_stays_stopped(tmp_path: Path) -> None:
     assert same(last_checkpoint(folder), before)
 
 
-def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches writing in place: the process may die at any byte."""
+def test_a_checkpoint_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a checkpoint that is overwritten in place, although the process may end at any byte."""
     path = tmp_path / "last.ckpt"
     WholeFiles().save_checkpoint({"step": torch.tensor(1)}, path)
 
@@ -149,7 +149,7 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.slow
 def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> None:
-    """Catches whatever only a real SIGKILL shows: buffers not written, files half replaced, locks that stay."""
+    """Catches faults that only a real SIGKILL shows: unwritten buffers, incomplete files, and locks that stay."""
     more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=7"]
     train(settings(tmp_path, "run=straight", *more))
     command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=killed", *more)]
@@ -172,8 +172,8 @@ def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("asked", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_is_deferred_and_the_run_can_go_on(tmp_path: Path, asked: signal.Signals, code: int) -> None:
-    """Catches an update lost, a checkpoint before its validation, and an end that looks like success to a script."""
+def test_a_signal_is_deferred_and_the_run_can_be_resumed(tmp_path: Path, asked: signal.Signals, code: int) -> None:
+    """Catches a lost update, a checkpoint saved before its validation, and an exit code that means success."""
     more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=1000"]
     train(settings(tmp_path, "run=straight", *more))
     command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=asked", *more)]
@@ -190,7 +190,7 @@ def test_a_signal_is_deferred_and_the_run_can_go_on(tmp_path: Path, asked: signa
 
 
 def wait_for_a_new_checkpoint(process: subprocess.Popen[bytes], path: Path) -> None:
-    """A kill before would only say again what the last one said."""
+    """Wait until the process has written a checkpoint: an earlier kill would repeat the last one."""
     before = path.stat().st_ino if path.exists() else None
     while process.poll() is None and (not path.exists() or path.stat().st_ino == before):
         time.sleep(0.01)
@@ -202,7 +202,7 @@ def halves(checkpoint: Path) -> Iterator[Path]:
 
 
 def stop_in_a_write(process: subprocess.Popen[bytes], checkpoint: Path) -> None:
-    """A write takes milliseconds: hold the process still as soon as one is seen, and look whether it still goes on."""
+    """Stop the process as soon as it writes, and check that the write, which takes milliseconds, has not finished."""
     while process.poll() is None:
         if any(halves(checkpoint)):
             process.send_signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""Learning-rate and teacher-forcing schedules: end points, monotony, and values worked out by hand."""
+"""Learning-rate and teacher-forcing schedules: end points, monotonicity, and values computed by hand."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ WARMED_UP = [
 
 @pytest.mark.parametrize("factor", WARMED_UP)
 def test_warmup_is_linear_and_reaches_one_with_its_last_update(factor: schedules.Schedule) -> None:
-    """Catches a first update at rate 0, which is a batch thrown away, and a peak off by one."""
+    """Catches a first update with rate 0, which wastes a batch, and a peak that is off by one."""
     assert [factor(step) for step in range(10)] == pytest.approx([(step + 1) / 10 for step in range(10)])
 
 
@@ -45,19 +45,19 @@ def test_cosine_passes_its_middle_and_ends_at_final() -> None:
 
 
 def test_no_warmup_starts_at_one() -> None:
-    """Catches a division by a warm-up of no steps."""
+    """Catches a division by zero for a warm-up of no steps."""
     assert schedules.warmup_constant()(0) == schedules.warmup_cosine(0, 5)(0) == 1
 
 
-def test_linear_teacher_forcing_meets_its_ends() -> None:
-    """Catches a ratio that goes on falling below `end`."""
+def test_linear_teacher_forcing_starts_and_ends_as_set() -> None:
+    """Catches a ratio that falls below `end`."""
     ratio = schedules.linear(1.0, 0.25, 100)
     assert [ratio(0), ratio(50), ratio(100), ratio(1000)] == pytest.approx([1.0, 0.625, 0.25, 0.25])
 
 
 @given(k=st.floats(1, 5000), step=st.integers(0, 10**7))
 def test_inverse_sigmoid_is_the_formula_and_does_not_overflow(k: float, step: int) -> None:
-    """Catches the exponential of a large step."""
+    """Catches an overflow of the exponential for a large step."""
     ratio = schedules.inverse_sigmoid(k)(step)
     assert 0 <= ratio <= 1
     if step / k < 700:
@@ -75,7 +75,7 @@ def test_inverse_sigmoid_is_the_formula_and_does_not_overflow(k: float, step: in
         (lambda: schedules.inverse_sigmoid(0.5), "k is 0.5"),
     ],
 )
-def test_values_out_of_range_are_refused_by_name(make: Callable[[], schedules.Schedule], said: str) -> None:
-    """Catches a setting taken silently though it makes no sense."""
+def test_values_out_of_range_are_refused_with_their_name(make: Callable[[], schedules.Schedule], said: str) -> None:
+    """Catches an impossible setting that is accepted silently."""
     with pytest.raises(UserError, match=said):
         make()

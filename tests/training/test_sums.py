@@ -1,4 +1,4 @@
-"""Sums by name, on whatever device the steps are."""
+"""Sums of losses and tokens, on any device."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from heed.training.trainer import build_trainer
 
 
 def step_on(device: str) -> dict[str, Any]:
-    """What an update hands to the callbacks: 0, 1, 2 … on any device but meta, which has no values."""
+    """The output of an update for the callbacks: sums of 0, 1, 2 …, or without values on the meta device."""
     return {"sums": Sums(*torch.arange(5, dtype=torch.float64, device=device).unbind())}
 
 
@@ -32,7 +32,7 @@ class Latest(Reporter):
 
 
 def test_sums_add_up_by_name() -> None:
-    """Catches tuples put behind one another, and a mean over something else than the labels."""
+    """Catches sums that are concatenated as tuples, and a mean that is not over labels."""
     total = no_sums() + step_on("cpu")["sums"] + step_on("cpu")["sums"]
     assert total == Sums(*map(torch.tensor, (0.0, 2.0, 4.0, 6.0, 8.0)))
     assert total.means() == Means(loss=0.0, nll=0.5, guided=1.5, divergence=2.0)
@@ -41,9 +41,9 @@ def test_sums_add_up_by_name() -> None:
 
 @pytest.mark.parametrize("restored", [False, True])
 def test_callbacks_take_sums_of_another_device(restored: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches state on the CPU that a GPU's sums cannot be added to, and a value read at an update without a point.
+    """Catches state on the CPU to which sums on a GPU cannot be added, and a value read when no point is written.
 
-    The meta device refuses both, as tensors on it have no values.
+    The meta device, whose tensors have no values, refuses both.
     """
     clock, reporter = Clock(), Latest()
     trainer = build_trainer(tmp_path, [], batches_per_epoch=100, max_steps=100, device="cpu")

@@ -23,7 +23,7 @@ RNN: Any = torch.backends.cudnn.rnn
 
 
 def switches() -> dict[str, Any]:
-    """All of them."""
+    """The values of all process-wide settings that training may change."""
     return {
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "warn only": torch.is_deterministic_algorithms_warn_only_enabled(),
@@ -42,7 +42,7 @@ def switches() -> dict[str, Any]:
 
 @pytest.fixture(params=["torch's defaults", "the opposite"])
 def _unusual(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """As torch begins, and with everything set otherwise."""
+    """Run with torch's defaults, and with the opposite of all settings of training."""
     if request.param == "the opposite":
         monkeypatch.setenv(CUBLAS, ":16:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -57,8 +57,8 @@ def _unusual(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("_unusual")
-def test_everything_is_put_back_also_after_an_error() -> None:
-    """Catches a switch that stays, and one that is put back to torch's default where it was set otherwise."""
+def test_all_settings_are_restored_even_after_an_error() -> None:
+    """Catches a setting that is not restored, and one that is reset to torch's default instead of its earlier value."""
     before = switches()
     with suppress(ZeroDivisionError), switched("high"):
         during = switches()
@@ -73,8 +73,8 @@ def test_everything_is_put_back_also_after_an_error() -> None:
     assert switches() == before
 
 
-def test_a_cublas_that_is_not_deterministic_any_more_is_one_line() -> None:
-    """Catches torch's paragraph, which names functions of torch; a test on a GPU shows that torch raises it."""
+def test_a_cublas_without_determinism_is_reported_in_one_line() -> None:
+    """Catches torch's own long message; a test on a GPU shows that torch raises it."""
     with pytest.raises(UserError, match=r"start this one with CUBLAS_WORKSPACE_CONFIG=:4096:8$"), switched():
         raise RuntimeError(f"Deterministic behavior was enabled [...] application: {CUBLAS}=:4096:8 or {CUBLAS}=:16:8")
     with pytest.raises(RuntimeError, match="another"), switched():
@@ -82,10 +82,10 @@ def test_a_cublas_that_is_not_deterministic_any_more_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("fault", [None, "a batch"])
-def test_a_whole_training_leaves_the_process_as_it_was(
+def test_a_whole_training_restores_the_settings_of_the_process(
     fault: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches what Lightning sets by itself: handlers of signals, deterministic algorithms, levels of loggers."""
+    """Catches settings that Lightning changes: signal handlers, deterministic algorithms, levels of loggers."""
     if fault:
         monkeypatch.setattr("heed.training.module.TranslationModule.training_step", lambda *_: 1 / 0)
     cfg = settings(tmp_path, "trainer.max_steps=2", "heatmaps=0")
@@ -101,7 +101,7 @@ def test_a_whole_training_leaves_the_process_as_it_was(
 
 
 def test_training_works_in_a_thread(tmp_path: Path) -> None:
-    """Catches a server or a notebook that cannot train, as only the main thread may set handlers of signals."""
+    """Catches a server or a notebook that cannot train, because only the main thread may set signal handlers."""
     ended: list[object] = []
 
     def run(call: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""Lengths of runs and precision, as the Trainer gets them."""
+"""Lengths of runs and precision that are passed to the Trainer."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from heed.training.devices import resolve_precision
 from heed.training.trainer import build_trainer, run_steps
 
 
-def test_the_nearer_of_two_limits_ends_a_run() -> None:
-    """Catches max_steps overruled by max_epochs, or the other way round."""
+def test_training_stops_at_the_limit_that_comes_first() -> None:
+    """Catches max_steps that is ignored because of max_epochs, or the other way round."""
     assert run_steps(100, max_epochs=3, max_steps=None) == 300
     assert run_steps(100, max_epochs=None, max_steps=40) == 40
     assert run_steps(100, max_epochs=0.5, max_steps=40) == 40
@@ -25,7 +25,7 @@ def test_a_run_of_no_steps_is_refused(limits: tuple[float | None, int | None]) -
         run_steps(10, *limits)
 
 
-def test_auto_is_bfloat16_only_where_the_cpu_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_bfloat16_only_if_the_cpu_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches emulated bfloat16, which is slower than float32 and less exact."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False, "avx2": True})
     assert resolve_precision("auto", "cpu") == "float32"
@@ -35,14 +35,14 @@ def test_auto_is_bfloat16_only_where_the_cpu_multiplies_it(monkeypatch: pytest.M
 
 
 def test_validation_comes_at_least_once(tmp_path: Path) -> None:
-    """Catches an interval longer than the run: nothing would be scored and no best model kept."""
+    """Catches an interval longer than the run, with which nothing would be scored and no best model kept."""
     trainer = build_trainer(tmp_path, [], batches_per_epoch=10, max_steps=7, validate_steps=100)
     assert trainer.val_check_interval == 7
     assert trainer.max_steps == 7
 
 
 def test_epochs_are_counted_in_steps(tmp_path: Path) -> None:
-    """Catches a validation each half epoch that rounds to none."""
+    """Catches validate_epochs=0.5 that is rounded to no validation."""
     trainer = build_trainer(tmp_path, [], batches_per_epoch=11, max_epochs=2, validate_epochs=0.5)
     assert trainer.max_steps == 22
     assert trainer.val_check_interval == 6

@@ -50,7 +50,7 @@ def validated(model: Seq2Seq, sentences: int, pairs: Pairs = PAIRS, pictured: in
 
 
 def test_scores_are_those_of_each_sentence_alone(model: Seq2Seq) -> None:
-    """Catches padding in the loss, means of means, and hypotheses held against another sentence's reference."""
+    """Catches padding in the loss, means of means, and hypotheses compared with the reference of another sentence."""
     nll, tokens, texts = 0.0, 0, []
     for src, tgt in zip(PAIRS.src, PAIRS.tgt, strict=True):
         source = torch.tensor([[*DIGITS.encode(src), EOS]])
@@ -69,7 +69,7 @@ def test_scores_are_those_of_each_sentence_alone(model: Seq2Seq) -> None:
 
 
 def test_the_size_of_batches_changes_no_score(model: Seq2Seq) -> None:
-    """Catches scores that depend on how sentences were put together, as by a limit of length that is the batch's."""
+    """Catches scores that depend on the batches, for example by a length limit for a whole batch."""
     with torch.no_grad():
         model.decoder.output.bias[EOS] = -1e4  # every translation ends at its limit
     one, many = validated(model, sentences=2).scores(), validated(model, sentences=30).scores()
@@ -77,8 +77,8 @@ def test_the_size_of_batches_changes_no_score(model: Seq2Seq) -> None:
     assert all(one[name] == many[name] for name in ("aer", "bleu", "chrf"))
 
 
-def test_measures_keep_their_digits_under_autocast(model: Seq2Seq) -> None:
-    """Catches autocast reaching past the model, where it breaks maps of words, or rounds what is measured to 8 bits."""
+def test_measures_are_not_rounded_under_autocast(model: Seq2Seq) -> None:
+    """Catches autocast that is active outside the model, where it rounds maps of words and measures to 8 bits."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low = validated(model, sentences=7, pictured=30)
     exact = validated(model, sentences=7, pictured=30)
@@ -90,7 +90,7 @@ def test_measures_keep_their_digits_under_autocast(model: Seq2Seq) -> None:
 
 
 def test_alignment_error_is_that_of_the_attention_on_the_references(model: Seq2Seq) -> None:
-    """Catches links shifted by one row or column, and attention of the hypotheses held against gold of references."""
+    """Catches links shifted by one row or column, and hypotheses' attention compared with gold of references."""
     validation = validated(model, sentences=30)
 
     def exact(src: torch.Tensor, src_len: torch.Tensor, tgt: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -108,11 +108,11 @@ def test_alignment_error_is_that_of_the_attention_on_the_references(model: Seq2S
 
 
 def test_words_preserved_are_those_of_the_translations(model: Seq2Seq) -> None:
-    """Catches words of other sentences, subwords for words, and a share of what is not a translation."""
+    """Catches words of other sentences, subwords instead of words, and a share that includes EOS."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.mul_(1.0 if "embedding" in name else 3.0)  # so that some words depend on attention
-        model.decoder.output.bias[:EOS] = -1e4  # what is written are digits
+        model.decoder.output.bias[:EOS] = -1e4  # the model writes only digits
     validation = validated(model, sentences=7)
     validation.scores()
     same = []
@@ -121,7 +121,7 @@ def test_words_preserved_are_those_of_the_translations(model: Seq2Seq) -> None:
         words = [Words(side, list(range(len(side)))) for side in sides]
         pair = Pair.of(DIGITS.encode(source), sentence.ids, (words[0], words[1]))
         [result] = [one for batch in counterfactuals(model, [pair], 1) for one in batch.values()]
-        same.append(result.same[:3, :-1])  # of the three, and a word is a piece
+        same.append(result.same[:3, :-1])  # of the three maps; every word is one subword
     words_same = torch.cat(same, dim=1)
     found = validation.preserved(model)
     near = 3 / words_same.size(1)  # words that are equally probable may change places in another batch
@@ -136,7 +136,7 @@ def test_words_preserved_are_those_of_the_translations(model: Seq2Seq) -> None:
 
 
 def test_without_a_word_no_share_is_preserved(model: Seq2Seq) -> None:
-    """Catches a mean of nothing."""
+    """Catches a mean over no words."""
     with torch.no_grad():
         model.decoder.output.bias[EOS] = 1e4  # every translation ends at once
     assert validated(model, sentences=7).preserved(model) == {}
@@ -144,18 +144,18 @@ def test_without_a_word_no_share_is_preserved(model: Seq2Seq) -> None:
 
 @pytest.mark.parametrize(("total", "numbers"), [(0, []), (3, [0, 1, 2]), (4, [0, 1, 2, 3]), (10, [0, 3, 6, 9])])
 def test_a_sample_is_spread_over_all(total: int, numbers: list[int]) -> None:
-    """Catches a sample that is larger than it may be, and one of the first sentences alone."""
+    """Catches a sample that is too large, and a sample of only the first sentences."""
     assert list(spread(total, 4)) == numbers
 
 
 def test_a_corpus_without_gold_has_no_alignment_error(model: Seq2Seq) -> None:
-    """Catches a made-up score."""
+    """Catches a score that is reported although there is no gold."""
     scores = validated(model, 30, Pairs(PAIRS.src, PAIRS.tgt)).scores()
     assert "aer" not in scores
 
 
-def test_ranks_find_between_them_what_one_process_finds(model: Seq2Seq) -> None:
-    """Catches a pair counted twice, and the placeholder of a rank without a pair counted at all."""
+def test_ranks_together_give_the_scores_of_one_process(model: Seq2Seq) -> None:
+    """Catches a pair that is counted twice, and a placeholder, of a rank without a pair, that is counted."""
     together = Validation(PAIRS, DIGITS, DIGITS)
     for rank in range(4):
         for batch in batches(7, rank, world=4):
@@ -165,7 +165,7 @@ def test_ranks_find_between_them_what_one_process_finds(model: Seq2Seq) -> None:
     assert [one.number for one in together.sentences] == list(range(30))
 
 
-def test_pictures_are_of_the_first_sentences_in_whole_words(model: Seq2Seq) -> None:
+def test_pictures_show_the_first_sentences_in_whole_words(model: Seq2Seq) -> None:
     """Catches pictures that follow the order of batches, and a row or column for EOS."""
     validation = validated(model, sentences=7)
     validation.scores()
@@ -192,8 +192,8 @@ def test_health_is_that_of_the_attention_on_the_references(model: Seq2Seq) -> No
     assert validation.health() == pytest.approx(mean_health(forced), rel=1e-4)
 
 
-def test_both_maps_of_a_sentence_agree_where_the_hypothesis_is_the_reference(model: Seq2Seq) -> None:
-    """Catches one of the two shifted by a word, or of another sentence."""
+def test_both_maps_of_a_sentence_agree_if_the_hypothesis_is_the_reference(model: Seq2Seq) -> None:
+    """Catches a map that is shifted by a word, or that belongs to another sentence."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3)  # far from uniform
@@ -211,8 +211,8 @@ def test_both_maps_of_a_sentence_agree_where_the_hypothesis_is_the_reference(mod
         torch.testing.assert_close(picture.forced.between_words, picture.free.between_words, rtol=1e-4, atol=1e-5)
 
 
-def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:
-    """Catches the arguments swapped: BLEU with its brevity penalty the wrong way round."""
+def test_bleu_compares_hypotheses_with_references(model: Seq2Seq) -> None:
+    """Catches swapped arguments, which would penalise long translations instead of short ones."""
     validation = validated(model, sentences=30)
     validation.sentences = [one._replace(hypothesis=one.hypothesis[:3]) for one in validation.sentences]
     scores = validation.scores()
@@ -223,16 +223,16 @@ def test_bleu_is_of_hypotheses_against_references(model: Seq2Seq) -> None:
 @pytest.mark.parametrize(
     ("line", "message"), [("99-0", "alignment link 99-0 in a pair of"), ("1_1", "alignment link '1_1'; expected")]
 )
-def test_gold_that_cannot_be_is_reported_by_split_and_line(line: str, message: str) -> None:
-    """Catches gold of another text, which would score near 1 to the end of the run without a hint about why."""
+def test_impossible_gold_is_reported_by_split_and_line(line: str, message: str) -> None:
+    """Catches gold of another text, which would give an AER near 1 in the whole run without a hint about the reason."""
     assert PAIRS.gold is not None
     pairs = Pairs(PAIRS.src, PAIRS.tgt, [*PAIRS.gold[:6], line, *PAIRS.gold[7:]])
     with pytest.raises(UserError, match=f"gold alignment of the validation split, line 7: {message}"):
         Validation(pairs, DIGITS, DIGITS)
 
 
-def test_bleu_is_by_the_tokens_of_the_target_language() -> None:
-    """Catches Chinese scored as one word a sentence, 0 until it is perfect."""
+def test_bleu_uses_the_tokens_of_the_target_language() -> None:
+    """Catches Chinese scored as one word per sentence, so that BLEU is 0 until a sentence is perfect."""
     pairs = Pairs(["0", "1"], ["我喜欢红色的房子", "他不喜欢小狗"])
     chinese = Subwords.train([*pairs.tgt] * 5, "char", 50)
     found = []
@@ -247,13 +247,13 @@ def test_bleu_is_by_the_tokens_of_the_target_language() -> None:
 
 
 def test_a_validation_split_without_a_target_word_is_refused() -> None:
-    """Catches a run of hours whose every validation scores nothing."""
+    """Catches a long run in which no validation can score anything."""
     with pytest.raises(UserError, match="all target lines of the validation split are empty"):
         Validation(Pairs(["0", "1"], ["", " "]), DIGITS, DIGITS)
 
 
-def test_the_metric_that_chooses_is_computed(model: Seq2Seq) -> None:
-    """Catches a metric that is not computed at every validation and yet is to choose the best."""
+def test_the_metric_that_chooses_the_best_model_is_computed(model: Seq2Seq) -> None:
+    """Catches a metric that is to choose the best model but is not computed at every validation."""
     validation = Validation(PAIRS, DIGITS, DIGITS, metric=metric("exact"))
     for batch in batches(30):
         validation.add(model, batch)
@@ -263,7 +263,7 @@ def test_the_metric_that_chooses_is_computed(model: Seq2Seq) -> None:
 
 
 def test_translations_that_are_all_empty_are_reported(model: Seq2Seq, caplog: pytest.LogCaptureFixture) -> None:
-    """Catches BLEU 0.00 at every validation without a hint of why."""
+    """Catches BLEU 0.00 at every validation without a hint about the reason."""
     validated(model, 8).scores()
     assert "empty" not in caplog.text
     with torch.no_grad():
@@ -275,7 +275,7 @@ def test_translations_that_are_all_empty_are_reported(model: Seq2Seq, caplog: py
 
 
 def test_every_reference_of_a_sentence_counts(model: Seq2Seq) -> None:
-    """Catches a best model that is chosen by the first reference alone, and references of other sentences."""
+    """Catches a best model that is chosen by only the first reference, and references of other sentences."""
     texts = [one.hypothesis for one in sorted(validated(model, 8).sentences)]
     further: list[str | None] = [text if number % 2 else None for number, text in enumerate(texts)]
     pairs = replace(PAIRS, further=(further,))
