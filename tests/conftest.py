@@ -1,4 +1,4 @@
-"""Settings of all tests. One thread: the models are so small that a second one would only wait.
+"""Settings of all tests. Torch uses one thread, because the models are too small for a second one to help.
 
 hypothesis has no deadlines, because the machine may be busy, and prints how to reproduce a failure.
 

@@ -41,8 +41,10 @@ def main() -> None:
     """Run the chosen test and print its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=24, help="how often the run is ended by SIGKILL")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments")
-    parser.add_argument("--steps", type=int, help="train for so many updates instead, and look at what grows")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random moments of the kills")
+    parser.add_argument(
+        "--steps", type=int, help="instead, train for this many updates and watch memory, files and threads"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as runs:
         passed = grows(Path(runs), given.steps) if given.steps else survives(Path(runs), given.kills, given.seed)
@@ -89,7 +91,7 @@ def kill_once(runs: Path, moment: random.Random, in_writing: bool) -> bool:
         raise SystemExit(f"the run ended by itself before it could be killed:\n{errors.read_text()}")
     halves = list(folder.glob(".*.ckpt.*"))
     for half in halves:
-        half.unlink()  # so that the next one is told from this one
+        half.unlink()  # so that a file left by the next kill is not confused with this one
     return bool(halves)
 
 

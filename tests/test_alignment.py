@@ -18,7 +18,7 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
 
 
 def test_a_text_in_memory_is_aligned_and_scored(translator: Translator, capfd: pytest.CaptureFixture[str]) -> None:
-    """Catches links other than `Translator.align` gives, scores of other links, and a library that prints."""
+    """Catches links that differ from those of `Translator.align`, scores of other links, and a library that prints."""
     links = [sorted(one) for one in align_text(translator, Text(SOURCES, TARGETS), threshold=0.2).links]
     assert links == translator.align(SOURCES, TARGETS, threshold=0.2)
 
@@ -31,7 +31,7 @@ def test_a_text_in_memory_is_aligned_and_scored(translator: Translator, capfd: p
 
 
 def test_files_are_read_and_written(translator: Translator, tmp_path: Path) -> None:
-    """Catches a gold link to a word that is not there, and a report without gold."""
+    """Catches a gold link to a word that does not exist, and a report that is written without gold."""
     paths = [str(tmp_path / name) for name in ("a.en", "a.fr", "gold")]
     for path, lines in zip(paths, (SOURCES, TARGETS, ["7-0"] * len(SOURCES)), strict=True):
         write_lines(Path(path), lines)

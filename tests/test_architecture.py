@@ -25,7 +25,7 @@ class TestLimits:
     @settings(deadline=None, max_examples=40)
     @given(name=st.sampled_from(["src_vocab", "tgt_vocab", *SIZE_NAMES]), size=st.integers(max_value=0))
     def test_nothing_is_smaller_than_one(self, name: str, size: int) -> None:
-        """Torch builds a layer of size zero silently, and it learns nothing."""
+        """Catches a size of zero: torch builds such a layer silently, and it learns nothing."""
         with pytest.raises(ValueError, match=f"^{name} must be at least 1, got {size}$"):
             build_seq2seq(**(SIZES | {name: size}))
 
@@ -41,7 +41,7 @@ class TestLimits:
     @settings(deadline=None, max_examples=40)
     @given(dropout=st.floats(allow_nan=True).filter(lambda x: not 0 <= x < 1))
     def test_dropout_is_a_share(self, dropout: float) -> None:
-        """1 would drop everything, NaN compares false with both ends."""
+        """Catches a dropout of 1, which drops everything, and NaN, which compares false with both limits."""
         for name in ("dropout", "readout_dropout", "enc_dropout", "state_dropout"):
             with pytest.raises(ValueError, match=re.escape(f"{name} must be in [0, 1), got {dropout}")):
                 Architecture(**dict[str, Any]({name: dropout}))
@@ -49,13 +49,13 @@ class TestLimits:
     @settings(deadline=None, max_examples=40)
     @given(pad_id=st.integers().filter(lambda i: not 0 <= i < 12))
     def test_padding_is_a_word_of_both_vocabularies(self, pad_id: int) -> None:
-        """Larger ids fail an assertion in torch, and negative ones select a word from the end."""
+        """Catches ids that are too large, which fail in torch, and negative ids, which select a word from the end."""
         with pytest.raises(ValueError, match=f"pad_id must be in both vocabularies, got {pad_id} for 20 and 12"):
             build_seq2seq(**SIZES, pad_id=pad_id)
 
     @pytest.mark.parametrize("name", ["enc_layers", "dec_layers"])
     def test_absurd_depth_is_refused_before_it_is_built(self, name: str) -> None:
-        """A billion layers are built one by one: the machine would run out of memory first."""
+        """Catches a billion layers that are built one by one, until memory runs out."""
         with pytest.raises(ValueError, match=f"{name} must be at most 64, got 1000000000"):
             Architecture(**dict[str, Any]({name: 10**9}))
 
@@ -66,10 +66,10 @@ class TestLimits:
         depths=st.tuples(st.integers(1, 2), st.integers(1, 2)),
         bidirectional=st.booleans(),
     )
-    def test_sizes_that_go_together_build_and_others_say_why(
+    def test_compatible_sizes_build_and_others_are_refused_with_the_reason(
         self, sizes: dict[str, int], kind: str, depths: tuple[int, int], bidirectional: bool
     ) -> None:
-        """A size that stands where another should only fails when all of them differ."""
+        """Catches a size that is used in place of another, which only shows if all sizes differ."""
         odd = bidirectional and sizes["enc_dim"] % 2 == 1
         unequal = kind in ("dot", "scaled_dot") and sizes["enc_dim"] != sizes["hid_dim"]
         arguments = SIZES | sizes | dict(zip(("enc_layers", "dec_layers"), depths, strict=True))
@@ -85,8 +85,8 @@ class TestLimits:
 
 
 class TestChoices:
-    def test_ties_that_cannot_be_are_named(self) -> None:
-        """Tied matrices of two sizes fail deep inside torch, or share the wrong words."""
+    def test_impossible_ties_are_refused(self) -> None:
+        """Catches tied matrices of two sizes, which fail inside torch or share the wrong words."""
         with pytest.raises(ValueError, match="tie=decoder needs equal emb_dim and readout_dim, got 6 and 7"):
             small_model(tie="decoder", readout_dim=7)
         with pytest.raises(ValueError, match="tie=all needs one vocabulary, got 20 and 12 subwords"):
@@ -94,7 +94,7 @@ class TestChoices:
 
     @pytest.mark.parametrize(("name", "choices"), [("tie", "none, decoder, all"), ("query", "previous, current")])
     def test_an_unknown_choice_is_refused_with_the_known_ones(self, name: str, choices: str) -> None:
-        """Catches a choice misspelt that counts as the default, in Python and in config.json."""
+        """Catches a misspelt choice that is taken for the default, in Python and in config.json."""
         unchecked = Architecture()
         object.__setattr__(unchecked, name, "both")  # these tests check the types of arguments, other callers do not
         with pytest.raises(ValueError, match=f"^{name} must be one of {choices}, got 'both'$"):
@@ -104,14 +104,14 @@ class TestChoices:
             Architecture.from_dict({name: "both"})
 
     def test_an_unknown_score_is_refused_with_the_known_ones(self) -> None:
-        """Catches a name that nobody registered, found only when the model is built, after the text was read."""
+        """Catches an unregistered name that is refused only when the model is built, after the text was read."""
         with pytest.raises(ValueError, match=r"^score must be one of article, .*, scaled_dot.*, got 'adittive'$"):
             Architecture(attention={"score": "adittive"})
         with pytest.raises(ValueError, match=r"names no score; give attention\.score"):
             Architecture(attention={"att_dim": 5})
 
     def test_a_score_has_its_own_settings_and_no_others(self) -> None:
-        """Catches a setting that is given to a score without it, and so does nothing."""
+        """Catches a setting without effect, because the score does not have it."""
         with pytest.raises(ValueError, match=r"^attention.att_dim=5: the score 'dot' has no settings$"):
             Architecture(attention={"score": "dot", "att_dim": 5})
         with pytest.raises(ValueError, match=r"^attention.heads=2: the score 'additive' has att_dim$"):
@@ -126,10 +126,10 @@ class TestChoices:
             ({"score": "multi_head", "heads": 3, "att_dim": 9}, "3 heads cannot share values of size 8 evenly"),
         ],
     )
-    def test_an_attention_that_does_not_fit_is_refused_as_it_is_described(
+    def test_an_impossible_attention_is_refused_when_it_is_described(
         self, attention: dict[str, Any], message: str
     ) -> None:
-        """Catches what would only fail when the corpus has been read."""
+        """Catches an error that comes only after the corpus has been read."""
         with pytest.raises(ValueError, match=f"^{message}"):
             Architecture(enc_dim=8, hid_dim=6, attention=attention)
 
@@ -143,10 +143,10 @@ class TestPlainForm:
         readout_dropout=st.none() | st.floats(0, 0.9),
         layers=st.integers(1, 3),
     )
-    def test_it_comes_back_as_it_was(
+    def test_the_plain_form_gives_the_same_architecture(
         self, tie: Any, query: Any, kind: str, readout_dropout: float | None, layers: int
     ) -> None:
-        """Catches a field that is not written, or read as another: a model folder would be of another model."""
+        """Catches a field that is not written or is read as another, so that a model folder describes another model."""
         given = Architecture(
             tie=tie,
             query=query,
@@ -169,10 +169,10 @@ class TestPlainForm:
         ],
     )
     def test_the_flat_form_of_earlier_folders(self, flat: dict[str, Any], attention: dict[str, Any]) -> None:
-        """Catches an old model folder that would be built with other attention than it was trained with."""
+        """Catches an old model folder from which another attention is built than the trained one."""
         assert Architecture.from_dict({"hid_dim": 512} | flat).attention == attention
 
-    def test_heads_were_for_the_additive_score(self) -> None:
+    def test_heads_in_the_flat_form_need_the_additive_score(self) -> None:
         with pytest.raises(ValueError, match="heads=2 needs score=additive, got score=dot"):
             Architecture.from_dict({"heads": 2, "score": "dot"})
 
@@ -186,13 +186,13 @@ class TestPlainForm:
         ],
     )
     def test_values_of_another_type_and_unknown_keys_are_named(self, values: dict[str, Any], message: str) -> None:
-        """Catches a config.json that was edited by hand, or is of something else."""
+        """Catches a config.json with mistakes, or of another program, that is accepted."""
         with pytest.raises(ValueError, match=re.escape(message)):
             Architecture.from_dict(values)
 
 
 def test_describing_a_model_draws_no_random_numbers() -> None:
-    """Building its attention for the check must not change the random numbers of a later model."""
+    """Catches a check that builds the attention and so changes the random numbers of a later model."""
     before = torch.get_rng_state()
     Architecture()
     assert torch.equal(torch.get_rng_state(), before)
@@ -204,14 +204,14 @@ def described(path: Path, **changes: Any) -> Architecture:
 
 @pytest.mark.parametrize("path", GROUP, ids=lambda path: path.stem)
 class TestGroupOptions:
-    def test_it_describes_a_model_without_memory(self, path: Path) -> None:
+    def test_it_describes_a_model_that_can_be_built_at_full_size(self, path: Path) -> None:
         """Catches an option of the group that no default run uses, and that cannot be built at full size."""
         with torch.device("meta"):
             model = build(described(path), 8000, 8000)
         assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
 
     def test_it_trains_and_translates(self, path: Path) -> None:
-        """Catches an option that can be built and not used."""
+        """Catches an option whose model can be built but not trained or used."""
         torch.manual_seed(1)
         small = described(path, emb_dim=8, enc_dim=16, hid_dim=16, readout_dim=8, attended_dim=8)
         model = build(small, 20, 12).train()

@@ -39,8 +39,8 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_word_that_was_copied_is_the_one_that_counts(method: Method) -> None:
-    """Catches rows shifted by a step, transposed maps, a gradient of another word, and the wrong word left out."""
+def test_the_copied_word_has_all_the_weight(method: Method) -> None:
+    """Catches rows that are shifted by a step, transposed maps, and the gradient or the removal of another word."""
     translator = reversing()
     [found] = translator.maps([translator.force(SOURCE, TARGET)], method)
     anti = torch.zeros(5, 5)
@@ -51,7 +51,7 @@ def test_the_word_that_was_copied_is_the_one_that_counts(method: Method) -> None
 
 @pytest.mark.parametrize("method", METHODS)
 def test_rows_that_are_shifted_by_one_score_worse(method: Method) -> None:
-    """Catches a score that cannot tell a map from the same one step later."""
+    """Catches a score that is the same for a map whose rows are shifted by one step."""
     translator = reversing()
     found = translator.maps([translator.force(SOURCE, TARGET)], method)
     links = frozenset(translator.align(SOURCE, TARGET))
@@ -64,7 +64,7 @@ def test_rows_that_are_shifted_by_one_score_worse(method: Method) -> None:
 @pytest.mark.parametrize("method", OTHERS)
 @pytest.mark.parametrize("level", ["word", "piece"])
 def test_other_pairs_of_a_batch_change_nothing(translator: Translator, method: Method, level: str) -> None:
-    """Catches padding that counts, results in the order of batches, and noise that depends on the batch."""
+    """Catches padding that has weight, results in the order of batches, and noise that depends on the batch."""
     options = {"level": level, "noisy_copies": 2 if method == "saliency" else 0}
     pairs = translator.force(SOURCES, TARGETS)
     expected = translator.maps(pairs, method, **options)  # type: ignore[arg-type]
@@ -76,10 +76,8 @@ def test_other_pairs_of_a_batch_change_nothing(translator: Translator, method: M
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_maps_have_rows_of_shares_for_what_was_written_and_for_what_was_given(
-    translator: Translator, method: Method
-) -> None:
-    """Catches free translations that have no map, a cut one with a row too many, and negative weights."""
+def test_rows_of_maps_sum_to_one_for_free_and_forced_translations(translator: Translator, method: Method) -> None:
+    """Catches free translations without a map, a cut translation with an extra row, and negative weights."""
     for translations in (translator.translate(SOURCES, max_len=4), translator.force(SOURCES, TARGETS)):
         for one, found in zip(translations, translator.maps(translations, method), strict=True):
             assert found.size == (len(one.source_words), len(one.words))
@@ -91,8 +89,8 @@ def test_maps_have_rows_of_shares_for_what_was_written_and_for_what_was_given(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_both_directions_are_made_one_alignment(method: Method) -> None:
-    """Catches a method that only one of the directions uses, and links that are not turned round."""
+def test_both_directions_are_merged_into_one_alignment(method: Method) -> None:
+    """Catches a method that only one direction uses, and links whose sides are not swapped."""
     one, other = reversing(), reversing(back=True)
     anti = [(0, 3), (1, 2), (2, 1), (3, 0)]
     assert other.align(TARGET, SOURCE, method=method) == anti
@@ -104,7 +102,7 @@ def test_both_directions_are_made_one_alignment(method: Method) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("query", ["previous", "current"])
 def test_saliency_is_the_slope_of_the_probability(kind: str, query: str) -> None:
-    """Catches gradients that the fast loops lose on their way to the embeddings, against finite differences."""
+    """Catches gradients that the fast loops do not pass to the embeddings. Compares them with finite differences."""
     model = small_model(score=kind, query=query, sharp=2.0).double()
     pair = Pair.of([5, 9, 7], [4, 8], (Words(["a", "b", "c"], [0, 1, 2]), Words(["d", "e"], [0, 1])))
     found = saliency(model, [pair], [(0, word) for word in range(3)])
@@ -123,15 +121,15 @@ def test_saliency_is_the_slope_of_the_probability(kind: str, query: str) -> None
 
 
 def _with_embedding(model: Seq2Seq, word: int, factor: float) -> Seq2Seq:
-    """The same model, which reads a word `factor` times as strong."""
+    """A copy of the model whose embedding of a source word is multiplied by `factor`."""
     other = copy.deepcopy(model)
     with torch.no_grad():
         other.encoder.embedding.weight[word] *= factor
     return other
 
 
-def test_the_fast_loops_give_the_gradients_of_stepping() -> None:
-    """Catches derivatives by the embeddings that differ from those of the reference loop."""
+def test_the_fast_loops_give_the_gradients_of_single_steps() -> None:
+    """Catches derivatives with respect to the embeddings that differ from those of single steps."""
     model = small_model(sharp=2.0).double()
     src, tgt = torch.tensor([[5, 9, 7, 3]]), torch.tensor([[2, 4, 8]])
     emb = model.encoder.embed(src).detach()
@@ -150,8 +148,8 @@ def test_the_fast_loops_give_the_gradients_of_stepping() -> None:
     torch.testing.assert_close(fast, stepped, rtol=0, atol=1e-12)
 
 
-def test_many_noisy_copies_come_near_the_mean_of_gradients_and_none_is_the_gradient(translator: Translator) -> None:
-    """Catches noise that is added once, or that is not there."""
+def test_noisy_copies_change_the_saliency_reproducibly(translator: Translator) -> None:
+    """Catches noise without noisy copies, missing noise with them, and noise that differs between calls."""
     pairs = [translator.force(SOURCES[3], TARGETS[3])]
     plain, again, noisy = (translator.maps(pairs, "saliency", noisy_copies=copies)[0].weights for copies in (0, 0, 3))
     assert plain.equal(again)
@@ -161,8 +159,8 @@ def test_many_noisy_copies_come_near_the_mean_of_gradients_and_none_is_the_gradi
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("query", ["previous", "current"])
-def test_the_posterior_is_that_of_bayes(kind: str, query: str) -> None:
-    """Catches the state of another step, a prior that is left out, and a step that attends elsewhere too."""
+def test_the_posterior_follows_the_rule_of_bayes(kind: str, query: str) -> None:
+    """Catches the state of another step, a missing prior, and a step that also attends to other words."""
     model = small_model(score=kind, query=query, sharp=2.0, dec_layers=2)
     src, tgt = [5, 9, 7, EOS], [4, 8, EOS]
     pair = Pair.of(src[:-1], tgt[:-1], (Words(["a", "b", "c"], [0, 1, 2]), Words(["d", "e"], [0, 1])))
@@ -184,8 +182,8 @@ def test_the_posterior_is_that_of_bayes(kind: str, query: str) -> None:
     torch.testing.assert_close(posteriors(model, [longer, pair])[1], torch.stack(expected), rtol=0, atol=1e-5)
 
 
-def test_several_models_are_asked_as_one() -> None:
-    """Catches an ensemble of which one member answers."""
+def test_all_members_of_an_ensemble_are_used() -> None:
+    """Catches an ensemble of which only one member is used."""
     one, other = small_model(sharp=2.0), small_model(seed=8, sharp=2.0)
     pair = Pair.of([5, 9, 7], [4, 8], (Words(["a", "b"], [0, 1, 1]), Words(["d"], [0, 0])))
     for method in ("saliency", "difference"):
@@ -197,7 +195,7 @@ def test_several_models_are_asked_as_one() -> None:
         assert not torch.allclose(weigh(one, [pair])[0], weigh(Ensemble([one, other]), [pair])[0])
 
 
-def test_a_product_of_nothing_is_attention() -> None:
+def test_a_product_of_zeros_is_replaced_by_attention() -> None:
     """Catches words without a link if attention and difference disagree."""
     attention, difference = (
         torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]),
@@ -206,13 +204,13 @@ def test_a_product_of_nothing_is_attention() -> None:
     assert product(attention, difference).tolist() == [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
 
 
-def test_shares_leave_out_what_lowers_the_probability() -> None:
-    """Catches negative weights in a map, and a row of nothing that becomes NaN."""
+def test_shares_leave_out_words_that_lower_the_probability() -> None:
+    """Catches negative weights in a map, and a row without positive values that becomes NaN."""
     found = shares(torch.tensor([[3.0, -1.0, 1.0], [-1.0, -2.0, 0.0]]))
     assert found.tolist() == [[0.75, 0.0, 0.25], [0.0, 0.0, 0.0]]
 
 
-def test_a_number_below_zero_is_one_line(translator: Translator) -> None:
-    """Catches a mean of no copy."""
+def test_a_negative_number_of_copies_is_refused(translator: Translator) -> None:
+    """Catches a mean over no copies."""
     with pytest.raises(UserError, match="noisy_copies=-1, expected 0 or more"):
         translator.align(SOURCES[0], TARGETS[0], method="saliency", noisy_copies=-1)

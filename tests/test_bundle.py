@@ -40,7 +40,7 @@ def built(described: Architecture) -> Seq2Seq:
 
 
 def write(folder: Path, seed: int = 1, **changes: Any) -> Seq2Seq:
-    """A model folder of small sizes, and the model that it holds."""
+    """Write a model folder with small sizes, and return its model."""
     torch.manual_seed(seed)
     model = built(architecture(**changes))
     bundle.save(folder, model, architecture(**changes), SRC, TGT, ABOUT)
@@ -65,7 +65,7 @@ Damage = Callable[[Path], object]
 class TestRoundTrip:
     @pytest.mark.parametrize("score", ["article", "additive", "general", "multi_head"])
     def test_a_loaded_model_is_the_saved_one(self, tmp_path: Path, score: str) -> None:
-        """Equal to the last bit: catches a parameter that keeps its initial value."""
+        """Catches a parameter that keeps its initial value: the outputs must be equal in every bit."""
         changes: dict[str, Any] = dict(score=score, dropout=0.5, enc_layers=2, dec_layers=2)
         changes |= dict(att_dim=8, heads=2) if score == "multi_head" else {}
         model = write(tmp_path, **changes)
@@ -78,7 +78,7 @@ class TestRoundTrip:
 
     @pytest.mark.parametrize("tie", ["decoder", "all"])
     def test_tied_parameters_come_back_tied(self, tmp_path: Path, tie: str) -> None:
-        """They are stored once; loaded into copies, training on would part them."""
+        """Catches tied parameters that are loaded as copies, which further training would make different."""
         model = build(architecture(tie=tie), len(JOINT), len(JOINT)).eval()
         bundle.save(tmp_path, model, architecture(tie=tie), JOINT, JOINT, {})
         loaded = bundle.load(tmp_path).model
@@ -90,8 +90,8 @@ class TestRoundTrip:
             parameter.numel() for parameter in model.parameters()
         )
 
-    def test_weights_that_lie_in_one_block_are_stored_each(self, tmp_path: Path) -> None:
-        """Catches a model that cannot be saved on a GPU: there a GRU's weights are parts of one block of memory."""
+    def test_weights_that_share_one_block_of_memory_are_stored_separately(self, tmp_path: Path) -> None:
+        """Catches a model that cannot be saved on a GPU, where all weights of a GRU are in one block of memory."""
         model = built(architecture(enc_layers=2)).eval()
         weights = list(model.encoder.gru.parameters())
         block = torch.cat([weight.detach().flatten() for weight in weights])
@@ -100,15 +100,15 @@ class TestRoundTrip:
         bundle.save(tmp_path, model, architecture(enc_layers=2), SRC, TGT, ABOUT)
         assert torch.equal(logits(bundle.load(tmp_path).model), logits(model))
 
-    def test_saving_does_not_touch_the_model(self, tmp_path: Path) -> None:
-        """It is called in the middle of training."""
+    def test_saving_does_not_change_the_model(self, tmp_path: Path) -> None:
+        """Catches a change of the model by a save, which is done in the middle of training."""
         model = write(tmp_path).train()
         before = [parameter.clone() for parameter in model.parameters()]
         bundle.save(tmp_path, model, architecture(), SRC, TGT, ABOUT)
         assert model.training
         assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
-    def test_the_folder_holds_what_it_says_in_formats_without_code(self, folder: Path) -> None:
+    def test_the_folder_has_the_documented_files_in_formats_without_code(self, folder: Path) -> None:
         """Catches additional files, which users would not copy, and pickles, which execute code."""
         assert {path.name for path in folder.iterdir()} == set(bundle.FILES)
         config = json.loads((folder / "config.json").read_text())
@@ -120,8 +120,10 @@ class TestRoundTrip:
 
 @pytest.mark.parametrize("heads", [1, 2])
 def test_a_folder_of_format_3_is_read(folder: Path, heads: int) -> None:
-    """Catches a release that cannot read the folders of the one before it, or reads them as another model."""
-    model = write(folder, heads=heads, att_dim=8, query="previous")  # as all were, which their folders do not say
+    """Catches a release that cannot read folders of format 3, or reads them as another model."""
+    model = write(
+        folder, heads=heads, att_dim=8, query="previous"
+    )  # all models of format 3 had this query, so their folders do not name it
     sizes = {key: value for key, value in SIZES.items() if key != "att_dim"}
     flat = sizes | dict(src_vocab=len(SRC), tgt_vocab=len(TGT), score="additive", att_dim=8, heads=heads)
     (folder / "config.json").write_text(json.dumps({"format": 3, "heed": "0.1.0", "architecture": flat}))
@@ -146,10 +148,10 @@ print(found.tgt.decode(found.tgt.encode("le chat")), total, "torch._dynamo" in s
 """
 
 
-def test_it_loads_elsewhere_from_elsewhere_and_runs_nothing(tmp_path: Path) -> None:
-    """Absolute paths, a working directory, or the run that it came from: a folder must need none of them.
+def test_a_moved_folder_is_loaded_from_any_directory_without_running_code(tmp_path: Path) -> None:
+    """Catches a folder that depends on an absolute path, a working directory or its run, and code that is run.
 
-    Nor torch's compiler, which takes seconds to import, before every first translation.
+    It also catches an import of torch's compiler, which takes seconds, before the first translation.
     """
     model = write(tmp_path / "runs" / "one" / "model")
     shutil.move(tmp_path / "runs" / "one" / "model", tmp_path / "heed-model")
@@ -168,8 +170,8 @@ def test_it_loads_elsewhere_from_elsewhere_and_runs_nothing(tmp_path: Path) -> N
 
 
 class TestSavingOver:
-    def test_no_file_of_the_old_model_stays_and_every_other_does(self, tmp_path: Path) -> None:
-        """Catches weights of one model beside the settings of another, and a user's notes gone with the old model."""
+    def test_only_the_files_of_the_old_model_are_removed(self, tmp_path: Path) -> None:
+        """Catches weights of one model beside settings of another, and a user's notes removed with the old model."""
         write(tmp_path / "model", seed=1)
         (tmp_path / "model" / "notes.txt").write_text("mine")
         model = write(tmp_path / "model", seed=2, hid_dim=4)
@@ -179,15 +181,15 @@ class TestSavingOver:
         assert (tmp_path / "model" / "notes.txt").read_text() == "mine"
 
     def test_another_program_s_model_is_not_replaced(self, tmp_path: Path) -> None:
-        """Catches the config.json of some other library's model gone."""
+        """Catches the config.json of another library's model that is overwritten."""
         (tmp_path / "config.json").write_text('{"architectures": ["MarianMTModel"]}')
         with pytest.raises(UserError, match=r"config\.json is damaged, or was not written by heed"):
             write(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
     @pytest.mark.parametrize("end", ["killed", "failed"])
-    def test_a_save_that_is_cut_short_leaves_the_old_model_whole(self, tmp_path: Path, end: str) -> None:
-        """New subwords with old weights of the same sizes would load, and translate nonsense silently."""
+    def test_an_interrupted_save_keeps_the_complete_old_model(self, tmp_path: Path, end: str) -> None:
+        """Catches new subwords beside old weights of the same sizes, which would silently translate nonsense."""
         model = write(tmp_path / "model", seed=1)
 
         class Last(Subwords):
@@ -248,7 +250,7 @@ def fill(name: str, content: bytes) -> Damage:
 
 
 def lying_header(folder: Path) -> None:
-    """The header promises a matrix far larger than the file."""
+    """Write a header that names a matrix far larger than the file."""
     path = folder / "weights.safetensors"
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")
@@ -277,7 +279,7 @@ def without(name: str) -> Damage:
 
 
 def not_a_number(folder: Path) -> None:
-    """Beam search would find nothing at all, and sampling a word beyond the last."""
+    """Set a weight to NaN: beam search would find nothing, and sampling would choose an id that does not exist."""
     path = folder / "weights.safetensors"
     weights = load_file(path)
     weights["decoder.readout.bias"][1] = float("nan")
@@ -340,8 +342,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_is_damaged_is_reported_in_one_line(folder: Path, damage: str) -> None:
-    """Catches a traceback, a damaged folder that is accepted, and one that fills the memory."""
+def test_a_damaged_folder_is_reported_in_one_line(folder: Path, damage: str) -> None:
+    """Catches a traceback, a damaged folder that is accepted, and a damaged folder that fills the memory."""
     harm, message = DAMAGES[damage]
     harm(folder)
     with pytest.raises(UserError) as caught:
@@ -353,8 +355,8 @@ def test_what_is_damaged_is_reported_in_one_line(folder: Path, damage: str) -> N
     assert len(line.replace(str(folder), "")) < 250
 
 
-def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
-    """Catches a good model lost to a better one; a limit on the size of files stands for the end of a disk."""
+def test_a_full_disk_keeps_the_old_model(folder: Path) -> None:
+    """Catches a model lost when a new one cannot be written completely; a file size limit acts as the full disk."""
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder.parent / "environment.json").write_text(json.dumps(environment({})))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -371,19 +373,19 @@ def test_a_full_disk_leaves_the_model_that_was_there(folder: Path) -> None:
     assert {path.name for path in folder.parent.iterdir()} == {".lock", "environment.json", "model"}
 
 
-def test_no_folder_at_all(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere is not a model folder; give the model folder of a run"):
         bundle.load(tmp_path / "nowhere")
 
 
 def test_the_message_for_a_run_folder_names_its_model(folder: Path) -> None:
-    """The most likely mistake: the run folder instead of its model folder."""
+    """Catches a message that does not help with the most likely mistake: the run folder instead of its model folder."""
     with pytest.raises(UserError, match=rf"about\.json missing; give {folder}$"):
         bundle.load(folder.parent)
 
 
 def test_loading_draws_no_random_numbers(folder: Path) -> None:
-    """A model that is loaded in the middle of something must not change what is drawn next."""
+    """Catches a load that changes the random numbers of the program that loads the model."""
     before = torch.get_rng_state()
     bundle.load(folder)
     assert torch.equal(torch.get_rng_state(), before)

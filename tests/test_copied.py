@@ -29,7 +29,7 @@ def attending(columns: list[int], source: Line) -> Tensor:
 
 
 def of_text(text: str) -> list[int]:
-    """Pieces that spell a text, in which X is unknown."""
+    """Subwords that spell a text, with <unk> for X."""
     return [UNK if one == UNK else one for one in LETTERS.encode(text)]
 
 
@@ -48,8 +48,8 @@ def of_text(text: str) -> list[int]:
         ("a 🙂", "a X.", "a 🙂."),
     ],
 )
-def test_a_word_takes_the_place_of_what_is_unknown(source: str, written: str, expected: str) -> None:
-    """Catches letters of both words side by side, punctuation twice, and a word of other spelling than was typed."""
+def test_unknown_subwords_are_replaced_by_a_source_word(source: str, written: str, expected: str) -> None:
+    """Catches letters of both words in one word, doubled punctuation, and a word whose spelling was normalised."""
     (line,) = read_lines([source], LETTERS, spaced=True)
     before = written_line(of_text(written), LETTERS, spaced=True)
     after = with_source_words(before, attending([1] * len(before.ids), line), line, LETTERS, spaced=True)
@@ -57,8 +57,8 @@ def test_a_word_takes_the_place_of_what_is_unknown(source: str, written: str, ex
     assert (after.ids, after.word_index, after.unknown) == (before.ids, before.word_index, before.unknown)
 
 
-def test_each_takes_the_word_that_it_attended_to_itself() -> None:
-    """Catches attention of the letters beside it, and of the neighbour."""
+def test_each_unknown_subword_takes_the_word_that_it_attended_to() -> None:
+    """Catches the attention of letters in the same word, or of another word, being used."""
     (line,) = read_lines(["一 二 三"], LETTERS, spaced=True)
     before = written_line(of_text("X a bX"), LETTERS, spaced=True)
     columns = [2 if piece == UNK else 0 for piece in before.ids]
@@ -66,8 +66,8 @@ def test_each_takes_the_word_that_it_attended_to_itself() -> None:
     assert with_source_words(before, attending(columns, line), line, LETTERS, spaced=True).text == "二 a 三"
 
 
-def test_text_without_spaces_is_copied_into_as_well() -> None:
-    """Catches words of both sides that are set apart, and a source character lost on the way."""
+def test_unknown_subwords_are_replaced_in_text_without_spaces() -> None:
+    """Catches spaces between the words of both sides, and a source character that is lost."""
     (line,) = read_lines(["ねこが東京がねる。"], KANA, spaced=False)
     assert "東京" in line.words
     place = line.words.index("東京")
@@ -77,8 +77,8 @@ def test_text_without_spaces_is_copied_into_as_well() -> None:
     assert "東京" in after.words
 
 
-def test_what_is_known_stays_and_an_empty_source_has_nothing_to_give() -> None:
-    """Catches a text that changes for no reason."""
+def test_known_words_and_translations_of_an_empty_source_do_not_change() -> None:
+    """Catches a text that changes although it has no unknown subword or the source has no word."""
     known = written_line(LETTERS.encode("a b"), LETTERS, spaced=True)
     (line,) = read_lines(["a b"], LETTERS, spaced=True)
     assert with_source_words(known, attending([0] * len(known.ids), line), line, LETTERS, spaced=True) is known
@@ -87,8 +87,8 @@ def test_what_is_known_stays_and_an_empty_source_has_nothing_to_give() -> None:
     assert with_source_words(unknown, torch.ones(2, 1), empty, LETTERS, spaced=True) is unknown
 
 
-def test_the_translator_does_it_when_asked(tmp_path: Path) -> None:
-    """Catches a switch that does nothing, and one that is on."""
+def test_the_translator_replaces_unknown_words_only_on_request(tmp_path: Path) -> None:
+    """Catches replace_unk that is ignored, and one that is on by default."""
 
     @register("unknowing")
     def unknowing(model: object, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int) -> list[Hypothesis]:
@@ -134,19 +134,19 @@ def addressed(source: str, target: str, weights: list[list[float]], given: Seque
 def test_addresses_are_put_back_as_they_were_typed(
     source: str, target: str, weights: list[list[float]], expected: str
 ) -> None:
-    """Catches an address that is changed, lost or written twice instead of another, and one of another kind."""
+    """Catches an address that is changed, lost or written twice instead of another, or that is of another kind."""
     line = addressed(source, target, weights)
     assert line.text == expected
     assert line.words == expected.split()
 
 
-def test_an_address_of_the_prefix_stays() -> None:
-    """Catches a translation that begins otherwise than it was asked to."""
+def test_an_address_of_the_prefix_is_kept() -> None:
+    """Catches a translation that does not begin with its prefix."""
     line = addressed("http://one.a", "｟url｠ a ｟url｠", [[0.9], [0.1]], given=["http://mine.b"])
     assert line.text == "http://mine.b a http://one.a"
 
 
-def test_a_word_may_take_an_address_and_a_word_for_what_is_unknown() -> None:
+def test_an_address_and_unknown_subwords_can_be_in_one_word() -> None:
     """Catches a symbol that is replaced together with unknown letters beside it."""
     [src], ids = read_lines(["語 https://a.org/"], KEEPING), KEEPING.encode("語｟url｠語")
     rows = torch.full((len(ids) + 1, len(src.ids) + 1), 0.01)

@@ -28,7 +28,7 @@ GOLD = ["0-0 1-1 2?2", "0-0 1-1", "", "0-0 1-1", "1-1 2-0", "0-0 1-1"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A model folder, and below the working directory the corpus that it names as its own."""
+    """The working directory, with a model folder and the corpus that it names as its own."""
     place = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
@@ -57,14 +57,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_nothing_is_written_and_nothing_printed(
     translator: Translator, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches a folder or a line that was not asked for."""
+    """Catches a folder that is written, or a line that is printed, without a request."""
     before = contents(folder)
     evaluate(translator, max_len=5)
     assert contents(folder) == before
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_numbers_are_those_of_the_texts_and_maps_beside_them(found: Evaluation) -> None:
+def test_the_scores_belong_to_the_texts_and_maps_beside_them(found: Evaluation) -> None:
     """Catches sentences in the order of batches, swapped arguments, and maps of other text."""
     assert (found.sources, found.references) == (SOURCES, TARGETS)
     assert found.scores["bleu"] == bleu(hypotheses=found.hypotheses, references=TARGETS)
@@ -93,7 +93,7 @@ def test_results_do_not_depend_on_the_batch_size(translator: Translator, found: 
 
 
 def test_the_precision_of_the_translator_changes_no_score(found: Evaluation) -> None:
-    """Catches scores in bfloat16, which no other machine would give again."""
+    """Catches scores computed in bfloat16, which differ between machines."""
     low = evaluate(load("runs/own/model", precision="bfloat16"), search="beam", max_len=12, beam_size=3)
     assert low.report == found.report | {"sentences_per_second": low.report["sentences_per_second"]}
 
@@ -107,7 +107,7 @@ def test_the_precision_of_the_translator_changes_no_score(found: Evaluation) -> 
     ids=["settings", "object"],
 )
 def test_any_corpus_can_be_given(translator: Translator, found: Evaluation, corpus: Any) -> None:
-    """Catches text that has to lie in files, and one that is mistaken for the model's own."""
+    """Catches text that must be in files, and text that is taken for the model's own corpus."""
     other = evaluate(translator, corpus, search="beam", max_len=12, beam_size=3)
     assert (other.corpus, other.scores) == ("news", found.scores)
 
@@ -123,22 +123,22 @@ def test_any_corpus_can_be_given(translator: Translator, found: Evaluation, corp
         ({"versus": "runs/other"}, "versus=runs/other: .* does not contain hypotheses.txt and references.txt"),
     ],
 )
-def test_what_cannot_be_evaluated_is_one_line(translator: Translator, options: dict[str, Any], message: str) -> None:
-    """Catches a traceback, and a fault of the settings that is found after the work."""
+def test_wrong_arguments_are_refused_in_one_line(translator: Translator, options: dict[str, Any], message: str) -> None:
+    """Catches a message that is not one line with the name of the wrong setting."""
     with pytest.raises(UserError, match=message) as refusal:
         evaluate(translator, **options)
     assert "\n" not in str(refusal.value)
 
 
 def test_gold_that_does_not_fit_is_refused_before_the_work(translator: Translator) -> None:
-    """Catches an alignment error near 1 without a hint about why."""
+    """Catches an alignment error near 1 without a hint about the reason."""
     corpus = Corpus("x", "en", "fr", {"test": lambda: Pairs(SOURCES, TARGETS, ["1-1 2-2 3-3", *GOLD[1:]])})
     with pytest.raises(UserError, match="gold alignment of x, test, line 1: alignment link 3-3 in a pair of 3 source"):
         evaluate(translator, corpus, progress=lambda *_: pytest.fail("it has begun"))
 
 
 def test_two_systems_are_compared_on_the_same_text(translator: Translator, tmp_path: Path, found: Evaluation) -> None:
-    """Catches a difference of the wrong sign, another system's own text, and a comparison that only a folder makes."""
+    """Catches a difference with the wrong sign, a comparison on different texts, and one that needs a folder."""
     other = evaluate(load(write_model(tmp_path / "model", translator.about, seed=4)), max_len=12)
     compared = compare(found, other)
     assert compared["bleu"].difference == pytest.approx(found.scores["bleu"] - other.scores["bleu"])
@@ -156,7 +156,7 @@ OTHERS = ["un chien jappe", "le chat regarde un chien", "", "", "la maison est r
 
 
 def test_several_references_are_scored_together(translator: Translator, tmp_path: Path, found: Evaluation) -> None:
-    """Catches a best match that is missed, an empty line mistaken for a translation, and a file counted twice."""
+    """Catches a reference that is ignored, an empty line taken for a reference, and a file that is counted twice."""
     files = [write_lines(tmp_path / name, lines) for name, lines in (("b.fr", OTHERS), ("own.fr", TARGETS))]
     several = evaluate(translator, search="beam", max_len=12, beam_size=3, references=files)
 
@@ -179,8 +179,8 @@ def test_several_references_are_scored_together(translator: Translator, tmp_path
     assert compare(several, several)["bleu"].difference == 0
 
 
-def test_references_of_the_corpus_count_as_those_that_are_named(translator: Translator, tmp_path: Path) -> None:
-    """Catches a corpus whose further references serve the validation and not the test, and a file that counts twice."""
+def test_references_of_the_corpus_count_like_references_given_as_files(translator: Translator, tmp_path: Path) -> None:
+    """Catches further references of a corpus that are used in validation only."""
     write_lines(tmp_path / "other.fr", OTHERS)
     named = {"reader": "files", "name": "own", "src_lang": "en", "tgt_lang": "fr", "test": "own/test"}
     own = {**named, "test_references": str(tmp_path / "other.fr")}
@@ -195,7 +195,7 @@ def test_references_of_the_corpus_count_as_those_that_are_named(translator: Tran
 
 
 def test_a_translation_that_equals_a_further_reference_is_perfect() -> None:
-    """Catches further references that are read and not used; by counting: of two sentences each equals one of two."""
+    """Catches further references that are not used: each of two sentences equals one of its references."""
     given: dict[str, Any] = {
         "hypotheses": ["a b c d e", "f g h i j"],
         "references": ["a b c d e", "x y z u v"],
@@ -208,7 +208,7 @@ def test_a_translation_that_equals_a_further_reference_is_perfect() -> None:
 
 
 def test_files_of_references_that_do_not_fit_are_refused(translator: Translator, tmp_path: Path) -> None:
-    """Catches references of another text, and a traceback for a file that is not there."""
+    """Catches references of another text, and a traceback for a missing file."""
     short = write_lines(tmp_path / "short.fr", OTHERS[:3])
     with pytest.raises(UserError, match=r"references: .*short\.fr has 3 lines, and the split has 6"):
         evaluate(translator, references=[short])
@@ -216,8 +216,8 @@ def test_files_of_references_that_do_not_fit_are_refused(translator: Translator,
         evaluate(translator, references=[tmp_path / "none.fr"])
 
 
-def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
-    """Catches a BLEU of subwords or of one-word lines, and an alignment error of another count, silently."""
+def test_reasons_why_scores_mean_little_are_noted(translator: Translator) -> None:
+    """Catches a missing note if text is in subwords, lines have one word, outputs are cut, or gold has no links."""
     pairs = Pairs(["a d@@ og barks"] * 30, ["chi@@ en"] * 30, ["1-1"] * 30)
     notes = evaluate(translator, Corpus("x", "en", "fr", {"test": lambda: pairs}), max_len=3).notes
     assert [note[:44] for note in notes] == [
@@ -238,8 +238,8 @@ def test_what_makes_scores_mean_little_is_noted(translator: Translator) -> None:
 
 
 class TestFolder:
-    def test_it_holds_what_the_values_say(self, found: Evaluation, tmp_path: Path) -> None:
-        """Catches a file that is missing, or of other numbers than those returned."""
+    def test_it_has_all_files_with_the_returned_values(self, found: Evaluation, tmp_path: Path) -> None:
+        """Catches a file that is missing, or whose numbers differ from the returned ones."""
         write(found, tmp_path / "out", heatmaps=2, format="svg")
         assert {*contents(tmp_path / "out")} == {
             *("report.json", "hypotheses.txt", "references.txt", "gallery.html"),
@@ -251,10 +251,10 @@ class TestFolder:
         assert report == found.report
         assert (tmp_path / "out/gallery.html").read_text(encoding="utf-8") == page(found)
 
-    def test_its_files_are_of_one_evaluation(
+    def test_its_files_belong_to_one_evaluation(
         self, found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Catches scores lost to a picture, and pictures of a former evaluation beside new scores."""
+        """Catches scores that are lost when drawing fails, and pictures of an earlier evaluation beside new scores."""
         write(found, tmp_path, heatmaps=4)
         monkeypatch.setattr("heed.evaluation.gallery", lambda *_: (_ for _ in ()).throw(MemoryError()))
         with pytest.raises(MemoryError):
@@ -291,8 +291,8 @@ class TestFolder:
             moment += 1
         assert moment > 10
 
-    def test_files_that_no_evaluation_wrote_stay(self, found: Evaluation, tmp_path: Path) -> None:
-        """Catches somebody's own report written over."""
+    def test_files_that_no_evaluation_wrote_are_kept(self, found: Evaluation, tmp_path: Path) -> None:
+        """Catches a user's own report that is overwritten."""
         (tmp_path / "report.json").write_text("mine")
         with pytest.raises(UserError, match=r"report\.json"):
             write(found, tmp_path)
@@ -300,7 +300,7 @@ class TestFolder:
 
 
 def _tag_pictures(patch: pytest.MonkeyPatch, name: str) -> None:
-    """Pictures that say whose they are; drawing them would take most of the time."""
+    """Replace drawing, which would take most of the time, by files that contain the name of the evaluation."""
     patch.setattr("heed.viz.heatmap.save", lambda _, path: path.write_bytes(DRAWN_MARKS[0] + name.encode()))
 
 
@@ -310,7 +310,7 @@ def _changes_a_file(event: str, arguments: tuple[Any, ...]) -> bool:
     return event in ("os.rename", "os.remove", "os.link", "os.mkdir")
 
 
-def test_scores_of_texts_alone() -> None:
-    """Catches scores that only a model folder can have."""
+def test_texts_are_scored_without_a_model() -> None:
+    """Catches scores that need a model folder."""
     scores = text_scores(hypotheses=["un chat"], references=["un chat"], tgt_lang="fr")
     assert (scores["chrf"].value, scores["ter"].value) == (100.0, 0.0)

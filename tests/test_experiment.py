@@ -34,7 +34,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("overrides", FAULTS)
-def test_a_fault_is_reported_before_any_text_is_read(
+def test_a_wrong_setting_is_reported_before_any_text_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: str
 ) -> None:
     """Catches an error that is reported only after reading text and training vocabularies, and a run folder."""
@@ -50,13 +50,13 @@ def test_a_fault_is_reported_before_any_text_is_read(
 
 
 def test_all_recipes_pass(tmp_path: Path) -> None:
-    """Catches a check that refuses what heed itself ships."""
+    """Catches a check that refuses a recipe of heed."""
     for file in sorted((CONFIGS / "experiment").glob("*.yaml")):
         check(parse(Settings, plain(compose("train", [f"experiment={file.stem}", f"runs={tmp_path}"]))))
 
 
 def test_the_table_of_runs_fits_a_screen(tmp_path: Path) -> None:
-    """Catches sixty columns of settings that are off, and one that is missing when it is on."""
+    """Catches columns for settings that are off, and a setting that is missing although it is on."""
     names = {*hyperparameters(settings(tmp_path))}
     more = {*hyperparameters(settings(tmp_path, "r_drop=5.0", "model.layer_norm=true", "init_from=m"))}
 

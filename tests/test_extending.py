@@ -20,7 +20,7 @@ PAIRS = [f"the {noun} {verb} | le {nom} {fait}" for noun, nom in (("cat", "chat"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the page's files lie, and its distribution is installed."""
+    """A folder with the files of the page, in which its distribution is installed."""
     place = tmp_path_factory.mktemp("extending")
     for language, code in BLOCK.findall(PAGE):
         if language in ("python", "yaml"):
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, line: str, *more: str) -> str:
-    """What a command of the page prints."""
+    """Run a command of the page, and return its output."""
     (program, *arguments), stdin = line.partition(" < ")[0].split(), line.partition(" < ")[2]
     command = [sys.executable, "-m", program.replace("heed-", "heed.cli."), *arguments, *more]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
@@ -55,7 +55,7 @@ def run(folder: Path, line: str, *more: str) -> str:
 
 @pytest.mark.slow
 def test_everything_on_the_page_works_through_the_commands(folder: Path) -> None:
-    """Catches a registry that a command does not ask, and a page that a new contributor cannot follow."""
+    """Catches a registry that a command does not use, and a page whose steps do not work."""
     (lines,) = (code for language, code in BLOCK.findall(PAGE) if language == "sh")
     train, evaluate, translate = lines.splitlines()
 
@@ -71,7 +71,7 @@ def test_everything_on_the_page_works_through_the_commands(folder: Path) -> None
 
 @pytest.mark.slow
 def test_everything_on_the_page_works_from_python(folder: Path) -> None:
-    """Catches an option that only the commands find, and an example that nobody has run."""
+    """Catches an option that only the commands find, and an example that does not work."""
     (code,) = (code for language, code in BLOCK.findall(PAGE) if language == "py")
     sizes = dict.fromkeys(("emb_dim", "enc_dim", "hid_dim", "readout_dim", "attended_dim"), 16)
     length = {"max_epochs": None, "max_steps": 20, "validate_steps": 10}
@@ -87,7 +87,7 @@ def test_everything_on_the_page_works_from_python(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_the_module_it_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_module_is_reported_in_one_line(folder: Path, tmp_path: Path) -> None:
     """Catches a traceback if the module of a model folder is not installed."""
     run(folder, "heed-train corpus=columns corpus.name=alone corpus.src_lang=en corpus.tgt_lang=fr corpus.folder=few "
         "attention=cosine", *SMALL)  # fmt: skip

@@ -49,7 +49,7 @@ def python(code: str, installed: set[str]) -> "subprocess.CompletedProcess[str]"
 
 
 def test_importing_heed_needs_nothing() -> None:
-    """Catches seconds of torch in every program that imports heed and may not need it."""
+    """Catches an import of torch, which takes seconds, in every program that imports heed."""
     outcome = python("import heed, heed.errors", {"heed"})
     assert outcome.returncode == 0, outcome.stderr
 
@@ -72,14 +72,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_translating_needs_no_extra(model: str) -> None:
-    """Catches a trainer that everyone must install who only translates."""
+    """Catches a trainer that must be installed even to translate."""
     outcome = python(f"import heed; print(heed.load({model!r}).translate('a dog barks').words)", closure("heed"))
     assert outcome.returncode == 0, outcome.stderr
 
 
 @pytest.mark.parametrize("name", ["translate", "align"])
 def test_commands_that_only_need_a_model_need_no_extra(name: str, model: str, tmp_path: Path) -> None:
-    """Catches a command of the core that dies for want of a trainer, a downloader or a metric that it does not use."""
+    """Catches a core command that fails without a trainer, a downloader or a metric, which it does not use."""
     for side in ("source", "target"):
         write_lines(tmp_path / side, ["a dog"])
     files = [f"{side}={tmp_path / side}" for side in ("source", "target", "output")] if name == "align" else []
@@ -91,7 +91,7 @@ def test_commands_that_only_need_a_model_need_no_extra(name: str, model: str, tm
     ("name", "given"), [("train", ()), ("evaluate", ()), ("translate", ("model=m", "split=train", "output=made"))]
 )
 def test_a_command_of_an_extra_names_it(name: str, given: tuple[str, ...]) -> None:
-    """Catches a traceback as the answer of a command that an installation does not cover."""
+    """Catches a traceback of a command whose extra is not installed."""
     outcome = command(name, *given)
     assert outcome.returncode == 2
     (line,) = outcome.stderr.splitlines()
@@ -100,13 +100,13 @@ def test_a_command_of_an_extra_names_it(name: str, given: tuple[str, ...]) -> No
 
 
 def test_a_plot_without_its_extra_names_it(model: str) -> None:
-    """Catches "No module named matplotlib" from a method that every translation has."""
+    """Catches "No module named matplotlib", which does not name the extra to install."""
     outcome = python(f"import heed; heed.load({model!r}).translate('a dog').plot()", closure("heed"))
     assert outcome.stderr.splitlines()[-1].endswith("pip install 'heed[plot]'")
 
 
-def test_the_core_holds_no_trainer() -> None:
-    """Catches a dependency that moved from an extra into the core, and with it the test above proving nothing."""
+def test_the_core_does_not_depend_on_a_trainer() -> None:
+    """Catches a dependency that moved from an extra into the core, with which the tests above would prove nothing."""
     others = {canonicalize_name(each.name) for each in distributions()} - closure("heed")
     assert others >= {"lightning", "matplotlib", "requests", "sacrebleu", "sacremoses", "tensorboard", "torchtext"}
 

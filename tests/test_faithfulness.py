@@ -45,8 +45,8 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("query", ["previous", "current"])
-def test_a_model_that_ignores_attention_writes_the_same_whatever_it_attends_to(kind: str, query: str) -> None:
-    """Catches other weights that change more than the step's attention."""
+def test_a_model_that_ignores_attention_writes_the_same_with_any_attention(kind: str, query: str) -> None:
+    """Catches changed weights that change more than the attention of their step."""
     [(_, found)] = [
         item for batch in counterfactuals(without_attention(kind, query), [PAIR], 8) for item in batch.items()
     ]
@@ -56,8 +56,8 @@ def test_a_model_that_ignores_attention_writes_the_same_whatever_it_attends_to(k
     assert found.divergence.max() < 1e-6
 
 
-def test_a_model_that_copies_the_attended_word_never_writes_it_otherwise() -> None:
-    """Catches weights that are not replaced, a permutation in which the maximum stays, and other steps' words."""
+def test_a_model_that_copies_the_attended_word_writes_another_with_changed_weights() -> None:
+    """Catches weights that are not replaced, a permutation that keeps the maximum, and words of other steps."""
     translator = reversing()
     pair = translator.force(SOURCE, TARGET)
     found = measure(translator, [pair])
@@ -68,8 +68,8 @@ def test_a_model_that_copies_the_attended_word_never_writes_it_otherwise() -> No
     assert unmoved(pair, found.each[0]) == frozenset()
 
 
-def test_removing_the_one_word_that_counts_costs_what_it_must() -> None:
-    """Catches the wrong word removed or kept, log-probabilities for probabilities, and rankings turned round."""
+def test_removing_the_copied_word_lowers_its_probability_as_computed() -> None:
+    """Catches removal of a wrong word, log-probabilities instead of probabilities, and reversed rankings."""
     translator = reversing()
     found = erasure(translator, [translator.force(SOURCE, TARGET)])
     size = len(translator.bundle.tgt)
@@ -83,7 +83,7 @@ def test_removing_the_one_word_that_counts_costs_what_it_must() -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_results_do_not_depend_on_other_translations_of_a_batch(translator: Translator, batch_size: int) -> None:
-    """Catches draws by batch, padding that can be attended to, and results in the order of batches."""
+    """Catches random numbers that depend on the batch, attention to padding, and results in the order of batches."""
     translations = translator.translate(SOURCES, max_len=6)
     expected = counterfactual(translator, translations)
     again = counterfactual(translator, translations[::-1], batch_size=batch_size)[::-1]
@@ -106,8 +106,8 @@ def _flat(nested: dict[str, Any]) -> list[float]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("query", ["previous", "current"])
-def test_a_step_with_its_own_weights_is_the_step(kind: str, query: str) -> None:
-    """Catches a step whose weights are not those that it attends by, in any head."""
+def test_a_step_with_its_own_weights_does_not_change(kind: str, query: str) -> None:
+    """Catches given weights that are not used as the attention of a step, in any head."""
     model = small_model(score=kind, query=query, sharp=2.0)
     src, src_len = sentences([5, 3])
     token = torch.tensor([BOS, 4])
@@ -120,8 +120,8 @@ def test_a_step_with_its_own_weights_is_the_step(kind: str, query: str) -> None:
 
 
 @pytest.mark.parametrize("heads", [0, 2])
-def test_changed_weights_are_weights(heads: int) -> None:
-    """Catches padding that gets weight, rows that do not sum to 1, and a maximum that stays where it was."""
+def test_changed_weights_are_valid_weights(heads: int) -> None:
+    """Catches padding with weight, rows that do not sum to 1, and a maximum that does not move."""
     mask = torch.tensor([[True] * 5, [True] * 2 + [False] * 3])
     generator = torch.Generator().manual_seed(1)
     energies = torch.randn(2, 5, *[heads] * bool(heads), generator=generator)
@@ -143,7 +143,7 @@ def test_changed_weights_are_weights(heads: int) -> None:
 
 
 def test_an_end_that_cannot_be_attended_to_gets_no_weight() -> None:
-    """Catches a permutation that moves weight to where the model has none, which no map could show."""
+    """Catches a permutation that moves weight to </s>, to which this model cannot attend."""
     model = small_model(attend_end=False, sharp=2.0)
     src, src_len = sentences([5, 3])
     state, memory = model.encode(src, src_len)
@@ -162,20 +162,20 @@ def _at(index: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 def test_all_weight_on_one_word_is_shared_by_the_others() -> None:
-    """Catches a division by zero where attention is as sharp as can be."""
+    """Catches a division by zero if all attention is on one word."""
     weights, mask = torch.tensor([[0.0, 1.0, 0.0, 0.0]]), torch.tensor([[True, True, True, False]])
     assert without(weights, mask, torch.tensor([1])).tolist() == [[0.5, 0.0, 0.5, 0.0]]
 
 
 def test_frequent_words_are_function_words() -> None:
-    """Catches capitals and commas that make other words of the same one."""
+    """Catches capitals and punctuation by which one word counts as two."""
     text = ["Le chat dort, le chien aussi.".split(), "le renard court".split()]
     assert function_words(text) == {"le", "chat", "dort"}
     assert function_words([]) == frozenset()
 
 
 def test_runs_of_one_model_agree_and_permuted_maps_do_not(translator: Translator) -> None:
-    """Catches rows of other words compared, and a baseline that is no worse."""
+    """Catches a comparison of rows of different words, and a baseline that is not worse."""
     same = stability([translator, translator], SOURCES, TARGETS)
     assert same.divergence == pytest.approx(0, abs=1e-6)
     assert same.permuted > 0.001
@@ -187,7 +187,7 @@ def test_runs_of_one_model_agree_and_permuted_maps_do_not(translator: Translator
 
 
 def test_several_models_as_one_are_refused() -> None:
-    """Catches a number of one member that is mistaken for that of all."""
+    """Catches a measurement of one member that is reported for the ensemble."""
     one = reversing()
     members = Ensemble([one.bundle.model, one.bundle.model])
     both = Translator(Bundle(members, one.bundle.src, one.bundle.tgt, one.bundle.architecture, {}))
@@ -195,8 +195,8 @@ def test_several_models_as_one_are_refused() -> None:
         measure(both, [both.force(SOURCE, TARGET)])
 
 
-def test_nothing_to_measure_is_no_error(translator: Translator) -> None:
-    """Catches a mean of nothing."""
+def test_a_translation_without_words_is_measured_without_an_error(translator: Translator) -> None:
+    """Catches a mean over no words."""
     found = measure(translator, translator.translate([""]))
     assert found.words["all"] == 0
     assert found.preserved["uniform"]["all"] is None

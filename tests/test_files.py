@@ -65,7 +65,7 @@ NAMES = ("one", "two", "part")
 class TestFile:
     @pytest.mark.parametrize(("content", "read"), [("é\n", b"\xc3\xa9\n"), (b"\x00\r\n", b"\x00\r\n")])
     def test_what_is_written_is_read_back(self, tmp_path: Path, content: str | bytes, read: bytes) -> None:
-        """Text is UTF-8 with unchanged line ends on every system."""
+        """Catches another encoding than UTF-8, and line ends that are changed."""
         path = tmp_path / "a" / "b"
         write_whole(path, "old")
         write_whole(path, content)
@@ -73,7 +73,7 @@ class TestFile:
         assert [file.name for file in path.parent.iterdir()] == ["b"]
 
     def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(self, tmp_path: Path) -> None:
-        """A full disk must not cost the checkpoint that was there."""
+        """Catches an old file that is lost because the disk is full."""
         path = tmp_path / "file"
         path.write_text("old")
         with pytest.raises(OSError, match="No space left"):
@@ -82,15 +82,15 @@ class TestFile:
         assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
     def test_a_killed_writer_leaves_the_old_file(self, tmp_path: Path) -> None:
-        """Nobody can clean up after kill -9: the old file must not have been opened for writing."""
+        """Catches an old file that is opened for writing, so that kill -9 leaves half a file."""
         path = tmp_path / "file"
         path.write_text("old")
         kill(KILLED.format(function="replace_whole", names=()), path)
         assert path.read_text() == "old"
 
     @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
-    def test_others_may_read_it_if_they_may_read_any(self, tmp_path: Path, umask: int, mode: int) -> None:
-        """Temporary files are private; kept so, a model could not be shared, made public, it would ignore the umask."""
+    def test_a_new_file_has_the_permissions_of_the_umask(self, tmp_path: Path, umask: int, mode: int) -> None:
+        """Catches a file that stays private like a temporary file, and one that is public despite the umask."""
         before = os.umask(umask)
         try:
             write_whole(tmp_path / "file", "x")
@@ -103,8 +103,8 @@ class TestFolder:
     def fill(self, name: str) -> Callable[[Path], object]:
         return lambda folder: (folder / name).write_text("new")
 
-    def test_the_new_folder_takes_the_place_of_the_old(self, tmp_path: Path) -> None:
-        """No file of the old one may stay among the new."""
+    def test_the_new_folder_replaces_the_old_one(self, tmp_path: Path) -> None:
+        """Catches files of the old folder that are left among the new ones."""
         folder = tmp_path / "deep" / "model"
         replace_folder(folder, self.fill("one"), NAMES)
         replace_folder(folder, self.fill("two"), NAMES)
@@ -118,7 +118,7 @@ class TestFolder:
         assert names(tmp_path) == ["model", "model/one"]
 
     def test_a_killed_writer_leaves_the_old_folder_and_the_next_one_succeeds(self, tmp_path: Path) -> None:
-        """Temporary files of a killed writer must neither be mistaken for the folder nor block the next writer."""
+        """Catches temporary files of a killed writer that are taken for the folder or block the next writer."""
         folder = tmp_path / "model"
         replace_folder(folder, self.fill("one"), NAMES)
         kill(KILLED.format(function="replace_folder", names=(NAMES,)), folder)
@@ -127,7 +127,7 @@ class TestFolder:
         assert names(tmp_path) == ["model", "model/two"]
 
     def test_a_stop_between_the_renames_loses_neither(self, tmp_path: Path) -> None:
-        """The old folder is set aside, not deleted, before the new one has its name; the next call tidies up."""
+        """Catches an old folder that is deleted before the new one has its name; the next call cleans up."""
         folder = tmp_path / "model"
         replace_folder(folder, self.fill("one"), NAMES)
         kill(KILLED_BETWEEN, folder)
@@ -141,8 +141,8 @@ class TestFolder:
             replace_folder(folder, half_folder, NAMES)
         assert names(tmp_path) == ["model", "model/two"]
 
-    def test_what_others_put_there_stays(self, tmp_path: Path) -> None:
-        """Catches notes, a folder or a symlink lost with the old model, and siblings that are only named like ours."""
+    def test_foreign_files_are_kept(self, tmp_path: Path) -> None:
+        """Catches notes, a folder or a symlink lost with the old model, and lost foreign folders with heed's names."""
         folder = tmp_path / "model"
         replace_folder(folder, self.fill("one"), NAMES)
         for name in ("model/notes.txt", "model/deep/x", ".model.old/one", ".model.new/one"):
@@ -154,7 +154,7 @@ class TestFolder:
         assert names(tmp_path / ".model.old") + names(tmp_path / ".model.new") == ["one", "one"]
         assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file() and path.name != "two"} == {"mine"}
 
-    def test_what_others_put_there_comes_back_after_a_kill(self, tmp_path: Path) -> None:
+    def test_foreign_files_are_restored_after_a_kill(self, tmp_path: Path) -> None:
         folder = tmp_path / "model"
         replace_folder(folder, self.fill("one"), NAMES)
         (folder / "notes.txt").write_text("mine")
@@ -163,7 +163,7 @@ class TestFolder:
         assert names(tmp_path) == ["model", "model/notes.txt", "model/two"]
 
     def test_a_symlink_stays_and_its_folder_is_replaced(self, tmp_path: Path) -> None:
-        """Catches a model on another disk replaced by one on this."""
+        """Catches a symlink to another disk that is replaced by a folder on this disk."""
         replace_folder(tmp_path / "disk/big", self.fill("one"), NAMES)
         (tmp_path / "model").symlink_to("disk/big")
         replace_folder(tmp_path / "model", self.fill("two"), NAMES)
@@ -171,8 +171,8 @@ class TestFolder:
         assert names(tmp_path / "disk") == ["big", "big/two"]
 
     @pytest.mark.parametrize("strange", ["file", "name"])
-    def test_what_is_not_a_file_of_ours_is_refused(self, tmp_path: Path, strange: str) -> None:
-        """Catches a file called `model` moved away, and a symlink called like one of ours removed."""
+    def test_paths_that_heed_did_not_write_are_refused(self, tmp_path: Path, strange: str) -> None:
+        """Catches a file called `model` that is moved away, and a removed symlink with the name of a file of heed."""
         folder = tmp_path / "model"
         if strange == "file":
             folder.write_text("mine")
@@ -187,7 +187,7 @@ class TestFolder:
 
 class TestOtherThanRegular:
     def test_a_symlink_stays_and_its_target_is_replaced_whole(self, tmp_path: Path) -> None:
-        """Catches a link replaced by a file, and a target that is written in place, so that a kill leaves half."""
+        """Catches a link that is replaced by a file, and a target written in place, of which a kill leaves half."""
         (tmp_path / "disk").mkdir()
         target = tmp_path / "disk/target"
         target.write_text("old")
@@ -208,7 +208,7 @@ class TestOtherThanRegular:
         assert (tmp_path / "target").read_text() == "new"
 
     def test_a_fifo_is_written_to(self, tmp_path: Path) -> None:
-        """Catches `output=>(gzip > file)` and `mkfifo` replaced by a regular file that nobody reads."""
+        """Catches a FIFO, as from `mkfifo` or `output=>(gzip > file)`, that is replaced by a regular file."""
         fifo = tmp_path / "fifo"
         os.mkfifo(fifo)
         with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
@@ -219,7 +219,7 @@ class TestOtherThanRegular:
 
     @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
     @pytest.mark.parametrize("to", ["file", "pipe"])
-    def test_standard_output_is_written_to_where_it_stands(self, tmp_path: Path, name: str, to: str) -> None:
+    def test_standard_output_is_appended_to(self, tmp_path: Path, name: str, to: str) -> None:
         """Catches a file that is truncated or replaced although a shell appends to it."""
         code = "from pathlib import Path; from heed.files import write_whole; print('a'); "
         code += f"write_whole(Path('{name}'), 'b')"
@@ -242,8 +242,8 @@ class TestOtherThanRegular:
             write_whole(tmp_path / "loop", "x")
         assert names(tmp_path) == ["loop"]
 
-    def test_permissions_of_a_file_stay(self, tmp_path: Path) -> None:
-        """Catches a private file that everybody may read once it is written again."""
+    def test_permissions_of_a_file_are_kept(self, tmp_path: Path) -> None:
+        """Catches a private file that others may read after it is replaced."""
         path = tmp_path / "file"
         path.write_text("old")
         path.chmod(0o600)
@@ -267,10 +267,10 @@ class TestPoorFileSystems:
         return refused
 
     @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
-    def test_one_warning_for_each_that_is_missing(
+    def test_each_missing_feature_gives_one_warning(
         self, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Catches a traceback on a network disk, a run refused forever, and a warning at every checkpoint."""
+        """Catches an error on a network disk, and a warning at every checkpoint."""
         monkeypatch.setattr(os, "fsync", self.refuse(number, only_folders=True))
         monkeypatch.setattr(Path, "chmod", self.refuse(number))
         monkeypatch.setattr("fcntl.flock", self.refuse(number))
@@ -281,7 +281,9 @@ class TestPoorFileSystems:
         assert len(caplog.messages) == 3
         assert ["no locks" in line for line in caplog.messages] == [True, False, False]
 
-    def test_a_disk_that_fails_is_no_poor_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_error_of_the_disk_is_not_taken_for_a_missing_feature(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(os, "fsync", self.refuse(errno.EIO))
         with pytest.raises(OSError, match=os.strerror(errno.EIO)):
             write_whole(tmp_path / "file", "x")
@@ -299,7 +301,7 @@ with locked(Path(sys.argv[1]), wait=True):
 
 
 class TestLock:
-    def test_one_process_has_it_until_that_dies(self, tmp_path: Path) -> None:
+    def test_one_process_has_the_lock_until_it_ends(self, tmp_path: Path) -> None:
         path = tmp_path / ".lock"
         with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdout=subprocess.PIPE) as holder:
             assert holder.stdout
@@ -312,7 +314,7 @@ class TestLock:
 
     @pytest.mark.parametrize("kind", ["fifo", "symlink", "folder"])
     def test_what_is_not_a_file_is_not_a_lock(self, tmp_path: Path, kind: str) -> None:
-        """Catches a process that waits forever for a FIFO's reader, and a file made at the end of a symlink."""
+        """Catches a process that waits forever at a FIFO, and a file that is created at the target of a symlink."""
         path = tmp_path / ".lock"
         make: dict[str, Callable[[Path], None]] = {"fifo": os.mkfifo, "folder": Path.mkdir}
         make.get(kind, partial(os.symlink, "elsewhere"))(path)
@@ -332,7 +334,7 @@ def test_a_folder_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None
 
 
 def test_the_current_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a shell that is left in a folder which is gone, and looks as if everything in it were lost."""
+    """Catches the current folder being replaced: the shell would stay in a removed folder, which looks empty."""
     (tmp_path / "thesis.tex").write_text("years of work")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"^\. is the folder that you are in; name one below it"):

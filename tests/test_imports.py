@@ -1,4 +1,4 @@
-"""The import contracts of pyproject.toml: each must break when it is breached, or it checks nothing."""
+"""The import contracts of pyproject.toml: each must report a forbidden import, or it checks nothing."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ BREACHES = {
     "Only cli imports hydra and omegaconf": ("training/module.py", "omegaconf"),
     "Only serving imports fastapi, uvicorn and prometheus_client": ("cli/serve.py", "uvicorn"),
 }
-"""Name of a contract -> a file, and an import planted in it that this contract alone forbids."""
+"""Name of a contract -> a file, and an import to add to it that only this contract forbids."""
 
 
 @pytest.fixture
@@ -41,14 +41,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_every_contract_has_a_breach() -> None:
-    """Catches a contract added without the proof that it can fail."""
+    """Catches a contract that is added without a proof that it can fail."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     assert [contract["name"] for contract in contracts] == list(BREACHES)
 
 
 @pytest.mark.parametrize("contract", BREACHES)
 def test_a_breach_breaks_its_contract(copy: Path, contract: str) -> None:
-    """Catches a contract that was loosened, misspelt, or left without the module that it names."""
+    """Catches a contract that was loosened, is misspelt, or names a module that no longer exists."""
     file, module = BREACHES[contract]
     with (copy / "src/heed" / file).open("a") as source:
         source.write(f"\nimport {module}\n")
@@ -64,8 +64,8 @@ def test_a_new_module_needs_a_layer(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["tests", "scripts", "benchmarks"])
-def test_only_tests_import_from_tests_and_only_what_they_share(folder: str) -> None:
-    """Catches a test file that another one needs, and a script or a benchmark that is broken by a change of tests."""
+def test_only_tests_import_from_tests_and_only_from_support(folder: str) -> None:
+    """Catches imports between test files, and a script or a benchmark that depends on tests."""
     imports = [
         (path.name, node.module)
         for path in sorted((ROOT / folder).rglob("*.py"))
@@ -76,8 +76,8 @@ def test_only_tests_import_from_tests_and_only_what_they_share(folder: str) -> N
     assert [each for each in imports if not str(each[1]).startswith(shared)] == []
 
 
-def test_models_import_torch_and_jaxtyping_alone() -> None:
-    """Catches a package in models that no contract names, because nobody used it when the contracts were written."""
+def test_models_import_only_torch_and_jaxtyping() -> None:
+    """Catches an import in models of a package that no contract names."""
     graph = grimp.build_graph("heed", include_external_packages=True, cache_dir=None)
     models = {"heed.models", *graph.find_descendants("heed.models")}
     imported = {name.split(".")[0] for module in models for name in graph.find_modules_directly_imported_by(module)}
@@ -86,7 +86,7 @@ def test_models_import_torch_and_jaxtyping_alone() -> None:
 
 
 def broken(folder: Path) -> list[str]:
-    """Check a copy of the sources; the names of the contracts that are broken."""
+    """Check a copy of the sources, and return the names of the broken contracts."""
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"]
     environment = {"PYTHONPATH": str(folder / "src")}
     report = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False).stdout

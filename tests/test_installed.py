@@ -51,14 +51,14 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bin_folder(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands' folder in an environment with the wheel and heed's dependencies, but nothing of the checkout."""
+    """The folder with the commands in an environment with the wheel and heed's dependencies, without the checkout."""
     environment = tmp_path_factory.mktemp("installed") / "env"
     venv.create(environment, symlinks=True)
     (wheel,) = dist.glob("*.whl")
     python = environment / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
-    # What is installed here for this test's own Python, without downloading torch again. Python does not follow the
-    # checkout's own .pth files from there, so that heed is the one from the wheel.
+    # Use the packages of this test's own Python, to avoid another download of torch. Python does not follow the
+    # checkout's own .pth files from there, so heed is imported from the wheel.
     packages = Path(sysconfig.get_path("purelib", vars={"base": environment, "platbase": environment}))
     (packages / "needed.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
     return environment / "bin"
@@ -103,14 +103,14 @@ def test_the_commands_work_in_an_empty_folder(bin_folder: Path, empty: Path) -> 
     assert (empty / "runs/tiny/evaluate/valid/gallery.html").exists()
 
 
-def test_experiments_come_along(bin_folder: Path, empty: Path) -> None:
-    """Catches a config group that only the checkout has."""
+def test_experiments_are_in_the_wheel(bin_folder: Path, empty: Path) -> None:
+    """Catches a config group that is missing in the wheel."""
     shown = run(bin_folder / "heed-train", "experiment=reverse", "attention=multi_head", "--cfg", "job").stdout
     assert "reverse" in shown
     assert list(empty.iterdir()) == []
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
+def test_the_wheel_contains_only_the_package(dist: Path) -> None:
     """Catches a module that a pattern of .gitignore hides from the build, and tests or caches that are shipped."""
     (wheel,) = dist.glob("*.whl")
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
@@ -126,7 +126,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
 
 
 def test_the_source_distribution_builds_the_same_wheel(dist: Path, tmp_path: Path) -> None:
-    """Catches a source distribution without what the build reads from the root of the checkout."""
+    """Catches a source distribution without a file that the build needs from the root of the checkout."""
     (archive,) = dist.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
         opened.extractall(tmp_path, filter="data")

@@ -17,7 +17,7 @@ def trained(runs: Path, *overrides: str) -> Run:
 
 @pytest.mark.slow
 def test_two_epochs_of_the_embedded_corpus_teach_translation_and_alignment(tmp_path: Path) -> None:
-    """Catches labels shifted, gradients that do not arrive, padding learned from, and attention off by a word."""
+    """Catches shifted labels, lost gradients, learning from padding, and attention that is off by one word."""
     best = trained(tmp_path, "guided_attention=0.2", "trainer.max_epochs=2").report["best"]
     assert best["bleu"] > 40
     assert best["aer"] < 0.15
@@ -25,7 +25,7 @@ def test_two_epochs_of_the_embedded_corpus_teach_translation_and_alignment(tmp_p
 
 @pytest.mark.slow
 def test_reversing_digits_teaches_the_anti_diagonal(tmp_path: Path) -> None:
-    """Catches maps turned round, transposed or shifted, by any method, and a score that translates without looking."""
+    """Catches reversed, transposed or shifted maps of any method, and a model that translates without attention."""
     sizes = ["corpus.train=4000", "corpus.valid=50", "corpus.test=50", "corpus.max_len=6"]
     run = trained(tmp_path, "experiment=reverse", *sizes, "trainer.max_epochs=6")
     assert run.report["best"]["bleu"] > 90
@@ -41,7 +41,7 @@ def test_reversing_digits_teaches_the_anti_diagonal(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_dates_are_learnt_and_digits_attend_to_their_words(tmp_path: Path) -> None:
-    """Catches a recipe that does not learn its task, and gold alignments that attention cannot have."""
+    """Catches a recipe that does not learn its task, and gold alignments that attention cannot reach."""
     best = trained(tmp_path, "experiment=dates", "heatmaps=0").report["best"]
     assert best["exact"] >= 95
     assert best["aer"] < 0.3

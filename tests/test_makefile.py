@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not in
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The Makefile with commands that write down their arguments instead of running."""
+    """A folder with the Makefile, and with commands that record their arguments instead of running."""
     folder = tmp_path / "a checkout"
     (folder / ".venv/bin").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", folder)
@@ -38,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(checkout: Path, *arguments: str) -> list[str]:
-    """Run a target as in a checkout that is set up; the arguments of the last command that it ran."""
+    """Run a target as after `make setup`, and return the arguments of the last command that it ran."""
     marks = ["--old-file=.venv/.ready", "--old-file=.venv/.checkers"]
     outcome = subprocess.run(["make", *marks, *arguments], cwd=checkout, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr
@@ -61,21 +61,21 @@ def test_the_name_of_a_run_reaches_the_command_whole(checkout: Path, target: str
 @pytest.mark.parametrize("given", ["{}", "runs/{}"])
 @pytest.mark.parametrize("name", NAMES)
 def test_training_is_given_the_name_without_its_folder(checkout: Path, given: str, name: str) -> None:
-    """Catches a run in runs/runs/NAME, and one in a folder of half its name."""
+    """Catches a run in runs/runs/NAME, and a name that is cut."""
     *_, setting = make(checkout, "train", f"RUN={given.format(name)}")
     override = OverridesParser.create().parse_override(setting)
     assert (override.key_or_group, override.value()) == ("run", name)
 
 
 def test_without_a_name_training_chooses_it(checkout: Path) -> None:
-    """Catches a default of the Makefile that overrides the name that the settings give."""
+    """Catches a default of the Makefile that overrides the name from the settings."""
     assert make(checkout, "train") == ["-m", "heed", "train"]
     assert make(checkout, "train", "ARGS=seed=2 run=b") == ["-m", "heed", "train", "seed=2", "run=b"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_board_shows_the_run_with_all_its_pictures(checkout: Path, name: str) -> None:
-    """Catches a board that shows ten of a run's attention maps, and a name that is run as a command."""
+    """Catches a board that shows only ten attention maps of a run, and a name that is run as a command."""
     (checkout / "runs" / name).mkdir(parents=True)
     arguments = make(checkout, "board", f"RUN={name}")
     assert arguments[:2] == ["--logdir", f"runs/{name}"]
@@ -83,16 +83,20 @@ def test_the_board_shows_the_run_with_all_its_pictures(checkout: Path, name: str
 
 
 def test_help_names_every_target(checkout: Path) -> None:
-    """Catches a target that nobody can find."""
+    """Catches a target that is missing in the help."""
     text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
     targets = next(line for line in text.splitlines() if line.startswith(".PHONY:")).split()[1:]
-    command = ["make", "--no-print-directory", "help"]  # `make test` would have it name the folder
+    command = [
+        "make",
+        "--no-print-directory",
+        "help",
+    ]  # without the flag, make would print the folder if `make test` runs this test
     shown = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True).stdout
     assert {line.split()[0] for line in shown.split("\n\n")[0].splitlines()} == set(targets)
 
 
-def test_an_environment_that_heed_has_not_made_stays(tmp_path: Path) -> None:
-    """Catches a .venv of another tool, without pip, removed to make one."""
+def test_an_environment_that_heed_has_not_made_is_kept(tmp_path: Path) -> None:
+    """Catches a .venv of another tool, without pip, that is removed to create a new one."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv").mkdir()

@@ -66,9 +66,9 @@ def sharp_model(**attention: Any) -> Seq2Seq:
 
 
 def source_of(model: Seq2Seq, src_ids: list[int], tgt_ids: list[int]) -> Links:
-    """For each word the source word whose encoder state had most to do with it, by the derivative of its probability.
+    """For each target word, the source word whose encoder state has the largest derivative of its log-probability.
 
-    The state before the word is held fixed, so that nothing but the attention of that very step is seen.
+    The state before the word is held fixed, so that only the attention of this step counts.
     """
     links = set()
     state, memory = model.encode(torch.tensor([[*src_ids, EOS]]), torch.tensor([len(src_ids) + 1]))
@@ -88,14 +88,14 @@ def error(forced: list[Translation], gold: list[Links], shift: int = 0) -> float
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
-def test_a_shift_by_one_would_score_worse(attention: dict[str, Any]) -> None:
-    """Catches rows that belong to the word before or after, as where attention is read after the state has moved on."""
+def test_a_map_that_is_shifted_by_one_scores_worse(attention: dict[str, Any]) -> None:
+    """Catches rows of the word before or after, for example if attention is read after the state was updated."""
     model, translator = sharp_translator(**attention)
     forced = translator.force(PAIRS.src, PAIRS.tgt)
     gold = [source_of(model, one.src.ids, one.tgt.ids) for one in forced]
 
     shifted = min(error(forced, gold, 1), error(forced, gold, -1))
-    if attention["score"] == "multi_head":  # whose map is their mean, which no derivative gives back
+    if attention["score"] == "multi_head":  # its map is the mean over heads, which differs from the derivative
         assert error(forced, gold) < shifted - 0.1
     else:
         assert error(forced, gold) == 0.0
@@ -104,8 +104,8 @@ def test_a_shift_by_one_would_score_worse(attention: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("attention", ATTENTIONS, ids=str)
-def test_the_map_of_a_translation_is_the_forced_map_of_it(attention: dict[str, Any], search: str) -> None:
-    """Catches weights of another beam, of another step, or of another sentence of the batch; every candidate counts."""
+def test_the_map_of_a_translation_equals_the_map_of_the_forced_pass(attention: dict[str, Any], search: str) -> None:
+    """Catches weights of another hypothesis, of another step or of another sentence, in every candidate."""
     _, translator = sharp_translator(**attention)
     compared = 0
     for found in translator.translate(PAIRS.src, search, n_best=None, max_len=12, **SEARCHES[search]):
@@ -124,8 +124,8 @@ def pieces_map() -> tuple[Subwords, list[int], list[int], Tensor]:
     return subwords, src_ids, tgt_ids, weights / weights.sum(dim=1, keepdim=True)
 
 
-def test_words_are_subwords_put_together_and_the_end_has_a_place_of_its_own() -> None:
-    """Catches </s> counted to the last word, rows that no longer sum to 1, and names that belong elsewhere."""
+def test_subwords_are_joined_to_words_and_the_end_is_separate() -> None:
+    """Catches </s> that is joined to the last word, rows that do not sum to 1, and words at wrong rows or columns."""
     subwords, src_ids, tgt_ids, weights = pieces_map()
     words = attention_map(weights, divide(src_ids, subwords), divide(tgt_ids, subwords))
     assert (words.src, words.tgt) == (["ab", "c"], ["a", "bc"])
@@ -139,7 +139,7 @@ def test_words_are_subwords_put_together_and_the_end_has_a_place_of_its_own() ->
 
 @pytest.mark.parametrize(("on_end", "columns"), [(0.6, 3), (0.4, 2)])
 def test_a_picture_shows_the_end_if_a_word_attends_mostly_to_it(on_end: float, columns: int) -> None:
-    """Catches a row drawn as if it attended to a word that has 7 % of it, with the other 93 % nowhere."""
+    """Catches a row whose weight is mostly on </s> and is drawn as if it attended to a word with a small share."""
     rest = (1 - on_end) / 2
     weights = torch.tensor([[0.9, 0.1, 0.0], [rest, rest, on_end], [0.0, 0.1, 0.9]])  # the last row is that of </s>
     found = Map(weights, ["a", "b"], ["x", "y"])
@@ -148,8 +148,8 @@ def test_a_picture_shows_the_end_if_a_word_attends_mostly_to_it(on_end: float, c
     assert found.pictured(end=True) == found.with_end()
 
 
-def test_subwords_stay_as_they_are() -> None:
-    """Catches a level that does nothing."""
+def test_the_map_of_subwords_equals_their_weights() -> None:
+    """Catches a level that is ignored."""
     subwords, src_ids, tgt_ids, weights = pieces_map()
     pieces = attention_map(weights, divide(src_ids, subwords, "piece"), divide(tgt_ids, subwords, "piece"))
     assert pieces.src == subwords.pieces(src_ids)
@@ -165,7 +165,7 @@ def test_a_threshold_links_to_several_words_or_to_none() -> None:
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 def test_a_sentence_written_without_spaces_is_read_by_its_subwords(kind: Any) -> None:
-    """Catches a Chinese sentence as one word, whose map is a single column and whose alignment says nothing."""
+    """Catches a Chinese sentence taken for one word, whose map would be a single column."""
     subwords = Subwords.train(CHINESE, kind, 30)
     ids = subwords.encode(CHINESE[0])
     words, index = divide(ids, subwords)
@@ -176,8 +176,8 @@ def test_a_sentence_written_without_spaces_is_read_by_its_subwords(kind: Any) ->
     assert set(index) == set(range(len(words)))
 
 
-def test_a_sentence_set_apart_by_spaces_keeps_its_words() -> None:
-    """Catches gold alignments of segmented Chinese that count other words than the map, and Latin words divided."""
+def test_a_sentence_divided_by_spaces_keeps_its_words() -> None:
+    """Catches maps of segmented Chinese that count other words than gold alignments, and divided Latin words."""
     subwords = Subwords.train([*CHINESE, "我 喜欢 猫", "houses"] * 10, "unigram", 60)
     assert divide(subwords.encode("我 喜欢 猫"), subwords)[0] == ["我", "喜欢", "猫"]
     assert divide(subwords.encode("houses"), subwords)[0] == ["houses"]
@@ -192,13 +192,13 @@ def test_a_sentence_set_apart_by_spaces_keeps_its_words() -> None:
     ],
 )
 def test_gold_that_does_not_belong_here_is_reported_by_its_line(lines: list[str], message: str) -> None:
-    """Catches gold counted from 1, which would score near 1 without a hint about why."""
+    """Catches gold counted from 1, which would give an AER near 1 without a hint about the reason."""
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
         read_gold(lines, [(2, 2)] * 2, "news.gold")
 
 
 def test_gold_of_the_other_direction_is_reported() -> None:
-    """Catches an error that leaves it to the reader to find out why every other line does not fit."""
+    """Catches an error without the hint that gold has its sides exchanged."""
     with pytest.raises(UserError, match=r"line 2: .* all lines fit with exchanged sides.*turn_gold"):
         read_gold(["0-0", "1-2"], [(2, 2), (3, 2)], "news.gold")
     with pytest.raises(UserError) as caught:
@@ -213,7 +213,7 @@ ODD = ["a\u200cb c", "a\u200bb c", "a \u200f b", "a \ufdfa b", "\ufeff a b", "a 
 @pytest.mark.parametrize("line", ODD)
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char", "word"])
 def test_words_are_those_of_the_line(line: str, kind: Any) -> None:
-    """Catches words counted after normalisation, by which every link after such a one names its neighbour."""
+    """Catches words that are counted after normalisation, so that links after such a word are off by one."""
     subwords = Subwords.train(["a b c ab abc bc"] * 5, kind, 12)
     words, index = divide_line(line, subwords)
     ids = subwords.encode(line)
@@ -224,7 +224,7 @@ def test_words_are_those_of_the_line(line: str, kind: Any) -> None:
 
 
 def test_a_word_without_subwords_has_no_weight_and_no_link() -> None:
-    """Catches rows divided by nothing, links of a word that the model never saw, and neighbours that move up."""
+    """Catches a division by zero, links of a word without subwords, and links of later words that are off by one."""
     subwords = Subwords.train(["a b c"] * 5, "word", 12)
     source, target = "a \ufeff b", "\u200f a b"
     weights = torch.tensor([[0.1, 0.7, 0.2], [0.6, 0.1, 0.3], [0.0, 0.0, 1.0]])
@@ -237,7 +237,7 @@ def test_a_word_without_subwords_has_no_weight_and_no_link() -> None:
 
 
 def test_words_past_the_subwords_that_are_read_are_words_without_links() -> None:
-    """Catches right gold of a long line refused, because only its beginning was read."""
+    """Catches correct gold of a long line that is refused because only the beginning of the line was read."""
     subwords = Subwords.train(["a b c"] * 5, "word", 12)
     source, target = (divide_line("a b c a b", subwords, longest) for longest in (3, 2))
     found = attention_map(torch.full((3, 4), 0.25), source, target)
@@ -258,7 +258,7 @@ TEXTS = [
 @pytest.mark.parametrize("lines", TEXTS, ids=["spaced", "unspaced"])
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char", "word"])
 def test_subwords_of_words_in_bulk_are_those_of_each_line(kind: Any, lines: list[str]) -> None:
-    """Catches words of another line, one without subwords left out, and unspaced sentences mistaken for a word."""
+    """Catches words of another line, words without subwords that are left out, and sentences taken for one word."""
     subwords = Subwords.train([*CHINESE, "a b c ab abc bc カナ"] * 5, kind, 40)
     found = word_pieces(lines, subwords)
     for number, line in enumerate(read_lines(lines, subwords, has_spaces(lines))):
@@ -279,7 +279,7 @@ SEGMENTED = ["我 喜欢 猫", "他 不 喜欢 小 狗", "谢谢", "我们 的 �
         (["the 猫 sleeps", "a dog"], True),
     ],
 )
-def test_what_a_word_is_is_decided_once_for_a_text(lines: list[str], spaced: bool) -> None:
+def test_words_or_subwords_are_chosen_once_for_a_text(lines: list[str], spaced: bool) -> None:
     """Catches a line of one word in segmented text that is divided into subwords, but is one word in the gold."""
     subwords = Subwords.train([*SEGMENTED, *CHINESE, "a b c the dog sleeps"] * 5, "char", 60)
     assert has_spaces(lines) is spaced
@@ -290,8 +290,8 @@ def test_what_a_word_is_is_decided_once_for_a_text(lines: list[str], spaced: boo
         assert set(line.word_index) <= set(range(len(line.words)))
 
 
-def test_unknown_words_stay_as_they_were_typed_and_are_marked() -> None:
-    """Catches `⁇` instead of a word, a mark on its neighbour, and one on the words themselves."""
+def test_unknown_words_are_shown_as_they_were_typed_and_marked() -> None:
+    """Catches `⁇` instead of a word, a mark on another word, and a mark that is stored in the words."""
     subwords = Subwords.train(["a b c"] * 5, "char", 12)
     (line,) = read_lines(["a 猫b c"], subwords)
     assert line.words == ["a", "猫b", "c"]
@@ -301,7 +301,7 @@ def test_unknown_words_stay_as_they_were_typed_and_are_marked() -> None:
 
 @pytest.mark.parametrize("byte_fallback", [False, True])
 def test_text_without_spaces_is_shown_as_it_was_typed(byte_fallback: bool) -> None:
-    """Catches `⁇` for a character, the normal form of another, and bytes of which each is a word."""
+    """Catches `⁇` for a character, a normalised character, and bytes that are words of their own."""
     size = 300 if byte_fallback else 20
     subwords = Subwords.train(["猫が寝る!", "犬が走る。"] * 5, "unigram", size, byte_fallback=byte_fallback)
     (line,) = read_lines(["龍が走る！！"], subwords)
@@ -312,8 +312,8 @@ def test_text_without_spaces_is_shown_as_it_was_typed(byte_fallback: bool) -> No
     assert max(line.word_index) == len(line.words) - 1
 
 
-def test_much_that_is_unknown_is_noted() -> None:
-    """Catches alignments of characters that the model has never seen, without a hint; and a hint for a rare name."""
+def test_many_unknown_words_are_noted() -> None:
+    """Catches a missing note about many unknown words, and a note about a single rare word."""
     subwords = Subwords.train(["a b c"] * 5, "char", 12)
     assert unknown_note("target", read_lines(["a b c"] * 30 + ["«a c"], subwords)) == []
     (note,) = unknown_note("target", read_lines(["«a b c»", "a b"], subwords))
@@ -322,7 +322,7 @@ def test_much_that_is_unknown_is_noted() -> None:
 
 
 def test_two_directions_that_divide_a_line_differently_are_not_merged() -> None:
-    """Catches links whose numbers count other words."""
+    """Catches merged links of two models that number different words."""
     one, other = (Map(torch.ones(1, count + 1), [str(i) for i in range(count)], ["x"]) for count in (1, 2))
     turned = Map(torch.ones(2, 2), ["x"], ["0", "1"])
     assert link_words([other], reverse=[turned]) == [frozenset({(0, 0), (1, 0)})]
@@ -330,8 +330,8 @@ def test_two_directions_that_divide_a_line_differently_are_not_merged() -> None:
         link_words([one], reverse=[turned])
 
 
-def test_agreement_lets_the_surer_direction_decide() -> None:
-    """Catches weights that are added, links of one direction alone, and a map that is not turned round."""
+def test_agreement_lets_the_more_certain_direction_decide() -> None:
+    """Catches weights that are added, links of only one direction, and a map that is not transposed."""
     words, others = ["a", "b"], ["x", "y", "z"]
     torn = torch.tensor([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1], [0.0, 0.0, 1.0]])  # a row for x, y, z; </s> last
     sure = torch.tensor([[0.2, 0.8, 0.0, 0.0], [0.9, 0.1, 0.0, 0.0]])  # a row for a, b

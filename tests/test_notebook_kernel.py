@@ -37,7 +37,7 @@ def kernel(tmp_path: Path) -> Iterator[tuple[KernelManager, BlockingKernelClient
 
 
 def outputs(client: BlockingKernelClient, message: str) -> Iterator[dict[str, Any]]:
-    """What a cell shows, until it has ended."""
+    """The messages of a cell, until it has ended."""
     while True:
         shown = client.get_iopub_msg(timeout=600)
         if shown["parent_header"].get("msg_id") != message:
@@ -56,14 +56,14 @@ def run(client: BlockingKernelClient, cell: str) -> list[dict[str, Any]]:
 
 
 def value(client: BlockingKernelClient, cell: str) -> Any:
-    """What a cell ends in, as data by its media type."""
+    """The result of a cell: its data by media type."""
     return [one["content"]["data"] for one in run(client, cell) if one["msg_type"] == "execute_result"][-1]
 
 
 def test_a_notebook_trains_translates_and_interrupts(
     kernel: tuple[KernelManager, BlockingKernelClient], tmp_path: Path
 ) -> None:
-    """Catches a kernel that an interrupt ends or that cannot be interrupted, and switches that stay after it.
+    """Catches a kernel that an interrupt ends or that cannot be interrupted, and settings that are not restored.
 
     And a table whose every line is an output of its own.
     """

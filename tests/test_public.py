@@ -64,8 +64,8 @@ def test_the_public_names_are_these() -> None:
 
 
 @pytest.mark.parametrize("name", ["load", "train", "evaluate", "align"])
-def test_a_public_function_says_what_it_takes_and_gives(name: str) -> None:
-    """Catches a function that only its source explains; tests run the examples."""
+def test_a_public_function_documents_its_arguments_results_and_errors(name: str) -> None:
+    """Catches a function that lacks an example, or the documentation of an argument, its result or its errors."""
     text = getattr(heed, name).__doc__
     for part in ("Args:", "Returns:", "Raises:", "UserError:", ">>> "):
         assert part in text
@@ -96,14 +96,14 @@ assert not {"torch", "hydra", "lightning", "matplotlib", "sentencepiece", "numpy
 
 
 def test_importing_heed_changes_nothing_and_loads_little(tmp_path: Path) -> None:
-    """Catches a signal handler or a second of imports for whoever imports heed, in a script of any name."""
+    """Catches an import of heed that sets signal handlers or loads large packages, in a script of any name."""
     script = tmp_path / "heed-mine.py"
     script.write_text(IMPORT)
     subprocess.run([sys.executable, str(script)], check=True)
 
 
 def test_training_is_a_function(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Catches a run that only the command line can make, and one that prints what was not asked for."""
+    """Catches training that needs the command line, and training that prints unasked."""
     run = heed.train(overrides=overrides(tmp_path, "run=mine"), progress=False)
 
     assert run.folder == tmp_path / "mine"
@@ -125,8 +125,8 @@ def test_the_example_of_training_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert doctest.testmod(heed.cli.api) == (0, 5)
 
 
-def test_settings_can_be_given_as_python_has_them(tmp_path: Path) -> None:
-    """Catches values that must be written as on a command line: None, paths, nested dicts."""
+def test_settings_can_be_given_as_python_values(tmp_path: Path) -> None:
+    """Catches values that must be written as on a command line, such as None and nested dicts."""
     small = overrides(tmp_path)
     run = heed.train(
         overrides={key: _value(value) for key, _, value in map(_pair, small) if key not in GROUPS},

@@ -1,4 +1,4 @@
-"""Lines of every script that a model has learned: every kind of output equals the text of the file."""
+"""A model that has learned lines in many scripts: every kind of output must equal the text of the file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,8 +49,8 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Translator]
 
 
 @pytest.mark.slow
-def test_what_is_learnt_is_what_the_file_says(translator: Translator) -> None:
-    """Catches any normalisation between the file and the scores, the folder, the page and the words of the maps."""
+def test_the_translations_equal_the_lines_of_the_file(translator: Translator) -> None:
+    """Catches any normalisation of the text in scores, in the written files and in the words of the maps."""
     found = evaluate(translator)
     write(found, Path("out"), heatmaps=0)
 
@@ -66,8 +66,8 @@ def test_what_is_learnt_is_what_the_file_says(translator: Translator) -> None:
 
 
 @pytest.mark.slow
-def test_so_are_the_output_of_the_command_and_the_first_of_a_list(translator: Translator) -> None:
-    """Catches an encoding of a terminal or a list of candidates that changes a character."""
+def test_the_command_and_candidates_do_not_change_characters(translator: Translator) -> None:
+    """Catches an output encoding, or a list of candidates, that changes a character."""
     out = forked(
         Path(), "translate", "model=runs/all/model", stdin="".join(f"{line}\n" for line in SOURCES).encode()
     ).out
@@ -80,7 +80,7 @@ def test_so_are_the_output_of_the_command_and_the_first_of_a_list(translator: Tr
 
 @needs_node
 @pytest.mark.slow
-def test_so_is_what_the_page_writes(translator: Translator, tmp_path: Path) -> None:
+def test_the_page_does_not_change_characters(translator: Translator, tmp_path: Path) -> None:
     """Catches characters that JavaScript or the packed vocabulary changes."""
     bundle = load_bundle(translator.folders[0])
     requests = [{"line": line, "settings": {"search": "greedy"}} for line in SOURCES]

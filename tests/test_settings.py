@@ -1,4 +1,4 @@
-"""Settings against the signatures that will receive them."""
+"""Settings are checked against the signatures of the functions that receive them."""
 
 import re
 from collections.abc import Callable
@@ -93,8 +93,8 @@ def check(**settings: Any) -> list[str]:
         {"rate": float("inf")},
     ],
 )
-def test_what_yaml_can_say_of_a_type_is_right(settings: dict[str, Any]) -> None:
-    """Catches a check so strict that a list is no tuple and a text no path."""
+def test_values_of_yaml_that_fit_a_type_are_accepted(settings: dict[str, Any]) -> None:
+    """Catches a check that refuses a list for a tuple or a string for a path."""
     assert check(size=3, **settings) == []
 
 
@@ -114,7 +114,7 @@ def test_what_yaml_can_say_of_a_type_is_right(settings: dict[str, Any]) -> None:
     ],
 )
 def test_a_wrong_type_names_key_value_and_what_was_expected(settings: dict[str, Any], fault: str) -> None:
-    """Catches values turned into what they are not: "3" into 3, 3.0 into 3, true into 1."""
+    """Catches values that are converted silently: "3" to 3, 3.0 to 3, true to 1."""
     found = check(**{"size": 3, **settings})
 
     assert len(found) == 1
@@ -122,7 +122,7 @@ def test_a_wrong_type_names_key_value_and_what_was_expected(settings: dict[str, 
 
 
 def test_all_faults_are_reported_at_once() -> None:
-    """Catches a check that stops at the first fault: a person would fix a config fault by fault, run by run."""
+    """Catches a check that stops at the first fault, so that a user needs one start for each fault."""
     assert check(sise=3, rate="x", kind=1) == [
         "sise=3: there is no such key; did you mean size?",
         "rate=x: should be a valid number",
@@ -131,13 +131,13 @@ def test_all_faults_are_reported_at_once() -> None:
     ]
 
 
-def test_three_question_marks_are_no_value() -> None:
-    """Catches '???' mistaken for a text where a text is expected."""
+def test_three_question_marks_mean_a_missing_value() -> None:
+    """Catches '???' that is taken for a string."""
     assert check(size="???", path="???") == ["size: has no value; give size=…", "path: has no value; give path=…"]
 
 
 def test_a_dataclass_checks_the_keys_below_it() -> None:
-    """Catches unknown keys below a plain node, which would silently do nothing."""
+    """Catches unknown keys below a node, which would silently have no effect."""
     assert faults({"seed": 1, "batches": {"sentences": 0, "token": 4000}}, Schema) == [
         "batches.sentences=0: should be greater than or equal to 1",
         "batches.token=4000: there is no such key; did you mean tokens?",
@@ -158,13 +158,13 @@ def test_a_dataclass_checks_the_keys_below_it() -> None:
         ("atention", "attention"),
     ],
 )
-def test_the_nearest_key_is_found_by_its_whole_or_by_its_end(word: str, found: str) -> None:
-    """Catches a search by the whole key alone: who forgets `model.` would be sent elsewhere."""
+def test_the_nearest_key_is_found_by_its_whole_name_or_its_last_part(word: str, found: str) -> None:
+    """Catches a search by whole keys only, which gives wrong advice if `model.` is missing."""
     assert nearest(word, ["seed", "model", "model.hid_dim", "model.emb_dim", "attention"]) == f"; did you mean {found}?"
 
 
-def test_no_key_is_proposed_where_none_is_near() -> None:
-    """Catches a proposal that sends a person further astray."""
+def test_no_key_is_proposed_if_none_is_near() -> None:
+    """Catches a misleading proposal."""
     assert nearest("zzz", ["seed", "model"]) == ""
     assert nearest("seed", []) == ""
 
@@ -177,12 +177,12 @@ def test_every_key_an_override_can_name() -> None:
 
 
 def test_parse_builds_nested_dataclasses() -> None:
-    """Catches nodes that stay dicts, whose attributes nobody can read."""
+    """Catches nodes that stay dicts, whose values cannot be read as attributes."""
     assert parse(Schema, {"seed": 1, "batches": {"sentences": 3}}) == Schema(1, Inner(3))
 
 
 def test_a_node_that_may_be_none_is_checked_if_it_is_not() -> None:
-    """Catches `early_stop: null` refused, and misspelt keys below a node that could have been null."""
+    """Catches `early_stop: null` that is refused, and misspelt keys that are accepted below a node that may be null."""
     assert parse(Optional, {"inner": None}) == Optional(None)
     assert parse(Optional, {"inner": {"sentences": 2}}) == Optional(Inner(2))
     with pytest.raises(UserError, match=r"^inner\.sentence=2: there is no such key; did you mean sentences\?; "):
@@ -191,11 +191,11 @@ def test_a_node_that_may_be_none_is_checked_if_it_is_not() -> None:
         parse(Optional, {"inner": 3})
 
 
-def test_a_rule_between_keys_is_a_line_that_names_its_node() -> None:
-    """Catches a ValueError of a dataclass's own check shown as a bug in heed, or in pydantic's words."""
+def test_an_error_of_a_dataclass_names_its_node_in_one_line() -> None:
+    """Catches the ValueError of a dataclass's own check that is shown as a bug in heed or as pydantic's message."""
     with pytest.raises(UserError, match=r"^inner\.low is above high$"):
         parse(Ordered, {"inner": {"low": 2, "high": 1}})
-    with pytest.raises(UserError, match=r"^inner\.high=0: expected more than 0$"):  # one that names the node by itself
+    with pytest.raises(UserError, match=r"^inner\.high=0: expected more than 0$"):  # the message already names the node
         parse(Ordered, {"inner": {"low": 0, "high": 0}})
 
 
@@ -208,20 +208,20 @@ def test_a_rule_between_keys_is_a_line_that_names_its_node() -> None:
         ({"path": 1.5}, {}, {"path": 1.5}),
     ],
 )
-def test_a_text_that_looks_like_a_number_is_a_text_where_one_is_expected(
+def test_a_string_that_looks_like_a_number_stays_a_string_if_one_is_expected(
     values: dict[str, Any], texts: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    """Catches run=2024 refused as a number, and a number that becomes a text."""
+    """Catches run=2024 that is refused as a number, and a number that becomes a string."""
     assert as_typed(values, target, texts) == expected
 
 
-def test_a_nested_text_is_found_by_its_dotted_key() -> None:
-    """Catches texts that are looked up by the last part of their key."""
+def test_a_nested_string_is_found_by_its_dotted_key() -> None:
+    """Catches strings that are looked up by only the last part of their key."""
     assert as_typed({"named": {"name": 7}}, Above, {"named.name": "007", "name": "x"}) == {"named": {"name": "007"}}
 
 
 def test_a_named_function_gets_the_other_keys_as_arguments() -> None:
-    """Catches a name that is handed on as an argument."""
+    """Catches a name that is passed as an argument."""
     assert bind("search", {"name": "add", "b": 2}, FUNCTIONS)(1) == 3
 
 
@@ -240,14 +240,14 @@ def test_a_named_function_is_checked_before_it_is_called(node: dict[str, Any], m
         bind("search", node, FUNCTIONS)
 
 
-def test_what_a_named_function_refuses_is_reported_with_its_key() -> None:
-    """Catches a ValueError shown as a bug in heed, and a UserError that loses its own words."""
+def test_an_error_of_a_named_function_is_reported_with_its_key() -> None:
+    """Catches a ValueError that is shown as a bug in heed, and a message that is lost."""
     with pytest.raises(UserError, match=r"^search: no$"):
         bind("search", {"name": "refuse"}, FUNCTIONS)("no")
 
 
-def test_a_text_instead_of_a_list_is_answered_with_the_list() -> None:
-    """Catches the term of JSON schemas, which does not help a user who types `key=a`."""
+def test_a_string_instead_of_a_list_is_refused_with_the_list_to_write() -> None:
+    """Catches a message in terms of JSON schemas, which does not help a user who types `key=a`."""
 
     def listed(several: tuple[str, ...]) -> None: ...
 

@@ -8,6 +8,6 @@ from heed.metrics.alignment import merge_words
 
 
 def test_a_wrong_shape_is_an_error() -> None:
-    """Catches tests that run without the check."""
+    """Catches a check of shapes that is not active in the tests."""
     with pytest.raises(TypeCheckError):
         merge_words(torch.zeros(1, 1, 1), [0], [0])

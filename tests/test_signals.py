@@ -34,16 +34,16 @@ def _unchanged() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", BOTH)
 def test_a_signal_waits_until_it_is_asked_for(number: signal.Signals) -> None:
-    """Catches an update cut short by Ctrl-C, and a signal lost."""
+    """Catches an update that Ctrl-C interrupts, and a signal that is lost."""
     with Deferral() as deferral:
         deferral.start()
         os.kill(os.getpid(), number)
         assert deferral.asked == number
-        assert handlers() == [signal.default_int_handler, signal.SIG_DFL]  # a second one does not wait
+        assert handlers() == [signal.default_int_handler, signal.SIG_DFL]  # a second signal is not deferred
 
 
-def test_handlers_that_were_set_in_between_go_too() -> None:
-    """Catches the handlers that Lightning sets between entering and starting, left after a training."""
+def test_handlers_that_were_set_in_between_are_removed_too() -> None:
+    """Catches handlers, as Lightning sets them between entering and starting, that are left after training."""
     before = handlers()
     with suppress(ZeroDivisionError), Deferral() as deferral:
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -52,8 +52,8 @@ def test_handlers_that_were_set_in_between_go_too() -> None:
     assert handlers() == before
 
 
-def test_what_a_parent_ignores_stays_ignored() -> None:
-    """Catches a background process of a shell that is ended by Ctrl-C for another process."""
+def test_a_signal_that_the_parent_ignores_stays_ignored() -> None:
+    """Catches a background process of a shell that ends at a Ctrl-C for another process."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Deferral() as deferral, signals.as_exceptions():
         deferral.start()
@@ -69,7 +69,7 @@ def in_a_thread() -> None:
 
 
 def test_outside_the_main_thread_nothing_is_set() -> None:
-    """Catches a training in a thread, as of a server, that dies of Python's ValueError."""
+    """Catches training in a thread, for example of a server, that fails because Python refuses handlers there."""
     faults: list[object] = []
     before, hook = handlers(), threading.excepthook
     threading.excepthook = faults.append
@@ -82,7 +82,7 @@ def test_outside_the_main_thread_nothing_is_set() -> None:
 
 
 def test_signals_are_exceptions_to_a_command() -> None:
-    """Catches a process that is ended before it has cleaned up."""
+    """Catches a process that ends before it has cleaned up."""
     with pytest.raises(Terminated) as ended, signals.as_exceptions():
         os.kill(os.getpid(), signal.SIGTERM)
     assert (ended.value.code, ended.value.step) == (143, None)
@@ -92,15 +92,15 @@ def test_signals_are_exceptions_to_a_command() -> None:
 
 @pytest.mark.parametrize("make", [Interrupted, Terminated])
 def test_the_step_goes_with_the_exception_to_another_process(make: Callable[[int], BaseException]) -> None:
-    """Catches a step lost between the processes of a sweep."""
+    """Catches a step that is lost between the processes of a sweep."""
     copied = pickle.loads(pickle.dumps(make(12)))
     assert (type(copied), copied.step) == (make, 12)
     assert getattr(copied, "code", 143) == 143
 
 
 def test_importing_heed_sets_no_handler() -> None:
-    """Catches a script whose Ctrl-C is taken from it by an import, because its name begins like a command's."""
+    """Catches an import that changes Ctrl-C in a script whose name begins like that of a command."""
     code = "import sys; sys.argv = ['heed-mine.py']; import heed, signal; from heed.training import checkpoints; "
     code += "print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == "True\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

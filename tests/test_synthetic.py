@@ -47,7 +47,7 @@ def read(prefix: Path) -> Pairs:
 
 
 def test_what_is_written_is_a_corpus_that_names_its_teacher(translator: Translator, tmp_path: Path) -> None:
-    """Catches translations beside the wrong lines, and a mix that does not name the models of its text."""
+    """Catches translations beside the wrong lines, and a corpus whose notes do not name the model."""
     made = translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
     pairs = read(tmp_path / "made")
     assert pairs.src == SOURCES
@@ -70,10 +70,10 @@ def test_a_model_translates_the_side_that_it_reads(translator: Translator, tmp_p
     assert read(tmp_path / "back").tgt == read(tmp_path / "there").tgt
 
 
-def test_one_killed_at_any_moment_is_continued_to_the_same_files(
+def test_a_translation_killed_at_any_moment_is_continued_to_the_same_files(
     translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches lines translated twice or never, half a line, and an unfinished output that looks finished."""
+    """Catches lines that are translated twice or never, half a line, and an unfinished output that looks finished."""
     monkeypatch.setattr(synthetic, "BLOCK", 3)
     greedy: dict[str, Any] = {"search": "greedy", "max_len": 3}
     translate_split(translator, tmp_path / "straight", corpus(), **greedy)
@@ -95,7 +95,7 @@ def test_one_killed_at_any_moment_is_continued_to_the_same_files(
     assert moment > 5
 
 
-def test_what_was_translated_is_not_translated_again(
+def test_finished_lines_are_not_translated_again(
     translator: Translator, tmp_path: Path, two_lines_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a continued translation that starts again, and an incomplete last block that gets into the text."""
@@ -134,7 +134,7 @@ def test_other_settings_are_not_continued(translator: Translator, tmp_path: Path
         translate_split(translator, tmp_path / "begun", corpus(), **SETTINGS)
 
 
-def test_nothing_is_written_over(translator: Translator, tmp_path: Path) -> None:
+def test_existing_files_are_not_overwritten(translator: Translator, tmp_path: Path) -> None:
     """Catches a file of the user that is overwritten."""
     (tmp_path / "mine.en").write_text("mine\n")
     with pytest.raises(UserError, match=r"mine\.en already exists; remove it"):
@@ -144,10 +144,10 @@ def test_nothing_is_written_over(translator: Translator, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["late.en", "late.fr"])
-def test_a_file_that_appears_while_a_split_is_translated_stays(
+def test_a_file_that_appears_while_a_split_is_translated_is_kept(
     translator: Translator, tmp_path: Path, name: str
 ) -> None:
-    """Catches a text of somebody else, written in the hours of a translation, that the translation replaces."""
+    """Catches a foreign file, written while the command translates, that the translation replaces."""
 
     def late(unit: str, done: int, total: int | None) -> None:
         (tmp_path / name).write_text("mine\n")
@@ -181,7 +181,7 @@ def test_the_closest_of_several_is_chosen(translator: Translator, tmp_path: Path
         ({"split": "test"}, "corpus own has no test split"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_wrong_arguments_are_refused_in_one_line(
     translator: Translator, tmp_path: Path, given: dict[str, Any], message: str
 ) -> None:
     """Catches candidates without a choice, and a missing split that is reported only after the model was loaded."""
@@ -198,7 +198,7 @@ def test_other_languages_are_refused(translator: Translator, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("languages", [("en", "en"), ("en", "../fr"), ("", "fr"), ("en", "f\nr")])
-def test_languages_end_the_names_of_two_files(tmp_path: Path, languages: tuple[str, str]) -> None:
+def test_languages_must_be_safe_and_different_file_endings(tmp_path: Path, languages: tuple[str, str]) -> None:
     """Catches one file that overwrites the other, and an untrusted model that chooses where files are written."""
     about = dict(zip(("src_lang", "tgt_lang"), languages, strict=True))
     stranger = load(write(tmp_path / "model", about))

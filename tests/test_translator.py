@@ -50,10 +50,10 @@ def texts(translator: Translator, lines: Sequence[str], **options: Any) -> list[
 @pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("batch_size", [1, 2, None])
 @pytest.mark.parametrize("max_len", [12, None])
-def test_a_translation_depends_on_its_line_alone(
+def test_a_translation_depends_only_on_its_line(
     translator: Translator, search: str, batch_size: int | None, max_len: int | None
 ) -> None:
-    """Catches an order that is not restored, padding that has a say, and a limit of length that is the batch's."""
+    """Catches an order that is not restored, padding that has an effect, and a length limit for a whole batch."""
     options = {"search": search, "max_len": max_len, **SEARCHES[search]}
     alone = [translator.translate(line, **options).text for line in SOURCES]
 
@@ -62,7 +62,7 @@ def test_a_translation_depends_on_its_line_alone(
 
 
 def test_a_str_gives_a_translation_and_any_iterable_a_list(translator: Translator) -> None:
-    """Catches a str that is mistaken for lines of one letter, and an iterator that is read twice."""
+    """Catches a str that is read as lines of one letter, and an iterator that is read twice."""
     one = translator.translate("a dog", max_len=12)
     assert isinstance(one, Translation)
     assert [str(each) for each in translator.translate(iter(["a dog", ""]), max_len=12)] == [one.text, ""]
@@ -70,7 +70,7 @@ def test_a_str_gives_a_translation_and_any_iterable_a_list(translator: Translato
 
 
 def test_an_empty_line_stays_empty(translator: Translator) -> None:
-    """Catches a translation made of nothing, lines that move up into the place of empty ones, and maps of nothing."""
+    """Catches a translation of an empty line, empty lines that are dropped, and errors of their empty maps."""
     lines = ["", "a dog", "   ", "\t", "a dog"]
     found = translator.translate(lines, max_len=12, search="beam", n_best=2, prefix="un")
 
@@ -81,7 +81,7 @@ def test_an_empty_line_stays_empty(translator: Translator) -> None:
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_attention_belongs_to_the_words_of_both_sides(translator: Translator, search: str) -> None:
-    """Catches columns of padding, </s> among the words, and weights of subwords that are lost when they make words."""
+    """Catches columns for padding, </s> among the words, and weights of subwords that are lost in sums for words."""
     for one in translator.translate(SOURCES, search, max_len=12, **SEARCHES[search]):
         assert one.source_words == one.source.split()
         assert one.words == one.text.split()
@@ -97,7 +97,7 @@ def test_attention_belongs_to_the_words_of_both_sides(translator: Translator, se
 
 
 def test_what_is_returned_can_be_changed_and_stored(translator: Translator) -> None:
-    """Catches an array that is the cache itself, and a translation that cannot go to another process."""
+    """Catches an array that is the stored one itself, and a translation that cannot be pickled."""
     one = translator.translate("a dog barks", max_len=12)
     before = one.attention.copy()
     one.attention[:] = 0
@@ -110,7 +110,7 @@ def test_what_is_returned_can_be_changed_and_stored(translator: Translator) -> N
 class TestNBest:
     @pytest.mark.parametrize(("search", "n_best"), [("beam", 3), ("sample", 4)])
     def test_candidates_are_sorted_best_first(self, translator: Translator, search: str, n_best: int) -> None:
-        """Catches lists out of order, a best that is not the first, and candidates without their own attention."""
+        """Catches lists out of order, a best candidate that is not first, and candidates without attention."""
         (one,) = translator.translate(["a dog barks"], search, n_best=n_best, max_len=12)
         scores = [each.score for each in one.candidates]
         assert len(scores) == n_best
@@ -120,8 +120,8 @@ class TestNBest:
             assert each.attention.shape == (len(each.words), 3)
             assert each.source == "a dog barks"
 
-    def test_more_than_one_changes_nothing_in_the_best(self, translator: Translator) -> None:
-        """Catches a search that ends sooner, and on another translation, if fewer are asked for."""
+    def test_n_best_does_not_change_the_best_translation(self, translator: Translator) -> None:
+        """Catches a search that ends earlier, with another translation, if fewer candidates are requested."""
         one, several, all_of_them = (
             translator.translate(SOURCES, "beam", max_len=12, n_best=count) for count in (1, 3, None)
         )
@@ -134,8 +134,10 @@ class TestNBest:
 class TestPrefix:
     @pytest.mark.parametrize("search", SEARCHES)
     @pytest.mark.parametrize("prefix", ["un chien", "la", "deux oiseaux chantent"])
-    def test_every_search_begins_with_it_and_scores_it(self, translator: Translator, search: str, prefix: str) -> None:
-        """Catches a prefix outside the score, its attention left out, and words that are lengthened."""
+    def test_every_search_begins_with_the_prefix_and_scores_it(
+        self, translator: Translator, search: str, prefix: str
+    ) -> None:
+        """Catches a prefix that is not in the score or in the attention, and prefix words that get more letters."""
         count = len(prefix.split())
         found = translator.translate(SOURCES, search, prefix=prefix, n_best=None, max_len=14, **SEARCHES[search])
         for line in (one for one in found if one.source):
@@ -148,18 +150,18 @@ class TestPrefix:
                 assert one.score == pytest.approx(score / length, abs=1e-4)
                 torch.testing.assert_close(one.piece_weights, rows, rtol=1e-4, atol=1e-5)
 
-    def test_it_finds_what_the_search_would_have_found(self, translator: Translator) -> None:
-        """Catches a state that has not read the prefix: from its own beginning greedy search goes on as before."""
+    def test_a_prefix_of_the_greedy_translation_gives_the_same_translation(self, translator: Translator) -> None:
+        """Catches a state that has not read the prefix: greedy search must continue its own beginning as before."""
         for source in filter(None, SOURCES):
             one = translator.translate(source, max_len=14)
             for count in range(1, len(one.words)):
                 again = translator.translate(source, max_len=14, prefix=" ".join(one.words[:count]))
-                if again.tgt.ids[: len(one.tgt.ids)] != one.tgt.ids:  # those words have other pieces of their own
+                if again.tgt.ids[: len(one.tgt.ids)] != one.tgt.ids:  # alone, those words have other subwords
                     forced = translator.bundle.tgt.encode(" ".join(one.words[:count]))
                     assert forced != one.tgt.ids[: len(forced)]
 
-    def test_each_line_may_have_its_own(self, translator: Translator) -> None:
-        """Catches a prefix of another line of the batch, and one of no words that forces anything."""
+    def test_each_line_can_have_its_own_prefix(self, translator: Translator) -> None:
+        """Catches the prefix of another line, and an empty prefix that changes the translation."""
         prefixes = ["un chat", "", "la", "deux oiseaux chantent", "le", "un"]
         together = translator.translate(SOURCES, prefix=prefixes, max_len=14)
         alone = [
@@ -170,8 +172,8 @@ class TestPrefix:
         with pytest.raises(UserError, match="2 prefixes for 6 lines; expected one for all lines, or one for each"):
             translator.translate(SOURCES, prefix=["un", "le"])
 
-    def test_it_is_never_cut(self, translator: Translator) -> None:
-        """Catches a longest length that cuts what was asked for, and a beam that finds nothing within it."""
+    def test_a_prefix_is_never_cut(self, translator: Translator) -> None:
+        """Catches a maximum length that cuts the prefix, and a beam search that finds nothing."""
         for search in ("greedy", "beam"):
             one = translator.translate("a dog", search, prefix="la petite maison est rouge", max_len=2)
             assert one.text == "la petite maison est rouge"
@@ -195,8 +197,8 @@ def stepped(translator: Translator, src: list[int], tgt: list[int], finished: bo
 
 class TestForced:
     @pytest.mark.parametrize("batch_size", [1, 2, None])
-    def test_forcing_is_stepping_along_the_target(self, translator: Translator, batch_size: int | None) -> None:
-        """Catches weights or a likelihood that belong to the subword before or after, and padding in a sum."""
+    def test_forcing_equals_single_steps_along_the_target(self, translator: Translator, batch_size: int | None) -> None:
+        """Catches weights or probabilities of the subword before or after, and padding in a sum."""
         found = translator.force(SOURCES, TARGETS, batch_size=batch_size)
         assert [(one.source, one.text) for one in found] == list(zip(SOURCES, TARGETS, strict=True))
         for one in found:
@@ -207,7 +209,7 @@ class TestForced:
         assert translator.score(SOURCES[0], TARGETS[0]) == pytest.approx(found[0].score, rel=1e-5)
 
     def test_forcing_its_own_translation_gives_the_search_s_weights(self, translator: Translator) -> None:
-        """Catches forced and free attention that are shifted against one another."""
+        """Catches forced attention that is shifted compared with free attention."""
         compared = 0
         for one in translator.translate(SOURCES, max_len=12):
             if one.source and translator.bundle.tgt.encode(one.text) == one.tgt.ids:
@@ -216,7 +218,7 @@ class TestForced:
         assert compared > 1
 
     def test_several_models_are_forced_as_one(self, translator: Translator, folder: Path, tmp_path: Path) -> None:
-        """Catches perplexities and weights of the first model alone."""
+        """Catches scores and weights of only the first model."""
         other = write(tmp_path / "other", seed=4)
         both = load([folder, str(other)]).force(SOURCES, TARGETS)
         each = [one.force(SOURCES, TARGETS) for one in (translator, load(other))]
@@ -225,21 +227,21 @@ class TestForced:
             mean = torch.stack([one.piece_weights for one in apart]).mean(0)
             torch.testing.assert_close(found.piece_weights, mean)
 
-    def test_sources_and_targets_are_as_many(self, translator: Translator) -> None:
+    def test_different_numbers_of_sources_and_targets_are_refused(self, translator: Translator) -> None:
         """Catches pairs that are shifted silently."""
         with pytest.raises(UserError, match="6 sources and 1 targets; expected a target for each source"):
             translator.align(SOURCES, ["un chat"])
 
-    def test_links_are_those_of_the_forced_pass(self, translator: Translator) -> None:
-        """Catches other weights, links that are not sorted, and a str that gives a list of lists."""
+    def test_links_come_from_the_forced_pass(self, translator: Translator) -> None:
+        """Catches links from other weights, links that are not sorted, and a list of lists for a str."""
         links = translator.align(SOURCES, TARGETS)
         pairs = translator.force(SOURCES, TARGETS)
         assert links == [sorted(one.alignment) for one in pairs]
         assert translator.align(SOURCES[0], TARGETS[0]) == links[0]
         assert links[2] == translator.align("", "un chat") == translator.align("a cat", "") == []
 
-    def test_the_other_direction_is_merged(self, translator: Translator, tmp_path: Path) -> None:
-        """Catches links of the second model that are not turned round, and a model of the same direction."""
+    def test_links_of_the_other_direction_are_merged(self, translator: Translator, tmp_path: Path) -> None:
+        """Catches links of the second model whose sides are not swapped, and a model of the same direction."""
         reverse = load(write(tmp_path / "reverse", {"src_lang": "fr", "tgt_lang": "en"}, TARGETS, SOURCES))
         forward, backward = translator.align(SOURCES, TARGETS), reverse.align(TARGETS, SOURCES)
         merged = translator.align(SOURCES, TARGETS, reverse=reverse, symmetrisation="intersection")
@@ -250,8 +252,8 @@ class TestForced:
             translator.align(SOURCES, TARGETS, reverse=translator)
 
 
-def test_threads_translate_as_one_does(folder: Path) -> None:
-    """Catches state that calls share, and two copies of the weights in bfloat16 that are made at once."""
+def test_several_threads_give_the_results_of_one(folder: Path) -> None:
+    """Catches state that calls share, and copies of the weights in bfloat16 that are made at the same time."""
     translator = load(folder, precision="bfloat16")
     jobs: list[tuple[str, dict[str, Any]]] = [("greedy", {}), ("beam", {"n_best": 3}), ("sample", {"n_best": 2})] * 4
     results: list[Any] = [None] * len(jobs)
@@ -278,7 +280,7 @@ def test_threads_translate_as_one_does(folder: Path) -> None:
 def test_progress_is_reported_to_the_caller_and_nobody_else(
     translator: Translator, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches a bar that prints, counts that fall or stop short, and empty lines that are never done."""
+    """Catches printed output, counts that fall or do not reach the end, and empty lines that are not counted."""
     done: list[tuple[int, int]] = []
     for search in SEARCHES:
         done.clear()
@@ -293,7 +295,7 @@ def test_progress_is_reported_to_the_caller_and_nobody_else(
 
 
 def test_ctrl_c_ends_a_translation_and_not_the_translator(translator: Translator) -> None:
-    """Catches an interrupt that is swallowed, and one that leaves something half done."""
+    """Catches an interrupt that is ignored, and a translator that gives other results after an interrupt."""
 
     def interrupt(*counts: int) -> None:
         raise KeyboardInterrupt
@@ -324,8 +326,8 @@ def test_ctrl_c_ends_a_translation_and_not_the_translator(translator: Translator
         ({"model": 1}, "search.model=1: search=greedy has no such setting"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(translator: Translator, options: dict[str, Any], message: str) -> None:
-    """Catches a TypeError about a function that nobody has called, and a setting that does nothing."""
+def test_wrong_arguments_are_refused_in_one_line(translator: Translator, options: dict[str, Any], message: str) -> None:
+    """Catches a TypeError about an internal function, and a setting without effect."""
     with pytest.raises(UserError, match=message) as refusal:
         translator.translate("a dog", **options)
     assert "\n" not in str(refusal.value)
@@ -339,7 +341,7 @@ def last_word_first(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_i
 
 
 def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) -> None:
-    """Catches a list of searches that is closed, and a prefix that such a search would leave out silently."""
+    """Catches searches that cannot be registered, and a prefix that such a search would silently ignore."""
     register("last_word_first")(last_word_first)
     plain = translator.translate("a dog barks", max_len=5)
     turned = translator.translate("a dog barks", "last_word_first", times=2)
@@ -353,7 +355,7 @@ def test_a_search_from_elsewhere_is_found_by_its_name(translator: Translator) ->
 
 
 def test_a_search_from_elsewhere_keeps_no_gradients(translator: Translator) -> None:
-    """Catches a search with steps of its own that fills memory with what a backward pass would need."""
+    """Catches a search whose own steps store values for a backward pass, which fills memory."""
     followed: list[bool] = []
 
     def steps(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int) -> list[Hypothesis]:
@@ -375,12 +377,12 @@ def in_pieces(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int
 
 
 def draws(model: Any, src: Tensor, src_len: Tensor, bos_id: int, eos_id: int, n_best: int = 9) -> Any:
-    """The same, as if they were drawn."""
+    """The same hypotheses, from a search that is registered as random."""
     return in_pieces(model, src, src_len, bos_id, eos_id, n_best)
 
 
 def test_the_candidates_of_a_line_are_different_texts(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches lists that have a text twice in other subwords, and a worse one that takes its place."""
+    """Catches lists that contain a text twice, in other subwords, and the worse of the two that is kept."""
     register("in_pieces", n_best=True)(in_pieces)
     register("draws", n_best=True, random=True)(draws)
     spelling = {(30, 31): "an", (32,): "an", (31,): "n", (30,): "a"}
@@ -397,7 +399,7 @@ def test_the_candidates_of_a_line_are_different_texts(translator: Translator, mo
 
 
 def test_a_list_is_filled_from_the_beam(translator: Translator) -> None:
-    """Catches a list that is short because two of the best are one text, although the beam has others."""
+    """Catches a list that is too short because two of the best have the same text, although the beam has others."""
     for line in SOURCES:
         whole = [one.text for one in translator.translate(line, "beam", n_best=None, beam_size=6, max_len=9).candidates]
         assert len(set(whole)) == len(whole)
@@ -409,7 +411,7 @@ def test_a_list_is_filled_from_the_beam(translator: Translator) -> None:
 def test_a_line_too_long_is_cut_and_logged(
     translator: Translator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Catches one line that takes the memory of all, one that is cut silently, and words that are not counted."""
+    """Catches a long line that takes all memory, a line that is cut silently, and words that are not counted."""
     monkeypatch.setattr("heed.translator.LONGEST", 5)
     short, long = "a dog", "a dog sees the old cat in the tree"
 
@@ -423,7 +425,7 @@ def test_a_line_too_long_is_cut_and_logged(
     assert not found[1].attention[:, 5:].any()
 
 
-def test_long_lines_are_fewer_at_once(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_long_lines_are_smaller(translator: Translator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a batch whose memory grows with its longest line, and lines that are lost between two batches."""
     sizes = []
 
@@ -439,8 +441,8 @@ def test_long_lines_are_fewer_at_once(translator: Translator, monkeypatch: pytes
     assert all(rows == 1 or rows * (width - 1) <= 20 for rows, width in sizes)
 
 
-def test_words_are_those_that_were_typed(translator: Translator) -> None:
-    """Catches `⁇` instead of a word that the model does not know, which a reader then searches for in vain."""
+def test_words_are_shown_as_they_were_typed(translator: Translator) -> None:
+    """Catches `⁇` instead of a word that the model does not know."""
     one = translator.translate("a 猫-dog barks")
     assert one.source_words == ["a", "猫-dog", "barks"]
     assert one.shown().src == ["a", "猫-dog⁇", "barks"]
@@ -450,8 +452,8 @@ def test_words_are_those_that_were_typed(translator: Translator) -> None:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=6))
-def test_any_text_has_its_translation(translator: Translator, lines: list[str]) -> None:
-    """Catches characters that end a line, lose a sentence, or break its map: U+2028, NUL, a lone mark."""
+def test_any_text_has_a_translation(translator: Translator, lines: list[str]) -> None:
+    """Catches characters, such as U+2028, NUL or a combining mark, that end a line, lose it or break its map."""
     found = translator.translate(lines, max_len=6, batch_size=3)
     assert [one.source for one in found] == lines
     for one in found:
@@ -461,7 +463,7 @@ def test_any_text_has_its_translation(translator: Translator, lines: list[str]) 
 
 
 def test_the_folder_can_be_anywhere(tmp_path: Path) -> None:
-    """Catches a model folder that remembers where it was made."""
+    """Catches a model folder that depends on its path."""
     here = texts(load(write(tmp_path / "one")), ["a dog"])
     (tmp_path / "one").rename(tmp_path / "two")
 
@@ -477,7 +479,7 @@ def test_a_device_that_is_not_there_is_reported_in_one_line(name: str) -> None:
 
 
 def test_auto_finds_a_device() -> None:
-    """Catches a default that fails where there is no GPU."""
+    """Catches a default that fails without a GPU."""
     assert torch.empty(0, device=device_named("auto")).device.type in ("cpu", "cuda")
 
 
@@ -486,7 +488,7 @@ def test_auto_finds_a_device() -> None:
 def test_the_precision_of_a_search(
     monkeypatch: pytest.MonkeyPatch, folder: Path, fast: bool, precision: Precision
 ) -> None:
-    """Catches a setting that does nothing, scores that lose digits to it, and draws that depend on the CPU."""
+    """Catches a precision that is ignored, scores that it rounds, and random searches that depend on the CPU."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
     seen = []
 
@@ -505,8 +507,8 @@ def test_the_precision_of_a_search(
     assert translator.score(SOURCES, TARGETS) == exact.score(SOURCES, TARGETS)
 
 
-def test_the_copy_in_bfloat16_shares_what_it_does_not_round(folder: Path) -> None:
-    """Catches twice the memory, and a copy that rounds the weights which scores are computed with."""
+def test_the_copy_in_bfloat16_shares_weights_that_it_does_not_round(folder: Path) -> None:
+    """Catches a copy that needs twice the memory, and one that rounds the weights used for scores."""
     translator = load(folder, precision="bfloat16")
     before = translator.score(SOURCES, TARGETS)
     translator.translate("a dog", max_len=3)
@@ -519,14 +521,14 @@ def test_the_copy_in_bfloat16_shares_what_it_does_not_round(folder: Path) -> Non
 
 
 def test_a_translation_can_be_drawn(translator: Translator, tmp_path: Path) -> None:
-    """Catches a picture that is not of the words, or needs a display."""
+    """Catches a plot that fails for an empty translation, or that needs a display."""
     translator.translate("a dog barks").plot(end=True).savefig(tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 1000
     translator.translate("").plot()
 
 
 def test_a_notebook_shows_the_map(translator: Translator) -> None:
-    """Catches a fragment without its words, or with markup of theirs."""
+    """Catches HTML in which a word of the text becomes markup."""
     pytest.importorskip("heed.viz.attention_map")
     one = translator.translate("a <b>dog</b> barks", "beam", n_best=3)
     assert "<b>dog" not in one._repr_html_()
@@ -552,7 +554,7 @@ def test_examples_of_docstrings_run(module: ModuleType) -> None:
 
 
 def test_bundles_can_be_given(folder: Path) -> None:
-    """Catches a translator that only a path can make: training has the model in memory."""
+    """Catches a translator that needs a path: training has the model in memory."""
     assert texts(Translator(bundle.load(folder), "float32"), ["a dog"]) == texts(
         load(folder, precision="float32"), ["a dog"]
     )
@@ -604,10 +606,10 @@ WRONG = {
 }
 
 
-def test_what_no_annotation_admits_is_refused_in_one_line(folder: Path) -> None:
-    """Catches a fault from deep within SentencePiece, and a misspelt word that is mistaken for another.
+def test_arguments_of_a_wrong_type_are_refused_in_one_line(folder: Path) -> None:
+    """Catches an error from inside SentencePiece, and a misspelt choice that is taken for another.
 
-    In a process of its own: here annotations are checked.
+    It runs in a separate process, because annotations are checked in this one.
     """
     calls = "".join(f"\ntry:\n    {call}\nexcept heed.UserError as error:\n    print(error)" for call in WRONG)
     program = f"import heed\nfolder = {str(folder)!r}\ntranslator = heed.load(folder){calls}"

@@ -26,7 +26,7 @@ def run(code: str, *arguments: str, stdin: str = "") -> "subprocess.CompletedPro
 
 
 def test_a_model_translates_and_aligns(tmp_path: Path) -> None:
-    """Catches an import at the top of a module that Windows does not have."""
+    """Catches a module that imports, at its top, a package that Windows does not have."""
     folder = write(tmp_path / "model")
     code = """
 import heed
@@ -39,8 +39,8 @@ assert "fcntl" not in sys.modules
     assert (found.returncode, found.stderr) == (0, "")
 
 
-def test_the_commands_answer(tmp_path: Path) -> None:
-    """Catches `--help` that dies where locks are imported, and a command that writes files only with them."""
+def test_the_commands_work(tmp_path: Path) -> None:
+    """Catches `--help` that fails at an import for locks, and a command that needs locks to write files."""
     folder = write(tmp_path / "model")
     for name in ("train", "evaluate", "translate", "align"):
         found = run(f"from heed.cli.entry import {name}; import sys; sys.argv = ['heed', '--help']; {name}()")
