@@ -14,6 +14,7 @@ from sacrebleu.metrics.bleu import BLEU
 from heed.data.corpus import Corpus, Pairs
 from heed.errors import UserError
 from heed.evaluation import Evaluation, compare, evaluate, page, perplexity, write
+from heed.files import with_digest
 from heed.metrics.alignment import alignment_scores
 from heed.metrics.bleu import bleu, sentence_bleu
 from heed.metrics.scores import text_scores
@@ -246,10 +247,13 @@ class TestFolder:
             *("heatmaps/0001.svg", "heatmaps/0002.svg"),
         }
         report = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
-        for name, digest in report.pop("files").items():
+        digests = report.pop("files")
+        assert digests.keys() == {"report.json", "hypotheses.txt", "references.txt"}
+        for name in ("hypotheses.txt", "references.txt"):
+            digest = digests[name]
             assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
         assert report == found.report
-        assert (tmp_path / "out/gallery.html").read_text(encoding="utf-8") == page(found)
+        assert (tmp_path / "out/gallery.html").read_text(encoding="utf-8") == with_digest(page(found))
 
     def test_its_files_belong_to_one_evaluation(
         self, found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

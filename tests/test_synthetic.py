@@ -143,6 +143,26 @@ def test_existing_files_are_not_overwritten(translator: Translator, tmp_path: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.en"]
 
 
+def test_a_finished_translation_that_was_changed_is_refused(translator: Translator, tmp_path: Path) -> None:
+    """Catches a changed corpus that the same command reports as written."""
+    translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    with (tmp_path / "made.fr").open("a") as file:
+        file.write("mine\n")
+    with pytest.raises(UserError, match=r"made\.fr has 7 lines, and .*\.json says 6, so it was changed"):
+        translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    assert (tmp_path / "made.fr").read_text().endswith("mine\n")
+
+
+def test_a_foreign_file_in_the_place_of_the_provenance_is_refused(translator: Translator, tmp_path: Path) -> None:
+    """Catches a message that lists keys which nobody can give."""
+    provenance_path(tmp_path / "made").write_text('{"mine": 1}')
+    with pytest.raises(UserError) as refused:
+        translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    advice = "was not written by heed-translate, or is damaged; move it away, or give the text another name"
+    assert str(refused.value) == f"{provenance_path(tmp_path / 'made')} {advice}"
+    assert provenance_path(tmp_path / "made").read_text() == '{"mine": 1}'
+
+
 @pytest.mark.parametrize("name", ["late.en", "late.fr"])
 def test_a_file_that_appears_while_a_split_is_translated_is_kept(
     translator: Translator, tmp_path: Path, name: str
@@ -235,6 +255,8 @@ def test_the_command_translates_a_split(translator: Translator, tmp_path: Path) 
     assert isinstance(made, Provenance)
     assert (made.closest, made.corpus, made.precision) == ("chrf", "own", "float32")
     assert "n_best=2" in made.search
+    again = forked(tmp_path, "translate", model, *given, "precision=float32", "search.n_best=2", "closest=chrf")
+    assert (again.code, "was already finished, and nothing was written:" in again.out) == (0, True)
 
     for more, line in (
         (["split=train"], "split=train without output; give output=PREFIX"),

@@ -21,7 +21,6 @@ from heed.data.readers import read_corpus
 from heed.data.text_files import further_references
 from heed.errors import UserError
 from heed.faithfulness import UNMOVED, Faithfulness, maps_stability, measure, unmoved
-from heed.files import write_whole
 from heed.maps import Level, Line, Map, has_spaces, read_gold, unknown_note
 from heed.metrics.alignment import Gold, alignment_scores, misfits
 from heed.metrics.attention import Health, mean_health
@@ -30,12 +29,12 @@ from heed.metrics.languages import language
 from heed.metrics.scores import says_nothing, text_scores
 from heed.metrics.significance import Comparison, paired_bootstrap
 from heed.runs.evaluation_folder import (
-    GALLERY,
     HEATMAPS,
     HYPOTHESES,
     evaluation_path,
     search_in,
     translations_in,
+    write_gallery,
     write_scores,
     writing,
 )
@@ -404,7 +403,7 @@ def write(
     """
     with writing(folder):
         write_scores(folder, evaluation.hypotheses, evaluation.references, evaluation.report)
-        write_whole(folder / GALLERY, page(evaluation, level, end))
+        write_gallery(folder, page(evaluation, level, end))
         _draw(folder / HEATMAPS, evaluation.translations[:heatmaps], format, level, end)
 
 

@@ -5,6 +5,7 @@ Until a file or folder is complete, it has a temporary name: `.NAME.abcdefgh.hee
 
 import errno
 import glob
+import hashlib
 import logging
 import os
 import re
@@ -37,6 +38,10 @@ UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 DESCRIPTOR = re.compile(r"/dev/std(?:out|err)|/(?:dev|proc/self)/fd/\d+")
 
 log = logging.getLogger(__name__)
+
+
+DIGEST = b"<!-- sha256 "
+"""The beginning of the comment at the end of a page."""
 
 
 class AlreadyLocked(Exception):
@@ -73,6 +78,17 @@ def replace_whole(path: Path, write: Callable[[Path], object], check: Callable[[
     except UserError as error:
         raise UserError(f"{error}; what was to be written is in {part}") from error
     put_in_place(part, target)
+
+
+def with_digest(html: str) -> str:
+    """A page with a comment at its end by which `has_digest` recognises it, unless somebody changes it."""
+    return f"{html}{DIGEST.decode()}{hashlib.sha256(html.encode()).hexdigest()} -->\n"
+
+
+def has_digest(html: bytes) -> bool:
+    """Whether a page is exactly what `with_digest` returned."""
+    content, _, digest = html.rpartition(DIGEST)
+    return digest == f"{hashlib.sha256(content).hexdigest()} -->\n".encode()
 
 
 def write_part(path: Path, write: Callable[[Path], object], mode: int | None = None) -> Path:

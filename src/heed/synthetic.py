@@ -23,6 +23,7 @@ from typing import IO, Any, Literal, get_args
 from heed import arguments
 from heed.bundle import weights_digest
 from heed.data.corpus import Corpus, Pairs
+from heed.data.lines import read_lines
 from heed.data.named import own_corpus
 from heed.data.prepared import fingerprint
 from heed.data.progress import report
@@ -116,6 +117,7 @@ def translate_split(
     finished = read_provenance(output)
     if finished is not None:
         _check_same(finished, wanted, provenance_path(output))
+        _check_whole(finished, output)
         return finished
     options = {"n_best": n_best or 1, "replace_unk": replace_unk, "batch_size": batch_size, **settings}
 
@@ -134,6 +136,18 @@ def translate_split(
             "the cause and repeat the command"
         ) from error
     return wanted
+
+
+def _check_whole(finished: Provenance, output: str | Path) -> None:
+    """Raise UserError if a file of a finished translation is missing or has another number of lines."""
+    for language in (finished.source, finished.translated):
+        path = Path(f"{output}.{language}")
+        count = len(read_lines(path))
+        if count != finished.lines:
+            raise UserError(
+                f"{path} has {count} lines, and {provenance_path(output)} says {finished.lines}, so it was changed "
+                "after the translation; choose another output=PREFIX"
+            )
 
 
 def _check_languages(translator: Translator) -> None:

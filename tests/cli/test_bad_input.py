@@ -286,7 +286,7 @@ OTHER = ["corpus=files", "corpus.name=other", "corpus.src_lang=en", "corpus.tgt_
         ("evaluate OTHER corpus.name=..", "corpus.name=..: expected a name that can be a folder name"),
         (
             "evaluate output=report",
-            "report/report.json exists and was not written by an evaluation; choose",
+            "report/report.json exists and was not written by an evaluation, or was changed since; choose",
         ),
         ("evaluate output=own/test.en/x", "own/test.en/x cannot be written (Not a directory); choose another"),
         ("evaluate search.max_len=0", "search.max_len must be at least 1, got 0"),

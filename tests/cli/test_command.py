@@ -8,12 +8,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from heed.cli.command import Command
+from heed.cli.entry import choose
 from heed.cli.sweep import job_name
 from heed.cli.translate import Settings
 from heed.errors import UserError
@@ -320,6 +322,24 @@ def test_a_separate_process_ends_with_the_exit_code(tmp_path: Path) -> None:
     expected = "heed-translate: modle=x: there is no key modle; did you mean model? (--cfg job shows them all)\n"
     assert (found.returncode, found.stdout, found.stderr) == (2, "", expected)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_package_can_be_run_without_a_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches `python -m heed --version` that prints how to use it and fails."""
+    monkeypatch.setattr(sys, "argv", ["heed", "--version"])
+    choose()
+    monkeypatch.setattr(sys, "argv", ["heed", "--help"])
+    choose()
+    version_line, usage = capsys.readouterr().out.splitlines()
+    assert version_line == f"heed {version('heed')}"
+    assert usage.startswith("usage: python -m heed COMMAND [SETTINGS]; COMMAND is one of train, ")
+    monkeypatch.setattr(sys, "argv", ["heed", "trian"])
+    with pytest.raises(SystemExit) as ended:
+        choose()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{usage}\n"
 
 
 def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:

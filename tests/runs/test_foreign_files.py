@@ -1,6 +1,7 @@
 """No file that heed did not write is ever deleted or replaced: by no command, by no setting, through no symlink."""
 
 import gzip
+import json
 import os
 import shutil
 import stat
@@ -14,8 +15,10 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from heed.errors import UserError
 from heed.metrics.alignment import write_weights
 from heed.runs.alignment_files import own_files, report_path
+from heed.runs.evaluation_folder import write_report
 from tests.support import model_folder
 from tests.support.commands import Outcome, forked
 from tests.support.small_run import overrides
@@ -323,6 +326,33 @@ def test_texts_that_were_edited_since_the_evaluation_are_not_replaced(own: list[
     assert outcome.code == 2
     assert f"{name} exists and was not written by an evaluation" in outcome.line
     assert changed(before) == []
+
+
+def test_notes_in_a_report_or_a_gallery_are_not_lost(own: list[str]) -> None:
+    """Catches a key of a user in report.json, or a paragraph in the gallery, that the same command removes."""
+    assert evaluate(*own, "output=out", "heatmaps=0").code == 0
+    assert evaluate(*own, "output=out", "heatmaps=0").code == 0  # unchanged files are replaced
+    for name in ("gallery.html", "report.json"):
+        path = Path("out", name)
+        written = path.read_text(encoding="utf-8")
+        noted = json.dumps({**json.loads(written), "note": 1}) if name == "report.json" else f"{written}<p>my note</p>"
+        path.write_text(noted, encoding="utf-8")
+        before = snapshot(Path("out"))
+        outcome = evaluate(*own, "output=out", "heatmaps=0")
+        assert outcome.code == 2
+        assert f"{name} exists and was not written by an evaluation, or was changed since; choose" in outcome.line
+        assert changed(before) == []
+        path.write_text(written, encoding="utf-8")
+
+
+def test_a_note_in_a_report_on_several_seeds_is_not_lost() -> None:
+    """Catches a report of means that is replaced without a look at its content."""
+    report = {"corpus": "own", "split": "test", "seeds": [1, 2], "runs": {}, "mean": {"bleu": 0.1}}
+    write_report(Path(), report)
+    write_report(Path(), report)
+    Path("report.json").write_text(json.dumps({**json.loads(Path("report.json").read_text()), "note": 1}))
+    with pytest.raises(UserError, match=r"contains a report\.json that is not of several seeds"):
+        write_report(Path(), report)
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

@@ -41,6 +41,22 @@ def export() -> None:
     start("export")
 
 
+def choose() -> None:
+    """Run the command that the first argument names: `python -m heed train …`."""
+    usage = f"usage: python -m heed COMMAND [SETTINGS]; COMMAND is one of {', '.join(COMMANDS)}"
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    if first in COMMANDS:
+        del sys.argv[1]
+        start(first)
+    elif first in VERSION:
+        print(f"heed {version('heed')}")
+    elif first in HELP:
+        print(usage)
+    else:
+        print(usage, file=sys.stderr)
+        sys.exit(2)
+
+
 def start(name: str) -> None:
     """Run the command `heed-<name>` with the arguments of this process, then exit with its exit code."""
     from heed.cli.streams import fill_closed  # noqa: PLC0415

@@ -29,6 +29,7 @@ def translate_and_print(
     if not output:
         raise UserError(f"split={split} without output; give output=PREFIX, to which the languages are added")
     name, options = search_settings(search)
+    was_finished = provenance_path(output).exists()
     with bars():
         made = translate_split(
             load(model, device, precision),
@@ -41,6 +42,7 @@ def translate_and_print(
             batch_size=batch_size,
             **options,
         )
-    print(f"{made.lines} lines: {made.note}\nwritten to {output}.{made.source}, {output}.{made.translated}")
+    done = "was already finished, and nothing was written:" if was_finished else "written to"
+    print(f"{made.lines} lines: {made.note}\n{done} {output}.{made.source}, {output}.{made.translated}")
     print(f"and {provenance_path(output)}")
     return made.lines

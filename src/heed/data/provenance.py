@@ -64,15 +64,21 @@ def read_provenance(prefix: str | Path) -> Provenance | None:
     """Read the provenance of the corpus with this prefix; None if it has none.
 
     Raises:
-        UserError: the file cannot be read or is damaged.
+        UserError: the file cannot be read, or is not such a file.
     """
     path = provenance_path(prefix)
     try:
         return from_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:  # a UserError is one
-        raise UserError(f"{path} cannot be read ({error}); remove it if the text is not from heed-translate") from error
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); move it away, or give the text another name"
+        ) from error
+    except ValueError as error:  # a UserError is one
+        raise UserError(
+            f"{path} was not written by heed-translate, or is damaged; move it away, or give the text another name"
+        ) from error
 
 
 def from_json(text: str) -> Provenance:

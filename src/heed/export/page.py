@@ -11,7 +11,7 @@ from heed.architecture import Architecture
 from heed.bundle import Bundle
 from heed.errors import UserError
 from heed.export.packed import Precision, pack_model
-from heed.files import write_whole
+from heed.files import has_digest, with_digest, write_whole
 from heed.onnx_model import OnnxModel
 from heed.viz.modules import join_modules
 from heed.viz.page import content_policy, fill, pack, pack_bytes
@@ -61,7 +61,7 @@ def write_page(
     _check_languages(models, loaded)
     try:
         _refuse_stranger(output)
-        page = make_page(loaded, precision, examples)
+        page = with_digest(make_page(loaded, precision, examples))
         output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output, page, partial(_refuse_stranger, output))
     except OSError as error:
@@ -78,12 +78,14 @@ def _check_languages(models: Sequence[Path], loaded: Sequence[Bundle]) -> None:
 
 
 def _refuse_stranger(output: Path) -> None:
-    """Raise UserError if a file exists, is not empty, and is not a page written by heed."""
+    """Raise UserError if a file exists, is not empty, and is not a page exactly as heed has written it."""
     if not output.is_file() or not output.stat().st_size:
         return
-    with output.open("rb") as file:
-        if MADE_BY not in file.read(4096):
-            raise UserError(f"{output} exists and is not a page of heed; choose another output=FILE")
+    content = output.read_bytes()
+    if MADE_BY not in content:
+        raise UserError(f"{output} exists and is not a page of heed; choose another output=FILE")
+    if not has_digest(content):
+        raise UserError(f"{output} was changed since heed has written it; choose another output=FILE")
 
 
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:

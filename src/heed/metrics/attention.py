@@ -124,7 +124,7 @@ def advice(health: Health) -> str | None:
     if health.coverage < FEW_WORDS:
         return (
             f"attention has not formed: only {health.coverage:.0%} of the source words are ever attended to; "
-            "what usually helps: a score that uses the source words (additive instead of article), a smaller learning "
-            "rate; also check whether the model repeats itself"
+            "what usually helps: a smaller learning rate or, instead of the score article, one that uses the source "
+            "words; also check whether the model repeats itself"
         )
     return None

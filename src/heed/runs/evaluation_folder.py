@@ -2,11 +2,12 @@
 
 hypotheses.txt   the translations, one per line
 references.txt   the references of the split
-report.json      the scores, and the digests of these two files; for several seeds it is the only file
+report.json      the scores, and the digests of these two files and of itself; for several seeds it is the only file
 heatmaps/  gallery.html
 
 These files always belong to one evaluation. Files of an earlier one are removed before the first new file gets its
-name, and only if a report proves that heed has written them. Other files in the folder are not touched.
+name, and only if a report proves that heed has written them and they were not changed. Other files in the folder are
+not touched.
 """
 
 import hashlib
@@ -20,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from heed.errors import UserError
-from heed.files import beside, check_writable, parts, put_in_place, write_part, write_whole
+from heed.files import beside, check_writable, has_digest, parts, put_in_place, with_digest, write_part, write_whole
 from heed.runs.json_files import read_object
 
 HYPOTHESES, REFERENCES, REPORT = "hypotheses.txt", "references.txt", "report.json"
 HEATMAPS, GALLERY = "heatmaps", "gallery.html"
 
 FILES = "files"
-"""The key of the report with the digests of the texts beside it."""
+"""The key of the report with the digests of the texts beside it, and of the report without its own digest."""
 
 GALLERY_MARK = b'<meta name="generator" content="heed gallery">'
 DRAWN_MARKS = (b"Software\0heed", b"<dc:title>heed</dc:title>")
@@ -62,7 +63,8 @@ def refuse_strangers(folder: Path) -> None:
         raise UserError(f"{folder} cannot be read ({error.strerror}); choose another folder with output=DIR") from error
     if strange:
         raise UserError(
-            f"{strange[0]} exists and was not written by an evaluation; choose another folder with output=DIR"
+            f"{strange[0]} exists and was not written by an evaluation, or was changed since; choose another folder "
+            "with output=DIR"
         )
 
 
@@ -84,7 +86,8 @@ def refuse_strangers_to_several(folder: Path) -> None:
         raise UserError(f"{folder} cannot be read ({error.strerror}); choose another folder with output=DIR") from error
     if strange:
         raise UserError(
-            f"{folder} contains a {REPORT} that is not of several seeds; choose another folder with output=DIR"
+            f"{folder} contains a {REPORT} that is not of several seeds, or was changed since it was written; choose "
+            "another folder with output=DIR"
         )
 
 
@@ -123,11 +126,26 @@ def _below(folder: Path, is_run: Callable[[Path], bool]) -> Iterator[Path]:
 
 def _is_report(path: Path) -> bool:
     report = read_object(path)
-    return {"corpus", "split", "sentences", "search"} <= report.keys() and "seeds" not in report
+    return {"corpus", "split", "sentences", "search"} <= report.keys() and "seeds" not in report and _unchanged(report)
 
 
 def _is_report_on_several(path: Path) -> bool:
-    return {"corpus", "split", "seeds", "runs"} <= read_object(path).keys()
+    report = read_object(path)
+    return {"corpus", "split", "seeds", "runs"} <= report.keys() and _unchanged(report)
+
+
+def _unchanged(report: Mapping[str, Any]) -> bool:
+    """Whether a report has its own digest, or none, as in earlier releases."""
+    files = report.get(FILES)
+    if not isinstance(files, dict) or REPORT not in files:
+        return True
+    return _with_digests(report, {name: digest for name, digest in files.items() if name != REPORT}) == report
+
+
+def _with_digests(report: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    """The report with the digests of the files beside it and with its own."""
+    content = {**report, FILES: dict(digests)}
+    return content | {FILES: {**digests, REPORT: _digest(_json(content).encode())}}
 
 
 def _digest(content: bytes) -> str:
@@ -136,7 +154,8 @@ def _digest(content: bytes) -> str:
 
 def _is_gallery(path: Path, marked: bool) -> bool:
     with path.open("rb") as file:
-        return GALLERY_MARK in file.read(4096) or not marked
+        content = file.read()
+    return (GALLERY_MARK in content and has_digest(content)) or not marked
 
 
 def _is_drawn(path: Path, marked: bool) -> bool:
@@ -170,7 +189,7 @@ def write_scores(folder: Path, hypotheses: Sequence[str], references: Sequence[s
     _remove_half_written(folder, former)
     texts = {HYPOTHESES: _text(hypotheses).encode(), REFERENCES: _text(references).encode()}
     digests = {name: _digest(content) for name, content in texts.items()}
-    contents = {REPORT: _json({**report, FILES: digests}).encode(), **texts}
+    contents = {REPORT: _json(_with_digests(report, digests)).encode(), **texts}
     written: dict[str, Path] = {}
     try:
         for name, content in contents.items():
@@ -199,10 +218,15 @@ def _write_bytes(content: bytes, path: Path) -> None:
     path.write_bytes(content)
 
 
+def write_gallery(folder: Path, html: str) -> None:
+    """Write the gallery of an evaluation whose scores were written."""
+    write_whole(folder / GALLERY, with_digest(html))
+
+
 def write_report(folder: Path, report: Mapping[str, Any]) -> None:
     """Write the report of an evaluation of several seeds."""
     refuse_strangers_to_several(folder)
-    write_whole(folder / REPORT, _json(report))
+    write_whole(folder / REPORT, _json(_with_digests(report, {})))
 
 
 def _json(report: Mapping[str, Any]) -> str:

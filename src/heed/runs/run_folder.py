@@ -215,8 +215,9 @@ def check_text(folder: Path, text: Mapping[str, str]) -> None:
     changed = [split for split, digest in text.items() if before.get(split) != digest]
     if changed:
         raise UserError(
-            f"{folder}: the text has changed since this run was begun (split {' and '.join(changed)}); restore the old "
-            f"text, give another run=NAME, or start over with overwrite=true"
+            f"{folder}: the text has changed since this run was begun (split {' and '.join(changed)}, or the links or "
+            "references that belong to it); restore the old text, give another run=NAME, or start over with "
+            "overwrite=true"
         )
 
 
