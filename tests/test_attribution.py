@@ -1,6 +1,7 @@
 """Every method on models for which it is known which source words a target word depends on."""
 
 import copy
+from itertools import cycle
 from typing import Any, get_args
 
 import pytest
@@ -61,8 +62,7 @@ def test_rows_that_are_shifted_by_one_score_worse(method: Method) -> None:
     assert alignment_scores(link_words(shifted), gold).aer == 1
 
 
-@pytest.mark.parametrize("method", OTHERS)
-@pytest.mark.parametrize("level", ["word", "piece"])
+@pytest.mark.parametrize(("method", "level"), list(zip(OTHERS, cycle(["word", "piece"]), strict=False)))
 def test_other_pairs_of_a_batch_change_nothing(translator: Translator, method: Method, level: str) -> None:
     """Catches padding that has weight, results in the order of batches, and noise that depends on the batch."""
     options = {"level": level, "noisy_copies": 2 if method == "saliency" else 0}

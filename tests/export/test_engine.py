@@ -61,7 +61,7 @@ def python_search(bundle: Bundle, line: str, search: str, **settings: Any) -> li
     return beam(bundle.model, ids, length, BOS, EOS, **settings)[0]
 
 
-def assert_same(bundle: Bundle, folder: Path, count: int = 8, **settings: Any) -> None:
+def assert_same(bundle: Bundle, folder: Path, count: int = 4, **settings: Any) -> None:
     """All candidates of greedy search and of beam search, in order."""
     texts = lines("en", count)
     named = {"beamSize": "beam_size", "lengthPenalty": "length_penalty", "coveragePenalty": "coverage_penalty"}

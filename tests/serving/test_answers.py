@@ -141,7 +141,7 @@ def test_requests_that_arrive_together_are_translated_together(server: Server, t
     """Catches requests that are run one by one, and answers that are sent to another request of the same batch."""
     words = " ".join(SOURCES).split()
     draw = random.Random(1)
-    lines = [" ".join(draw.choices(words, k=draw.randint(1, 12))) for _ in range(160)]
+    lines = [" ".join(draw.choices(words, k=draw.randint(1, 12))) for _ in range(64)]
     asked = [draw.choice(ASKED[:6]) for _ in lines]
     direct = [expected(translator, [line], own)[0] for line, own in zip(lines, asked, strict=True)]
     batches, requests = server.meter("heed_batch_requests_count"), server.meter("heed_batch_requests_sum")

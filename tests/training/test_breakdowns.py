@@ -172,7 +172,7 @@ def test_a_batch_too_large_names_the_setting_to_lower(budget: tuple[str, ...], s
     It runs in a separate process, because a library may stay unusable after it was refused memory.
     """
     with (
-        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child,
+        ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as child,
         pytest.raises(UserError, match=f"lower {setting}"),
     ):
         child.submit(train_in_little_memory, tmp_path, *budget).result()
