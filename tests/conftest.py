@@ -5,17 +5,22 @@ hypothesis has no deadlines, because the machine may be busy, and prints how to 
 Ctrl-C is enabled: a shell starts background processes with SIGINT ignored, which processes started by tests inherit.
 
 Array shapes, which mypy cannot check, are checked at every call, in all modules that annotate them. Other types are
-left to mypy: checking them too at every call would double the time of the tests.
+left to mypy, and tests of whole commands and runs check no shapes, because the checks nearly double their time.
 """
 
 import signal
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
-SRC = Path(__file__).resolve().parents[1] / "src"
+TESTS = Path(__file__).resolve().parent
+SRC = TESTS.parent / "src"
+
+WHOLE = {"browser", "cli", "docs", "export", "runs", "serving", "training"}
+"""The folders with tests of whole commands and runs."""
 
 shaped = [
     ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
@@ -23,6 +28,13 @@ shaped = [
     if "from jaxtyping import" in path.read_text(encoding="utf-8")
 ]
 install_import_hook(shaped, "beartype.beartype")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Switch the check of shapes on or off for a test and the fixtures that it starts."""
+    config.update("jaxtyping_disable", item.path.relative_to(TESTS).parts[0] in WHOLE)
+
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)

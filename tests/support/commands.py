@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxtyping import config
-
 from heed.cli import align, evaluate, export, train, translate
 from tests.support.permissions import permissions_count
 
@@ -47,7 +45,6 @@ def forked(folder: Path, name: str, *arguments: str, stdin: bytes = b"", encodin
 
 
 def _code(name: str, arguments: tuple[str, ...], encoding: str) -> int:
-    config.update("jaxtyping_disable", True)  # shapes are checked by the tests of functions; a command has no checks
     # pytest has replaced these streams by its own
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(*stream, encoding=encoding) for stream in enumerate("rww"))
     sys.argv = [f"heed-{name}", *arguments]
