@@ -106,7 +106,8 @@ def test_many_portions_are_reported_and_nothing_is_printed(capfd: pytest.Capture
 )
 def test_processes_end_with_their_parent(number: signal.Signals, code: int, tmp_path: Path) -> None:
     """Catches processes that outlive a killed run, and an error or a hang after Ctrl-C, which all of them get."""
-    command = [sys.executable, "-c", SHARING, str(tmp_path)]
+    one_cpu = "ignore:This DataLoader will create"  # torch's warning if the tests may use only one CPU
+    command = [sys.executable, "-W", one_cpu, "-c", SHARING, str(tmp_path)]
     parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
         _wait_for(lambda: len(list(tmp_path.iterdir())) == 2)

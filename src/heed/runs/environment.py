@@ -23,7 +23,7 @@ def environment(config: Mapping[str, Any]) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": config.get("seed"),
         "git": _git(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES} | {"torch": str(torch.__version__)},  # with its build
         "python": platform.python_version(),
         "machine": {
             "platform": platform.platform(),
