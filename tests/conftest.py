@@ -19,8 +19,19 @@ from jaxtyping import config, install_import_hook
 TESTS = Path(__file__).resolve().parent
 SRC = TESTS.parent / "src"
 
-WHOLE = {"browser", "cli", "docs", "export", "runs", "serving", "training"}
-"""The folders with tests of whole commands and runs."""
+WHOLE = {
+    "browser",
+    "cli",
+    "docs",
+    "export",
+    "gpu",
+    "runs",
+    "serving",
+    "training",
+    "test_learning.py",
+    "test_scripts.py",
+}
+"""The folders and files with tests of whole commands and runs."""
 
 shaped = [
     ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")

@@ -174,7 +174,7 @@ def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> No
 @pytest.mark.parametrize(("asked", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_deferred_and_the_run_can_be_resumed(tmp_path: Path, asked: signal.Signals, code: int) -> None:
     """Catches a lost update, a checkpoint saved before its validation, and an exit code that means success."""
-    more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=1000"]
+    more = ["trainer.max_steps=200", "trainer.validate_steps=40", "checkpoint_steps=1000"]
     train(settings(tmp_path, "run=straight", *more))
     command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=asked", *more)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

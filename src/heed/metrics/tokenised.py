@@ -1,25 +1,22 @@
 """BLEU as papers on Multi30k report it: of lowercased text, tokenised by the scripts of Moses.
 
-It cannot be compared with BLEU of plain, cased text.
+It cannot be compared with BLEU of plain, cased text. sacremoses is imported when it is needed, because importing it takes
+half a second.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from sacrebleu.metrics.bleu import BLEU
-from sacremoses import MosesPunctNormalizer, MosesTokenizer
-from sacremoses.corpus import NonbreakingPrefixes
 
 from heed.metrics.bleu import Further, check_pairs
 from heed.metrics.languages import SPACELESS, language, script
 
-KNOWN = frozenset(code for code in NonbreakingPrefixes().available_langs.values() if script(code) not in SPACELESS)
-"""Languages with rules in sacremoses, by code; for others it would silently use the rules of English."""
-
 
 class Tokenised(NamedTuple):
-    """Corpus BLEU from 0 to 100 and its signature; or None and the reason, if the language is not in KNOWN."""
+    """Corpus BLEU from 0 to 100 and its signature; or None and the reason, if the language is not `known`."""
 
     bleu_tokenised: float | None
     bleu_tokenised_signature: str
@@ -37,7 +34,7 @@ def tokenised_bleu(
     """
     check_pairs(hypotheses, references)
     code, tool = language(tgt_lang), f"sacremoses {version('sacremoses')}"
-    if code not in KNOWN:
+    if code not in known():
         return Tokenised(None, f"left out: {tool} has no rules for the language {code or '(not given)'}")
     metric = BLEU(tokenize="none", lowercase=True, force=True)
     tokenised: Any = [moses(references, code), *(_moses_or_none(lines, code) for lines in further)]
@@ -45,8 +42,18 @@ def tokenised_bleu(
     return Tokenised(float(score), f"{metric.get_signature()}, after {tool} lc, norm and tok for {code}")
 
 
+@cache
+def known() -> frozenset[str]:
+    """Languages with rules in sacremoses, by code; for others it would silently use the rules of English."""
+    from sacremoses.corpus import NonbreakingPrefixes  # noqa: PLC0415
+
+    return frozenset(code for code in NonbreakingPrefixes().available_langs.values() if script(code) not in SPACELESS)
+
+
 def moses(lines: Sequence[str], code: str) -> list[str]:
     """Lines as lowercased tokens separated by spaces; quotation marks and similar become `&quot;` and so on."""
+    from sacremoses import MosesPunctNormalizer, MosesTokenizer  # noqa: PLC0415
+
     normalizer, tokenizer = MosesPunctNormalizer(lang=code), MosesTokenizer(lang=code)
     return [tokenizer.tokenize(normalizer.normalize(line.lower()), return_str=True) for line in lines]
 
