@@ -1,6 +1,6 @@
 """BLEU as papers on Multi30k report it: of lowercased text, tokenised by the scripts of Moses.
 
-It cannot be compared with BLEU of plain, cased text. sacremoses is imported when it is needed, because importing it takes
+It cannot be compared with BLEU of plain, cased text. sacremoses is imported only when it is needed, because that takes
 half a second.
 """
 
