@@ -66,11 +66,11 @@ def test_the_public_names_are_these() -> None:
 @pytest.mark.parametrize("name", ["load", "train", "evaluate", "align"])
 def test_a_public_function_documents_its_arguments_results_and_errors(name: str) -> None:
     """Catches a function that lacks an example, or the documentation of an argument, its result or its errors."""
-    text = getattr(heed, name).__doc__
+    text = inspect.getdoc(getattr(heed, name)) or ""
     for part in ("Args:", "Returns:", "Raises:", "UserError:", ">>> "):
         assert part in text
     parameters = [parameter for parameter in inspect.signature(getattr(heed, name)).parameters if parameter != "self"]
-    assert [parameter for parameter in parameters if f"\n        {parameter}: " not in text] == []
+    assert [parameter for parameter in parameters if f"\n    {parameter}: " not in text] == []
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -23,7 +23,7 @@ from heed.errors import UserError
 from heed.files import replace_whole, write_whole
 from heed.maps import Level, Map, Symmetrisation, Unknown, has_spaces, link_words, read_gold
 from heed.metrics.alignment import AlignmentScores, Links, alignment_scores, misfits, write_pharaoh, write_weights
-from heed.runs.alignment_files import digest, refuse_report, refuse_strangers, refuse_weights, report_path
+from heed.runs.alignment_files import digest, refuse_alignment, refuse_report, refuse_weights, report_path
 from heed.translation import Translation
 from heed.translator import Translator, check_reverse, forced_portions
 
@@ -170,13 +170,13 @@ def write(alignment: Alignment, output: Path, weights: Path | None = None, given
         given: whether the user chose the path of the alignment; False for the usual place in a run folder.
 
     Raises:
-        UserError: a file cannot be written, or exists and may not be replaced (`refuse_strangers`, which is best called
-            before aligning too). If a file appears while another is written, what was to be written is kept beside it.
+        UserError: a file cannot be written, or exists and may not be replaced; what was to be written is then kept
+            beside it. Call `heed.runs.alignment_files.refuse_strangers` before aligning to find this out sooner.
     """
     lines = "".join(f"{write_pharaoh(links)}\n" for links in alignment.links)
     scores = alignment.scores._asdict() if alignment.scores else {}
     with _writing(output, "output"):
-        write_whole(output, lines, partial(refuse_strangers, output, weights, given))
+        write_whole(output, lines, partial(refuse_alignment, output, given))
     if scores or not given:
         report = report_path(output)
         content = json.dumps(scores | digest(lines.encode()), indent=2) + "\n"

@@ -23,7 +23,6 @@ from typing import IO, Any, Literal, get_args
 from heed import arguments
 from heed.bundle import weights_digest
 from heed.data.corpus import Corpus, Pairs
-from heed.data.lines import read_lines
 from heed.data.named import own_corpus
 from heed.data.prepared import fingerprint
 from heed.data.progress import report
@@ -140,13 +139,19 @@ def translate_split(
 
 def _check_whole(finished: Provenance, output: str | Path) -> None:
     """Raise UserError if a file of a finished translation is missing or has another number of lines."""
+    proof = provenance_path(output)
     for language in (finished.source, finished.translated):
         path = Path(f"{output}.{language}")
-        count = len(read_lines(path))
+        if not path.exists():
+            raise UserError(
+                f"{path} is missing, although {proof} says that it was written; choose another output=PREFIX, or "
+                f"remove {proof} to translate again"
+            )
+        count = path.read_bytes().count(b"\n")
         if count != finished.lines:
             raise UserError(
-                f"{path} has {count} lines, and {provenance_path(output)} says {finished.lines}, so it was changed "
-                "after the translation; choose another output=PREFIX"
+                f"{path} has {count} lines, and {proof} says {finished.lines}, so it was changed after the "
+                "translation; choose another output=PREFIX"
             )
 
 

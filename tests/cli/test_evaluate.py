@@ -51,7 +51,7 @@ def test_the_report_has_all_keys_and_is_written(run: Path) -> None:
 
     assert report.keys() >= KEYS
     written = json.loads((run / "evaluate/test/report.json").read_text(encoding="utf-8"))
-    assert {*written.pop("files")} == {"hypotheses.txt", "references.txt"}
+    assert {*written.pop("files")} == {"hypotheses.txt", "references.txt", "report.json"}
     assert written == report
     assert (report["corpus"], report["split"], report["sentences"]) == ("own", "test", 6)
     assert report["search"] == "greedy(max_len=12)"

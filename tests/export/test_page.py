@@ -162,7 +162,7 @@ def test_only_a_page_is_written_over(tmp_path: Path, folder: Path) -> None:
         assert output.read_bytes() == before
     noted = page.read_text(encoding="utf-8").replace("</title>", ", my class</title>", 1)
     page.write_text(noted, encoding="utf-8")
-    with pytest.raises(UserError, match="was changed since heed has written it; choose another output=FILE"):
+    with pytest.raises(UserError, match="was changed, or written by another version of heed; remove it"):
         write_page([folder], page)
     assert page.read_text(encoding="utf-8") == noted
     for output in (tmp_path, text / "page.html"):

@@ -345,6 +345,18 @@ def test_notes_in_a_report_or_a_gallery_are_not_lost(own: list[str]) -> None:
         path.write_text(written, encoding="utf-8")
 
 
+def test_an_evaluation_without_digests_of_its_own_is_replaced(own: list[str]) -> None:
+    """Catches an unchanged evaluation of an earlier version that is refused."""
+    assert evaluate(*own, "output=out", "heatmaps=0").code == 0
+    report = json.loads(Path("out/report.json").read_text(encoding="utf-8"))
+    del report["files"]["report.json"]
+    Path("out/report.json").write_text(json.dumps(report), encoding="utf-8")
+    gallery = Path("out/gallery.html").read_text(encoding="utf-8")
+    Path("out/gallery.html").write_text(gallery[: gallery.rindex("<!-- sha256 ")], encoding="utf-8")
+    assert evaluate(*own, "output=out", "heatmaps=0").code == 0
+    assert Path("out/gallery.html").read_text(encoding="utf-8") == gallery
+
+
 def test_a_note_in_a_report_on_several_seeds_is_not_lost() -> None:
     """Catches a report of means that is replaced without a look at its content."""
     report = {"corpus": "own", "split": "test", "seeds": [1, 2], "runs": {}, "mean": {"bleu": 0.1}}

@@ -43,15 +43,20 @@ def export() -> None:
 
 def choose() -> None:
     """Run the command that the first argument names: `python -m heed train …`."""
+    from heed.cli.streams import fill_closed  # noqa: PLC0415
+    from heed.cli.terminal import print_what_fits  # noqa: PLC0415
+
+    fill_closed()
+    print_what_fits()
     usage = f"usage: python -m heed COMMAND [SETTINGS]; COMMAND is one of {', '.join(COMMANDS)}"
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     if first in COMMANDS:
         del sys.argv[1]
         start(first)
     elif first in VERSION:
-        print(f"heed {version('heed')}")
+        _print("heed", f"heed {version('heed')}")
     elif first in HELP:
-        print(usage)
+        _print("heed", usage)
     else:
         print(usage, file=sys.stderr)
         sys.exit(2)
@@ -68,7 +73,7 @@ def start(name: str) -> None:
     print_what_fits()
     arguments = sys.argv[1:]
     if answer := _answered(name, arguments):
-        _print(name, answer)
+        _print(f"heed-{name}", answer)
         return
     end_silently_at_interrupt()
     try:
@@ -80,7 +85,7 @@ def start(name: str) -> None:
     command()
 
 
-def _print(name: str, text: str) -> None:
+def _print(program: str, text: str) -> None:
     """Print the text; exit with 141 if the pipe is closed, as in `heed-train --help | head`, or 2 if writing fails."""
     from heed.cli.streams import discard_output, print_error, unwritten  # noqa: PLC0415
 
@@ -90,7 +95,7 @@ def _print(name: str, text: str) -> None:
         discard_output()
         if isinstance(error, BrokenPipeError):
             sys.exit(141)
-        print_error(f"heed-{name}: {unwritten(error)}")
+        print_error(f"{program}: {unwritten(error)}")
         sys.exit(2)
 
 

@@ -1,5 +1,6 @@
 """heed-translate for a split of a corpus, which writes files for `corpus=files` and their provenance."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ def translate_and_print(
     if not output:
         raise UserError(f"split={split} without output; give output=PREFIX, to which the languages are added")
     name, options = search_settings(search)
-    was_finished = provenance_path(output).exists()
+    was_finished = os.path.lexists(provenance_path(output))
     with bars():
         made = translate_split(
             load(model, device, precision),

@@ -85,7 +85,9 @@ def _refuse_stranger(output: Path) -> None:
     if MADE_BY not in content:
         raise UserError(f"{output} exists and is not a page of heed; choose another output=FILE")
     if not has_digest(content):
-        raise UserError(f"{output} was changed since heed has written it; choose another output=FILE")
+        raise UserError(
+            f"{output} was changed, or written by another version of heed; remove it, or choose another output=FILE"
+        )
 
 
 def make_page(bundles: Sequence[Bundle], precision: Precision = "int8", examples: Sequence[str] = ()) -> str:

@@ -77,7 +77,9 @@ def _refuse_existing(path: Path, key: str) -> None:
 
 def _refuse_others(path: Path, is_own: Proof) -> None:
     if not _may_be_written(path, is_own):
-        raise UserError(f"{path} exists and was not written by heed-align; choose another output=FILE")
+        raise UserError(
+            f"{path} exists and was not written by heed-align, or was changed since; choose another output=FILE"
+        )
 
 
 def check_places(alignment: Path, weights: Path | None) -> None:

@@ -6,8 +6,8 @@ report.json      the scores, and the digests of these two files and of itself; f
 heatmaps/  gallery.html
 
 These files always belong to one evaluation. Files of an earlier one are removed before the first new file gets its
-name, and only if a report proves that heed has written them and they were not changed. Other files in the folder are
-not touched.
+name, and only if a report proves that heed has written them and, except for heatmaps, that they were not changed. Other
+files in the folder are not touched.
 """
 
 import hashlib
@@ -102,7 +102,8 @@ def own_files(folder: Path) -> list[Path]:
     texts = [path for path in (folder / HYPOTHESES, folder / REFERENCES) if _is_file(path)]
     if marked:
         texts = [path for path in texts if any(each.get(path.name) == _digest(path.read_bytes()) for each in listed)]
-    galleries = [path for path in [folder / GALLERY] if _is_file(path) and _is_gallery(path, marked)]
+    digested = any(REPORT in each for each in listed)  # before, neither reports nor galleries had a digest of their own
+    galleries = [path for path in [folder / GALLERY] if _is_file(path) and _is_gallery(path, marked, digested)]
     return drawn + texts + galleries + reports
 
 
@@ -145,17 +146,17 @@ def _unchanged(report: Mapping[str, Any]) -> bool:
 def _with_digests(report: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
     """The report with the digests of the files beside it and with its own."""
     content = {**report, FILES: dict(digests)}
-    return content | {FILES: {**digests, REPORT: _digest(_json(content).encode())}}
+    return content | {FILES: {**digests, REPORT: _digest(_json(content).encode("utf-8", "surrogatepass"))}}
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _is_gallery(path: Path, marked: bool) -> bool:
+def _is_gallery(path: Path, marked: bool, digested: bool) -> bool:
     with path.open("rb") as file:
         content = file.read()
-    return (GALLERY_MARK in content and has_digest(content)) or not marked
+    return not marked or (GALLERY_MARK in content and (has_digest(content) or not digested))
 
 
 def _is_drawn(path: Path, marked: bool) -> bool:
