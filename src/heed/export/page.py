@@ -81,10 +81,12 @@ def _refuse_stranger(output: Path) -> None:
     """Raise UserError if a file exists, is not empty, and is not a page exactly as heed has written it."""
     if not output.is_file() or not output.stat().st_size:
         return
-    content = output.read_bytes()
-    if MADE_BY not in content:
-        raise UserError(f"{output} exists and is not a page of heed; choose another output=FILE")
-    if not has_digest(content):
+    with output.open("rb") as file:
+        start = file.read(4096)
+        if MADE_BY not in start:
+            raise UserError(f"{output} exists and is not a page of heed; choose another output=FILE")
+        unchanged = has_digest(start + file.read())
+    if not unchanged:
         raise UserError(
             f"{output} was changed, or written by another version of heed; remove it, or choose another output=FILE"
         )

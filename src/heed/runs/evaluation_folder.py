@@ -155,8 +155,8 @@ def _digest(content: bytes) -> str:
 
 def _is_gallery(path: Path, marked: bool, digested: bool) -> bool:
     with path.open("rb") as file:
-        content = file.read()
-    return not marked or (GALLERY_MARK in content and (has_digest(content) or not digested))
+        start = file.read(4096)
+        return not marked or (GALLERY_MARK in start and (not digested or has_digest(start + file.read())))
 
 
 def _is_drawn(path: Path, marked: bool) -> bool:
