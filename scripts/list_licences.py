@@ -18,9 +18,9 @@ LOCKS = (ROOT / "constraints.txt", ROOT / "constraints-dev.txt")
 
 HEAD = """# Licences of what heed installs
 
-heed itself is under the MIT licence. This table lists every distribution that heed can install. `pip install heed`
-installs those in **bold**, which is all that translating needs. The others come with the extras, or are used only to
-check and test heed.
+heed itself is under the MIT licence. This table lists every distribution that heed can install. heed without extras
+needs those in **bold**, which is all that translating needs. The others come with the extras, or are used only to check
+and test heed.
 
 `python scripts/list_licences.py` writes this page from the metadata of the installed distributions: from the licence
 expression, or if there is none from the classifiers, or else from the first line of the licence field.
