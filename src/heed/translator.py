@@ -233,7 +233,8 @@ class Translator:
                 in scripts that are written without spaces. It is normalised as the vocabulary requires.
             replace_unk: replace each `<unk>` that the model writes by the source word that it attended to most, as
                 typed.
-            batch_size: hypotheses that are computed together; None for 256. The translations do not depend on it.
+            batch_size: hypotheses that are computed together; None for 256. In float32 the translations do not depend
+                on it.
             progress: called after each batch with the number of finished lines and of all lines.
             settings: settings of the search, such as `beam_size=8`, `length_penalty=0.6`, `temperature=0.7` or
                 `max_len=100`.
