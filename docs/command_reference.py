@@ -38,8 +38,10 @@ defaults. `heed-train --cfg job` prints all settings with their values, `heed-tr
 
 GROUP_HEAD = """## Groups of options
 
-A group is chosen as `group=option`, for example `corpus=files`. Its keys are then set as `corpus.name=news`. Files
-of your own in `./configs/GROUP/NAME.yaml` add options."""
+A group is chosen as `group=option`, for example `corpus=files`. Its keys are then set as `corpus.name=news`. Options
+that a command uses by default are marked. Files of your own in `./configs/GROUP/NAME.yaml` add options."""
+
+DEFAULT = re.compile(r"  - (?P<group>\w+): (?P<option>\w+)")
 
 
 def command_section(name: str) -> str:
@@ -61,7 +63,20 @@ def option_section(group: str, path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     head = [line.removeprefix("# ") for line in head_comment(text)]
     table = key_table(read_keys(text))
-    return "\n\n".join(part for part in (f"#### {group}={path.stem}", "\n".join(map(escaped, head)), table) if part)
+    title = f"#### {group}={path.stem}{default_mark(group, path.stem)}"
+    return "\n\n".join(part for part in (title, "\n".join(map(escaped, head)), table) if part)
+
+
+def default_mark(group: str, option: str) -> str:
+    """The commands that use an option by default, in brackets; empty if there are none."""
+    users = [f"heed-{name}" for name in COMMANDS if default_options(name).get(group) == option]
+    return f" (default of {' and '.join(users)})" if users else ""
+
+
+def default_options(command: str) -> dict[str, str]:
+    """The option of each group that a command uses by default."""
+    lines = (CONFIGS / f"{command}.yaml").read_text(encoding="utf-8").splitlines()
+    return {found["group"]: found["option"] for line in lines if (found := DEFAULT.match(line))}
 
 
 def head_comment(text: str) -> list[str]:
