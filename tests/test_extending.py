@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import forked
+
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SMALL = (
@@ -40,33 +42,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(folder: Path, line: str, *more: str) -> str:
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, as the working directory and as one that Python imports from."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def run(line: str, *more: str) -> str:
     """Run a command of the page, and return its output."""
     (program, *arguments), stdin = line.partition(" < ")[0].split(), line.partition(" < ")[2]
-    command = [sys.executable, "-m", program.replace("heed-", "heed.cli."), *arguments, *more]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
-    with (folder / (stdin or "few/source.txt")).open() as source:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, stdin=source, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    text = Path(stdin or "few/source.txt").read_bytes()
+    done = forked(Path(), program.removeprefix("heed-"), *arguments, *more, stdin=text)
+    assert done.code == 0, done.err
+    return done.out
 
 
 @pytest.mark.slow
-def test_everything_on_the_page_works_through_the_commands(folder: Path) -> None:
+def test_everything_on_the_page_works_through_the_commands(here: Path) -> None:
     """Catches a registry that a command does not use, and a page whose steps do not work."""
     (lines,) = (code for language, code in BLOCK.findall(PAGE) if language == "sh")
     train, evaluate, translate = lines.splitlines()
 
-    trained = run(folder, train, *SMALL)
+    trained = run(train, *SMALL)
     assert "first word" in trained  # in the table of validations
     assert "best model by first word" in trained
-    assert (folder / "runs/few/model/config.json").read_text().count('"cosine"') == 1
+    assert (here / "runs/few/model/config.json").read_text().count('"cosine"') == 1
 
-    assert re.search(r"^search|shortest\(", run(folder, evaluate))
-    assert '"first_word": ' in (folder / "runs/few/evaluate/test/report.json").read_text()
-    assert run(folder, translate).count("\n") == 3  # an n-best list of three
+    assert re.search(r"^search|shortest\(", run(evaluate))
+    assert '"first_word": ' in (here / "runs/few/evaluate/test/report.json").read_text()
+    assert run(translate).count("\n") == 3  # an n-best list of three
 
 
 @pytest.mark.slow
@@ -87,12 +93,12 @@ def test_everything_on_the_page_works_from_python(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_missing_module_is_reported_in_one_line(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_module_is_reported_in_one_line(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a traceback if the module of a model folder is not installed."""
-    run(folder, "heed-train corpus=columns corpus.name=alone corpus.src_lang=en corpus.tgt_lang=fr corpus.folder=few "
+    run("heed-train corpus=columns corpus.name=alone corpus.src_lang=en corpus.tgt_lang=fr corpus.folder=few "
         "attention=cosine", *SMALL)  # fmt: skip
-    command = [sys.executable, "-m", "heed.cli.translate", f"model={folder / 'runs/alone/model'}"]
-    done = subprocess.run(command, cwd=tmp_path, input="a\n", capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "cosine" in done.stderr
+    monkeypatch.undo()
+    done = forked(tmp_path, "translate", f"model={here / 'runs/alone/model'}", stdin=b"a\n")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "cosine" in done.err

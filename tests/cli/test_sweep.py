@@ -13,6 +13,7 @@ from heed.cli.sweep import Ended, Job, Result
 from heed.cli.sweep_table import TABLE_MARK, print_table, table
 from heed.cli.train import results, scores_of_test
 from heed.experiment import Run, Settings
+from tests.support.commands import Outcome, forked
 from tests.support.model_folder import write
 from tests.support.settings import settings_of
 from tests.support.small_run import SMALL
@@ -94,13 +95,16 @@ def test_a_job_without_test_scores_keeps_its_validation_scores() -> None:
     assert rows(table([job]))[2] == ["1", "1.00", "failed: no such file"]
 
 
-def sweep(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return multirun(folder, "train", *SMALL, "run=sweep", *overrides)
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, as the working directory."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
 
 
-def multirun(folder: Path, name: str, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"heed.cli.{name}", "--multirun", *overrides]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def sweep(*overrides: str) -> Outcome:
+    return forked(Path(".."), "train", "--multirun", *SMALL, "run=sweep", *overrides)
 
 
 def rows_in(folder: Path, place: str = "runs/sweep") -> list[list[str]]:
@@ -120,65 +124,67 @@ def files(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.slow
-def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(tmp_path: Path) -> None:
+def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(folder: Path) -> None:
     """Catches multirun/, multirun.yaml and logs beside the run folders, and jobs that are trained twice."""
-    assert sweep(tmp_path, "seed=1,2").returncode == 0
-    (runs,) = tmp_path.iterdir()
+    assert sweep("seed=1,2").code == 0
+    (runs,) = folder.iterdir()
     assert [path.name for path in runs.iterdir()] == ["sweep"]
     assert sorted(path.name for path in (runs / "sweep").iterdir()) == ["seed-1", "seed-2", "sweep.md"]
     assert all((runs / f"sweep/seed-{seed}/report.json").exists() for seed in (1, 2))
-    head, _, *body = rows_in(tmp_path)
+    head, _, *body = rows_in(folder)
     column = head.index("test BLEU")
     for seed, line in zip((1, 2), body, strict=True):
-        assert line[column : column + 3] == scores(tmp_path / f"runs/sweep/seed-{seed}/evaluate/test")
-    before = files(tmp_path)
+        assert line[column : column + 3] == scores(folder / f"runs/sweep/seed-{seed}/evaluate/test")
+    before = files(folder)
 
-    again = sweep(tmp_path, "seed=1,2")
+    again = sweep("seed=1,2")
 
-    assert again.returncode == 0
-    assert again.stdout.count("was already finished") == 2
-    assert files(tmp_path) == before
+    assert again.code == 0
+    assert again.out.count("was already finished") == 2
+    assert files(folder) == before
 
-    searched = multirun(tmp_path, "evaluate", "model=runs/sweep/seed-1/model", "heatmaps=0", "search=greedy,beam")
+    both = ["--multirun", "model=runs/sweep/seed-1/model", "heatmaps=0", "search=greedy,beam"]
+    searched = forked(Path(".."), "evaluate", *both)
 
-    assert searched.returncode == 0, searched.stderr
+    assert searched.code == 0, searched.err
     place = "runs/sweep/seed-1/evaluate/test"
-    head, _, *body = rows_in(tmp_path, place)
+    head, _, *body = rows_in(folder, place)
     assert head[:5] == ["search", "test search", "test BLEU", "test chrF", "test TER"]
     assert [[line[0], *line[2:5]] for line in body] == [
-        [search, *scores(tmp_path / place / f"search-{search}")] for search in ("greedy", "beam")
+        [search, *scores(folder / place / f"search-{search}")] for search in ("greedy", "beam")
     ]
 
 
 @pytest.mark.slow
-def test_a_job_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
+def test_a_job_that_fails_leaves_the_others_alone(folder: Path) -> None:
     """Catches a sweep that stops at its first failed job, and one that then ends with exit code 0."""
-    found = sweep(tmp_path, "optim.lr=-1.0,0.01")
+    found = sweep("optim.lr=-1.0,0.01")
 
-    assert found.returncode == 2
-    assert "optim.lr=-1.0: should be greater than or equal to 0" in found.stderr
-    assert (tmp_path / "runs/sweep/optim.lr-0.01/report.json").exists()
-    head, _, failed, finished = rows_in(tmp_path)
+    assert found.code == 2
+    assert "optim.lr=-1.0: should be greater than or equal to 0" in found.err
+    assert (folder / "runs/sweep/optim.lr-0.01/report.json").exists()
+    head, _, failed, finished = rows_in(folder)
     assert failed == ["-1.0", *[""] * (len(head) - 2), "failed: optim.lr=-1.0: should be greater than or equal to 0"]
-    best = json.loads((tmp_path / "runs/sweep/optim.lr-0.01/report.json").read_text())["best"]
+    best = json.loads((folder / "runs/sweep/optim.lr-0.01/report.json").read_text())["best"]
     assert finished[:3] == ["0.01", f"{best['bleu']:.2f}", f"{best['chrf']:.2f}"]
     column = head.index("test BLEU")
-    assert finished[column : column + 3] == scores(tmp_path / "runs/sweep/optim.lr-0.01/evaluate/test")
-    assert found.stdout.rstrip().endswith("written to runs/sweep/sweep.md")
+    assert finished[column : column + 3] == scores(folder / "runs/sweep/optim.lr-0.01/evaluate/test")
+    assert found.out.rstrip().endswith("written to runs/sweep/sweep.md")
 
 
 @pytest.mark.slow
-def test_jobs_in_parallel_processes_end_as_others_do(tmp_path: Path) -> None:
+def test_jobs_in_parallel_processes_end_as_others_do(folder: Path) -> None:
     """Catches parallel jobs whose errors give exit code 0, that share a folder, or that each use all threads."""
-    found = sweep(
-        tmp_path, "optim.lr=-1.0,0.01", "seed=1,2", "hydra/launcher=joblib", f"hydra.launcher.n_jobs={os.cpu_count()}"
-    )
+    parallel = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={os.cpu_count()}"]
+    command = [sys.executable, "-m", "heed.cli.train", "--multirun", *SMALL, "run=sweep", "optim.lr=-1.0,0.01"]
+    done = subprocess.run([*command, "seed=1,2", *parallel], capture_output=True, text=True, check=False)
+    found = Outcome(done.returncode, done.stdout, done.stderr)
 
-    assert found.returncode == 2, found.stderr
-    assert found.stderr.count("optim.lr=-1.0: should be greater than or equal to 0") == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    assert found.code == 2, found.err
+    assert found.err.count("optim.lr=-1.0: should be greater than or equal to 0") == 2
+    assert [path.name for path in folder.iterdir()] == ["runs"]
     finished = ["optim.lr-0.01+seed-1", "optim.lr-0.01+seed-2"]
-    assert sorted(path.name for path in (tmp_path / "runs/sweep").iterdir()) == [*finished, "sweep.md"]
-    assert [line[:2] for line in rows_in(tmp_path)[2:]] == [["-1.0", "1"], ["-1.0", "2"], ["0.01", "1"], ["0.01", "2"]]
-    assert "--multirun" in (tmp_path / "runs/sweep/optim.lr-0.01+seed-1/environment.json").read_text(encoding="utf-8")
-    assert found.stdout.count(" 1 threads") == len(finished)
+    assert sorted(path.name for path in (folder / "runs/sweep").iterdir()) == [*finished, "sweep.md"]
+    assert [line[:2] for line in rows_in(folder)[2:]] == [["-1.0", "1"], ["-1.0", "2"], ["0.01", "1"], ["0.01", "2"]]
+    assert "--multirun" in (folder / "runs/sweep/optim.lr-0.01+seed-1/environment.json").read_text(encoding="utf-8")
+    assert found.out.count(" 1 threads") == len(finished)

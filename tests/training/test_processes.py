@@ -1,4 +1,4 @@
-"""Two real processes that train one model, started by torchrun as a person would."""
+"""Two real processes that train one model, started by torchrun, and most of them as forks, which start sooner."""
 
 import os
 import re
@@ -15,6 +15,7 @@ import torch
 from heed.errors import UserError
 from heed.experiment import train
 from heed.training.processes import started_processes
+from tests.support.commands import Outcome, started_in_two
 from tests.support.small_run import TOGETHER, differences, events, last_checkpoint, overrides, report, settings
 
 ROOT = Path(__file__).parents[2]
@@ -34,38 +35,29 @@ EQUAL = [
 """Options without random numbers, which differ between processes, and without bfloat16, which rounds partial sums."""
 
 
-def command(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> list[str]:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    return [
-        *torchrun,
-        "-m",
-        "heed.cli.train",
-        *overrides(runs, *options, "distributed=true", "device=cpu", *more),
-    ]
-
-
-def in_two(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(runs, *more, options=options), cwd=ROOT, capture_output=True, text=True, check=False)
+def in_two(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> Outcome:
+    return started_in_two(runs, *overrides(runs, *options, *more)).wait()
 
 
 def killed_in_two(runs: Path, name: str, options: Sequence[str] = EQUAL) -> None:
     """Begin a run of two processes, and kill the second one after the first checkpoint."""
     last = runs / name / "checkpoints" / "last.ckpt"
-    with subprocess.Popen(
-        command(runs, f"run={name}", options=options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as launcher:
-        while not last.exists() and launcher.poll() is None:
-            time.sleep(0.01)
-        os.kill(process_of_rank(1, launcher.pid), signal.SIGKILL)
-        assert launcher.wait(timeout=60) != 0
+    launcher = started_in_two(runs, *overrides(runs, *options, f"run={name}"))
+    while not last.exists() and launcher.running():
+        time.sleep(0.01)
+    os.kill(int((runs / ".rank-1").read_text()), signal.SIGKILL)
+    assert launcher.wait().code != 0
     assert not (runs / name / "report.json").exists()
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one run, `together`, of two processes; the file `printed` has their output."""
+    """A folder with one run, `together`, of two processes of torchrun; the file `printed` has their output."""
     runs = tmp_path_factory.mktemp("runs")
-    done = in_two(runs, "run=together")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    given = overrides(runs, *EQUAL, "distributed=true", "device=cpu", "run=together")
+    command = [*torchrun, "-m", "heed.cli.train", *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (runs / "printed").write_text(done.stdout)
     return runs
@@ -99,7 +91,7 @@ def test_two_processes_write_and_print_everything_once(runs: Path) -> None:
 def test_a_killed_process_ends_the_other_and_the_same_command_resumes(runs: Path) -> None:
     """Catches a process that waits forever for a dead one, and a resumed run that differs from an uninterrupted one."""
     killed_in_two(runs, "killed")
-    assert in_two(runs, "run=killed").returncode == 0
+    assert in_two(runs, "run=killed").code == 0
     assert differences(runs / "killed", runs / "together") == []
 
 
@@ -107,11 +99,11 @@ def test_a_killed_process_ends_the_other_and_the_same_command_resumes(runs: Path
 @pytest.mark.parametrize("options", TOGETHER, ids=["guided", "sampled"])
 def test_a_run_with_all_options_is_resumed_in_two_processes(tmp_path: Path, options: Sequence[str]) -> None:
     """Catches state that only one process saves, such as averages, random state or drawn subwords."""
-    longer = [*options, "trainer.max_steps=60", "trainer.validate_steps=20"]
+    longer = [*options, "trainer.max_steps=36"]
     together = in_two(tmp_path, "run=together", options=longer)
-    assert together.returncode == 0, together.stderr
+    assert together.code == 0, together.err
     killed_in_two(tmp_path, "killed", options=longer)
-    assert in_two(tmp_path, "run=killed", options=longer).returncode == 0
+    assert in_two(tmp_path, "run=killed", options=longer).code == 0
     assert differences(tmp_path / "killed", tmp_path / "together") == []
 
 
@@ -119,10 +111,10 @@ def test_a_run_with_all_options_is_resumed_in_two_processes(tmp_path: Path, opti
 def test_one_refusal_ends_all_and_is_reported_once(runs: Path) -> None:
     """Catches an error line for each process, a process that waits for a refused one, and the exit code of a bug."""
     refused = in_two(runs, "run=together", "seed=2")
-    assert refused.stderr.count("heed-train: ") == 1
-    assert "contains a run with other settings (seed 1 -> 2)" in refused.stderr
-    assert re.findall(r"exitcode *: (\d+)", refused.stderr)[-1] == "2"
-    assert "pairs read" not in refused.stdout
+    assert refused.err.count("heed-train: ") == 1
+    assert "contains a run with other settings (seed 1 -> 2)" in refused.err
+    assert re.findall(r"exitcode *: (\d+)", refused.err)[-1] == "2"
+    assert "pairs read" not in refused.out
 
 
 @pytest.mark.slow
@@ -130,8 +122,8 @@ def test_one_refusal_ends_all_and_is_reported_once(runs: Path) -> None:
 def test_a_wrong_setting_is_reported_once(runs: Path, wrong: str) -> None:
     """Catches an error line for each process, whether the setting is checked before or after the processes join."""
     refused = in_two(runs, "run=wrong", wrong)
-    assert refused.stderr.count("heed-train: ") == 1
-    assert re.findall(r"exitcode *: (\d+)", refused.stderr)[-1] == "2"
+    assert refused.err.count("heed-train: ") == 1
+    assert re.findall(r"exitcode *: (\d+)", refused.err)[-1] == "2"
     assert not (runs / "wrong").exists()
 
 
@@ -139,16 +131,16 @@ def test_a_wrong_setting_is_reported_once(runs: Path, wrong: str) -> None:
 def test_no_process_trains_a_finished_run(runs: Path) -> None:
     """Catches a process that trains although the first one has found the run finished."""
     again = in_two(runs, "run=together")
-    assert again.returncode == 0
-    assert again.stdout.count("was already finished") == again.stdout.count("next  ") == 1
+    assert again.code == 0
+    assert again.out.count("was already finished") == again.out.count("next  ") == 1
 
 
 @pytest.mark.slow
 def test_a_folder_that_is_not_shared_is_refused(tmp_path: Path) -> None:
     """Catches machines that resume from different checkpoints because each has its own folder."""
-    refused = in_two(tmp_path / "disk-${oc.env:RANK}", "run=together")
-    assert refused.stderr.count("heed-train: ") == 1
-    assert "disk-1/together is not the same folder for all processes" in refused.stderr
+    refused = in_two(tmp_path, "run=together", "runs=" + str(tmp_path / "disk-${oc.env:RANK}"))
+    assert refused.err.count("heed-train: ") == 1
+    assert "disk-1/together is not the same folder for all processes" in refused.err
     assert not (tmp_path / "disk-1").exists()
 
 
@@ -161,8 +153,3 @@ def test_processes_and_config_must_agree(monkeypatch: pytest.MonkeyPatch) -> Non
     assert started_processes(True) == (1, 2, 2)
     with pytest.raises(UserError, match="give distributed=true"):
         started_processes(False)
-
-
-def process_of_rank(rank: int, launcher: int) -> int:
-    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    return next(int(pid) for pid in children if f"\0RANK={rank}\0" in Path(f"/proc/{pid}/environ").read_text())

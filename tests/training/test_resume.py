@@ -5,8 +5,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ from heed.errors import UserError
 from heed.experiment import train
 from heed.training.checkpoints import WholeFiles
 from tests.support import small_run
+from tests.support.commands import Started, forked, started
 from tests.support.moments import with_moments
 from tests.support.small_run import TOGETHER, differences, last_checkpoint, overrides, same, settings
 
@@ -152,20 +151,20 @@ def test_processes_killed_at_random_moments_change_nothing(tmp_path: Path) -> No
     """Catches faults that only a real SIGKILL shows: unwritten buffers, incomplete files, and locks that stay."""
     more = ["trainer.max_steps=400", "trainer.validate_steps=80", "checkpoint_steps=7"]
     train(settings(tmp_path, "run=straight", *more))
-    command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=killed", *more)]
+    command = overrides(tmp_path, "run=killed", *more)
     moment = random.Random(1)
     last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
     for in_a_write in (False, True, False, True):
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        process = started(tmp_path, "train", *command)
         wait_for_a_new_checkpoint(process, last)
         if in_a_write:
             stop_in_a_write(process, last)
         else:
             time.sleep(moment.uniform(0, 0.5))
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait().code == -signal.SIGKILL
         assert any(halves(last)) or not in_a_write
-    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert forked(tmp_path, "train", *command).code == 0
     assert differences(tmp_path / "killed", tmp_path / "straight") == []
     assert not any(halves(last))
 
@@ -176,23 +175,23 @@ def test_a_signal_is_deferred_and_the_run_can_be_resumed(tmp_path: Path, asked: 
     """Catches a lost update, a checkpoint saved before its validation, and an exit code that means success."""
     more = ["trainer.max_steps=200", "trainer.validate_steps=40", "checkpoint_steps=1000"]
     train(settings(tmp_path, "run=straight", *more))
-    command = [sys.executable, "-m", "heed.cli.train", *overrides(tmp_path, "run=asked", *more)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert any(line.endswith("best\n") for line in process.stdout)
-        process.send_signal(asked)
-        _, said = process.communicate()
+    command = overrides(tmp_path, "run=asked", *more)
+    process = started(tmp_path, "train", *command)
+    while process.running() and "best\n" not in process.out.read_text():
+        time.sleep(0.01)
+    os.kill(process.pid, asked)
+    ended = process.wait()
     step = torch.load(tmp_path / "asked" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
-    assert process.returncode == code
-    assert said.splitlines()[-1] == f"heed-train: stopped after step {step:,}; the same command resumes from there"
-    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    assert ended.code == code
+    assert ended.line == f"heed-train: stopped after step {step:,}; the same command resumes from there"
+    assert forked(tmp_path, "train", *command).code == 0
     assert differences(tmp_path / "asked", tmp_path / "straight") == []
 
 
-def wait_for_a_new_checkpoint(process: subprocess.Popen[bytes], path: Path) -> None:
+def wait_for_a_new_checkpoint(process: Started, path: Path) -> None:
     """Wait until the process has written a checkpoint: an earlier kill would repeat the last one."""
     before = path.stat().st_ino if path.exists() else None
-    while process.poll() is None and (not path.exists() or path.stat().st_ino == before):
+    while process.running() and (not path.exists() or path.stat().st_ino == before):
         time.sleep(0.01)
 
 
@@ -201,12 +200,12 @@ def halves(checkpoint: Path) -> Iterator[Path]:
     return checkpoint.parent.glob(f".{checkpoint.name}.*")
 
 
-def stop_in_a_write(process: subprocess.Popen[bytes], checkpoint: Path) -> None:
+def stop_in_a_write(process: Started, checkpoint: Path) -> None:
     """Stop the process as soon as it writes, and check that the write, which takes milliseconds, has not finished."""
-    while process.poll() is None:
+    while process.running():
         if any(halves(checkpoint)):
-            process.send_signal(signal.SIGSTOP)
+            os.kill(process.pid, signal.SIGSTOP)
             os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
             if any(halves(checkpoint)):
                 return
-            process.send_signal(signal.SIGCONT)
+            os.kill(process.pid, signal.SIGCONT)
