@@ -542,7 +542,7 @@ def test_nothing_foreign_changes(finished: Path, state: str, files: Mapping[str,
 
 
 @pytest.mark.slow
-@settings(max_examples=80, suppress_health_check=list(HealthCheck))
+@settings(max_examples=24, suppress_health_check=list(HealthCheck))
 @given(state=st.sampled_from([*STATES]), files=FILES, command=st.sampled_from(COMMANDS))
 def test_nothing_foreign_changes_at_length(
     finished: Path, state: str, files: Mapping[str, str], command: list[str]

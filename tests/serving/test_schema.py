@@ -21,7 +21,7 @@ def test_the_document_describes_the_server(server: Server, tmp_path_factory: pyt
     """
     pytest.importorskip("schemathesis")
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{server.port}/openapi.json"]
-    options = ["--checks", CHECKS, "--max-examples", "60", "--seed", "1", "--no-color"]
+    options = ["--checks", CHECKS, "--max-examples", "30", "--seed", "1", "--no-color"]
     folder = tmp_path_factory.mktemp("schemathesis")
     ended = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-2000:]

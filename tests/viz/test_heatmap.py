@@ -223,8 +223,8 @@ def megabytes():
 
 save(heatmap(torch.eye(2), ["a", "b"], ["x", "y"]), Path(sys.argv[1]))
 before = megabytes()
-words = [f"word{number}" for number in range(480)]
-save(heatmap(torch.eye(480), words, words), Path(sys.argv[1]))
+words = [f"word{number}" for number in range(240)]
+save(heatmap(torch.eye(240), words, words), Path(sys.argv[1]))
 print(megabytes() - before)
 """
 
@@ -232,7 +232,7 @@ print(megabytes() - before)
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_a_very_long_sentence_needs_little_memory(ending: str, tmp_path: Path) -> None:
-    """Catches a picture at full resolution of a sentence of 480 words, which took more than 20 GB."""
+    """Catches a picture at full resolution of a sentence of 240 words, which took more than 5 GB."""
     command = [sys.executable, "-c", MEMORY, str(tmp_path / f"map.{ending}")]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     assert float(result.stdout) < 600
