@@ -497,6 +497,8 @@ def _data(settings: Settings, folder: Path | None) -> Data:
         src, tgt, settings.subwords.kind, asdict(settings.cleaning), settings.subword_sampling, settings.seed
     )
     prepared = prepare(splits, recipe, cleaned)
+    guiding = cleaned()[0] if settings.guided_attention else None
+    cleaned.cache_clear()  # its memory is free before an epoch is planned, which takes more
     processes = started_processes(settings.distributed)
     bitext = Bitext(
         prepared.train,
@@ -512,7 +514,7 @@ def _data(settings: Settings, folder: Path | None) -> Data:
         corpus,
         src,
         tgt,
-        cleaned()[0] if settings.guided_attention else None,
+        guiding,
         partial(Validation, valid, src, tgt, settings.heatmaps, corpus.tgt_lang),
         scores.choose(settings.metric, valid.tgt, corpus.tgt_lang),
         bitext,

@@ -263,6 +263,52 @@ def test_memory_grows_by_twelve_bytes_a_pair_at_most(tmp_path: Path) -> None:
     assert many[2] - few[2] < 36_000 * 12
 
 
+PLANNING = """
+import sys, tracemalloc
+from pathlib import Path
+from heed.data import batches, encoded, lines, order, prepared
+from heed.experiment import Settings, _data
+from heed.text.subwords import Subwords
+from tests.support.settings import settings_of
+
+class Watched(batches.Batches):
+    def __init__(self, *arguments):
+        tracemalloc.reset_peak()
+        super().__init__(*arguments)
+
+for module in (batches, encoded, lines, order):
+    module.AT_ONCE = 2**11
+encoded.LINES, prepared.LINES_AT_ONCE, prepared.LARGE = 1000, 1000, 1
+sys.modules["heed.data.module"].Batches = Watched
+folder = Path(sys.argv[1])
+(folder / "subwords").mkdir()
+for side in ("source", "target"):
+    Subwords.train(["0 1 2 3 4 5 6 7 8 9"], "char", 15).save(folder / "subwords" / f"{side}.model")
+for pairs in (1_000, 4_000, 40_000):
+    text = {split: f"{folder}/{pairs}-{split}" for split in ("train", "valid")}
+    for split, prefix in text.items():
+        for ending in ("en", "fr"):
+            text_lines = (f"{'1 ' * (n % 20)}{n}\\n" for n in range(pairs if split == "train" else 9))
+            Path(f"{prefix}.{ending}").write_text("".join(text_lines))
+    given = ["name=text", "src_lang=en", "tgt_lang=fr", *(f"{split}={prefix}" for split, prefix in text.items())]
+    settings = settings_of("train", Settings, "corpus=files", *(f"corpus.{one}" for one in given), "subwords=char")
+    tracemalloc.start()
+    train = _data(settings, folder).bitext.train
+    train.load_state_dict({"epoch": 1, "batch": 0})
+    print(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+"""
+
+
+def test_an_epoch_is_planned_when_preparing_has_freed_its_memory(tmp_path: Path) -> None:
+    """Catches the flags of kept pairs, a byte for each, that are still there when 12 more are needed."""
+    command = [sys.executable, "-c", PLANNING, str(tmp_path)]
+    paths = {"HEED_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    output = subprocess.run(command, env=os.environ | paths, check=True, capture_output=True, text=True).stdout
+    _, few, many = map(int, output.split())  # the first also imports modules
+    assert many - few < 36_000 * 13  # with half a byte for the beginnings and ends of batches
+
+
 def test_encoding_is_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches offsets that start again with each portion."""
     words = Subwords.train(["a b c"], kind="word", vocab_size=7)
