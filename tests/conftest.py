@@ -4,8 +4,9 @@ hypothesis has no deadlines, because the machine may be busy, and prints how to 
 
 Ctrl-C is enabled: a shell starts background processes with SIGINT ignored, which processes started by tests inherit.
 
-Array shapes, which mypy cannot check, are checked at every call, in all modules that annotate them. Other types are
-left to mypy, and tests of whole commands and runs check no shapes, because the checks nearly double their time.
+Array shapes, which mypy cannot check, are checked at every call, in all modules that annotate them: in tests of models,
+and in other tests with the first of their parameters. Tests of whole commands and runs check no shapes, because the
+checks nearly double their time. Other types are left to mypy.
 """
 
 import signal
@@ -33,6 +34,9 @@ WHOLE = {
 }
 """The folders and files with tests of whole commands and runs."""
 
+begun: set[str] = set()
+"""The tests that have run, without their parameters."""
+
 shaped = [
     ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
     for path in SRC.rglob("*.py")
@@ -44,7 +48,9 @@ install_import_hook(shaped, "beartype.beartype")
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Switch the check of shapes on or off for a test and the fixtures that it starts."""
-    config.update("jaxtyping_disable", item.path.relative_to(TESTS).parts[0] in WHOLE)
+    place, test = item.path.relative_to(TESTS).parts[0], item.nodeid.partition("[")[0]
+    config.update("jaxtyping_disable", place in WHOLE or (place != "models" and test in begun))
+    begun.add(test)
 
 
 torch.set_num_threads(1)
