@@ -125,12 +125,12 @@ $(READY) $(CHECKERS):
 	@$(shell command -v flock >/dev/null && echo flock pyproject.toml) $(MAKE) --no-print-directory LOCKED=yes $@ >&2
 else
 UNFINISHED := .venv/.unfinished
-INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --no-build-isolation
 LOCKED_INSTALL := $(INSTALL) --no-deps --require-hashes --requirement
 
 # After an interrupted installation nobody knows which packages are complete, so .venv is made again from nothing.
 # torch is installed first, alone; then the build tools of the lock, then the rest of it. At the end, torch is asked for
-# again, and brings what only its CUDA builds need.
+# again, and brings what only its CUDA builds need. pip would compile every module; Python compiles those that it uses.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { \
 		echo 'heed needs Python 3.11 or later with venv, and $(PYTHON) is not that: install it (on Debian: python3-venv),' \

@@ -274,7 +274,7 @@ class TestFolder:
         whole: dict[str, dict[str, bytes]] = {}
         for name, one in each.items():
             _tag_pictures(monkeypatch, name)
-            write(one, tmp_path / name, heatmaps=2)
+            write(one, tmp_path / name, heatmaps=1)
             whole[name] = contents(tmp_path / name)
         differing = [name for name in whole["beam"] if name != "references.txt"]
         assert all(whole["beam"][name] != whole["greedy"][name] for name in differing)
@@ -283,14 +283,14 @@ class TestFolder:
         while killed:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(tmp_path / "beam", folder)
-            killed = killed_at(moment, lambda: write(other, folder, heatmaps=2), _changes_a_file)
+            killed = killed_at(moment, lambda: write(other, folder, heatmaps=1), _changes_a_file)
             left = contents(folder)
             owners = {name for name in each for file in differing if left.get(file) == whole[name][file]}
             assert len(owners) <= 1, (moment, sorted(left))
             assert all(left[file] in (whole["beam"][file], whole["greedy"][file]) for file in differing if file in left)
             if "report.json" in left:
                 assert {"hypotheses.txt", "references.txt"} <= {*left}
-            write(other, folder, heatmaps=2)
+            write(other, folder, heatmaps=1)
             assert contents(folder) == whole["greedy"], moment
             moment += 1
         assert moment > 10

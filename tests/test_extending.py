@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from heed import extensions
 from tests.support.commands import forked
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -47,6 +48,7 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same folder, as the working directory and as one that Python imports from."""
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
+    extensions.load.cache_clear()  # in this process other tests may have looked for extensions
     return folder
 
 

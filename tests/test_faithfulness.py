@@ -81,12 +81,11 @@ def test_removing_the_copied_word_lowers_its_probability_as_computed() -> None:
     assert found.sufficiency["random"] > 0.1
 
 
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_results_do_not_depend_on_other_translations_of_a_batch(translator: Translator, batch_size: int) -> None:
+def test_results_do_not_depend_on_other_translations_of_a_batch(translator: Translator) -> None:
     """Catches random numbers that depend on the batch, attention to padding, and results in the order of batches."""
     translations = translator.translate(SOURCES, max_len=6)
     expected = counterfactual(translator, translations)
-    again = counterfactual(translator, translations[::-1], batch_size=batch_size)[::-1]
+    again = counterfactual(translator, translations[::-1], batch_size=4)[::-1]
     for one, other in zip(expected, again, strict=True):
         if one is None or other is None:
             assert one is other
@@ -94,7 +93,7 @@ def test_results_do_not_depend_on_other_translations_of_a_batch(translator: Tran
         assert one.same.equal(other.same)
         torch.testing.assert_close(one.total_variation, other.total_variation, rtol=0, atol=1e-5)
         torch.testing.assert_close(one.divergence, other.divergence, rtol=0, atol=1e-5)
-    whole, small = (measure(translator, translations, batch_size=size).report for size in (None, batch_size))
+    whole, small = (measure(translator, translations, batch_size=size).report for size in (None, 1))
     for name in ("preserved", "comprehensiveness", "sufficiency"):
         assert _flat(whole[name]) == pytest.approx(_flat(small[name]), abs=1e-5)
 

@@ -48,17 +48,15 @@ def texts(translator: Translator, lines: Sequence[str], **options: Any) -> list[
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-@pytest.mark.parametrize("batch_size", [1, 2, None])
 @pytest.mark.parametrize("max_len", [12, None])
-def test_a_translation_depends_only_on_its_line(
-    translator: Translator, search: str, batch_size: int | None, max_len: int | None
-) -> None:
+def test_a_translation_depends_only_on_its_line(translator: Translator, search: str, max_len: int | None) -> None:
     """Catches an order that is not restored, padding that has an effect, and a length limit for a whole batch."""
     options = {"search": search, "max_len": max_len, **SEARCHES[search]}
     alone = [translator.translate(line, **options).text for line in SOURCES]
 
     assert len(set(alone)) > 3
-    assert texts(translator, SOURCES, batch_size=batch_size, **options) == alone
+    for batch_size in (2, None):
+        assert texts(translator, SOURCES, batch_size=batch_size, **options) == alone
 
 
 def test_a_str_gives_a_translation_and_any_iterable_a_list(translator: Translator) -> None:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -64,7 +65,8 @@ def commands(page: Path) -> list[list[str]]:
     return found
 
 
-def check_settings(command: str, words: list[str]) -> None:
+@cache
+def check_settings(command: str, *words: str) -> None:
     """Compose the settings as the command does. UserError for a key or a value that it would refuse."""
     overrides = [word for word in words if "=" in word and not word.startswith("--")]
     if command == "export" and words and words[0] in ("page", "onnx"):
@@ -89,14 +91,14 @@ def check(words: list[str]) -> None:
     program, *rest = words
     rest = rest[: next((place for place, word in enumerate(rest) if word[0] in "<>;" or word == "2>"), None)]
     if program.startswith("heed-"):
-        check_settings(program.removeprefix("heed-"), rest)
+        check_settings(program.removeprefix("heed-"), *rest)
         return
     targets = [word for word in rest if "=" not in word and not word.startswith("-")]
     assert set(targets) <= TARGETS, f"make has no target {set(targets) - TARGETS}"
     settings = [word.removeprefix("ARGS=") for word in rest if word.startswith("ARGS=")]
     for target in targets:
         if target in COMMAND_OF_TARGET:
-            check_settings(COMMAND_OF_TARGET[target], shlex.split(" ".join(settings)))
+            check_settings(COMMAND_OF_TARGET[target], *shlex.split(" ".join(settings)))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

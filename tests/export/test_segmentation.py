@@ -56,18 +56,20 @@ def test_every_line_of_the_embedded_corpus_has_the_same_ids(lang: str, tmp_path:
 
 @needs_node
 @pytest.mark.parametrize(
-    "settings",
+    ("kind", "settings"),
     [
-        {"normalization_rule_name": "identity"},
-        {"normalization_rule_name": "nfkc_cf"},
-        {"remove_extra_whitespaces": False},
-        {"add_dummy_prefix": False},
-        {"treat_whitespace_as_suffix": True},
-        {"user_defined_symbols": ["ing", "<sep>", "é"]},
+        ("unigram", {"normalization_rule_name": "identity"}),
+        ("bpe", {"normalization_rule_name": "nfkc_cf"}),
+        ("unigram", {"remove_extra_whitespaces": False}),
+        ("char", {"remove_extra_whitespaces": False}),
+        ("bpe", {"add_dummy_prefix": False}),
+        ("unigram", {"treat_whitespace_as_suffix": True}),
+        ("bpe", {"treat_whitespace_as_suffix": True}),
+        ("unigram", {"user_defined_symbols": ["ing", "<sep>", "é"]}),
+        ("bpe", {"user_defined_symbols": ["ing", "<sep>", "é"]}),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
 def test_other_settings_of_sentencepiece_are_followed(kind: str, settings: dict[str, Any], tmp_path: Path) -> None:
     """Catches a model trained elsewhere, with heed's special subwords, whose text the page segments differently."""
     model = io.BytesIO()
