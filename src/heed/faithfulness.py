@@ -101,7 +101,8 @@ def measure(
             step, after the previous words of the translation.
         text: lines of words, from which frequent (function) words are found; None to use the translations.
         sample: the number of words for comprehensiveness and sufficiency; None for one per five lines, 20 to 200.
-        batch_size: runs of the model that are computed together; None for 128. The results do not depend on it.
+        batch_size: runs of the model that are computed together; None for 128. In float32, the results
+            do not depend on it.
 
     Raises:
         UserError: the translator is an ensemble, in which each model has its own attention.

@@ -1,6 +1,7 @@
 """The user's cache folder, and cached arrays in it, which are mapped into memory.
 
-CACHE/encoded/KEY.safetensors   arrays computed from a text, its settings and this code; may be deleted at any time
+CACHE/encoded/KEY.safetensors   arrays computed from a text, its settings and this code; may be deleted while
+                                no command of heed runs
 
 Arrays are written in parts while they are computed, so that none of them has to fit into memory.
 """

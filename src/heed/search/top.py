@@ -20,7 +20,7 @@ def top(values: Float[Tensor, "rows vocab"], count: int) -> Top:
 
     The largest numbers are in the columns with the largest maxima, so nothing is missed. The first round is a plain
     maximum, which a CPU computes for many columns at once: 1.5 ms instead of 7.9 ms for the ten largest of 8,000 words
-    in 320 rows, on one core of an Intel Xeon with AVX-512.
+    in 320 rows, on one core of Xeon AVX-512 (docs/performance.md).
     """
     vocab = values.size(1)
     height = math.isqrt(vocab // count)
