@@ -70,7 +70,12 @@ def option_section(group: str, path: Path) -> str:
 def default_mark(group: str, option: str) -> str:
     """The commands that use an option by default, in brackets; empty if there are none."""
     users = [f"heed-{name}" for name in COMMANDS if default_options(name).get(group) == option]
-    return f" (default of {' and '.join(users)})" if users else ""
+    return f" (default of {_listed(users)})" if users else ""
+
+
+def _listed(names: list[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def default_options(command: str) -> dict[str, str]:

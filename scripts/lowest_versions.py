@@ -25,7 +25,9 @@ REQUIREMENTS = ROOT / "build" / "lowest.txt"
 
 TEST_TOOLS = ("beartype", "hypothesis", "pytest")
 
-TESTS = "text search metrics viz/test_fonts.py viz/test_heatmap.py test_bundle.py test_translator.py".split()
+TESTS = (
+    "text search metrics viz/test_fonts.py viz/test_heatmap.py test_bundle.py test_maps.py test_translator.py".split()
+)
 """Tests of translating, metrics and plots, which matter to users who install heed into their own environment."""
 
 

@@ -5,10 +5,11 @@ hypothesis has no deadlines, because the machine may be busy, and prints how to 
 Ctrl-C is enabled: a shell starts background processes with SIGINT ignored, which processes started by tests inherit.
 
 Array shapes, which mypy cannot check, are checked at every call, in all modules that annotate them: in tests of models,
-and in other tests with the first of their parameters. Tests of whole commands and runs check no shapes, because the
+and in other tests once with each value of each parameter. Tests of whole commands and runs check no shapes, because the
 checks nearly double their time. Other types are left to mypy.
 """
 
+import multiprocessing
 import signal
 from pathlib import Path
 
@@ -34,8 +35,8 @@ WHOLE = {
 }
 """The folders and files with tests of whole commands and runs."""
 
-begun: set[str] = set()
-"""The tests that have run, without their parameters."""
+checked: set[tuple[object, ...]] = set()
+"""Tests, parameters and their values for which shapes have been checked."""
 
 shaped = [
     ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
@@ -49,8 +50,16 @@ install_import_hook(shaped, "beartype.beartype")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Switch the check of shapes on or off for a test and the fixtures that it starts."""
     place, test = item.path.relative_to(TESTS).parts[0], item.nodeid.partition("[")[0]
-    config.update("jaxtyping_disable", place in WHOLE or (place != "models" and test in begun))
-    begun.add(test)
+    parameters = item.callspec.indices if hasattr(item, "callspec") else {}
+    new = {(test,), *((test, *parameter) for parameter in parameters.items())} - checked
+    config.update("jaxtyping_disable", place in WHOLE or (place != "models" and not new))
+    checked.update(new)
+
+
+def pytest_sessionfinish() -> None:
+    """Kill what a failed test has left behind: multiprocessing would wait for it."""
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 torch.set_num_threads(1)

@@ -185,7 +185,8 @@ def evaluate(
         split: `train`, `valid` or `test`.
         search: as for `Translator.translate`.
         n_best: the number of candidates for each sentence; None for as many as the search finds.
-        batch_size: as for `Translator.translate` and `Translator.force`. In float32, the results do not depend on it.
+        batch_size: as for `Translator.translate` and `Translator.force`. In float32, translations
+            do not depend on it, and scores only in their last digits.
         versus: another system that was evaluated on this split: its model folder, or a folder that `write` wrote. The
             difference is tested by paired bootstrap resampling.
         references: one or several files of additional reference translations, one line for each source. BLEU, chrF,

@@ -102,7 +102,7 @@ def measure(
         text: lines of words, from which frequent (function) words are found; None to use the translations.
         sample: the number of words for comprehensiveness and sufficiency; None for one per five lines, 20 to 200.
         batch_size: runs of the model that are computed together; None for 128. In float32, the results
-            do not depend on it.
+            depend on it only in their last digits.
 
     Raises:
         UserError: the translator is an ensemble, in which each model has its own attention.

@@ -338,7 +338,8 @@ class Translator:
         Args:
             sources: a line, or several.
             targets: the translation of each source.
-            batch_size: pairs that are computed together; None for 64. In float32, the results do not depend on it.
+            batch_size: pairs that are computed together; None for 64. In float32, scores depend on it
+                only in their last digits.
             progress: called after each batch with the number of finished pairs and of all pairs.
 
         Returns:
@@ -576,8 +577,8 @@ class Translator:
             level: the unit of rows and columns: "word", or "piece" for subwords.
             noisy_copies: for `saliency`, the number of noisy copies of the source over which gradients are averaged
                 (SmoothGrad, Smilkov et al. 2017, arXiv 1706.03825); 0 uses the gradient at the source itself.
-            batch_size: runs of the model that are computed together; None for 128. In float32, the maps do
-                not depend on it.
+            batch_size: runs of the model that are computed together; None for 128. In float32, the maps
+                depend on it only in their last digits.
             progress: called with the number of finished translations and of all translations.
 
         Returns:

@@ -67,6 +67,7 @@ def test_every_line_of_the_embedded_corpus_has_the_same_ids(lang: str, tmp_path:
         ("bpe", {"treat_whitespace_as_suffix": True}),
         ("unigram", {"user_defined_symbols": ["ing", "<sep>", "é"]}),
         ("bpe", {"user_defined_symbols": ["ing", "<sep>", "é"]}),
+        ("char", {"user_defined_symbols": ["ing", "<sep>", "é"]}),
     ],
     ids=str,
 )

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import torch
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -31,6 +34,10 @@ class Outcome(NamedTuple):
         return self.err.splitlines()[-1] if self.err else ""
 
 
+LONGEST = 300
+"""Seconds after which a command is taken to hang."""
+
+
 class Started(NamedTuple):
     """A command that runs in a process of its own, with its streams in files."""
 
@@ -44,14 +51,21 @@ class Started(NamedTuple):
         assert self.process.pid
         return self.process.pid
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process, which must not have ended."""
+        assert self.running(), self.err.read_text("utf-8", "replace")
+        os.kill(self.pid, number)
+
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.process.is_alive()
 
     def wait(self) -> Outcome:
-        """Wait for its end."""
-        self.process.join()
-        assert self.process.exitcode is not None
+        """Wait for its end, and kill it if it does not come."""
+        self.process.join(LONGEST)
+        if self.process.exitcode is None:
+            self.process.kill()
+            raise AssertionError(f"the command did not end:\n{self.err.read_text('utf-8', 'replace')}")
         return Outcome(self.process.exitcode, *(path.read_text("utf-8", "surrogateescape") for path in self[1:]))
 
 
@@ -74,7 +88,7 @@ def started(folder: Path, name: str, *arguments: str, stdin: bytes = b"", encodi
 
 
 def started_in_two(folder: Path, *arguments: str) -> Started:
-    """Start heed-train in two processes as torchrun does, but as forks; the first is that of torchrun.
+    """Start heed-train in two processes as torchrun does, but as forks, and return the process of the launcher.
 
     The number of the process of rank N is in the file `.rank-N` of `folder`.
     """
@@ -82,6 +96,7 @@ def started_in_two(folder: Path, *arguments: str) -> Started:
     def rank() -> None:
         (folder / f".rank-{os.environ['RANK']}").write_text(str(os.getpid()))
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has the launcher's handler
+        _forget_random_state()
         try:
             _run("train", ("distributed=true", "device=cpu", *arguments))
         except SystemExit as ending:
@@ -114,11 +129,19 @@ def _fork(work: Callable[[], object], folder: Path, stdin: bytes, encoding: str)
             os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_APPEND), number)
         # pytest and multiprocessing have replaced these streams by their own
         sys.stdin, sys.stdout, sys.stderr = (os.fdopen(*stream, encoding=encoding) for stream in enumerate("rww"))
+        _forget_random_state()
         work()
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
     return Started(process, *streams[1:])
+
+
+def _forget_random_state() -> None:
+    """Draw as a new process would: otherwise all forks would draw the same numbers where the code sets no seed."""
+    random.seed()
+    np.random.seed()  # noqa: NPY002 - the state that other libraries use
+    torch.seed()
 
 
 def _run(name: str, arguments: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Two real processes that train one model, started by torchrun, and most of them as forks, which start sooner."""
+"""Two real processes that train one model, started by torchrun, or as forks, which start sooner."""
 
 import os
 import re
@@ -35,6 +35,14 @@ EQUAL = [
 """Options without random numbers, which differ between processes, and without bfloat16, which rounds partial sums."""
 
 
+def by_torchrun(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> Outcome:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    given = overrides(runs, *options, "distributed=true", "device=cpu", *more)
+    command = [*torchrun, "-m", "heed.cli.train", *given]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
 def in_two(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> Outcome:
     return started_in_two(runs, *overrides(runs, *options, *more)).wait()
 
@@ -45,6 +53,7 @@ def killed_in_two(runs: Path, name: str, options: Sequence[str] = EQUAL) -> None
     launcher = started_in_two(runs, *overrides(runs, *options, f"run={name}"))
     while not last.exists() and launcher.running():
         time.sleep(0.01)
+    assert launcher.running(), launcher.err.read_text()
     os.kill(int((runs / ".rank-1").read_text()), signal.SIGKILL)
     assert launcher.wait().code != 0
     assert not (runs / name / "report.json").exists()
@@ -54,12 +63,9 @@ def killed_in_two(runs: Path, name: str, options: Sequence[str] = EQUAL) -> None
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one run, `together`, of two processes of torchrun; the file `printed` has their output."""
     runs = tmp_path_factory.mktemp("runs")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    given = overrides(runs, *EQUAL, "distributed=true", "device=cpu", "run=together")
-    command = [*torchrun, "-m", "heed.cli.train", *given]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (runs / "printed").write_text(done.stdout)
+    done = by_torchrun(runs, "run=together")
+    assert done.code == 0, done.err
+    (runs / "printed").write_text(done.out)
     return runs
 
 
@@ -99,8 +105,8 @@ def test_a_killed_process_ends_the_other_and_the_same_command_resumes(runs: Path
 @pytest.mark.parametrize("options", TOGETHER, ids=["guided", "sampled"])
 def test_a_run_with_all_options_is_resumed_in_two_processes(tmp_path: Path, options: Sequence[str]) -> None:
     """Catches state that only one process saves, such as averages, random state or drawn subwords."""
-    longer = [*options, "trainer.max_steps=36"]
-    together = in_two(tmp_path, "run=together", options=longer)
+    longer = [*options, "trainer.max_steps=60", "trainer.validate_steps=20"]
+    together = by_torchrun(tmp_path, "run=together", options=longer)
     assert together.code == 0, together.err
     killed_in_two(tmp_path, "killed", options=longer)
     assert in_two(tmp_path, "run=killed", options=longer).code == 0
@@ -110,7 +116,7 @@ def test_a_run_with_all_options_is_resumed_in_two_processes(tmp_path: Path, opti
 @pytest.mark.slow
 def test_one_refusal_ends_all_and_is_reported_once(runs: Path) -> None:
     """Catches an error line for each process, a process that waits for a refused one, and the exit code of a bug."""
-    refused = in_two(runs, "run=together", "seed=2")
+    refused = by_torchrun(runs, "run=together", "seed=2")
     assert refused.err.count("heed-train: ") == 1
     assert "contains a run with other settings (seed 1 -> 2)" in refused.err
     assert re.findall(r"exitcode *: (\d+)", refused.err)[-1] == "2"
