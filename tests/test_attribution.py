@@ -25,10 +25,12 @@ from heed.maps import Map, Words, link_words
 from heed.metrics.alignment import Gold, alignment_scores
 from heed.models.seq2seq import Seq2Seq
 from heed.search.ensemble import Ensemble
+from heed.text.subwords import train_pair
 from heed.translator import Translator, load
 from tests.support.constructed import SOURCE, TARGET, reversing
 from tests.support.model_folder import SOURCES, TARGETS, write
 from tests.support.models import BOS, EOS, KINDS, small_model
+from tests.support.page import sized_bundle
 
 METHODS = get_args(Method)
 OTHERS = [method for method in METHODS if method != "attention"]
@@ -118,6 +120,26 @@ def test_saliency_is_the_slope_of_the_probability(kind: str, query: str) -> None
         torch.testing.assert_close(
             torch.stack([row[position] for row in found]).double(), slope.double(), rtol=1e-4, atol=1e-5
         )
+
+
+def test_layer_normalisation_leaves_nothing_of_saliency() -> None:
+    """Holds what the documents say: the output does not depend on the length of an embedding."""
+    pair = Pair.of([5, 9, 7], [4, 8], (Words(["a", "b", "c"], [0, 1, 2]), Words(["d", "e"], [0, 1])))
+    plain, normed = (
+        attributions(small_model(sharp=2.0, layer_norm=norm).double(), [pair], "saliency")[0].abs().max()
+        for norm in (False, True)
+    )
+    assert normed < 1e-3 * plain
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_saliency_of_a_model_with_layer_normalisation_is_warned_about(
+    norm: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Catches links that are hardly better than chance, without a word about it."""
+    translator = Translator(sized_bundle(*train_pair(SOURCES, TARGETS, "bpe", 40), layer_norm=norm), "float32")
+    translator.maps([translator.force("a dog", "un chien")], "saliency")
+    assert ["use method=difference" in record.getMessage() for record in caplog.records] == [True] * norm
 
 
 def _with_embedding(model: Seq2Seq, word: int, factor: float) -> Seq2Seq:

@@ -28,7 +28,8 @@ Method = Literal["attention", "saliency", "difference", "norm", "product", "post
 
 `attention`: the attention weights themselves.
 `saliency`: the gradient of the target word's log-probability by a source word's embedding, times that embedding (Ding
-    et al. 2019, arXiv 1906.10282, section 4).
+    et al. 2019, arXiv 1906.10282, section 4). Near 0 for every word if the encoder has layer normalisation, because its
+    output then hardly depends on the length of an embedding, and the gradient is perpendicular to the embedding.
 `difference`: by how much the target word's log-probability drops if the source word's embedding is zero (Li et al.
     2019, ACL, P19-1124, section 3.2).
 `norm`: attention weights, each times the norm of its position's contribution to the decoder's input (Kobayashi et al.
