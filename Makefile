@@ -50,7 +50,7 @@ board: $(READY) ## TensorBoard at http://127.0.0.1:PORT for all runs, or for RUN
 	@$(BIN)/python -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1]))).close()' \
 		$(call quote,$(PORT)) 2>/dev/null || \
 		{ echo 'port '$(call quote,$(PORT))' is in use or not a port: choose another, as in `make board PORT=6007`' >&2; exit 2; }
-	$(BIN)/tensorboard --logdir $(call quote,$(or $(GIVEN_RUN),runs)) --samples_per_plugin images=0 \
+	$(BIN)/tensorboard --logdir $(call quote,$(or $(GIVEN_RUN),runs)) --samples_per_plugin images=1000 \
 		--host 127.0.0.1 --port $(call quote,$(PORT))
 
 data: $(READY) ## generate data/tiny again, and compare it with the committed one

@@ -79,7 +79,7 @@ def test_the_board_shows_the_run_with_all_its_pictures(checkout: Path, name: str
     (checkout / "runs" / name).mkdir(parents=True)
     arguments = make(checkout, "board", f"RUN={name}")
     assert arguments[:2] == ["--logdir", f"runs/{name}"]
-    assert arguments[2:4] == ["--samples_per_plugin", "images=0"]
+    assert arguments[2:4] == ["--samples_per_plugin", "images=1000"]
 
 
 def test_help_names_every_target(checkout: Path) -> None:

@@ -1,6 +1,7 @@
 """TensorBoard itself, on a finished run, in a real browser."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from heed.cli.train import next_commands
 from heed.experiment import train
 from scripts.screenshot import show_as
 from tests.support.small_run import settings
@@ -20,20 +22,11 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a TensorBoard that shows a run that has just finished."""
+    """The address of a TensorBoard with a run that has just finished, started by the command that training prints."""
     run = train(settings(tmp_path_factory.mktemp("runs")))
     log = tmp_path_factory.mktemp("log") / "tensorboard"
-    command = [
-        sys.executable,
-        "-m",
-        "tensorboard.main",
-        "--logdir",
-        str(run.folder),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-    ]
+    _, _, board = next_commands(run.folder, tested=True, in_checkout=False).rpartition(", ")
+    command = [sys.executable, "-m", "tensorboard.main", *shlex.split(board)[1:], "--host", "127.0.0.1", "--port", "0"]
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
         try:
             yield address_in(log, process)

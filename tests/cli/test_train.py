@@ -121,7 +121,7 @@ def test_the_suggested_next_commands_exist() -> None:
     """Catches `make evaluate` as advice in a folder that has no Makefile."""
     assert next_commands(Path("runs/my run"), tested=False, in_checkout=False) == (
         "heed-evaluate 'model=runs/my run/model' split=valid, heed-translate 'model=runs/my run/model', "
-        "tensorboard --samples_per_plugin images=0 --logdir 'runs/my run'"
+        "tensorboard --samples_per_plugin images=1000 --logdir 'runs/my run'"
     )
     in_checkout = "make evaluate RUN=runs/tiny, make translate RUN=runs/tiny, make board"
     assert next_commands(Path("runs/tiny"), tested=True, in_checkout=True) == in_checkout
