@@ -4,6 +4,7 @@ Attention weights say how a word's context vector was summed. These methods meas
 depends on: its gradient, the loss of probability without a source word, or the size of each position's contribution.
 """
 
+import logging
 import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from heed.errors import UserError
@@ -22,6 +23,8 @@ from heed.models.seq2seq import Seq2Seq
 from heed.passes import PIECES, Model, alone, by_length, device_of, padded
 from heed.search.ensemble import Ensemble, mean_probability
 from heed.text.subwords import BOS, EOS
+
+log = logging.getLogger(__name__)
 
 Method = Literal["attention", "saliency", "difference", "norm", "product", "posterior"]
 """Where the weights between source and target words come from.
@@ -163,6 +166,11 @@ def saliency(
     progress: Progress | None = None,
 ) -> list[Float[Tensor, " src"]]:
     """The saliency of each source word, `</s>` last, for each (pair, target word)."""
+    if any(isinstance(part, nn.LayerNorm) for part in model.modules()):
+        log.warning(
+            "saliency says nothing about a model with layer normalisation: the gradient times the embedding is near 0 "
+            "for every word; prediction difference is not affected"
+        )
     probes = [Probe(number, frozenset(), *(pairs[number].span(word) or (0, 0))) for number, word in asked]
     results = [torch.zeros(pairs[number].words[0]) for number, _ in asked]
     for chosen, batch in _batches(model, pairs, probes, rows, progress):

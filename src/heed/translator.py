@@ -20,7 +20,6 @@ from typing import Any, Literal, get_args, overload
 import torch
 from jaxtyping import Bool
 from torch import Tensor
-from torch.nn import LayerNorm
 
 from heed import arguments, bundle
 from heed.attribution import (
@@ -612,11 +611,6 @@ class Translator:
             by_piece = norm_weights if method == "norm" else posteriors
             weights = by_piece(model, pairs, rows, progress)
             return [attention_map(own, src, tgt) for own, (_, src, tgt) in zip(weights, divided, strict=True)]
-        if method == "saliency" and any(isinstance(part, LayerNorm) for part in model.modules()):
-            log.warning(
-                "method=saliency: with layer normalisation, the gradient times the embedding is near 0 for every word; "
-                "use method=difference"
-            )
         by_running: Literal["saliency", "difference"] = "saliency" if method == "saliency" else "difference"
         weights = [shares(own) for own in attributions(model, pairs, by_running, rows, noisy_copies, progress)]
         if method == "product":

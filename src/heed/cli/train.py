@@ -56,6 +56,7 @@ def next_commands(folder: Path, tested: bool, in_checkout: bool) -> str:
         place, split = f"RUN={shlex.quote(str(folder))}", "" if tested else " ARGS=split=valid"
         return f"make evaluate {place}{split}, make translate {place}, make board"
     place, split = shlex.quote(f"model={folder}/model"), "" if tested else " split=valid"
+    # tensorboard keeps ten pictures of each sentence by default, and with images=0 none
     board = f"tensorboard --samples_per_plugin images=1000 --logdir {shlex.quote(str(folder))}"
     return f"heed-evaluate {place}{split}, heed-translate {place}, {board}"
 
