@@ -1,5 +1,6 @@
 """The arguments that `make` passes to the commands; a run's name is never interpreted by the shell."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,6 +22,9 @@ NAMES = (
     "a-*",
 )
 
+OF_MAKE = ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES", "PORT", "RUN")
+"""What `make test ARGS=-x` hands on to every make below it."""
+
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
 
@@ -40,7 +44,10 @@ def checkout(tmp_path: Path) -> Path:
 def make(checkout: Path, *arguments: str) -> list[str]:
     """Run a target as after `make setup`, and return the arguments of the last command that it ran."""
     marks = ["--old-file=.venv/.ready", "--old-file=.venv/.checkers"]
-    outcome = subprocess.run(["make", *marks, *arguments], cwd=checkout, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+    outcome = subprocess.run(
+        ["make", *marks, *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=False
+    )
     assert outcome.returncode == 0, outcome.stderr
     assert sorted(path.name for path in checkout.iterdir()) in (
         [".venv", "Makefile", "arguments"],

@@ -93,7 +93,7 @@ def align_text(
     method: Method = "attention",
     noisy_copies: int = 0,
     reverse: Translator | None = None,
-    symmetrisation: Symmetrisation = "grow-diag-final-and",
+    symmetrisation: Symmetrisation = "agreement",
     batch_size: int | None = None,
     keep_maps: bool = False,
 ) -> Alignment:

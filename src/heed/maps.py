@@ -30,7 +30,7 @@ UNKNOWN = "⁇"
 
 UNSPACED = re.compile(f"[{UNSPACED_LETTERS}]")
 
-Symmetrisation = Literal["grow-diag-final-and", "intersection", "union", "agreement"]
+Symmetrisation = Literal["agreement", "grow-diag-final-and", "intersection", "union"]
 """How alignments of two directions are combined: by their links or, with `agreement`, by their weights."""
 
 MERGES: dict[Symmetrisation, Callable[[Links, Links], Links]] = {
@@ -286,7 +286,7 @@ def link_words(
     maps: Sequence[Map],
     threshold: float | None = None,
     reverse: Sequence[Map] | None = None,
-    symmetrisation: Symmetrisation = "grow-diag-final-and",
+    symmetrisation: Symmetrisation = "agreement",
     first: int = 1,
 ) -> list[Links]:
     """The links between the words of each pair, (source word, target word) from 0.

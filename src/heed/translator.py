@@ -463,7 +463,7 @@ class Translator:
         method: Method = "attention",
         noisy_copies: int = 0,
         reverse: "Translator | None" = None,
-        symmetrisation: Symmetrisation = "grow-diag-final-and",
+        symmetrisation: Symmetrisation = "agreement",
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> list[tuple[int, int]] | list[list[tuple[int, int]]]:
@@ -477,8 +477,8 @@ class Translator:
             method: the weights to use: `attention` or another method of `maps`.
             noisy_copies: a setting of `saliency`; see `maps`.
             reverse: a model of the other direction, whose alignment is combined with this one's.
-            symmetrisation: how to combine them: `grow-diag-final-and`, `intersection` or `union` of the links, or
-                `agreement`, which links words that are each other's best by the product of both weights.
+            symmetrisation: how to combine them: `agreement` links words that are each other's best by the product of
+                both weights; or `intersection`, `union` or `grow-diag-final-and` of the links.
             batch_size: pairs that are computed together; None for 64.
             progress: called after each batch, in each direction, with the number of finished pairs and of all pairs.
 

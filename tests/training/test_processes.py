@@ -35,9 +35,9 @@ EQUAL = [
 """Options without random numbers, which differ between processes, and without bfloat16, which rounds partial sums."""
 
 
-def by_torchrun(runs: Path, *more: str, options: Sequence[str] = EQUAL) -> Outcome:
+def by_torchrun(runs: Path, *more: str) -> Outcome:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    given = overrides(runs, *options, "distributed=true", "device=cpu", *more)
+    given = overrides(runs, *EQUAL, "distributed=true", "device=cpu", *more)
     command = [*torchrun, "-m", "heed.cli.train", *given]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr)
@@ -106,7 +106,7 @@ def test_a_killed_process_ends_the_other_and_the_same_command_resumes(runs: Path
 def test_a_run_with_all_options_is_resumed_in_two_processes(tmp_path: Path, options: Sequence[str]) -> None:
     """Catches state that only one process saves, such as averages, random state or drawn subwords."""
     longer = [*options, "trainer.max_steps=60", "trainer.validate_steps=20"]
-    together = by_torchrun(tmp_path, "run=together", options=longer)
+    together = in_two(tmp_path, "run=together", options=longer)
     assert together.code == 0, together.err
     killed_in_two(tmp_path, "killed", options=longer)
     assert in_two(tmp_path, "run=killed", options=longer).code == 0
@@ -116,7 +116,7 @@ def test_a_run_with_all_options_is_resumed_in_two_processes(tmp_path: Path, opti
 @pytest.mark.slow
 def test_one_refusal_ends_all_and_is_reported_once(runs: Path) -> None:
     """Catches an error line for each process, a process that waits for a refused one, and the exit code of a bug."""
-    refused = by_torchrun(runs, "run=together", "seed=2")
+    refused = in_two(runs, "run=together", "seed=2")
     assert refused.err.count("heed-train: ") == 1
     assert "contains a run with other settings (seed 1 -> 2)" in refused.err
     assert re.findall(r"exitcode *: (\d+)", refused.err)[-1] == "2"

@@ -75,7 +75,7 @@ class Align(Asked):
     ] = None
     level: Level = "word"
     reverse: Annotated[Name | None, Field(description="a model of the other direction, to combine both")] = None
-    symmetrisation: Symmetrisation = "grow-diag-final-and"
+    symmetrisation: Symmetrisation = "agreement"
     attention: Annotated[bool, Field(description="also return the attention")] = False
 
 
