@@ -46,7 +46,7 @@ def test_the_commands_work(tmp_path: Path) -> None:
         found = run(f"from heed.cli.entry import {name}; import sys; sys.argv = ['heed', '--help']; {name}()")
         assert (found.returncode, found.stderr) == (0, ""), name
     arguments = [f"model={folder}", f"output={tmp_path / 'out'}"]
-    found = run("from heed.cli.translate import main; main()", *arguments, stdin="a dog\r\n")
+    found = run("from heed.cli.entry import translate; translate()", *arguments, stdin="a dog\r\n")
     assert found.returncode == 0, found.stderr
     assert (tmp_path / "out").read_bytes().count(b"\n") == 1
     assert b"\r" not in (tmp_path / "out").read_bytes()

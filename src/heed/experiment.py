@@ -57,9 +57,10 @@ from heed.training.clock import Clock
 from heed.training.devices import Precision, lightning_devices, resolve_device, resolve_precision
 from heed.training.guide import Guide
 from heed.training.module import TranslationModule
-from heed.training.processes import decided_by_first, first_then_others, joined, process_rank, started_processes
+from heed.training.processes import decided_by_first, first_then_others, joined, started_processes
 from heed.training.profile import Profile
 from heed.training.progress import Progress
+from heed.training.ranks import process_rank
 from heed.training.reporting import Outline, Reporter
 from heed.training.schedules import Schedule
 from heed.training.trainer import RunTrainer, build_trainer, fit, run_steps

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from heed.cli.command import Command
-from heed.cli.entry import choose
+from heed.cli.command import Command, Task
+from heed.cli.entry import COMMANDS, choose
 from heed.cli.sweep import job_name
 from heed.cli.translate import Settings
 from heed.errors import UserError
 from heed.signals import Terminated
-from heed.training.processes import GRACE
+from heed.training.ranks import GRACE
 
 Enter = Callable[..., int]
 
@@ -60,7 +60,7 @@ def enter(task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["heed-translate", *arguments])
         with pytest.raises(SystemExit) as leaving:
-            Command("translate", task, Settings)()
+            Command("translate", load=lambda: Task(task, Settings))()
         assert isinstance(leaving.value.code, int)
         return leaving.value.code
 
@@ -216,7 +216,7 @@ def test_a_signal_unwinds_the_task(
             cleared.append(True)
 
     with pytest.raises(SystemExit) as leaving:
-        Command("translate", translate, Settings, resumes)()
+        Command("translate", resumes, load=lambda: Task(translate, Settings))()
 
     assert leaving.value.code == code
     assert cleared
@@ -314,12 +314,14 @@ def test_a_single_job_has_no_sweep_name(enter: Enter, task: Recorder) -> None:
     assert task.jobs == [None]
 
 
-def test_a_separate_process_ends_with_the_exit_code(tmp_path: Path) -> None:
-    """Catches faults that only a separate process shows: messages at exit, files that are left, another exit code."""
-    command = [sys.executable, "-m", "heed.cli.translate", "modle=x"]
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_misspelt_key_is_reported_before_torch_is_imported(tmp_path: Path, name: str) -> None:
+    """Catches seconds of waiting for the message, messages at exit, files that are left, and another exit code."""
+    code = f"import sys; sys.modules['torch'] = None; from heed.cli.entry import {name}; {name}()"
+    command = [sys.executable, "-c", code, "modle=x"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
 
-    expected = "heed-translate: modle=x: there is no key modle; did you mean model? (--cfg job shows them all)\n"
+    expected = f"heed-{name}: modle=x: there is no key modle; did you mean model? (--cfg job shows them all)\n"
     assert (found.returncode, found.stdout, found.stderr) == (2, "", expected)
     assert list(tmp_path.iterdir()) == []
 
@@ -346,7 +348,7 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
     """Catches a traceback, or the interpreter's complaint about stdout, after `… | head`."""
     read_end, write_end = os.pipe()
     os.close(read_end)
-    command = [sys.executable, "-m", "heed.cli.translate", "--cfg", "job"]
+    command = [sys.executable, "-m", "heed", "translate", "--cfg", "job"]
     with os.fdopen(write_end, "w") as out:
         found = subprocess.run(command, cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
 

@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +16,11 @@ import torch
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from heed.cli import align, evaluate, export, train, translate
+from heed.cli.entry import start
 from tests.support.permissions import permissions_count
 
-COMMANDS = {"train": train, "evaluate": evaluate, "translate": translate, "align": align, "export": export}
+for command in ("train", "evaluate", "translate", "align", "export"):
+    import_module(f"heed.cli.{command}")  # once, and not in every fork
 
 
 class Outcome(NamedTuple):
@@ -146,4 +148,4 @@ def _forget_random_state() -> None:
 
 def _run(name: str, arguments: tuple[str, ...]) -> None:
     sys.argv = [f"heed-{name}", *arguments]
-    COMMANDS[name].main()
+    start(name)

@@ -9,7 +9,8 @@ from pydantic import Field
 from heed.alignment import Alignment, align_text, own_text, read_text, write
 from heed.attribution import Method
 from heed.cli.align_files import check_files, check_text, output_path
-from heed.cli.command import Command
+from heed.cli.command import Task
+from heed.cli.entry import start
 from heed.cli.terminal import print_harmless
 from heed.maps import Level, Symmetrisation
 from heed.metrics.alignment import Links
@@ -76,7 +77,7 @@ def summary(aligned: Alignment, method: Method) -> list[str]:
     return lines
 
 
-main = Command("align", align, Settings)
+task = Task(align, Settings)
 
 if __name__ == "__main__":
-    main()
+    start("align")

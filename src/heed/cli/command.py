@@ -6,9 +6,12 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
@@ -25,41 +28,51 @@ from heed.cli.overrides import parsed
 from heed.cli.renamed import refuse_renamed
 from heed.cli.streams import check_folder, check_output, fill_closed
 from heed.cli.sweep import Result, write_ended
-from heed.cli.sweep_table import print_table
 from heed.cli.terminal import HarmlessLines, print_what_fits
+from heed.errors import needs
 from heed.signals import as_exceptions
-from heed.training.processes import process_rank
-
-T = TypeVar("T")
+from heed.training.ranks import process_rank
 
 Results = Callable[[Any, Any], Iterable[Result]]
 """A function of a job's settings and of its command's return value; returns the rows of the sweep's table."""
 
 
+class Task(NamedTuple):
+    """What a command does; each module `heed.cli.<name>` has one, called `task`.
+
+    Args:
+        run: the function to call with the settings.
+        schema: the dataclass of the settings.
+        results: a function that returns the results of a job; a sweep then ends with a table of them. If it yields
+            several and then fails, the table has the last one.
+    """
+
+    run: Callable[[Any], object]
+    schema: type
+    results: Results | None = None
+
+
 class Command:
-    """A command: it composes settings from configs/<name>.yaml, checks them against `schema` and passes them to `run`.
+    """A command: it composes settings from configs/<name>.yaml, and then imports and runs its task.
+
+    Importing takes seconds, and nobody wants to wait for it to read that a key is misspelt, so composing comes first.
 
     Args:
         name: the name without `heed-`.
-        run: the function to call with the settings.
-        schema: the dataclass of the settings.
         resumes: whether the same command resumes a stopped run; the message after Ctrl-C mentions it.
-        results: a function that returns the results of a job; a sweep then ends with a table of them. If it yields
-            several and then fails, the table has the last one.
         shorthands: words that can be typed instead of a setting, such as `page` for `to=page`.
+        load: a function that returns the task, instead of the module's.
     """
 
     def __init__(
         self,
         name: str,
-        run: Callable[[T], object],
-        schema: type[T],
         resumes: bool = False,
-        results: Results | None = None,
         shorthands: Mapping[str, str] | None = None,
+        load: Callable[[], Task] | None = None,
     ) -> None:
-        self.name, self.run, self.schema, self.resumes, self.results = name, run, schema, resumes, results
-        self.shorthands = dict(shorthands or {})
+        self.name, self.resumes, self.shorthands = name, resumes, dict(shorthands or {})
+        self.load = load or partial(_task, name)
 
     def __call__(self) -> NoReturn:
         """Run with the arguments of this process, then exit with the exit code."""
@@ -71,10 +84,8 @@ class Command:
         # Python's own format adds a file name and a code line of some library, which are of no use to a user
         warnings.formatwarning = lambda message, *_: f"heed-{self.name}: {message}\n"
         threading.excepthook = print_no_disk_faults
-        # a second process may be waiting for the first one inside a library, so SIGTERM must end it at once
-        with as_exceptions(sigterm=process_rank() == 0):
-            arguments = [self.shorthands.get(word, word) for word in sys.argv[1:]]
-            sys.exit(exit_code(self.name, lambda: self._dispatch(arguments), self.resumes))
+        arguments = [self.shorthands.get(word, word) for word in sys.argv[1:]]
+        sys.exit(exit_code(self.name, lambda: self._dispatch(arguments), self.resumes))
 
     def _dispatch(self, arguments: Sequence[str]) -> int:
         check_output()
@@ -93,33 +104,52 @@ class Command:
         if options.cfg:
             print(show(cfg, options.package, options.resolve), end="")
             return 0
+        task = self.load()
         log_to_stderr()
-        self.run(typed(cfg, self.schema, options.overrides))
+        with _signals():
+            task.run(typed(cfg, task.schema, options.overrides))
         return 0
 
     def _sweep(self, options: argparse.Namespace, folders: Sequence[Path]) -> int:
         """Let Hydra run every job of a `--multirun`; return their highest exit code."""
         given: list[Override] = options.overrides
         refuse_hydra_settings(self.name, given, folders)
-        jobs = run_jobs(self.name, given, folders, self._job)
-        if jobs and self.results and process_rank() == 0:
+        results = self.load().results
+        with _signals():
+            jobs = run_jobs(self.name, given, folders, self._job)
+        if jobs and results and process_rank() == 0:
+            from heed.cli.sweep_table import print_table  # noqa: PLC0415 - it imports torch
+
             print_table(jobs)
         return max((job.ended.code for job in jobs), default=0)
 
     def _job(self, cfg: DictConfig) -> None:
         """Run one job of a sweep, possibly in a process of its own (the launcher decides)."""
         print_what_fits()
-        results: list[Result] = []
+        task, results = self.load(), list[Result]()
 
         def run() -> int:
-            settings = typed(cfg, self.schema, [parsed(line) for line in HydraConfig.get().overrides.task])
-            made = self.run(settings)
-            if self.results:
-                results.extend(self.results(settings, made))
+            settings: Any = typed(cfg, task.schema, [parsed(line) for line in HydraConfig.get().overrides.task])
+            made = task.run(settings)
+            if task.results:
+                results.extend(task.results(settings, made))
             return 0
 
         outcome = ended(self.name, run)
         write_ended(replace(outcome, result=results[-1]) if results else outcome)
+
+
+def _task(name: str) -> Task:
+    with needs("train"):
+        return cast(Task, import_module(f"heed.cli.{name}").task)
+
+
+def _signals() -> AbstractContextManager[None]:
+    """Ctrl-C and SIGTERM as exceptions, while a task runs.
+
+    A second process may be waiting for the first one inside a library, so SIGTERM must end it at once.
+    """
+    return as_exceptions(sigterm=process_rank() == 0)
 
 
 def log_to_stderr() -> None:

@@ -2,11 +2,18 @@
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any, cast
 
-COMMANDS = ("train", "evaluate", "translate", "align", "serve", "export")
+COMMANDS: dict[str, dict[str, Any]] = {
+    "train": {"resumes": True},
+    "evaluate": {},
+    "translate": {"shorthands": {"--interactive": "interactive=true"}},
+    "align": {},
+    "serve": {},
+    "export": {"shorthands": {"page": "to=page", "onnx": "to=onnx"}},
+}
+"""The commands, and the arguments of `heed.cli.command.Command` that differ from its defaults."""
 
 HELP, VERSION = ("--help", "-h"), ("--version",)
 
@@ -66,7 +73,6 @@ def start(name: str) -> None:
     """Run the command `heed-<name>` with the arguments of this process, then exit with its exit code."""
     from heed.cli.streams import fill_closed  # noqa: PLC0415
     from heed.cli.terminal import print_what_fits  # noqa: PLC0415
-    from heed.errors import MissingExtra, needs  # noqa: PLC0415
     from heed.signals import end_silently_at_interrupt  # noqa: PLC0415
 
     fill_closed()
@@ -76,13 +82,9 @@ def start(name: str) -> None:
         _print(f"heed-{name}", answer)
         return
     end_silently_at_interrupt()
-    try:
-        with needs("train"):
-            command = import_module(f"heed.cli.{name}").main
-    except MissingExtra as error:
-        print(f"heed-{name}: {error}", file=sys.stderr)
-        sys.exit(2)
-    command()
+    from heed.cli.command import Command  # noqa: PLC0415
+
+    Command(name, **COMMANDS[name])()
 
 
 def _print(program: str, text: str) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from heed.cli.bars import bars
-from heed.cli.command import Command
+from heed.cli.command import Task
+from heed.cli.entry import start
 from heed.cli.evaluate_seeds import evaluate_seeds, folder_of, of_seed
 from heed.cli.nodes import search_settings
 from heed.cli.sweep import Result
@@ -95,7 +96,7 @@ def results(settings: Settings, report: Mapping[str, Any]) -> Iterator[Result]:
     yield Result(_folder(settings, corpus), {report["split"]: {**report, **report.get("mean", {})}})
 
 
-main = Command("evaluate", evaluate, Settings, results=results)
+task = Task(evaluate, Settings, results)
 
 if __name__ == "__main__":
-    main()
+    start("evaluate")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from heed.cli.command import Command
+from heed.cli.command import Task
+from heed.cli.entry import start
 from heed.cli.terminal import print_harmless
 from heed.data.named import UnreadableCorpus, own_corpus
 from heed.errors import UserError, needs
@@ -67,7 +68,7 @@ def _examples(model: Path, split: str) -> list[str]:
 KINDS: dict[str, Callable[[Settings, list[Path]], None]] = {"page": _page, "onnx": _onnx}
 """The export formats, by the first word of the command line."""
 
-main = Command("export", export, Settings, shorthands={kind: f"to={kind}" for kind in KINDS})
+task = Task(export, Settings)
 
 if __name__ == "__main__":
-    main()
+    start("export")

@@ -15,7 +15,7 @@ from heed.cli.streams import discard_output, is_fault, print_error, unwritten
 from heed.cli.sweep import Ended
 from heed.errors import UserError
 from heed.signals import Terminated
-from heed.training.processes import await_turn, process_rank
+from heed.training.ranks import await_turn, process_rank
 
 
 def exit_code(name: str, action: Callable[[], int], resumes: bool) -> int:

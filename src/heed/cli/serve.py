@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from heed.cli.command import Command
+from heed.cli.command import Task
+from heed.cli.entry import start
 from heed.cli.terminal import print_harmless
 from heed.errors import needs
 from heed.serving.limits import Batching, Limits
@@ -70,7 +71,7 @@ def _greeting(translators: Mapping[str, Translator], address: str) -> str:
     return f"serving {names} at {address}"
 
 
-main = Command("serve", serve, Settings)
+task = Task(serve, Settings)
 
 if __name__ == "__main__":
-    main()
+    start("serve")

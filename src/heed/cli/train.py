@@ -9,7 +9,8 @@ from typing import Any
 
 from heed import evaluation
 from heed.cli.bars import bars
-from heed.cli.command import Command
+from heed.cli.command import Task
+from heed.cli.entry import start
 from heed.cli.progress import TerminalReporter
 from heed.cli.sweep import Result, job_name
 from heed.cli.terminal import print_harmless
@@ -18,7 +19,7 @@ from heed.experiment import Run, Settings, has_test, train
 from heed.metrics.scores import metrics
 from heed.runs.evaluation_folder import REPORT, evaluation_path
 from heed.shipped import CHECKOUT
-from heed.training.processes import process_rank
+from heed.training.ranks import process_rank
 
 
 def train_and_print(settings: Settings) -> Run:
@@ -83,7 +84,7 @@ def scores_of_test(run: Run) -> dict[str, Any]:
     return report
 
 
-main = Command("train", train_and_print, Settings, resumes=True, results=results)
+task = Task(train_and_print, Settings, results)
 
 if __name__ == "__main__":
-    main()
+    start("train")

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from heed.cli.command import Command
+from heed.cli.command import Task
+from heed.cli.entry import start
 from heed.cli.input_lines import greeting, input_lines
 from heed.cli.nodes import search_settings
 from heed.cli.output_lines import n_best_lines, one_line, shown
@@ -106,7 +107,7 @@ def _check_files(settings: Settings) -> None:
     refuse_file(settings.output or os.devnull)
 
 
-main = Command("translate", translate, Settings, shorthands={"--interactive": "interactive=true"})
+task = Task(translate, Settings)
 
 if __name__ == "__main__":
-    main()
+    start("translate")

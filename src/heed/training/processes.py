@@ -15,11 +15,11 @@ from torch import distributed
 from heed.errors import UserError
 from heed.signals import end_at_sigterm
 from heed.training.devices import lightning_devices
+from heed.training.ranks import GRACE
 
 T = TypeVar("T")
 
 PATIENCE = timedelta(hours=2)  # the others wait while the first process reads the corpus and trains subwords
-GRACE = 10.0  # seconds in which the process that prints an error exits; torchrun then ends the others
 
 
 class Processes(NamedTuple):
@@ -111,18 +111,6 @@ def refuse(message: str) -> NoReturn:
     if distributed.is_initialized() and distributed.get_rank() > 0:
         leave()
     raise UserError(message)
-
-
-def process_rank() -> int:
-    """The rank of this process, from torchrun; 0 for a single process."""
-    rank = os.environ.get("RANK", "")
-    return int(rank) if "WORLD_SIZE" in os.environ and rank.isdecimal() else 0
-
-
-def await_turn() -> None:
-    """Wait until the first process has printed the common error and torchrun has ended this process."""
-    if process_rank() > 0:
-        time.sleep(GRACE / 2)
 
 
 def leave() -> NoReturn:

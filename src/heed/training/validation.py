@@ -22,7 +22,7 @@ from heed.metrics.scores import Metric, metrics, text_scores
 from heed.models.seq2seq import Seq2Seq
 from heed.search.greedy import Hypothesis, greedy
 from heed.text.subwords import BOS, EOS, PAD, Subwords
-from heed.training.processes import process_rank
+from heed.training.ranks import process_rank
 
 SAMPLE = 50
 """The number of sentences for which `preserved` is measured."""
