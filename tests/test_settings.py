@@ -1,6 +1,7 @@
 """Settings are checked against the signatures of the functions that receive them."""
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,3 +254,15 @@ def test_a_string_instead_of_a_list_is_refused_with_the_list_to_write() -> None:
 
     assert faults({"several": "url"}, listed) == ["several=url: should be a list, such as [url]"]
     assert faults({"several": 3}, listed) == ["several=3: should be a list"]
+
+
+def test_only_what_a_config_can_give_is_expected() -> None:
+    """Catches pydantic's advice to programmers for a type such as `float | Tensor`, which torch's optimizers have."""
+
+    def optimizer(lr: float | threading.Event) -> None: ...
+
+    assert list(faults({"lr": "fast"}, optimizer)) == ["lr=fast: should be a valid number"]
+
+    def other(hook: threading.Event) -> None: ...
+
+    assert list(faults({"hook": "x"}, other)) == ["hook=x: should be left out, because only a program can give it"]

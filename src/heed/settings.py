@@ -185,9 +185,15 @@ def checked(annotation: Any, value: Any) -> Any:
     try:
         return adapter.validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
-        messages = dict.fromkeys(fault["msg"].removeprefix("Input should be ") for fault in error.errors())
+        messages = dict.fromkeys(
+            # of a union such as `float | Tensor`, a setting can only be what a config can contain
+            fault["msg"].removeprefix("Input should be ")
+            for fault in error.errors()
+            if fault["type"] != "needs_python_object"
+        )
         example = f"a list, such as [{value}]" if isinstance(value, str) else "a list"
-        raise ValueError(" or ".join(messages).replace("a valid array", example)) from error
+        expected = " or ".join(messages) or "left out, because only a program can give it"
+        raise ValueError(expected.replace("a valid array", example)) from error
 
 
 def parameters_of(schema: Callable[..., object]) -> dict[str, inspect.Parameter]:

@@ -478,7 +478,8 @@ class Translator:
             noisy_copies: a setting of `saliency`; see `maps`.
             reverse: a model of the other direction, whose alignment is combined with this one's.
             symmetrisation: how to combine them: `agreement` links words that are each other's best by the product of
-                both weights; or `intersection`, `union` or `grow-diag-final-and` of the links.
+                both weights, or with a threshold, all whose weights have at least this geometric mean; or
+                `intersection`, `union` or `grow-diag-final-and` of the links.
             batch_size: pairs that are computed together; None for 64.
             progress: called after each batch, in each direction, with the number of finished pairs and of all pairs.
 

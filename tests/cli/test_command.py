@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from heed.cli.command import Command, Task
 from heed.cli.entry import COMMANDS, choose
+from heed.cli.export import KINDS
 from heed.cli.sweep import job_name
 from heed.cli.translate import Settings
 from heed.errors import UserError
@@ -108,6 +109,10 @@ def test_nothing_is_written(enter: Enter, tmp_path: Path) -> None:
         (["model=x", "optim=adam"], "optim=adam: there is no key optim"),
         (["model=x", "~search"], "search: has no value"),
         ([], "model: has no value; give model=…"),
+        (
+            ["--multirun", "--cfg", "job", "model=a,b"],
+            "--cfg prints one config, and --multirun runs several; leave one",
+        ),
         (["translate"], "translate: not a setting; write key=value"),
         (["model=x", "search=greedy,beam"], "add --multirun"),
         (
@@ -314,14 +319,17 @@ def test_a_single_job_has_no_sweep_name(enter: Enter, task: Recorder) -> None:
     assert task.jobs == [None]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_misspelt_key_is_reported_before_torch_is_imported(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [*((name, ["modle=x"]) for name in COMMANDS), ("train", ["--multirun", "seed=1,2", "modle=x,y"])],
+)
+def test_a_misspelt_key_is_reported_before_torch_is_imported(tmp_path: Path, name: str, arguments: list[str]) -> None:
     """Catches seconds of waiting for the message, messages at exit, files that are left, and another exit code."""
     code = f"import sys; sys.modules['torch'] = None; from heed.cli.entry import {name}; {name}()"
-    command = [sys.executable, "-c", code, "modle=x"]
+    command = [sys.executable, "-c", code, *arguments]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
 
-    expected = f"heed-{name}: modle=x: there is no key modle; did you mean model? (--cfg job shows them all)\n"
+    expected = f"heed-{name}: {arguments[-1]}: there is no key modle; did you mean model? (--cfg job shows them all)\n"
     assert (found.returncode, found.stdout, found.stderr) == (2, "", expected)
     assert list(tmp_path.iterdir()) == []
 
@@ -342,6 +350,11 @@ def test_the_package_can_be_run_without_a_command(
         choose()
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"{usage}\n"
+
+
+def test_every_format_of_export_can_be_named_without_its_key() -> None:
+    """Catches a format that only `to=` can name."""
+    assert COMMANDS["export"]["shorthands"] == {kind: f"to={kind}" for kind in KINDS}
 
 
 def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ EQUAL = [
 def by_torchrun(runs: Path, *more: str) -> Outcome:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     given = overrides(runs, *EQUAL, "distributed=true", "device=cpu", *more)
-    command = [*torchrun, "-m", "heed.cli.train", *given]
+    command = [*torchrun, "-m", "heed", "train", *given]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr)
 

@@ -29,7 +29,7 @@ from heed.cli.renamed import refuse_renamed
 from heed.cli.streams import check_folder, check_output, fill_closed
 from heed.cli.sweep import Result, write_ended
 from heed.cli.terminal import HarmlessLines, print_what_fits
-from heed.errors import needs
+from heed.errors import UserError, needs
 from heed.signals import as_exceptions
 from heed.training.ranks import process_rank
 
@@ -96,6 +96,8 @@ class Command:
         options = read_flags(arguments)
         options.overrides = [parsed(line, self.name) for line in options.overrides]
         refuse_renamed(self.name, options.overrides)
+        if options.multirun and options.cfg:
+            raise UserError("--cfg prints one config, and --multirun runs several; leave one of them out")
         folders = user_folders(options.config_dir)
         return self._sweep(options, folders) if options.multirun else self._once(options, folders)
 
@@ -117,10 +119,10 @@ class Command:
         results = self.load().results
         with _signals():
             jobs = run_jobs(self.name, given, folders, self._job)
-        if jobs and results and process_rank() == 0:
-            from heed.cli.sweep_table import print_table  # noqa: PLC0415 - it imports torch
+            if jobs and results and process_rank() == 0:
+                from heed.cli.sweep_table import print_table  # noqa: PLC0415 - it imports torch
 
-            print_table(jobs)
+                print_table(jobs)
         return max((job.ended.code for job in jobs), default=0)
 
     def _job(self, cfg: DictConfig) -> None:

@@ -27,9 +27,14 @@ def refuse_hydra_settings(name: str, overrides: Sequence[Override], folders: Seq
         for override in swept
         for option in _swept_options(override, groups.get(override.key_or_group))
     ]
+    first = [
+        parsed(f"{override.key_or_group}={next(choices(override))}")
+        for override in swept
+        if not isinstance(override.value(), Glob)
+    ]
     try:
         usual = _hydra_settings(name, [], folders)
-        settings = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs)]
+        settings = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs, first)]
     except FAULTS as error:
         raise UserError(explained(error, name, overrides, folders)) from error
     refused = [key for job in settings for key in job if job[key] != usual[key] and key not in PLUGGED]

@@ -38,7 +38,7 @@ def started_processes(several: bool) -> Processes:
     )
     if several and started is None:
         raise UserError(
-            "distributed=true needs processes started by torchrun: torchrun --nproc-per-node 2 -m heed.cli.train …"
+            "distributed=true needs processes started by torchrun: torchrun --nproc-per-node 2 -m heed train …"
         )
     if started and started.world > 1 and not several:
         raise UserError(f"torchrun started {started.world} processes; give distributed=true")
