@@ -18,7 +18,6 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from heed.cli.config import compose, show, typed
-from heed.cli.entry import HELP, VERSION, start
 from heed.cli.flags import OTHERS, read_flags
 from heed.cli.hydra_main import answer, run_jobs
 from heed.cli.hydra_settings import refuse_hydra_settings
@@ -26,7 +25,7 @@ from heed.cli.options import user_folders
 from heed.cli.outcome import ended, exit_code, print_no_disk_faults
 from heed.cli.overrides import parsed
 from heed.cli.renamed import refuse_renamed
-from heed.cli.streams import check_folder, check_output, fill_closed
+from heed.cli.streams import check_folder, check_output
 from heed.cli.sweep import Result, write_ended
 from heed.cli.terminal import HarmlessLines, print_what_fits
 from heed.errors import UserError, needs
@@ -76,11 +75,6 @@ class Command:
 
     def __call__(self) -> NoReturn:
         """Run with the arguments of this process, then exit with the exit code."""
-        fill_closed()
-        if any(flag in sys.argv[1:] for flag in (*HELP, *VERSION)):
-            start(self.name)
-            sys.exit(0)
-        print_what_fits()
         # Python's own format adds a file name and a code line of some library, which are of no use to a user
         warnings.formatwarning = lambda message, *_: f"heed-{self.name}: {message}\n"
         threading.excepthook = print_no_disk_faults
