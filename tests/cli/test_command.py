@@ -55,13 +55,14 @@ def task() -> Recorder:
 def enter(task: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Enter]:
     """Run the command as from a command line in an empty folder; return the exit code."""
     root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
+    monkeypatch.setattr("heed.cli.translate.task", Task(task, Settings))
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it; monkeypatch restores the old value
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["heed-translate", *arguments])
         with pytest.raises(SystemExit) as leaving:
-            Command("translate", load=lambda: Task(task, Settings))()
+            Command("translate")()
         assert isinstance(leaving.value.code, int)
         return leaving.value.code
 
@@ -220,8 +221,9 @@ def test_a_signal_unwinds_the_task(
         finally:
             cleared.append(True)
 
+    monkeypatch.setattr("heed.cli.translate.task", Task(translate, Settings))
     with pytest.raises(SystemExit) as leaving:
-        Command("translate", resumes, load=lambda: Task(translate, Settings))()
+        Command("translate", resumes)()
 
     assert leaving.value.code == code
     assert cleared
@@ -311,6 +313,12 @@ def test_a_job_s_name_can_be_given_to_another_command(enter: Enter, task: Record
     for name in names:
         assert enter(f"model=runs/{name}/model") == 0
     assert [settings.model for settings in task.settings] == [f"runs/{name}/model" for name in names]
+
+
+def test_a_sweep_can_vary_what_a_pattern_matches_and_what_is_added(enter: Enter, task: Recorder) -> None:
+    """Catches a check of the first job that loses a prefix such as ++, and one that a pattern without values ends."""
+    assert enter("--multirun", "model=a", "search=glob(*)", "++search.seed=1,2") == 0
+    assert [settings.search["seed"] for settings in task.settings] == [1, 2] * 4
 
 
 def test_a_single_job_has_no_sweep_name(enter: Enter, task: Recorder) -> None:

@@ -7,8 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, cast
@@ -51,6 +50,7 @@ class Task(NamedTuple):
     results: Results | None = None
 
 
+@dataclass(frozen=True)
 class Command:
     """A command: it composes settings from configs/<name>.yaml, and then imports and runs its task.
 
@@ -60,18 +60,11 @@ class Command:
         name: the name without `heed-`.
         resumes: whether the same command resumes a stopped run; the message after Ctrl-C mentions it.
         shorthands: words that can be typed instead of a setting, such as `page` for `to=page`.
-        load: a function that returns the task, instead of the module's.
     """
 
-    def __init__(
-        self,
-        name: str,
-        resumes: bool = False,
-        shorthands: Mapping[str, str] | None = None,
-        load: Callable[[], Task] | None = None,
-    ) -> None:
-        self.name, self.resumes, self.shorthands = name, resumes, dict(shorthands or {})
-        self.load = load or partial(_task, name)
+    name: str
+    resumes: bool = False
+    shorthands: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self) -> NoReturn:
         """Run with the arguments of this process, then exit with the exit code."""
@@ -100,7 +93,7 @@ class Command:
         if options.cfg:
             print(show(cfg, options.package, options.resolve), end="")
             return 0
-        task = self.load()
+        task = _task(self.name)
         log_to_stderr()
         with _signals():
             task.run(typed(cfg, task.schema, options.overrides))
@@ -110,7 +103,7 @@ class Command:
         """Let Hydra run every job of a `--multirun`; return their highest exit code."""
         given: list[Override] = options.overrides
         refuse_hydra_settings(self.name, given, folders)
-        results = self.load().results
+        results = _task(self.name).results
         with _signals():
             jobs = run_jobs(self.name, given, folders, self._job)
             if jobs and results and process_rank() == 0:
@@ -122,7 +115,7 @@ class Command:
     def _job(self, cfg: DictConfig) -> None:
         """Run one job of a sweep, possibly in a process of its own (the launcher decides)."""
         print_what_fits()
-        task, results = self.load(), list[Result]()
+        task, results = _task(self.name), list[Result]()
 
         def run() -> int:
             settings: Any = typed(cfg, task.schema, [parsed(line) for line in HydraConfig.get().overrides.task])

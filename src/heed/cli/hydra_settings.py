@@ -1,6 +1,7 @@
 """Hydra settings that a sweep may not change, because Hydra would write files, change folder or call any function."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,12 +11,14 @@ from omegaconf import OmegaConf
 from heed.cli.keys import FAULTS
 from heed.cli.mistakes import choices, explained
 from heed.cli.options import composed, option_names
-from heed.cli.overrides import parsed
+from heed.cli.overrides import literal, parsed
 from heed.errors import UserError
 
 
 def refuse_hydra_settings(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> None:
     """Raise UserError if Hydra would write files, change folder or environment, or call a configured object in any job.
+
+    Also if the first job cannot be composed, for example because a key is misspelt.
 
     Its records of a sweep would overwrite a multirun.yaml; its logging and callbacks can create any Python object.
     """
@@ -27,14 +30,9 @@ def refuse_hydra_settings(name: str, overrides: Sequence[Override], folders: Seq
         for override in swept
         for option in _swept_options(override, groups.get(override.key_or_group))
     ]
-    first = [
-        parsed(f"{override.key_or_group}={next(choices(override))}")
-        for override in swept
-        if not isinstance(override.value(), Glob)
-    ]
     try:
         usual = _hydra_settings(name, [], folders)
-        settings = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs, first)]
+        settings = [_hydra_settings(name, [*single, *job], folders) for job in ([], *jobs, [*_first_job(swept)])]
     except FAULTS as error:
         raise UserError(explained(error, name, overrides, folders)) from error
     refused = [key for job in settings for key in job if job[key] != usual[key] and key not in PLUGGED]
@@ -67,6 +65,14 @@ def _hydra_settings(name: str, overrides: Sequence[Override], folders: Sequence[
         **{f"job.{key}": settings["job"].get(key) for key in SETTINGS_OF_JOBS},
         **{key: settings[key] for key in PLUGGED},
     }
+
+
+def _first_job(swept: Sequence[Override]) -> Iterator[Override]:
+    """The first value of each override that lists its values; patterns and intervals list none."""
+    for override in swept:
+        if override.is_choice_sweep() or override.is_range_sweep():
+            for value in islice(choices(override), 1):
+                yield parsed(f"{literal(override).partition('=')[0]}={value}")
 
 
 def _is_plugin(settings: Mapping[str, Any]) -> bool:
