@@ -125,8 +125,11 @@ def files(folder: Path) -> dict[Path, bytes]:
 
 @pytest.mark.slow
 def test_each_job_has_a_run_folder_and_the_same_sweep_finds_them_again(folder: Path) -> None:
-    """Catches multirun/, multirun.yaml and logs beside the run folders, and jobs that are trained twice."""
-    assert sweep("seed=1,2").code == 0
+    """Catches multirun/, multirun.yaml and logs beside the run folders, and jobs that are trained twice.
+
+    `++` sets a value whether or not the config has the key; the jobs are the same.
+    """
+    assert sweep("++seed=1,2").code == 0
     (runs,) = folder.iterdir()
     assert [path.name for path in runs.iterdir()] == ["sweep"]
     assert sorted(path.name for path in (runs / "sweep").iterdir()) == ["seed-1", "seed-2", "sweep.md"]

@@ -55,7 +55,7 @@ def job_name() -> str | None:
 def _swept() -> dict[str, str]:
     """The overrides of this job that the sweep varies."""
     keys = os.environ.get(KEYS, "").split(",")
-    overrides = (line.partition("=") for line in HydraConfig.get().overrides.task)
+    overrides = (line.lstrip("+").partition("=") for line in HydraConfig.get().overrides.task)
     return {key: value for key, _, value in overrides if key in keys}
 
 
