@@ -136,7 +136,9 @@ def test_asian_and_russian_text_is_not_taken_for_latin_1(
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
 def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: str) -> None:
-    """Catches a compressed file that is reported as missing, and a traceback for a damaged file."""
+    """Catches a compressed file that is reported as missing, one whose second part is not read (`cat a.gz b.gz` is a valid
+    file), and a traceback for a damaged file.
+    """
     kinds: dict[str, Callable[[bytes], bytes]] = {
         ".gz": gzip.compress,
         ".bz2": bz2.compress,
@@ -152,7 +154,9 @@ def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: 
             read_lines(path)
         return
     assert read_lines(path) == TEXT.splitlines()
-    for damaged in (data[:-9], b"no such format" * 9, data[:4] + b"\xff" * 20):
+    path.write_bytes(data + data)
+    assert read_lines(path) == TEXT.splitlines() * 2
+    for damaged in (data[:-9], data + data[:-9], b"no such format" * 9, data[:4] + b"\xff" * 20):
         path.write_bytes(damaged)
         with pytest.raises(UserError, match=rf"train\.fr\{ending} is not a complete .* file"):
             read_lines(path)
