@@ -136,8 +136,9 @@ def test_asian_and_russian_text_is_not_taken_for_latin_1(
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
 def test_a_compressed_file_is_read_under_the_plain_name(tmp_path: Path, ending: str) -> None:
-    """Catches a compressed file that is reported as missing, one whose second part is not read (`cat a.gz b.gz` is a valid
-    file), and a traceback for a damaged file.
+    """Catches a compressed file that is reported as missing, and a traceback for a damaged file.
+
+    A file may have several parts, as `cat a.gz b.gz` writes them: all of them are read.
     """
     kinds: dict[str, Callable[[bytes], bytes]] = {
         ".gz": gzip.compress,

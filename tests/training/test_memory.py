@@ -39,7 +39,7 @@ def test_steps_do_not_map_the_same_memory_again() -> None:
     """
     found = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True).stdout
     reused, unset, put_back = map(int, found.split())
-    # Some faults remain: a freed block can be a few bytes too short for an aligned block of the same size. How many pages
-    # one fault maps is the kernel's choice and differs from process to process, so the counts are compared by magnitude.
+    # Some faults remain: a freed block can be a few bytes too short for an aligned block of the same size. The kernel
+    # chooses how many pages a fault maps, not always alike, so the counts are compared by magnitude.
     assert reused < 0.5 * unset
     assert reused < 0.5 * put_back
