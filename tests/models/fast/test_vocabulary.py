@@ -154,6 +154,24 @@ def test_only_products_are_computed_in_bfloat16(r_drop: float) -> None:
         assert float((gradient - exact).norm()) < 0.005 * float(exact.norm())
 
 
+@pytest.mark.parametrize(("dtype", "sizes"), [(torch.bfloat16, {5, 7, 64}), (torch.float32, {5, 7, 11})])
+def test_products_in_bfloat16_have_a_round_number_of_rows(
+    dtype: torch.dtype, sizes: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a shape for every number of labels: oneDNN compiles each of them and keeps the code."""
+    monkeypatch.setitem(vocabulary.ROWS, "cpu", 64)
+    (readout, weight, bias), _ = example(batch=11, tgt=1)
+    labels = torch.ones(11, 1, dtype=torch.long)
+    with (
+        torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16),
+        torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile,
+    ):
+        vocabulary_loss(readout[:11].float(), weight.float(), bias.float(), labels, PAD)
+    products = [event for event in profile.events() if event.name in ("aten::mm", "aten::addmm", "aten::addmm_")]
+    assert {size for event in products for shape in event.input_shapes for size in shape} == sizes
+    assert len(products) == 3
+
+
 def test_a_smoothing_above_one_is_refused() -> None:
     with pytest.raises(ValueError, match="label smoothing is 1"):
         of_logits(torch.zeros(1, 1, 4), torch.tensor([[1]]), 1.5)
