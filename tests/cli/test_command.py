@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+import heed.cli.command
 from heed.cli.command import Command, Task
-from heed.cli.entry import COMMANDS, choose, start
+from heed.cli.entry import COMMANDS, KEPT, PRIMITIVES, choose, start
 from heed.cli.export import KINDS
 from heed.cli.sweep import job_name
 from heed.cli.translate import Settings
@@ -325,6 +326,19 @@ def test_a_single_job_has_no_sweep_name(enter: Enter, task: Recorder) -> None:
     """Catches a single run whose folder is named after its overrides, as if it were part of a sweep."""
     assert enter("model=x") == 0
     assert task.jobs == [None]
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, KEPT), ("7", "7")])
+def test_onednn_keeps_less_compiled_code(given: str | None, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches processes that grow by a gigabyte, and a variable of the user that is overwritten."""
+    monkeypatch.setenv(PRIMITIVES, str(given))
+    if given is None:
+        monkeypatch.delenv(PRIMITIVES)
+    monkeypatch.setattr(sys, "argv", ["heed-train"])
+    seen = []
+    monkeypatch.setattr(heed.cli.command, "Command", lambda *_, **__: lambda: seen.append(os.environ[PRIMITIVES]))
+    start("train")
+    assert seen == [expected]
 
 
 @pytest.mark.parametrize(
