@@ -19,8 +19,8 @@ COMMANDS: dict[str, dict[str, Any]] = {
 HELP, VERSION = ("--help", "-h"), ("--version",)
 
 PRIMITIVES, KEPT = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512"
-"""An environment variable of oneDNN, which computes products in bfloat16: how many compiled products it keeps, one for
-each shape. Its default of 1,024 takes a gigabyte and a half more after some thousand batches, and saves no time."""
+"""An environment variable of oneDNN, which computes products in bfloat16: for how many shapes it keeps compiled code.
+With its default of 1,024, a long training needs a gigabyte and a half more, and compiles hardly less often."""
 
 
 def train() -> None:
