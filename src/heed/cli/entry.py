@@ -20,7 +20,7 @@ HELP, VERSION = ("--help", "-h"), ("--version",)
 
 PRIMITIVES, KEPT = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512"
 """An environment variable of oneDNN, which computes products in bfloat16: for how many shapes it keeps compiled code.
-With its default of 1,024, a long training needs a gigabyte and a half more, and compiles hardly less often."""
+With its default of 1,024, a long training needs about a gigabyte more, and compiles a tenth fewer shapes."""
 
 
 def train() -> None:
