@@ -18,8 +18,8 @@ ROWS = {"cpu": 512}
 MANY_ROWS = 4096
 
 MULTIPLE = 64
-"""In bfloat16 on a CPU, the products of this loss have a multiple of this many rows. oneDNN compiles code for each shape,
-which takes a millisecond, and keeps it, and almost any number of labels occurs in a batch."""
+"""In bfloat16 on a CPU, the products of this loss have a multiple of this many rows. oneDNN compiles code for each
+shape, which takes a millisecond, and keeps it, and almost any number of labels occurs in a batch."""
 
 
 class LossSums(NamedTuple):
