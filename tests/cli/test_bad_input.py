@@ -174,6 +174,7 @@ def test_all_impossible_settings_are_reported_in_one_line(tmp_path: Path) -> Non
         ("subwords.user_defined_symbols=<x>", "subwords.user_defined_symbols=<x>: should be a list, such as [<x>]"),
         ("init_from=nowhere", "nowhere is not a model folder"),
         ("heads=4", "heads=4: model.attention.heads is a setting of attention=multi_head; give attention=multi_head"),
+        ("pair=en-de", "corpus.pair is a setting of corpus=multi30k or corpus=tatoeba; give one of these too"),
         ("text/train", "text/train: not a setting; write corpus=files corpus.train=text/train"),
         ("subwords.vocab_size=3", "subwords.vocab_size=3, expected 5 (4 subwords are special) to 1000000"),
         ("subwords.vocab_size=5", "subwords.vocab_size=5 is too small: the characters of this text need"),

@@ -24,8 +24,8 @@ class Keys(NamedTuple):
     """All keys of the chosen options, and the groups."""
     choices: Mapping[str, str]
     """The chosen option of each group."""
-    elsewhere: Mapping[str, str]
-    """The option, such as `search=beam`, of each key that the chosen options do not have."""
+    elsewhere: Mapping[str, Sequence[str]]
+    """The options, such as `search=beam`, of each key that the chosen options do not have."""
 
 
 def known_keys(name: str, overrides: Sequence[Override], folders: Sequence[Path]) -> Keys | None:
@@ -47,8 +47,8 @@ def suggestion(key: str, keys: Keys) -> str:
     every = [name for name in (*keys.known, *keys.elsewhere) if name.startswith(above)]
     near = most_like(key.removeprefix(above), [name.removeprefix(above) for name in every])
     if near is not None:
-        option = keys.elsewhere.get(f"{above}{near}")
-        return f"; did you mean {above}{near}{f', a setting of {option}' if option else ''}?"
+        options = keys.elsewhere.get(f"{above}{near}")
+        return f"; did you mean {above}{near}{f', a setting of {any_of(options)}' if options else ''}?"
     same = sorted(name for name in keys.known if last_part(name) == last_part(key))
     return f"; did you mean {same[0]}?" if same else _listed(above, keys)
 
@@ -65,6 +65,12 @@ def _listed(above: str, keys: Keys) -> str:
     group = above.removesuffix(".")
     named = f"{group}={keys.choices[group]}" if group in keys.choices else group
     return f"; {named} has {', '.join(name for name in names if '.' not in name)}" if above else ""
+
+
+def any_of(options: Sequence[str]) -> str:
+    """`a, b or c`."""
+    *first, last = options
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def last_part(key: str) -> str:

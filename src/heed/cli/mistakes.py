@@ -7,7 +7,7 @@ from typing import Any, cast
 from hydra.core.override_parser.types import Glob, Override
 from yaml import MarkedYAMLError
 
-from heed.cli.keys import Keys, known_keys, last_part, suggestion
+from heed.cli.keys import Keys, any_of, known_keys, last_part, suggestion
 from heed.cli.options import option_names
 from heed.cli.overrides import literal
 from heed.cli.renamed import renamed
@@ -73,11 +73,12 @@ def _key_fault(override: Override, keys: Keys) -> str | None:
     if key in keys.known or key.startswith("hydra") or override.is_add() or override.is_force_add():
         return None
     if whole := _elsewhere(key, keys.elsewhere):
-        option, value = keys.elsewhere[whole], literal(override).partition("=")[2]
-        return f"{override.input_line}: {whole} is a setting of {option}; give {option} {whole}={value}"
+        options, value = keys.elsewhere[whole], literal(override).partition("=")[2]
+        typed = "one of these too" if len(options) > 1 else f"{options[0]} {whole}={value}"
+        return f"{override.input_line}: {whole} is a setting of {any_of(options)}; give {typed}"
     return f"{override.input_line}: there is no key {key}{suggestion(key, keys)} (--cfg job shows them all)"
 
 
-def _elsewhere(key: str, elsewhere: Mapping[str, str]) -> str | None:
+def _elsewhere(key: str, elsewhere: Mapping[str, Sequence[str]]) -> str | None:
     """The full key of a setting of another option; `key` may be only its last part."""
     return key if key in elsewhere else next((name for name in elsewhere if last_part(name) == last_part(key)), None)

@@ -65,9 +65,9 @@ def option_names(folders: Sequence[Path] = ()) -> dict[str, list[str]]:
     return {group: sorted(options) for group, options in groups.items() if group != "hydra"}
 
 
-def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, str]:
-    """For each key that is not `known`: the option of a known group that has it, such as `search=beam`."""
-    keys: dict[str, str] = {}
+def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, list[str]]:
+    """For each key that is not `known`: the options of a known group that have it, such as `search=beam`."""
+    keys: dict[str, list[str]] = {}
     for file in _files(folders):
         group = file.parent.name
         if group not in known or group in RECIPES:
@@ -75,8 +75,9 @@ def keys_of_options(known: set[str], folders: Sequence[Path] = ()) -> dict[str, 
         text = file.read_text(encoding="utf-8")
         package = PACKAGE.match(text)
         for name in dotted(_settings(text)):
-            keys.setdefault(f"{package[1] if package else group}.{name}", f"{group}={file.stem}")
-    return {key: option for key, option in keys.items() if key not in known}
+            options = keys.setdefault(f"{package[1] if package else group}.{name}", [])
+            options.append(f"{group}={file.stem}")
+    return {key: sorted(set(options)) for key, options in keys.items() if key not in known}
 
 
 def _settings(text: str) -> dict[str, Any]:
