@@ -17,8 +17,8 @@ ALPHAS = pytest.mark.parametrize("r_drop", [0.0, 3.0])
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Process three labels at a time, so that every example takes several rounds and the last round is shorter."""
-    monkeypatch.setitem(vocabulary.ROWS, "cpu", 3)
+    """Products of five rows of an example, of which two are normalised together; the last round is shorter."""
+    monkeypatch.setitem(vocabulary.BYTES, "cpu", (5 * 7 * 8, 2 * 7 * 8))
 
 
 def example(batch: int = 3, tgt: int = 4, vocab: int = 7) -> tuple[list[Tensor], Tensor]:
@@ -159,7 +159,7 @@ def test_products_in_bfloat16_have_a_round_number_of_rows(
     dtype: torch.dtype, sizes: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a shape for every number of labels: oneDNN compiles each of them and keeps the code."""
-    monkeypatch.setitem(vocabulary.ROWS, "cpu", 64)
+    monkeypatch.undo()
     (readout, weight, bias), _ = example(batch=11, tgt=1)
     labels = torch.ones(11, 1, dtype=torch.long)
     with (

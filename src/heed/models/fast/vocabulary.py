@@ -1,8 +1,9 @@
 """The loss of a linear layer over a whole vocabulary, without storing the logits of all labels.
 
-The logits of a batch would be its largest tensor by far. Here they are computed a few hundred rows at a time, which fit
-into the CPU's cache, and only their gradient is stored. `torch.nn.functional.linear_cross_entropy` does the same for
-plain cross entropy; this one also returns the likelihood without smoothing and R-Drop's divergence, from one softmax.
+The logits of a batch would be its largest tensor by far. Here the products take some thousand rows at a time, and what
+follows each logit takes a few dozen rows, which fit into the cache of a CPU's core. Only the gradient is stored.
+`torch.nn.functional.linear_cross_entropy` does the same for plain cross entropy; this one also returns the likelihood
+without smoothing and R-Drop's divergence, from one softmax.
 """
 
 from typing import Any, NamedTuple
@@ -12,10 +13,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-ROWS = {"cpu": 512}
-"""Labels per block, by device: few enough that logits for 8,000 words fit into a CPU's cache."""
+BYTES = {"cpu": (2**24, 2**20)}
+"""By device: bytes of logits in one product, and of float32 logits that are normalised together. On a CPU, the second
+must fit into the cache of a core, or every operation would read and write memory."""
 
-MANY_ROWS = 4096
+MANY_BYTES = (2**27, 2**27)
+"""The same for other devices."""
 
 MULTIPLE = 64
 """In bfloat16 on a CPU, the products of this loss have a multiple of this many rows. oneDNN compiles code for each
@@ -77,28 +80,34 @@ class _VocabularyLoss(torch.autograd.Function):
         r_drop: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
         table, low_bias = weight.to(rows.dtype), bias.to(rows.dtype)
-        d_rows, d_weight, d_bias = torch.empty_like(rows), torch.zeros_like(weight), torch.zeros_like(bias)
-        total, nll, divergence = weight.new_zeros(3)
-        at_once = ROWS.get(rows.device.type, MANY_ROWS)
+        d_rows, d_weight, d_bias = torch.empty_like(rows), torch.zeros_like(table), torch.zeros_like(bias)
+        scores, divergence = [weight.new_zeros(2)], weight.new_zeros(())
+        in_a_product, in_cache = BYTES.get(rows.device.type, MANY_BYTES)
+        at_once = _rows(in_a_product, len(rows) * len(table) * rows.element_size())
+        few = _rows(in_cache, len(rows) * len(table) * weight.element_size())
         for start in range(0, len(labels), at_once):
-            part, own = rows[:, start : start + at_once], labels[start : start + at_once].view(1, -1, 1)
-            flat, count = _padded(part.flatten(0, 1), rows.dtype), len(rows) * part.size(1)
-            logits = torch.addmm(low_bias, flat, table.t())[:count].to(weight.dtype).view(*part.shape[:2], -1)
-            gap = logits[0] - logits[1] if r_drop else None
-            scores, log_sum = _cross_entropy_(logits, own.expand(len(rows), -1, 1), smoothing)
-            total += scores[0]
-            nll += scores[1]
-            if gap is not None:
-                divergence += _divergence_(logits, gap, log_sum, r_drop)
-            _subtract_wanted_(logits, own.expand(len(rows), -1, 1), smoothing)
-            gradient = logits.flatten(0, 1)
-            d_bias += gradient.sum(0)
-            gradient = _padded(gradient, rows.dtype)
-            d_rows[:, start : start + at_once] = torch.mm(gradient, table)[:count].view_as(part)
+            part = rows[:, start : start + at_once]
+            flat, count = _padded(part.flatten(0, 1)), len(rows) * part.size(1)
+            product = torch.addmm(low_bias, flat, table.t())
+            product[count:] = 0
+            both = product[:count].view(*part.shape[:2], -1)
+            for piece, wanted in zip(both.split(few, 1), labels[start : start + at_once].split(few), strict=True):
+                logits, own = piece.to(weight.dtype), wanted.view(1, -1, 1).expand(len(rows), -1, 1)
+                gap = logits[0] - logits[1] if r_drop else None
+                losses, log_sum = _cross_entropy_(logits, own, smoothing)
+                scores.append(losses)
+                if gap is not None:
+                    divergence += _divergence_(logits, gap, log_sum, r_drop)
+                _subtract_wanted_(logits, own, smoothing)
+                d_bias += logits.sum((0, 1))
+                piece.copy_(logits)
+            d_rows[:, start : start + at_once] = torch.mm(product, table)[:count].view_as(part)
             if rows.dtype == weight.dtype:
-                d_weight.addmm_(gradient.t(), flat)
+                d_weight.addmm_(product.t(), flat)
             else:
-                d_weight += torch.mm(gradient.t(), flat)
+                d_product = torch.mm(product.t(), flat)
+                d_weight = d_product if start == 0 else d_weight.to(weight.dtype) + d_product
+        total, nll = torch.stack(scores).sum(0)
         ctx.save_for_backward(d_rows, d_weight, d_bias)
         ctx.mark_non_differentiable(nll, divergence)
         return total + divergence, nll, divergence
@@ -107,22 +116,24 @@ class _VocabularyLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_objective: Tensor, *_: Any) -> Any:
         d_rows, d_weight, d_bias = ctx.saved_tensors
-        return d_rows * d_objective, d_weight * d_objective, d_bias * d_objective, None, None, None
+        return d_rows * d_objective, d_weight.to(d_bias.dtype) * d_objective, d_bias * d_objective, None, None, None
 
 
-def _padded(rows: Float[Tensor, "rows dim"], dtype: torch.dtype) -> Float[Tensor, "padded dim"]:
-    """The rows in this type; in bfloat16 on a CPU, followed by zeros up to a multiple of `MULTIPLE`."""
-    missing = -len(rows) % MULTIPLE
-    if not missing or dtype != torch.bfloat16 or rows.device.type != "cpu":
-        return rows.to(dtype)
-    padded = rows.new_empty(len(rows) + missing, rows.size(1), dtype=dtype)
-    padded[: len(rows)], padded[len(rows) :] = rows, 0
-    return padded
+def _rows(size: int, of_a_label: int) -> int:
+    """How many labels take `size` bytes if one takes `of_a_label`: at least 1; above `MULTIPLE`, a multiple of it."""
+    number = max(size // of_a_label, 1)
+    return number - number % MULTIPLE if number > MULTIPLE else number
+
+
+def _padded(rows: Float[Tensor, "rows dim"]) -> Float[Tensor, "padded dim"]:
+    """The rows; in bfloat16 on a CPU, followed by zeros up to a multiple of `MULTIPLE`."""
+    missing = -len(rows) % MULTIPLE if rows.is_cpu and rows.dtype == torch.bfloat16 else 0
+    return torch.nn.functional.pad(rows, (0, 0, 0, missing)) if missing else rows
 
 
 def _cross_entropy_(
     logits: Float[Tensor, "copies labels vocab"], own: Int[Tensor, "copies labels 1"], smoothing: float
-) -> tuple[tuple[Tensor, Tensor], Float[Tensor, "copies labels 1"]]:
+) -> tuple[Float[Tensor, "2"], Float[Tensor, "copies labels 1"]]:
     """Turn logits into probabilities in place; return loss with and without smoothing, and each row's log-sum-exp."""
     top, of_label = logits.amax(-1, keepdim=True), logits.gather(-1, own)
     mean = logits.mean(-1, keepdim=True) if smoothing else of_label
@@ -130,7 +141,7 @@ def _cross_entropy_(
     log_sum = top - logits.amax(-1, keepdim=True).log()  # the largest probability is at least 1 / vocab: exact
     nll = (log_sum - of_label).sum() / len(logits)
     total = (1 - smoothing) * nll + smoothing * (log_sum - mean).sum() / len(logits)
-    return (total, nll), log_sum
+    return torch.stack((total, nll)), log_sum
 
 
 def _subtract_wanted_(
