@@ -11,8 +11,8 @@ names an evaluation of all seeds at once (`heed-evaluate seeds=[1,2,3]`), and al
 
 `write` replaces each table between the lines `<!-- results: NAME … -->` and `<!-- end of results -->`. A table has a
 row for each name, with the mean ± standard deviation if there are several seeds. Empty columns are left out. Tables
-that begin with `<!-- preserved: NAME … -->` and `<!-- erasure: NAME … -->` show the measurements of
-`faithfulness=true`.
+that begin with `<!-- preserved: NAME … -->`, `<!-- distances: NAME … -->` or `<!-- erasure: NAME … -->` show the
+measurements of `faithfulness=true`.
 """
 
 import argparse
@@ -32,7 +32,8 @@ from heed.runs.run_folder import differences
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 TABLE = re.compile(
-    r"(<!-- (?P<kind>results|preserved|erasure): (?P<names>[\w. -]+) -->\n)(?P<content>.*?)(<!-- end of results -->)",
+    r"(<!-- (?P<kind>results|preserved|distances|erasure): (?P<names>[\w. -]+) -->\n)"
+    r"(?P<content>.*?)(<!-- end of results -->)",
     re.DOTALL,
 )
 
@@ -74,6 +75,26 @@ PRESERVED: Columns = {
     "control": (lambda kept: _measured(kept)["preserved"]["control"]["all"], ".1%"),
 }
 """The share of words that stay the same with other weights."""
+
+
+def _moves(measure: str, change: str) -> tuple[Callable[[Mapping[str, Any]], float | None], str]:
+    return lambda kept: _measured(kept)[measure][change], ".2f"
+
+
+CHANGES = {
+    "permuted": "permuted",
+    "uniform": "uniform",
+    "largest removed": "without_maximum",
+    "control": "control",
+}
+"""Its name in the tables -> a change of the weights."""
+
+DISTANCES: Columns = {
+    f"{short} {shown}": _moves(measure, change)
+    for short, measure in (("TV", "total_variation"), ("JS", "divergence"))
+    for shown, change in CHANGES.items()
+}
+"""How far the predicted distribution moves with other weights."""
 
 ERASURE: Columns = {
     **{f"C {order}": _drop("comprehensiveness", order) for order in ("attention", "saliency", "difference", "random")},
@@ -204,6 +225,10 @@ def _preserved(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return _row(name, kept, PRESERVED)
 
 
+def _distances(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return _row(name, kept, DISTANCES)
+
+
 def _erasure(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """A row with the divergence of the maps of two seeds, if it was kept, and that of permuted maps."""
     path = RESULTS / name / TOGETHER
@@ -215,7 +240,7 @@ def _erasure(name: str, kept: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {**_row(name, kept, ERASURE), **apart}
 
 
-ROWS = {"results": _results, "preserved": _preserved, "erasure": _erasure}
+ROWS = {"results": _results, "preserved": _preserved, "distances": _distances, "erasure": _erasure}
 """The function for a row, by the word with which a table begins."""
 
 

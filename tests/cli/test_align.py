@@ -1,6 +1,7 @@
 """heed-align: one line of links for each pair of lines."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,10 +212,12 @@ def test_with_nothing_but_a_model_its_own_test_split_is_aligned(
         "aer",
         "sha256",
     }
-    assert "AER" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "AER" in out
+    assert re.search(r"^attention took \d+\.\d s$", out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("method", ["saliency", "difference", "norm", "product"])
+@pytest.mark.parametrize("method", ["saliency", "difference", "norm", "product", "posterior"])
 def test_other_methods_align_and_print_their_time(
     folder: Path, capsys: pytest.CaptureFixture[str], method: Any
 ) -> None:

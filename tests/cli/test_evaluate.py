@@ -259,6 +259,8 @@ def test_faithfulness_is_in_the_report_the_table_and_the_gallery(run: Path, caps
     out = capsys.readouterr().out
     assert "same word" in out
     assert f"{measured['comprehensiveness']['attention']:.3f} attention" in out
+    for name, key in (("total variation", "total_variation"), ("Jensen-Shannon", "divergence")):
+        assert f"{name} {measured[key]['permuted']:.2f} permuted, {measured[key]['uniform']:.2f} uniform" in out
     assert f"{measured['times_plain_evaluation']:.1f} times the rest" in out
 
     entries = shown(run / "evaluate/test")

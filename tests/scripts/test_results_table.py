@@ -125,7 +125,14 @@ def faithful(folder: Path, seed: int, share: float) -> Path:
     kinds = {"all": share, "function": share + 0.1, "content": share - 0.1}
     changes = ("permuted", "uniform", "without_maximum", "any", "every", "control")
     orders = {"attention": share * 2, "saliency": 0.5, "difference": 0.75, "random": 0.25}
-    measured = {"preserved": dict.fromkeys(changes, kinds), "comprehensiveness": orders, "sufficiency": orders}
+    distances = dict.fromkeys(changes, share), {**dict.fromkeys(changes, share / 2), "control": 0.01}
+    measured = {
+        "preserved": dict.fromkeys(changes, kinds),
+        "total_variation": distances[0],
+        "divergence": distances[1],
+        "comprehensiveness": orders,
+        "sufficiency": orders,
+    }
     write(path, json.loads(path.read_text()) | {"faithfulness": measured})
     return folder
 
@@ -144,6 +151,12 @@ def test_faithfulness_has_tables_of_its_own(tmp_path: Path, results: Path, monke
     assert row == (
         "| `one` | 2 | 30 ± 14% | 30 ± 14% | 30 ± 14% | 30 ± 14% | 30 ± 14% | 40 ± 14% | 20 ± 14% | 30.0 ± 14.1% |"
     )
+    head, _, row = table(["one"], "distances").splitlines()
+    assert head == (
+        "| run | seeds | TV permuted | TV uniform | TV largest removed | TV control | JS permuted | JS uniform | "
+        "JS largest removed | JS control |"
+    )
+    assert row == f"| `one` | 2 |{' 0.30 ± 0.14 |' * 4}{' 0.15 ± 0.07 |' * 3} 0.01 ± 0.00 |"
     head, _, row = table(["one"], "erasure").splitlines()
     assert head == (
         "| run | seeds | C attention | C saliency | C difference | C random | S attention | S saliency | "

@@ -68,12 +68,13 @@ def align(settings: Settings) -> list[Links]:
 
 
 def summary(aligned: Alignment, method: Method) -> list[str]:
-    """The scores, notes on the links, and the time of a method other than attention, compared with attention's time."""
+    """The scores, notes on the links, and the time of the method, compared with that of attention."""
     scores = aligned.scores._asdict() if aligned.scores else {}
     lines = [*(f"{NAMES[name]:10} {value:.3f}" for name, value in scores.items()), *aligned.notes]
-    if method != "attention" and aligned.links:
-        took, attention = aligned.method_seconds, aligned.attention_seconds
-        lines.append(f"{method} took {took:.1f} s, {took / attention:.1f} times attention's {attention:.1f} s")
+    if aligned.links:
+        took, attention = aligned.method_seconds, f"{aligned.attention_seconds:.1f} s"
+        compared = f"{took:.1f} s, {took / aligned.attention_seconds:.1f} times attention's {attention}"
+        lines.append(f"{method} took {attention if method == 'attention' else compared}")
     return lines
 
 

@@ -8,6 +8,7 @@ ADDED: Mapping[str, Any] = {
     "cleaning": {"keep_duplicates": False},
     "corpus": {
         "columns": None,
+        "sha256": None,
         "split_seed": 1,
         "src_suffix": None,
         "test": 2016,  # of Multi30k; other readers always had it

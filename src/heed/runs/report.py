@@ -68,6 +68,10 @@ def faithfulness_rows(report: Mapping[str, Any]) -> dict[str, str]:
     return {
         "same word": f"{changes}; {_percent(same['any']['all'])} under any, {_percent(same['every']['all'])} under all "
         f"of them ({kinds}); control {_percent(same['control']['all'])}",
+        "predictions move": "; ".join(
+            f"{name} " + ", ".join(f"{measured[key][change]:.2f} {shown}" for change, shown in CHANGES.items())
+            for key, name in (("total_variation", "total variation"), ("divergence", "Jensen-Shannon"))
+        ),
         **{
             name: ", ".join(f"{value:.3f} {by}" for by, value in measured[name].items())
             for name in ("comprehensiveness", "sufficiency")
