@@ -1,6 +1,7 @@
 """The Translator: results are in order, independent of other lines, and have the right attention."""
 
 import doctest
+import math
 import pickle
 import threading
 from collections.abc import Sequence
@@ -316,11 +317,15 @@ def test_ctrl_c_ends_a_translation_and_not_the_translator(translator: Translator
         ({"search": "beam", "beam_size": "3"}, "search.beam_size=3: should be a valid integer"),
         ({"search": "beam", "beam_size": 0}, "search.beam_size=0: should be 1 to 10000"),
         ({"search": "beam", "n_best": 6}, "search.n_best must be .*, got n_best=6 and beam_size=5"),
-        ({"search": "sample", "temperature": 0.0}, "search.temperature=0.0, expected above 0"),
+        ({"search": "sample", "temperature": 0.0}, "search.temperature=0.0, expected 0.001 to 1000"),
         ({"n_best": 2}, "n_best=2: search=greedy returns only one translation; choose search=beam or search=sample"),
         ({"n_best": 0}, "n_best=0, expected 1 or more"),
         ({"batch_size": 0}, "batch_size=0, expected 1 or more"),
         ({"max_len": 0}, "search.max_len must be at least 1, got 0"),
+        ({"max_len": 10**20}, f"search.max_len must be at most 1000000, got {10**20}"),
+        ({"min_len": 10**20}, "search.min_len must be at least 1 and at most max_len"),
+        ({"search": "sample", "temperature": 1e-320}, "expected 0.001 to 1000"),
+        ({"search": "sample", "temperature": math.inf}, "search.temperature=inf, expected 0.001 to 1000"),
         ({"model": 1}, "search.model=1: search=greedy has no such setting"),
     ],
 )

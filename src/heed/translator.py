@@ -113,7 +113,7 @@ def load(model: str | Path | Sequence[str | Path], device: str = "auto", precisi
     arguments.one_of("precision", precision, get_args(Precision))
     folder = "a model folder, such as runs/tiny/model, or several"
     given = [model] if isinstance(model, str | Path) else arguments.several("model", model, folder)
-    folders = [str(Path(value).expanduser()) if str(value).startswith("~") else str(value) for value in given]
+    folders = [os.path.expanduser(value) for value in given]  # noqa: PTH111 - Path's own fails for an unknown user
     exported = any(bundle.is_onnx(Path(folder)) for folder in folders)
     loaded = bundle.load_ensemble(folders, device_named("cpu" if exported and device == "auto" else device))
     if exported and precision == "bfloat16":

@@ -102,6 +102,10 @@ def test_what_is_not_utf8_is_translated_as_far_as_it_goes_and_reported(folder: P
     assert found.err.count("\n") == 1
     assert "line 2 and 1 more are not UTF-8" in found.err
 
+    into_a_file = forked(tmp_path, "translate", *exact(folder), "output=out.txt", stdin=given_lines)
+    assert into_a_file.code == 2
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == found.out
+
 
 def test_at_a_terminal_it_greets_prompts_and_ends_with_ctrl_d(folder: Path) -> None:
     """Catches a silent start, prompts on stdout, and an end with a traceback."""
@@ -220,7 +224,7 @@ def test_n_best_lists(folder: Path, overrides: list[str], monkeypatch: pytest.Mo
     [
         (["search.name=greddy"], "search=greddy: there is no such search; expected .*; did you mean greedy"),
         (["search=beam", "search.n_best=6"], "n_best must be at least 1 and at most beam_size, got n_best=6"),
-        (["search=sample", "search.temperature=0.0"], "search.temperature=0.0, expected above 0"),
+        (["search=sample", "search.temperature=0.0"], "search.temperature=0.0, expected 0.001 to 1000"),
         (["search=sample", "search.top_p=0.0"], "search.top_p=0.0, expected above 0 and at most 1"),
         (["search=mbr", "search.n_best=17"], "n_best must be at least 1 and at most candidates, got n_best=17"),
         (["search=mbr", "search.method=greedy"], "search.method=greedy: should be 'beam' or 'sample'"),

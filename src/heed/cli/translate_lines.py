@@ -25,19 +25,24 @@ def write_translations(
     Raises:
         UserError: a line is not UTF-8 (raised after all lines are translated), or the file cannot be written or exists.
     """
-    if not path:
-        return _stream(waiting, translate, form, show, sys.stdout.buffer)
-    seen: list[Seen] = []
+    done: list[tuple[Seen, str | None]] = []
 
     def fill(new: Path) -> None:
         with new.open("wb") as file:
-            seen.append(_stream(waiting, translate, form, show, file))
+            done.append(_stream(waiting, translate, form, show, file))
 
-    try:
-        replace_whole(Path(path), fill, partial(refuse_file, path))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}); choose another file with output=FILE") from error
-    return seen[0]
+    if not path:
+        done.append(_stream(waiting, translate, form, show, sys.stdout.buffer))
+    else:
+        try:
+            replace_whole(Path(path), fill, partial(refuse_file, path))
+        except OSError as error:
+            advice = f"{path} cannot be written ({error.strerror}); choose another file with output=FILE"
+            raise UserError(advice) from error
+    [(seen, fault)] = done
+    if fault:
+        raise UserError(fault)
+    return seen
 
 
 def _stream(
@@ -46,7 +51,8 @@ def _stream(
     form: Form,
     show: Show,
     output: IO[bytes],
-) -> Seen:
+) -> tuple[Seen, str | None]:
+    """Translate and write all lines; the message about those that are not UTF-8, if there are any."""
     seen, wrong, first_wrong = Seen(), 0, 0
     shape = for_terminal if output.isatty() else str
     for block in waiting:
@@ -61,13 +67,13 @@ def _stream(
         for number, line in enumerate(block, start=seen.lines - len(block) + 1):
             if not _is_utf8(line):
                 first_wrong, wrong = first_wrong or number, wrong + 1
-    if wrong:
-        others = f" and {wrong - 1} more are" if wrong > 1 else " is"
-        raise UserError(
-            f"line {first_wrong}{others} not UTF-8, so its unreadable bytes were replaced by an unknown character; "
-            "convert the input first, with the name of its encoding: iconv -f ENCODING -t UTF-8"
-        )
-    return seen
+    if not wrong:
+        return seen, None
+    others = f" and {wrong - 1} more are" if wrong > 1 else " is"
+    return seen, (
+        f"line {first_wrong}{others} not UTF-8, so its unreadable bytes were replaced by an unknown character; "
+        "convert the input first, with the name of its encoding: iconv -f ENCODING -t UTF-8"
+    )
 
 
 def refuse_file(path: str) -> None:

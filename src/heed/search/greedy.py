@@ -122,6 +122,9 @@ def write(
     ]
 
 
+LONGEST = 1_000_000
+"""The largest number of subwords of a translation that can be asked for."""
+
 SHORTEST_LIMIT = 40
 """The length limit for very short sources: `Run!` may become `Prenez vos jambes à votre cou !`, and a word that is one
 subword in one language can be ten letters in another."""
@@ -142,11 +145,13 @@ def limits(
     limit but is never cut: if it is as long as the limit, it is the whole translation.
 
     Raises:
-        ValueError: `max_len` or `min_len` is below 1, or `min_len` is above `max_len`.
+        ValueError: `max_len` or `min_len` is below 1 or above `LONGEST`, or `min_len` is above `max_len`.
     """
     if max_len is not None and max_len < 1:
         raise ValueError(f"max_len must be at least 1, got {max_len}")
-    if min_len is not None and (min_len < 1 or (max_len is not None and min_len > max_len)):
+    if max_len is not None and max_len > LONGEST:
+        raise ValueError(f"max_len must be at most {LONGEST}, got {max_len}")
+    if min_len is not None and not 1 <= min_len <= (LONGEST if max_len is None else max_len):
         raise ValueError(f"min_len must be at least 1 and at most max_len, got min_len={min_len} and max_len={max_len}")
     least = max(SHORTEST_LIMIT, min_len + 1 if min_len else 0)
     limit = (2 * (src_len - 1) + 10).clamp(min=least) if max_len is None else torch.full_like(src_len, max_len)

@@ -19,6 +19,7 @@ ALPHAS = pytest.mark.parametrize("r_drop", [0.0, 3.0])
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Products of five rows of an example, of which two are normalised together; the last round is shorter."""
     monkeypatch.setitem(vocabulary.BYTES, "cpu", (5 * 7 * 8, 2 * 7 * 8))
+    monkeypatch.setattr(vocabulary, "LEAST", 1)
 
 
 def example(batch: int = 3, tgt: int = 4, vocab: int = 7) -> tuple[list[Tensor], Tensor]:
@@ -170,6 +171,15 @@ def test_products_in_bfloat16_have_a_round_number_of_rows(
     products = [event for event in profile.events() if event.name in ("aten::mm", "aten::addmm", "aten::addmm_")]
     assert {size for event in products for shape in event.input_shapes for size in shape} == sizes
     assert len(products) == 3
+
+
+def test_a_large_vocabulary_does_not_make_products_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a product for each label, which reads the whole output layer each time."""
+    monkeypatch.setattr(vocabulary, "LEAST", 512)
+    (readout, weight, bias), labels = example(batch=60)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        vocabulary_loss(readout, weight, bias, labels, PAD)
+    assert sum(event.name == "aten::addmm" for event in profile.events()) == 1
 
 
 def test_a_smoothing_above_one_is_refused() -> None:

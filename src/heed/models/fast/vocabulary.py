@@ -20,6 +20,9 @@ must fit into the cache of a core, or every operation would read and write memor
 MANY_BYTES = (2**27, 2**27)
 """The same for other devices."""
 
+LEAST = 512
+"""Rows of a product, also if they take more bytes: every product reads the whole output layer."""
+
 MULTIPLE = 64
 """In bfloat16 on a CPU, the products of this loss have a multiple of this many rows. oneDNN compiles code for each
 shape, which takes a millisecond, and keeps it, and almost any number of labels occurs in a batch."""
@@ -83,7 +86,7 @@ class _VocabularyLoss(torch.autograd.Function):
         d_rows, d_weight, d_bias = torch.empty_like(rows), torch.zeros_like(table), torch.zeros_like(bias)
         scores, divergence = [weight.new_zeros(2)], weight.new_zeros(())
         in_a_product, in_cache = BYTES.get(rows.device.type, MANY_BYTES)
-        at_once = _rows(in_a_product, len(rows) * len(table) * rows.element_size())
+        at_once = max(_rows(in_a_product, len(rows) * len(table) * rows.element_size()), LEAST // len(rows))
         few = _rows(in_cache, len(rows) * len(table) * weight.element_size())
         for start in range(0, len(labels), at_once):
             part = rows[:, start : start + at_once]
@@ -92,7 +95,8 @@ class _VocabularyLoss(torch.autograd.Function):
             product[count:] = 0
             both = product[:count].view(*part.shape[:2], -1)
             for piece, wanted in zip(both.split(few, 1), labels[start : start + at_once].split(few), strict=True):
-                logits, own = piece.to(weight.dtype), wanted.view(1, -1, 1).expand(len(rows), -1, 1)
+                own = wanted.view(1, -1, 1).expand(len(rows), -1, 1)
+                logits = piece.to(weight.dtype).contiguous()  # softmax would work on a copy
                 gap = logits[0] - logits[1] if r_drop else None
                 losses, log_sum = _cross_entropy_(logits, own, smoothing)
                 scores.append(losses)
