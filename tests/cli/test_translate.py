@@ -102,9 +102,9 @@ def test_what_is_not_utf8_is_translated_as_far_as_it_goes_and_reported(folder: P
     assert found.err.count("\n") == 1
     assert "line 2 and 1 more are not UTF-8" in found.err
 
-    into_a_file = forked(tmp_path, "translate", *exact(folder), "output=out.txt", stdin=given_lines)
-    assert into_a_file.code == 2
-    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == found.out
+    output = tmp_path / "out.txt"
+    assert forked(tmp_path, "translate", *exact(folder), f"output={output}", stdin=given_lines).code == 2
+    assert output.read_text(encoding="utf-8") == found.out
 
 
 def test_at_a_terminal_it_greets_prompts_and_ends_with_ctrl_d(folder: Path) -> None:
