@@ -15,7 +15,7 @@ from heed.errors import UserError
     [
         ("translate", ["search.beamsize=5"], "did you mean search.beam_size, a setting of search=beam?"),
         ("translate", ["search=beam", "search.beamsize=5"], "did you mean search.beam_size? ("),
-        ("translate", ["search.nbest=5"], "did you mean search.n_best, a setting of search=beam?"),
+        ("translate", ["search.nbest=5"], "search.n_best, a setting of search=beam, search=mbr or search=sample?"),
         ("translate", ["search.zzz=5"], "search.zzz; search=greedy has max_len, min_len, name, no_repeat_ngram ("),
         ("train", ["corpus=multi30k", "corpus.src=de"], "corpus=multi30k has name, pair, reader, root, test, url ("),
         (

@@ -224,7 +224,7 @@ def test_n_best_lists(folder: Path, overrides: list[str], monkeypatch: pytest.Mo
     [
         (["search.name=greddy"], "search=greddy: there is no such search; expected .*; did you mean greedy"),
         (["search=beam", "search.n_best=6"], "n_best must be at least 1 and at most beam_size, got n_best=6"),
-        (["search=sample", "search.temperature=0.0"], "search.temperature=0.0, expected 0.001 to 1000"),
+        (["search=sample", "search.temperature=0.0"], "search.temperature=0.0, expected 0.000001 to 1000000"),
         (["search=sample", "search.top_p=0.0"], "search.top_p=0.0, expected above 0 and at most 1"),
         (["search=mbr", "search.n_best=17"], "n_best must be at least 1 and at most candidates, got n_best=17"),
         (["search=mbr", "search.method=greedy"], "search.method=greedy: should be 'beam' or 'sample'"),

@@ -71,8 +71,8 @@ def mbr(
     """
     if candidates < 1 or (n_best is not None and not 1 <= n_best <= candidates):
         raise ValueError(f"n_best must be at least 1 and at most candidates, got n_best={n_best} and {candidates=}")
-    if not 1e-3 <= temperature <= 1e3:
-        raise ValueError(f"temperature={temperature}, expected 0.001 to 1000")
+    if not 1e-6 <= temperature <= 1e6:
+        raise ValueError(f"temperature={temperature}, expected 0.000001 to 1000000")
     given = (model, src, src_len, bos_id, eos_id, max_len)
     shared: dict[str, Any] = dict(n_best=candidates, no_repeat_ngram=no_repeat_ngram, min_len=min_len, prefix=prefix)
     if method == "beam":

@@ -44,7 +44,7 @@ def sample(
         src_len: the lengths of the sources, including EOS.
         bos_id, eos_id: the ids of BOS and EOS in the target vocabulary.
         max_len: the largest number of subwords of a translation; None for `heed.search.greedy.longest`.
-        temperature: 0.001 to 1000; below 1 prefers probable subwords.
+        temperature: 0.000001 to 1000000; below 1 prefers probable subwords.
         top_k: the number of most probable subwords to draw from; None for all.
         top_p: the smallest joint probability of the subwords to draw from.
         seed: the seed of the draws.
@@ -75,7 +75,12 @@ def sample(
 
 def _check(temperature: float, top_k: int | None, top_p: float, n_best: int) -> None:
     for name, given, right, expected in (
-        ("temperature", temperature, 1e-3 <= temperature <= 1e3, "0.001 to 1000; greedy search takes the best words"),
+        (
+            "temperature",
+            temperature,
+            1e-6 <= temperature <= 1e6,
+            "0.000001 to 1000000; greedy search takes the best words",
+        ),
         ("top_k", top_k, top_k is None or top_k >= 1, "1 or more, or null for all words"),
         ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
         ("n_best", n_best, n_best >= 1, "1 or more"),
