@@ -15,6 +15,7 @@ from heed.data.provenance import Provenance, provenance_path, read_provenance
 from heed.data.text_files import files
 from heed.errors import UserError
 from heed.files import PART
+from heed.maps import Line
 from heed.metrics.bleu import sentence_bleu
 from heed.synthetic import translate_split
 from heed.translator import Translator, load
@@ -99,16 +100,16 @@ def test_finished_lines_are_not_translated_again(
     translator: Translator, tmp_path: Path, two_lines_at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a continued translation that starts again, and an incomplete last block that gets into the text."""
-    translate = Translator.translate
+    search = Translator.search_lines
     asked: list[list[str]] = []
 
-    def counted(self: Translator, text: list[str], *arguments: Any, **settings: Any) -> Any:
-        asked.append(text)
+    def counted(self: Translator, lines: list[Line], *arguments: Any, **settings: Any) -> Any:
+        asked.append([line.text for line in lines])
         if len(asked) == 3:
             raise KeyboardInterrupt
-        return translate(self, text, *arguments, **settings)
+        return search(self, lines, *arguments, **settings)
 
-    monkeypatch.setattr(Translator, "translate", counted)
+    monkeypatch.setattr(Translator, "search_lines", counted)
     with pytest.raises(KeyboardInterrupt):
         translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
     with (tmp_path / f".made{PART}").open("ab") as file:
@@ -118,6 +119,16 @@ def test_finished_lines_are_not_translated_again(
     assert len(read(tmp_path / "made")) == len(SOURCES)
     translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
     assert len(asked) == 4
+
+
+@pytest.mark.usefixtures("two_lines_at_once")
+def test_a_line_too_long_is_named_by_its_number_in_the_split(
+    translator: Translator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Catches a number that counts from the first line of a block."""
+    text = ["a cat"] * 3 + ["a dog " * 600] + ["a cat"]
+    translate_split(translator, tmp_path / "made", Corpus("own", "en", "fr", {"train": lambda: Pairs(text, text)}))
+    assert [record.getMessage().split(" has ")[0] for record in caplog.records] == ["source line 4"]
 
 
 def test_other_settings_are_not_continued(translator: Translator, tmp_path: Path) -> None:

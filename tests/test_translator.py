@@ -578,6 +578,8 @@ WRONG = {
     "translator.translate('a dog', prefix=5)": "prefix is of type int; expected a line of text, or several",
     "translator.translate('a dog', prefix=[5])": "a prefix is int; expected a string of whole characters",
     "translator.translate('a dog', progress=5)": "progress is of type int; expected a function of the number of",
+    "translator.alternatives('a dog', count=1.5)": "count=1.5, expected a whole number, 1 or more",
+    "translator.alternatives('a dog', 5)": "prefix is of type int; expected a line of text, or several",
     "translator.score('a dog', None)": "targets is None; expected a line of text, or several",
     "translator.score('a dog', 'un', batch_size=0)": "batch_size=0, expected 1 or more",
     "translator.force([None], ['un'])": "source line 1 is NoneType; expected a string of whole characters",

@@ -32,7 +32,7 @@ from heed.files import PART, AlreadyLocked, locked, remove_parts, write_whole
 from heed.metrics.bleu import sentence_bleu, sentence_chrf
 from heed.search.registry import search as search_named
 from heed.translation import Translation
-from heed.translator import Translator
+from heed.translator import Translator, read_source
 
 BLOCK = 1000
 """The number of lines that are translated and then stored together; an interruption loses at most so many."""
@@ -120,8 +120,9 @@ def translate_split(
         return finished
     options = {"n_best": n_best or 1, "replace_unk": replace_unk, "batch_size": batch_size, **settings}
 
-    def translate(lines: Sequence[str], originals: Sequence[str]) -> list[str]:
-        translations = translator.translate(lines, search, **options)
+    def translate(lines: Sequence[str], originals: Sequence[str], first: int) -> list[str]:
+        encoded = read_source(lines, translator.bundle.src, first=first)
+        translations = translator.search_lines(encoded, search, **options)
         return [
             _chosen(translation, original, closest, wanted.translated)
             for translation, original in zip(translations, originals, strict=True)
@@ -189,8 +190,9 @@ def _chosen(translation: Translation, original: str, closest: Closeness | None, 
     return texts[0]
 
 
-Translate = Callable[[Sequence[str], Sequence[str]], list[str]]
-"""A function of source lines and the corpus's own translations of them; returns new translations."""
+Translate = Callable[[Sequence[str], Sequence[str], int], list[str]]
+"""A function of source lines, the corpus's own translations of them, and the number of the first line; returns new
+translations."""
 
 
 def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -> None:
@@ -203,7 +205,8 @@ def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -
         done = _stored(file, wanted, part)
         try:
             for start in range(len(done), len(text.sources), BLOCK):
-                block = translate(text.sources[start : start + BLOCK], text.originals[start : start + BLOCK])
+                end = start + BLOCK
+                block = translate(text.sources[start:end], text.originals[start:end], start + 1)
                 _append(file, block)
                 done += block
                 report(f"lines of {wanted.corpus}, {wanted.split}", len(done), len(text.sources))

@@ -527,7 +527,8 @@ class Translator:
             Alternatives, the most probable first; an empty list for a line without words.
 
         Raises:
-            UserError: the count is below 1, or there is no such level.
+            UserError: the count is not a whole number or is below 1, the prefix is not a string, or there is no such
+                level.
 
         Example:
             >>> import heed.translator
@@ -542,8 +543,8 @@ class Translator:
         self, line: Line, prefix: str = "", *, count: int = 8, level: Level = "word"
     ) -> list[Alternative]:
         """`alternatives` for a line that is already encoded."""
-        if count < 1:
-            raise UserError(f"count={count}, expected 1 or more")
+        count = arguments.whole_number("count", count, 1)
+        [begun] = _each(prefix, 1)
         if level not in get_args(Level):
             raise UserError(f"level={level}: there is no such level; choose {', '.join(get_args(Level))}")
         if not line.ids:
@@ -552,7 +553,7 @@ class Translator:
         source, _ = padded([[*line.ids, EOS]], model)
         opens = torch.tensor([level == "piece" or tgt.opens_word(i) for i in range(len(tgt))], device=source.device)
         with alone(source.device):
-            words = next_words(model, source, tgt.encode(prefix), opens, BOS, EOS, count)
+            words = next_words(model, source, tgt.encode(begun), opens, BOS, EOS, count)
         return [Alternative(tgt.spell([word.ids])[0] if word.ids else None, word.probability) for word in words]
 
     def maps(

@@ -335,12 +335,16 @@ def test_a_country_code_does_not_make_another_language(own: Path) -> None:
 
 
 def test_one_line_of_a_million_characters_is_translated_as_far_as_it_is_read(own: Path) -> None:
-    """Catches running out of memory, a line that is cut silently, and missing lines of output."""
-    found = forked(own, "translate", "model=runs/own/model", "search.max_len=8", stdin=b"a dog " * 166_667 + b"\nok\n")
+    """Catches running out of memory, a line that is cut silently, and missing lines of output.
+
+    And a number that counts from the first line that arrived together with this one: they are read 64 KiB at a time.
+    """
+    lines = b"ok\n" + b" \n" * 40_000 + b"a dog " * 166_667 + b"\nok\n"
+    found = forked(own, "translate", "model=runs/own/model", "search.max_len=8", stdin=lines)
 
     assert found.code == 0
-    assert found.out.count("\n") == 2
-    assert found.err.splitlines()[0].startswith("source line 1 has ")
+    assert found.out.count("\n") == 40_003
+    assert found.err.splitlines()[0].startswith("source line 40002 has ")
     assert found.err.splitlines()[0].endswith("subwords; only the first 1024 are read")
 
 

@@ -42,8 +42,9 @@ def test_translations_do_not_replace_a_file_that_has_appeared(tmp_path: Path, mo
         output.write_text(FOREIGN)
         yield [b"a cat"]
 
+    translator = load(model)
     with pytest.raises(UserError, match=r"^output=.*late\.fr already exists; remove it, or choose") as refused:
-        write_translations(str(output), waiting(), load(model).translate, one_line, None)
+        write_translations(str(output), waiting(), lambda lines, _first: translator.translate(lines), one_line, None)
     assert output.read_text() == FOREIGN
     assert kept(refused.value).count("\n") == 2
 

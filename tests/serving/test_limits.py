@@ -1,5 +1,7 @@
 """Limits and origins, before anything is loaded."""
 
+import json
+import math
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,7 +10,10 @@ import pytest
 from heed.cli.serve import Settings, serve
 from heed.errors import UserError
 from heed.serving.limits import Limits
+from heed.serving.models import Models
 from heed.serving.origins import check_origins
+from heed.translator import load
+from tests.support.model_folder import write
 from tests.support.settings import settings_of
 
 
@@ -53,6 +58,14 @@ def test_other_origins_are_refused_with_what_a_browser_sends(origin: str, meant:
     line = str(refused.value)
     assert line.startswith(f"origins=[{origin}]: expected an origin, scheme://host or scheme://host:port")
     assert line.endswith(f"did you mean {meant}?" if meant else "or * for every page")
+
+
+def test_a_score_that_is_no_finite_number_is_left_out(tmp_path: Path) -> None:
+    """Catches a server that ends because JSON has no infinity, which Python's own JSON writes."""
+    about = {"valid": {"bleu": 12.5, "loss": math.nan, "perplexity": math.inf, "steps": 10**400}}
+    models = Models({"small": load(write(tmp_path / "model", about))}, Limits())
+    [shown] = json.loads(json.dumps(models.about(), allow_nan=False))["models"]
+    assert shown["valid"] == {"bleu": 12.5, "steps": 10**400}
 
 
 def test_origins_are_checked_before_a_model_is_loaded(tmp_path: Path) -> None:

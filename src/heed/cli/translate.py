@@ -18,7 +18,7 @@ from heed.cli.remarks import print_notes
 from heed.cli.translate_lines import refuse_file, write_translations
 from heed.errors import UserError, needs
 from heed.text.controls import harmless
-from heed.translator import Precision, load
+from heed.translator import Precision, load, read_source
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ def translate(settings: Settings) -> int:
     seen = write_translations(
         settings.output,
         input_lines(settings.input, terminal),
-        lambda lines: translator.translate(lines, name, **options),
+        lambda lines, first: translator.search_lines(
+            read_source(lines, translator.bundle.src, first=first), name, **options
+        ),
         n_best_lines if n_best > 1 else one_line,
         shown(remarks=watched, attention=watched if settings.show_attention is None else settings.show_attention),
     )

@@ -12,11 +12,14 @@ from heed.errors import UserError
 from heed.files import replace_whole
 from heed.translation import Translation
 
+Translate = Callable[[list[str], int], list[Translation]]
+"""A function that translates a block of lines; it gets the number of the first line too, for messages."""
+
 
 def write_translations(
     path: str | None,
     waiting: Iterator[list[bytes]],
-    translate: Callable[[list[str]], list[Translation]],
+    translate: Translate,
     form: Form,
     show: Show,
 ) -> Seen:
@@ -47,7 +50,7 @@ def write_translations(
 
 def _stream(
     waiting: Iterator[list[bytes]],
-    translate: Callable[[list[str]], list[Translation]],
+    translate: Translate,
     form: Form,
     show: Show,
     output: IO[bytes],
@@ -57,7 +60,7 @@ def _stream(
     shape = for_terminal if output.isatty() else str
     for block in waiting:
         lines = [line.decode(errors="replace").removesuffix("\r") for line in block]
-        for translation in translate(lines):
+        for translation in translate(lines, seen.lines + 1):
             output.write(shape(form(seen.lines, translation)).encode())
             seen.add(translation)
             if show:

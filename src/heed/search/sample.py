@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heed.search.greedy import Hypothesis, limits, write
+from heed.search.greedy import Hypothesis, write
 from heed.search.model import Memory, Model, State
 from heed.search.prefix import Prefix
 
@@ -57,16 +57,16 @@ def sample(
         ValueError: an argument is out of range.
     """
     _check(temperature, top_k, top_p, n_best)
-    longest = int(limits(src_len, max_len, prefix, min_len).max())
     lines = [ids[:length] for ids, length in zip(src.tolist(), src_len.tolist(), strict=True)]
-    uniform = [_uniform(f"{seed} {number} {ids}", longest) for ids in lines for number in range(n_best)]
-    drawn = torch.tensor(uniform, dtype=torch.float64, device=src.device)
+    generators = [random.Random(f"{seed} {number} {ids}") for ids in lines for number in range(n_best)]
 
     def choose(
-        log_probability: Float[Tensor, "alive vocab"], alive: Int[Tensor, " alive"], position: int
+        log_probability: Float[Tensor, "alive vocab"], alive: Int[Tensor, " alive"], _position: int
     ) -> Int[Tensor, " alive"]:
         probability = torch.softmax(log_probability.double() / temperature, dim=1)
-        return draw(among(probability, top_k, top_p), drawn[alive, position])
+        uniform = [generators[row].random() for row in alive.tolist()]  # a row is alive from the first position on
+        drawn = torch.tensor(uniform, dtype=torch.float64, device=src.device)
+        return draw(among(probability, top_k, top_p), drawn)
 
     hypotheses = write(model, src, src_len, bos_id, eos_id, max_len, choose, no_repeat_ngram, min_len, n_best, prefix)
     by_sentence = [hypotheses[first : first + n_best] for first in range(0, len(hypotheses), n_best)]
@@ -87,12 +87,6 @@ def _check(temperature: float, top_k: int | None, top_p: float, n_best: int) -> 
     ):
         if not right:
             raise ValueError(f"{name}={given}, expected {expected}")
-
-
-def _uniform(key: str, count: int) -> list[float]:
-    """Numbers in [0, 1) that depend only on a key; a smaller `count` gives the first numbers of a larger one."""
-    generator = random.Random(key)
-    return [generator.random() for _ in range(count)]
 
 
 def among(probability: Float[Tensor, "rows vocab"], top_k: int | None, top_p: float) -> Float[Tensor, "rows vocab"]:

@@ -214,7 +214,11 @@ def _about(name: str, translator: Translator) -> dict[str, Any]:
         "device": str(translator.device),
         "precision": translator.precision,
         "architecture": loaded.architecture.to_dict(),
-        "valid": {key: value for key, value in valid.items() if isinstance(value, int | float)}
+        "valid": {
+            key: value
+            for key, value in valid.items()
+            if isinstance(value, int | float) and -math.inf < value < math.inf  # JSON has no infinity and no NaN
+        }
         if isinstance(valid, Mapping)
         else {},
     }
