@@ -127,7 +127,7 @@ def report(pairs: int, run: list[str], folder: Path, steps: int) -> None:
 
 
 def start(run: list[str], folder: Path, stop: bool) -> Start:
-    """Train for five seconds after the table of updates begins, then to the end; with `stop`, stop as Ctrl-C does."""
+    """Train for five seconds after the table of updates begins, then to the end; with `stop`, stop as `kill` does."""
     began, before, step = time.monotonic(), processor_time(), 0
     with subprocess.Popen(
         run, cwd=folder, stdout=subprocess.PIPE, text=True, env={**os.environ, "HEED_CACHE": str(folder / "cache")}
@@ -150,7 +150,7 @@ def start(run: list[str], folder: Path, stop: bool) -> Start:
             raise SystemExit("the run ended within 5 seconds of its first update; give more --steps")
         training = peaks[-1]
         if stop:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
         process.stdout.read()
     return Start(seconds, spent_before, peak, training, step, processor_time() - before - spent_before)
 
