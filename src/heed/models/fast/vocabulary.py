@@ -110,7 +110,7 @@ class _VocabularyLoss(torch.autograd.Function):
                 d_weight.addmm_(product.t(), flat)
             else:
                 d_product = torch.mm(product.t(), flat)
-                d_weight = d_product if start == 0 else d_weight.to(weight.dtype) + d_product
+                d_weight = d_product if start == 0 else d_weight.to(weight.dtype).add_(d_product)
         total, nll = torch.stack(scores).sum(0)
         ctx.save_for_backward(d_rows, d_weight, d_bias)
         ctx.mark_non_differentiable(nll, divergence)
