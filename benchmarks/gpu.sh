@@ -57,7 +57,12 @@ fill_wheels() {
 }
 
 run() {
-    out=$1 multi30k=${2-} failed=0 site=$(mktemp -d)
+    out=$1 multi30k=${2-} failed=0
+    if [[ -n $multi30k && ! -e $multi30k/train.en.gz ]]; then
+        echo "$multi30k/train.en.gz does not exist; give the folder that has Multi30k's files, or leave it out" >&2
+        exit 2
+    fi
+    site=$(mktemp -d)
     trap 'rm -rf "$site"' EXIT
     mkdir -p "$out" && out=$(cd "$out" && pwd)
     [[ -z $multi30k ]] || multi30k=$(cd "$multi30k" && pwd)
@@ -93,7 +98,7 @@ run() {
         head -n "$translated" data/tiny/train.en >"$lines"
     fi
     for size in 256 4096; do
-        step "search, $size hypotheses" 60 "$python" benchmarks/translate_speed.py "$model" "$lines" "${references[@]}" \
+        step "search, at most $size hypotheses" 60 "$python" benchmarks/translate_speed.py "$model" "$lines" "${references[@]}" \
             --device "$device" --batch-size "$size" --rounds 1 --max-len 100 --json "$out/figures.jsonl"
     done
     for report in "$site"/runs/*/report.json; do

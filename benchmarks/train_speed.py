@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import mean, median
@@ -39,7 +40,7 @@ from heed.models.fast.vocabulary import vocabulary_loss
 from heed.models.seq2seq import Seq2Seq
 from heed.text.subwords import BOS, EOS, PAD, Subwords, train_pair
 from heed.training.devices import resolve_precision
-from heed.training.memory import reuse_freed_memory
+from heed.training.switches import switched
 
 VARIANTS = ("tutorial", "stepping", "fp32", "launched", "default")
 """`launched` is the default without CUDA graphs: every operation of a loop is launched by itself."""
@@ -112,7 +113,7 @@ def _in_process(args: argparse.Namespace, variant: str) -> dict[str, Any]:
             file.write(json.dumps({"measured": "training", **measured}) + "\n")
     print(
         "RESULT heed {variant} sentences {sentences} tokens/s {tokens_per_second:.0f} ms/update {milliseconds:.1f} "
-        "padding {padding:.1%} params {parameters} peakRSS_MiB {peak:.0f} loss first5 {first:.3f} last20 {last:.3f} "
+        "padding {padding:.1%} params {parameters} peak_MiB {peak:.0f} loss first5 {first:.3f} last20 {last:.3f} "
         "GFLOP/s {rate:.0f} of {limit:.0f} ({fraction:.0%}) precision {precision} threads {threads}".format(**measured),
         flush=True,
     )
@@ -120,7 +121,12 @@ def _in_process(args: argparse.Namespace, variant: str) -> dict[str, Any]:
 
 
 def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
-    """Train one variant for some updates; return its figures."""
+    """Train one variant for some updates; return its figures. All but the tutorial's loop run as heed-train runs."""
+    with nullcontext() if variant == "tutorial" else switched():
+        return _measured(args, variant)
+
+
+def _measured(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     src, tgt = (Subwords.load(args.subwords / f"{side}.model") for side in args.languages)
@@ -132,7 +138,6 @@ def measure(args: argparse.Namespace, variant: str) -> dict[str, Any]:
         model: nn.Module = tutorial.Seq2Seq(len(src), len(tgt), Reference())
         batches = tutorial.random_batches(encoded, args.sentences, args.seed)
     else:
-        reuse_freed_memory()
         model = _heed(len(src), len(tgt), Reference(), stepping=variant == "stepping")
         batches = _forever(Batches(encoded, sentences=args.sentences, seed=args.seed))
     batches = ((src.to(args.device), tgt.to(args.device)) for src, tgt in batches)

@@ -35,7 +35,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("source", type=Path, help="one sentence a line, gzipped or not")
     parser.add_argument("reference", type=Path, nargs="?", help="the translations of these sentences, for BLEU")
     parser.add_argument("--max-len", type=int, help="the largest length in subwords (default: 2 × source + 10)")
-    parser.add_argument("--batch-size", type=int, help="hypotheses in a batch, instead of the default")
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help="the most hypotheses in a batch, fewer for long lines",
+    )
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -75,7 +79,9 @@ def _in_process(args: argparse.Namespace, search: str) -> dict[str, Any]:
     print(
         "RESULT heed {search} output_tokens/s {tokens_per_second:.0f} sentences/s {sentences_per_second:.1f} "
         "tokens/sentence {length:.1f} at_limit {at_limit} wall {seconds:.2f}s processor {processor:.2f}s "
-        "peakRSS_MiB {peak:.0f} BLEU {bleu:.2f} precision {precision} threads {threads}".format(**measured),
+        "peak_MiB {peak:.0f} BLEU {score} precision {precision} threads {threads}".format(
+            **measured, score="-" if measured["bleu"] is None else f"{measured['bleu']:.2f}"
+        ),
         flush=True,
     )
     return measured
@@ -104,15 +110,22 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "at_limit": sum(not one.finished for one in measured if one.source),
         "seconds": seconds,
         "processor": processor,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak": _peak(args.device),
         "bleu": _bleu([one.text for one in measured], args.reference),
         "threads": torch.get_num_threads(),
     }
 
 
-def _bleu(texts: list[str], reference: Path | None) -> float:
+def _peak(device: str) -> float:
+    """The peak memory in MiB of the process, or of the tensors on a GPU."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _bleu(texts: list[str], reference: Path | None) -> float | None:
     if reference is None:
-        return float("nan")
+        return None
     from sacrebleu import corpus_bleu  # noqa: PLC0415  its memory is not part of the measurement
 
     return float(corpus_bleu(texts, [read_lines(reference)]).score)

@@ -28,6 +28,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    for name in ("warmup", "updates", "beam_size", "threads"):
+        if getattr(given, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} {getattr(given, name)}: expected 1 or more")
     torch.set_num_threads(given.threads)
     return given
 
@@ -70,7 +73,7 @@ class Stopwatch:
         return (
             f"RESULT {peer} tokens/s {self.pieces / self.seconds:.0f} "
             f"ms/update {1000 * self.seconds / self.updates:.1f} padding {1 - self.filled / self.cells:.1%} "
-            f"params {self.parameters} peakRSS_MiB {self.peak:.0f} "
+            f"params {self.parameters} peak_MiB {self.peak:.0f} "
             f"loss first5 {mean(losses[:5]):.3f} last20 {mean(losses[-20:]):.3f} "
             f"precision float32 threads {torch.get_num_threads()}"
         )
@@ -83,7 +86,7 @@ def translated(peer: str, beam_size: int, pieces: list[list[str]], texts: list[s
     return (
         f"RESULT {peer} {'greedy' if beam_size == 1 else f'beam{beam_size}'} output_tokens/s {written / seconds:.0f} "
         f"sentences/s {len(texts) / seconds:.1f} tokens/sentence {written / len(texts):.1f} wall {seconds:.2f}s "
-        f"peakRSS_MiB {peak():.0f} BLEU {sacrebleu.corpus_bleu(texts, [references]).score:.2f} "
+        f"peak_MiB {peak():.0f} BLEU {sacrebleu.corpus_bleu(texts, [references]).score:.2f} "
         f"precision float32 threads {torch.get_num_threads()}"
     )
 

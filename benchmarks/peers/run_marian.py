@@ -66,7 +66,7 @@ def train(given: argparse.Namespace) -> None:
     parameters = sum(weights[name].size for name in weights.files if not name.startswith("special:"))
     print(
         f"RESULT marian tokens/s {pieces * (src + tgt) / tgt / seconds:.0f} "
-        f"ms/update {1000 * seconds / given.updates:.1f} params {parameters} peakRSS_MiB {_peak():.0f} "
+        f"ms/update {1000 * seconds / given.updates:.1f} params {parameters} peak_MiB {_peak():.0f} "
         f"loss first5 {mean(losses[:5]):.3f} last20 {mean(losses[-20:]):.3f} precision float32 threads {given.threads}"
     )
 
@@ -81,7 +81,7 @@ def translate(given: argparse.Namespace) -> None:
     pieces = [line.split() for line in output.read_text(encoding="utf-8").splitlines()]
     texts = ["".join(sentence).replace("▁", " ").strip() for sentence in pieces]
     line = translated("marian", given.beam_size, pieces, texts, seconds)
-    print(re.sub(r"peakRSS_MiB \d+", f"peakRSS_MiB {_peak():.0f}", line))
+    print(re.sub(r"peak_MiB \d+", f"peak_MiB {_peak():.0f}", line))
 
 
 def _logged(command: str, threads: int, *options: object) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Cached arrays: equal to the computed ones, computed once, and never used if damaged."""
 
 import logging
+import os
 import resource
+import time
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,17 @@ def test_arrays_are_made_once_and_come_back(folder: Path) -> None:
     assert same(cached("a", make), ARRAYS)
     assert make.asked == 1
     assert [path.name for path in folder.iterdir()] == ["a.safetensors"]
+
+
+def test_files_of_killed_processes_are_removed_after_a_day(folder: Path) -> None:
+    """Catches a cache that grows with each killed run, and the file of a process that is still writing, removed."""
+    folder.mkdir(parents=True)
+    old, new = folder / ".b.safetensors.aaaaaaaa.heed-part", folder / ".a.safetensors.bbbbbbbb.heed-part"
+    for part, age in ((old, 25 * 3600), (new, 23 * 3600)):
+        part.write_bytes(b"arrays")
+        os.utime(part, (time.time() - age,) * 2)
+    cached("a", Maker(ARRAYS))
+    assert {path.name for path in folder.iterdir()} == {new.name, "a.safetensors"}
 
 
 def test_cached_arrays_are_mapped(folder: Path) -> None:

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import importlib.util
 import lzma
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -48,8 +49,9 @@ def test_bom_crlf_and_a_missing_last_line_feed_change_nothing(tmp_path: Path, co
     ],
 )
 def test_a_file_that_is_not_text_is_refused_with_the_line(tmp_path: Path, content: bytes, message: str) -> None:
-    with pytest.raises(UserError, match=rf"lines {message}"):
-        read_lines(write(tmp_path / "lines", content))
+    path = tmp_path / "lines"
+    with pytest.raises(UserError, match=rf"^{re.escape(str(path))} {message}"):
+        read_lines(write(path, content))
 
 
 def test_a_folder_instead_of_a_file_is_one_line(tmp_path: Path) -> None:

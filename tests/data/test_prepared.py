@@ -72,6 +72,22 @@ def test_cached_data_equal_the_computed_data(sampling: float | None, monkeypatch
         assert found.summary.splits["train"].read == len(SPLITS["train"])
 
 
+def test_text_that_changes_while_it_is_prepared_is_not_cached(tmp_path: Path) -> None:
+    """Catches a cache that gives one text under the hash of another, to this run and to every later one."""
+    for side in ("src", "tgt"):
+        (tmp_path / f"train.{side}").write_text("\n".join(getattr(SPLITS["train"], side)) + "\n")
+    train = files("text", "src", "tgt", train=str(tmp_path / "train"), split_seed=None).stream("train")
+
+    def changing() -> tuple[Pairs, Report]:
+        lines = (tmp_path / "train.tgt").read_text().splitlines()
+        (tmp_path / "train.tgt").write_text("\n".join(reversed(lines)) + "\n")
+        return clean(train)
+
+    with pytest.raises(UserError, match="the training text changed while it was read; start again"):
+        prepare(Splits(SPLITS | {"train": train}), RECIPE, changing)
+    assert not [*tmp_path.glob("encoded/*"), *tmp_path.glob("encoded/.*")]
+
+
 def mixed(weight: float, further: int = 20) -> dict[str, Pairs]:
     """The splits, of which the first pairs are read as often as `weight` says."""
     train = SPLITS["train"]

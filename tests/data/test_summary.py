@@ -15,6 +15,7 @@ def test_leakage_counts_sources_and_whole_pairs() -> None:
     train = Pairs(["a", "b", "c"], ["1", "2", "3"])
     assert leakage(Pairs(["a", "a", "b", "d"], ["1", "9", "9", "1"]), train) == (3, 1)
     assert leakage(train, train) == (3, 3)
+    assert leakage(Pairs([" a", "b "], ["1\t", "9"]), train) == (2, 1)  # white space around a side does not count
 
 
 def shown(train: Pairs, valid: Pairs) -> str:

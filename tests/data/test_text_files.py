@@ -1,6 +1,7 @@
 """Reading parallel text: lines stay paired, and errors name the file."""
 
 import gzip
+import os
 import pickle
 from pathlib import Path
 
@@ -230,6 +231,24 @@ def test_validation_is_drawn_from_train_if_none_is_given(tmp_path: Path) -> None
     )
     with pytest.raises(UserError, match="fewer than 2 different pairs"):
         tsv("text", "en", "fr", train=str(write(tmp_path / "one.tsv", "a\tb\na\tb\n"))).read("train")
+
+
+def test_no_validation_is_drawn_from_a_named_pipe(tmp_path: Path) -> None:
+    """Catches a command that waits for ever, because the pipe is opened a second time for the other split."""
+    os.mkfifo(tmp_path / "train.en")
+    write(tmp_path / "train.de", "ein Hund\n")
+    for split in ("train", "valid"):
+        with pytest.raises(UserError, match=r"train\.en is not a regular file.*give corpus\.valid=…"):
+            files("text", "en", "de", train=str(tmp_path / "train")).read(split)
+
+
+def test_pairs_that_differ_in_white_space_are_not_in_both_splits(tmp_path: Path) -> None:
+    """Catches validation on a sentence that was trained on, because one of its lines ends with a space."""
+    rows = [f"source {number}\ttarget {number}\nsource {number} \t target {number}\n" for number in range(40)]
+    corpus = tsv("text", "en", "fr", train=str(write(tmp_path / "train.tsv", "".join(rows))))
+    train, valid = ({line.strip() for line in corpus.read(split).src} for split in ("train", "valid"))
+    assert len(valid) == 2
+    assert not train & valid
 
 
 def test_drawn_pairs_keep_their_links_and_the_numbers_of_their_lines(tmp_path: Path) -> None:

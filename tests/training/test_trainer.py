@@ -18,11 +18,17 @@ def test_training_stops_at_the_limit_that_comes_first() -> None:
     assert run_steps(100, max_epochs=0.25, max_steps=40) == 25
 
 
-@pytest.mark.parametrize("limits", [(None, None), (0, None), (None, 0), (2, -1)])
+@pytest.mark.parametrize("limits", [(0, None), (None, 0), (2, -1), (0.001, None)])
 def test_a_run_of_no_steps_is_refused(limits: tuple[float | None, int | None]) -> None:
-    """Catches a run that ends, or never ends, silently."""
-    with pytest.raises(UserError, match="there would be no training"):
+    """Catches a run that ends silently."""
+    with pytest.raises(UserError, match=r"^trainer\.max_epochs=.* allow no update; an epoch has 10: "):
         run_steps(10, *limits)
+
+
+def test_a_run_without_end_is_refused() -> None:
+    """Catches a run that never ends."""
+    with pytest.raises(UserError, match="so training has no end; set one of them"):
+        run_steps(10, None, None)
 
 
 def test_auto_is_bfloat16_only_if_the_cpu_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:

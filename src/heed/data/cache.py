@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -19,7 +20,7 @@ import platformdirs
 from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 
-from heed.files import replace_whole
+from heed.files import PART, replace_whole
 
 Array = Shaped[np.ndarray, "..."]
 
@@ -30,6 +31,9 @@ Store = Callable[[str, Iterable[Array]], Array]
 
 HEADER = 4096
 """Bytes before the first array, of which the header fills what it needs."""
+
+ABANDONED = 24 * 3600
+"""Seconds after which an unfinished file is removed: the process that wrote it was killed."""
 
 TEXT, FILLER = "text", "filler"
 
@@ -74,10 +78,17 @@ def cached(name: str, make: Callable[[Store], str]) -> Entry:
     if (entry := _read(path)) is not None:
         return entry
     try:
+        _remove_abandoned(path.parent)
         replace_whole(path, lambda temporary: _write(temporary, make))
     except OSError as error:
         log.warning("%s cannot be written (%s); the next run computes it again", path, error.strerror or error)
     return _read(path) or _made(make)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for part in folder.glob(f".*{PART}"):
+        if time.time() - part.stat().st_mtime > ABANDONED:
+            part.unlink(missing_ok=True)
 
 
 def _made(make: Callable[[Store], str]) -> Entry:

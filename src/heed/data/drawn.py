@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from heed.data.corpus import Pairs
-from heed.data.duplicates import repeated
+from heed.data.duplicates import repeated, stripped
 from heed.errors import UserError
 
 SHARE, MOST = 0.05, 1000
@@ -25,8 +25,8 @@ def without_valid(read: Callable[[], Pairs], seed: int) -> Pairs:
     """The training split without the pairs that are drawn for validation."""
     pairs = read()
     drawn = _drawn(pairs, seed)
-    taken = set(zip(drawn.src, drawn.tgt, strict=True))
-    keep = (pair not in taken for pair in zip(pairs.src, pairs.tgt, strict=True))
+    taken = set(stripped(drawn))
+    keep = (pair not in taken for pair in stripped(pairs))
     return pairs.select(np.fromiter(keep, bool, len(pairs)))
 
 

@@ -1,5 +1,6 @@
 """Find pairs that occur more than once, in a corpus of any length."""
 
+from collections.abc import Iterator
 from hashlib import blake2b
 
 import numpy as np
@@ -11,6 +12,11 @@ BUCKETS = 64
 """The number of parts into which hashes are divided, so that sorting one part at a time needs little memory."""
 
 
+def stripped(pairs: Pairs) -> Iterator[tuple[str, str]]:
+    """Both sides of each pair without white space around them, which makes no difference: subwords do not have it."""
+    return ((src.strip(), tgt.strip()) for src, tgt in zip(pairs.src, pairs.tgt, strict=True))
+
+
 def repeated(pairs: Pairs) -> Bool[np.ndarray, "pairs"]:
     """For each pair, whether the same pair occurs before it. This needs at most 12 bytes of memory for each pair.
 
@@ -18,8 +24,7 @@ def repeated(pairs: Pairs) -> Bool[np.ndarray, "pairs"]:
     Among n different pairs, the probability of this is about n**2 / 2**65: 3e-8 for a million pairs, 3e-4 for a
     hundred million.
     """
-    sides = zip(pairs.src, pairs.tgt, strict=True)
-    hashes = np.fromiter((_hash(src, tgt) for src, tgt in sides), np.uint64, len(pairs))
+    hashes = np.fromiter((_hash(src, tgt) for src, tgt in stripped(pairs)), np.uint64, len(pairs))
     bucket = hashes.view(np.uint8)[::8] % BUCKETS
     flags = np.zeros(len(pairs), bool)
     for number in range(BUCKETS):

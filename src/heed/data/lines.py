@@ -117,14 +117,24 @@ def _opened(path: Path) -> Iterator[Any]:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     with file:
         try:
-            yield KINDS[path.suffix](file) if path.suffix in KINDS else file
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
+            yield _unpacked(path, file)
+        except UserError:  # a ValueError
+            raise
         except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
             if path.suffix not in KINDS:
                 raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
             name = "gzip" if path.suffix == ".gz" else path.suffix
             raise UserError(f"{path} is not a complete {name} file ({error}); download or compress it again") from None
+
+
+def _unpacked(path: Path, file: IO[bytes]) -> Any:
+    """The file itself, or one with its decompressed bytes."""
+    if path.suffix not in KINDS:
+        return file
+    try:
+        return KINDS[path.suffix](file)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 class _Unzstd:

@@ -113,7 +113,7 @@ def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, R
     if len(splits.pairs["train"]) >= LARGE:
         made = _cached(splits.pairs, recipe, valid, cleaned, digests)
     else:
-        made = _made(splits.pairs, recipe, valid, cleaned, in_memory)
+        made = _made(splits.pairs, recipe, valid, cleaned, digests["train"], in_memory)
     summary = replace(made.summary, notes=tuple(splits.notes))
     return Prepared(made.train, valid, lines, summary, made.readings, digests)
 
@@ -150,6 +150,7 @@ def _made(
     recipe: Recipe,
     valid: Encoded,
     cleaned: Callable[[], tuple[Pairs, Report]],
+    digest: str,
     store: Store,
 ) -> Made:
     pairs, report = cleaned()
@@ -166,6 +167,8 @@ def _made(
     if dealt:
         store("part", [dealt.part])
     summary = summarise(report, {**splits, "train": pairs}, {"train": rates, "valid": valid.unk_rates})
+    if fingerprint({"train": splits["train"]}) != digest:  # the cache would give the wrong text under this digest
+        raise UserError("the training text changed while it was read; start again, and do not change it at the start")
     return Made(train, summary, dealt)
 
 
@@ -177,7 +180,7 @@ def _cached(
     digests: Mapping[str, str],
 ) -> Made:
     def make(store: Store) -> str:
-        return json.dumps(_made(splits, recipe, valid, cleaned, store).summary.to_dict())
+        return json.dumps(_made(splits, recipe, valid, cleaned, digests["train"], store).summary.to_dict())
 
     arrays, text = cached(key(_parts(recipe, digests)), make)
     train = Encoded.from_arrays(arrays) if recipe.sampling is None else Resampled.from_arrays(arrays, recipe.seed)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from heed.data.cleaning import Report, empty
 from heed.data.corpus import Pairs
+from heed.data.duplicates import stripped
 from heed.data.readings import readings
 
 
@@ -70,16 +71,16 @@ def leakage(pairs: Pairs, train: Pairs) -> tuple[int, int]:
 
     The training split is read once; only the sources and pairs of the other split are in memory.
     """
-    own = list(zip(pairs.src, pairs.tgt, strict=True))
-    own_sources, own_pairs = set(pairs.src), set(own)
+    own = list(stripped(pairs))
+    own_sources, own_pairs = {src for src, _ in own}, set(own)
     sources: set[str] = set()
     both: set[tuple[str, str]] = set()
-    for pair in zip(train.src, train.tgt, strict=True):
+    for pair in stripped(train):
         if pair[0] in own_sources:
             sources.add(pair[0])
             if pair in own_pairs:
                 both.add(pair)
-    return sum(src in sources for src in pairs.src), sum(pair in both for pair in own)
+    return sum(src in sources for src, _ in own), sum(pair in both for pair in own)
 
 
 def summarise(report: Report, splits: Mapping[str, Pairs], unk_rates: Mapping[str, tuple[float, float]]) -> Summary:

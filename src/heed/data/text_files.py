@@ -67,7 +67,8 @@ def files(
         for split, prefix in named.items()
         if prefix
     }
-    return Corpus(name, src_lang, tgt_lang, with_valid(splits, split_seed))
+    paths = [f"{prefix}.{suffix}" for prefix in _list(train or []) for suffix in suffixes]
+    return Corpus(name, src_lang, tgt_lang, with_valid(splits, split_seed, paths))
 
 
 def tsv(
@@ -93,7 +94,7 @@ def tsv(
     named = {"train": train, "valid": valid, "test": test}
     languages = (src_lang, tgt_lang)
     splits = {split: partial(_read_tables, _list(path), languages, columns) for split, path in named.items() if path}
-    return Corpus(name, src_lang, tgt_lang, with_valid(splits, split_seed))
+    return Corpus(name, src_lang, tgt_lang, with_valid(splits, split_seed, _list(train or [])))
 
 
 def _list(prefix: str | list[str]) -> list[str]:
@@ -173,10 +174,26 @@ def joined(parts: Sequence[Pairs], names: Sequence[str]) -> Pairs:
     return Pairs(src, tgt, gold, notes=[note for part in parts for note in part.notes])
 
 
-def with_valid(splits: Mapping[str, Callable[[], Pairs]], seed: int | None) -> dict[str, Callable[[], Pairs]]:
-    """The splits, with a validation split drawn from the training split if there is none and a `seed` to draw it."""
+def with_valid(
+    splits: Mapping[str, Callable[[], Pairs]], seed: int | None, paths: Sequence[str] = ()
+) -> dict[str, Callable[[], Pairs]]:
+    """The splits, with a validation split drawn from the training split if there is none and a `seed` to draw it.
+
+    `paths` are the files of the training split.
+    """
     if "train" not in splits or "valid" in splits or seed is None:
         return dict(splits)
-    train = splits["train"]
+    train = partial(_read_twice, splits["train"], paths)
     drawn = {"train": partial(without_valid, train, seed), "valid": partial(drawn_valid, train, seed)}
     return {**drawn, **{name: read for name, read in splits.items() if name != "train"}}
+
+
+def _read_twice(read: Callable[[], Pairs], paths: Sequence[str]) -> Pairs:
+    """Read a split that is read again for another one."""
+    for path in map(existing, paths):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UserError(
+                f"{path} is not a regular file, so it can be read only once, and no pairs can be drawn from it; give "
+                "corpus.valid=…, or save the text to a file"
+            )
+    return read()

@@ -136,9 +136,11 @@ def enough_memory(bitext: Bitext) -> Iterator[None]:
 
 def run_steps(batches_per_epoch: int, max_epochs: int | float | None, max_steps: int | None) -> int:
     """The number of updates of the run. Raise UserError if it is 0 or unlimited."""
+    if max_epochs is None and max_steps is None:
+        raise UserError("trainer.max_epochs and trainer.max_steps are null, so training has no end; set one of them")
     limits = [round(max_epochs * batches_per_epoch)] if max_epochs is not None else []
     limits += [max_steps] if max_steps is not None else []
-    if not limits or min(limits) < 1:
-        given = f"max_epochs={json.dumps(max_epochs)} and max_steps={json.dumps(max_steps)}"
-        raise UserError(f"{given}: there would be no training; set one of them to at least 1")
+    if min(limits) < 1:
+        given = f"trainer.max_epochs={json.dumps(max_epochs)} and trainer.max_steps={json.dumps(max_steps)}"
+        raise UserError(f"{given} allow no update; an epoch has {batches_per_epoch}: set them to 1 or more, or to null")
     return min(limits)
