@@ -10,6 +10,7 @@ import pytest
 
 from heed import bundle, synthetic
 from heed.data.corpus import Corpus, Pairs
+from heed.data.mix import mix
 from heed.data.progress import shown_by
 from heed.data.provenance import Provenance, provenance_path, read_provenance
 from heed.data.text_files import files
@@ -41,6 +42,13 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
 @pytest.fixture
 def two_lines_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthetic, "BLOCK", 2)
+
+
+@pytest.fixture
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "made").mkdir()
+    monkeypatch.chdir(tmp_path / "made")
+    return tmp_path / "made"
 
 
 def read(prefix: Path) -> Pairs:
@@ -137,12 +145,80 @@ def test_other_settings_are_not_continued(translator: Translator, tmp_path: Path
     with pytest.raises(UserError, match=r"provenance\.json belongs to another translation, which differs in search;"):
         translate_split(translator, tmp_path / "made", corpus(), search="greedy", max_len=8)
     part = tmp_path / f".begun{PART}"
-    part.write_text(json.dumps(vars(replace(made, split="valid"))) + "\n")
+    part.write_text(json.dumps(vars(replace(made, split="valid"))) + '\n["un"]\n')
     with pytest.raises(UserError, match=r"heed-part belongs to another translation, which differs in split;"):
         translate_split(translator, tmp_path / "begun", corpus(), **SETTINGS)
     part.write_text("{}\n")
     with pytest.raises(UserError, match="is damaged"):
         translate_split(translator, tmp_path / "begun", corpus(), **SETTINGS)
+
+
+def test_after_a_wrong_setting_another_search_can_be_given(translator: Translator, tmp_path: Path) -> None:
+    """Catches a hidden file of a command that translated nothing, which refuses the corrected command."""
+    with pytest.raises(UserError, match="n_best"):
+        translate_split(translator, tmp_path / "made", corpus(), **SETTINGS, n_best=9, closest="bleu")
+    assert not list(tmp_path.iterdir())
+    greedy = translate_split(translator, tmp_path / "made", corpus(), max_len=8)
+    part = tmp_path / f".killed{PART}"  # a process killed before its first line was translated
+    part.write_text(json.dumps(vars(replace(greedy, search="another"))) + "\n")
+    translate_split(translator, tmp_path / "killed", corpus(), max_len=8)
+    assert read(tmp_path / "killed").tgt == read(tmp_path / "made").tgt
+
+
+@pytest.mark.parametrize(
+    "block", ["5", "null", '"abc"', '{"a": 1}', '["a", 3]', json.dumps(["un"] * 100), "[", "\\xff"]
+)
+def test_a_damaged_hidden_file_is_refused(translator: Translator, tmp_path: Path, block: str) -> None:
+    """Catches a traceback, and letters, keys or too many lines that become translations."""
+    made = translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    (tmp_path / f".begun{PART}").write_text(f"{json.dumps(vars(made))}\n{block}\n")
+    with pytest.raises(UserError, match=r"begun.*is damaged.*remove it and start again"):
+        translate_split(translator, tmp_path / "begun", corpus(), **SETTINGS)
+
+
+def test_what_a_killed_process_left_of_a_finished_translation_is_removed(
+    translator: Translator, tmp_path: Path
+) -> None:
+    made = translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    part = tmp_path / f".made{PART}"
+    part.write_text("of somebody else\n")
+    translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    assert part.exists()
+    part.write_text(json.dumps(vars(made)) + "\n")
+    translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("output", ["made/", ".", "..", "", "made/.."])
+def test_an_output_that_is_a_folder_is_refused(translator: Translator, output: str, in_tmp: Path) -> None:
+    """Catches hidden files called `.en`, and files elsewhere than the command says."""
+    with pytest.raises(UserError, match="expected the beginning of file names"):
+        translate_split(translator, output, corpus(), **SETTINGS)
+    assert not list(in_tmp.iterdir())
+
+
+def test_a_part_of_a_mix_in_the_other_direction_is_turned(translator: Translator, tmp_path: Path) -> None:
+    """Catches a file of English lines, half of which are French."""
+    for language, lines in (("en", SOURCES), ("fr", TARGETS)):
+        write_lines(tmp_path / f"text.{language}", lines)
+    there = {"reader": "files", "src_lang": "en", "tgt_lang": "fr", "train": str(tmp_path / "text"), "split_seed": None}
+    back = there | {"src_lang": "fr", "tgt_lang": "en"}
+    translate_split(translator, tmp_path / "made", mix({"there": there, "back": back}), **SETTINGS)
+    assert read(tmp_path / "made").src == SOURCES * 2
+
+
+def test_a_line_feed_within_a_sentence_is_refused(translator: Translator, tmp_path: Path) -> None:
+    """Catches a file with more lines than the other side."""
+    broken = Corpus("own", "en", "fr", {"train": lambda: Pairs(["a\nb"], ["c"])})
+    with pytest.raises(UserError, match="corpus own has a line feed within a sentence"):
+        translate_split(translator, tmp_path / "made", broken)
+
+
+def test_a_model_that_is_named_twice_is_refused(translator: Translator, tmp_path: Path) -> None:
+    """Catches an ensemble that the provenance describes as another one."""
+    twice = load([translator.folders[0]] * 2)
+    with pytest.raises(UserError, match="a folder is there twice; name each once"):
+        translate_split(twice, tmp_path / "made", corpus())
 
 
 def test_existing_files_are_not_overwritten(translator: Translator, tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ def translate_split(
         UserError: the languages are not those of the corpus, a file exists already, or `Translator.translate` raises
             it.
     """
+    if os.path.basename(output) in ("", os.curdir, os.pardir):  # noqa: PTH119 - Path drops a slash at the end
+        raise UserError(f"output={output}: expected the beginning of file names, such as translated/en-de")
     if closest is not None:
         arguments.one_of("closest", closest, get_args(Closeness))
     if (closest is None) != ((n_best or 1) == 1):
@@ -95,6 +97,8 @@ def translate_split(
             "search.n_best=5 closest=bleu"
         )
     _check_languages(translator)
+    if len(set(translator.folders)) < len(translator.folders):
+        raise UserError(f"model={','.join(map(str, translator.folders))}: a folder is there twice; name each once")
     read = corpus or own_corpus(translator.about, translator.folders[0])
     text = _text(translator, read, split)
     named = search_named(search)
@@ -117,6 +121,7 @@ def translate_split(
     if finished is not None:
         _check_same(finished, wanted, provenance_path(output))
         _check_whole(finished, output)
+        _remove_finished(_part_path(Path(output)), finished)
         return finished
     options = {"n_best": n_best or 1, "replace_unk": replace_unk, "batch_size": batch_size, **settings}
 
@@ -136,6 +141,28 @@ def translate_split(
             "the cause and repeat the command"
         ) from error
     return wanted
+
+
+def _part_path(output: Path) -> Path:
+    """The hidden file of the translations so far."""
+    return output.parent / f".{output.name}{PART}"
+
+
+def _remove_finished(part: Path, finished: Provenance) -> None:
+    """Remove the hidden file of a translation that was killed after it had written everything else."""
+    if part.is_file():
+        with part.open("rb") as file:
+            begun = _begun_as(file.readline())
+        if begun is not None and begun.is_of(finished):
+            part.unlink(missing_ok=True)
+
+
+def _begun_as(line: bytes) -> Provenance | None:
+    """The provenance in the first line of a hidden file; None if heed has not written it."""
+    try:
+        return from_json(line.decode())
+    except ValueError:
+        return None
 
 
 def _check_whole(finished: Provenance, output: str | Path) -> None:
@@ -171,10 +198,15 @@ def _check_languages(translator: Translator) -> None:
 def _text(translator: Translator, corpus: Corpus, split: str) -> Text:
     languages, pairs = (translator.src_lang, translator.tgt_lang), corpus.read(split)
     digest = fingerprint({split: Pairs(pairs.src, pairs.tgt)})
-    if languages == (corpus.src_lang, corpus.tgt_lang):
-        return Text(pairs.src, pairs.tgt, digest)
+    sides = list(zip(pairs.src, pairs.tgt, strict=True))
+    if any("\n" in line for pair in sides for line in pair):
+        raise UserError(f"corpus {corpus.name} has a line feed within a sentence, which a line of a file cannot have")
+    turned = [pairs.parts[number].turned for number in pairs.part] or [False] * len(sides)
     if languages == (corpus.tgt_lang, corpus.src_lang):
-        return Text(pairs.tgt, pairs.src, digest)
+        turned = [not other for other in turned]
+    if languages in ((corpus.src_lang, corpus.tgt_lang), (corpus.tgt_lang, corpus.src_lang)):
+        sides = [(tgt, src) if other else (src, tgt) for (src, tgt), other in zip(sides, turned, strict=True)]
+        return Text([source for source, _ in sides], [original for _, original in sides], digest)
     raise UserError(
         f"the model translates from {languages[0]} to {languages[1]}, and corpus {corpus.name} is from "
         f"{corpus.src_lang} to {corpus.tgt_lang}; expected the same two languages"
@@ -197,7 +229,7 @@ translations."""
 
 def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -> None:
     """Translate block by block into one hidden file, and write the output files from it at the end."""
-    part = output.parent / f".{output.name}{PART}"
+    part = _part_path(output)
     src_path, tgt_path = (
         output.parent / f"{output.name}.{language}" for language in (wanted.source, wanted.translated)
     )
@@ -214,6 +246,10 @@ def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -
             counts = len(done), len(text.sources)
             log.info("%d of %d lines are translated; the same command resumes from there", *counts)
             raise
+        except Exception:
+            if not done:
+                part.unlink()
+            raise
         for path in (src_path, tgt_path, provenance_path(output)):
             remove_parts(path)
         contents = {
@@ -223,7 +259,7 @@ def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -
         }
         for path, content in contents.items():
             write_whole(path, content, partial(_refuse_other, path, content))
-        part.unlink()
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -252,19 +288,35 @@ def _begun(part: Path, wanted: Provenance, paths: Sequence[Path]) -> Iterator[IO
 
 def _stored(file: IO[bytes], wanted: Provenance, part: Path) -> list[str]:
     """Read the translations that an earlier call has stored, and leave the file positioned after them."""
-    try:
-        begun = from_json(file.readline().decode())
-        lines: list[str] = []
+    begun, end = _begun_as(file.readline()), file.tell()
+    if begun is None:
+        raise UserError(f"{part} was not written by heed-translate, or is damaged; remove it and start again")
+    lines: list[str] = []
+    while (block := file.readline()).endswith(b"\n"):
+        lines += _block(block, part)
         end = file.tell()
-        while (block := file.readline()).endswith(b"\n"):
-            lines += json.loads(block)
-            end = file.tell()
-    except ValueError as error:
-        raise UserError(f"{part} is damaged ({error}); remove it and start again") from error
+    if len(lines) > wanted.lines:
+        raise UserError(f"{part} is damaged: it has more lines than the text; remove it and start again")
+    if not lines and not begun.is_of(wanted):  # nothing was translated, so nothing is lost
+        file.seek(0)
+        file.truncate()
+        _append(file, asdict(wanted))
+        return []
     _check_same(begun, wanted, part)
     file.seek(end)
     file.truncate()  # a block that was being written when the machine stopped
     return lines
+
+
+def _block(line: bytes, part: Path) -> list[str]:
+    """The translations in a line of the hidden file."""
+    try:
+        block = json.loads(line)
+    except ValueError:
+        block = None
+    if not isinstance(block, list) or not all(isinstance(text, str) for text in block):
+        raise UserError(f"{part} is damaged; remove it and start again")
+    return block
 
 
 def _check_same(begun: Provenance, wanted: Provenance, path: Path) -> None:

@@ -231,7 +231,10 @@ def test_n_best_lists(folder: Path, overrides: list[str], monkeypatch: pytest.Mo
         (["search=beam", "search.beam_size=0"], "search.beam_size=0: should be 1 to 10000"),
         (["search=beam", "search.beam_size=x"], "search.beam_size=x: should be a valid integer"),
         (["search.max_len=far"], "search.max_len=far: should be a valid integer"),
-        (["search=beam", "search.coverage_penalty=-1.0"], "search.coverage_penalty must be at least 0, got -1"),
+        (
+            ["search=beam", "search.coverage_penalty=-1.0"],
+            "search.coverage_penalty must be at least 0 and at most 1000, got -1",
+        ),
     ],
 )
 def test_impossible_search_settings_are_reported(

@@ -142,6 +142,10 @@ def test_another_weight_changes_the_fingerprint(three: dict[str, dict[str, Any]]
         ({"a": OWN | {"weight": 0}}, "corpus.parts: every weight is 0; give one part a larger weight"),
         ({"a": {"reader": "mix"}}, "corpus.parts.a.reader=mix: should be the name of another reader, such as files"),
         ({"a": {"reader": "tiny", "src_lang": "fr"}}, "corpus.parts.a: corpus.src_lang=fr and corpus.tgt_lang=fr"),
+        (
+            {"a": dict(reader="files", src_lang="en", tgt_lang="de"), "b": {"reader": "tiny"}},
+            "corpus.parts.b is from en to fr; expected en to de",
+        ),
         ({"a": "tiny"}, "corpus.parts="),
     ],
 )
@@ -149,6 +153,23 @@ def test_a_wrong_part_is_one_line(parts: dict[str, Any], message: str) -> None:
     """Catches a wrong part that ends in a traceback, or only in the middle of a run."""
     with pytest.raises(UserError, match=f"^{re.escape(message)}"):
         mix(**parts)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"reader": "files"}, "corpus mix-b has no train split; set corpus.parts.b.train=…"),
+        ({"reader": "files", "train": "corpus"}, "corpus.en does not exist; check the path"),
+        (
+            {"reader": "multi30k", "root": "/none", "pair": "fr-en"},
+            "/none/train.fr.gz does not exist; copy it there",
+        ),
+    ],
+)
+def test_a_part_that_cannot_be_read_is_named(part: dict[str, Any], message: str) -> None:
+    """Catches advice about a key of another corpus, and a file name that is taken for a key."""
+    with pytest.raises(UserError, match=f"^corpus.parts.b: {re.escape(message)}"):
+        mix(a={"reader": "tiny"}, b=part).read("train")
 
 
 def test_a_model_folder_finds_its_mix_again(three: dict[str, dict[str, Any]], tmp_path: Path) -> None:
@@ -173,8 +194,9 @@ def test_parts_can_be_given_on_the_command_line(tmp_path: Path) -> None:
     """Catches a mix that can only be described in a file, and a part that cannot be changed or added by its name."""
     one = "corpus.parts={own: {reader: tiny, weight: 2}}"
     more = "+corpus.parts.more={reader: reverse}"
-    shown = forked(tmp_path, "train", "corpus=mix", one, more, "corpus.parts.own.weight=3", "--cfg", "job")
+    changed = ["corpus.parts.own.weight=3", "corpus.parts.more.weight=0.5"]  # the second has no weight before
+    shown = forked(tmp_path, "train", "corpus=mix", one, more, *changed, "--cfg", "job")
     assert yaml.safe_load(shown.out)["corpus"]["parts"] == {
         "own": {"reader": "tiny", "weight": 3},
-        "more": {"reader": "reverse"},
+        "more": {"reader": "reverse", "weight": 0.5},
     }

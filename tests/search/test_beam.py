@@ -170,7 +170,8 @@ class TestEndings:
             ({"beam_size": 3, "n_best": 4}, "got n_best=4 and beam_size=3"),
             ({"n_best": 0}, "got n_best=0 and beam_size=5"),
             ({"max_len": 0}, "max_len must be at least 1, got 0"),
-            ({"coverage_penalty": -0.1}, "coverage_penalty must be at least 0, got -0.1"),
+            ({"coverage_penalty": -0.1}, "coverage_penalty must be at least 0 and at most 1000, got -0.1"),
+            ({"coverage_penalty": float("inf")}, "coverage_penalty must be at least 0 and at most 1000, got inf"),
             ({"length_penalty": -1000.0}, "length_penalty must be at least -10 and at most 10, got -1000.0"),
         ],
     )

@@ -15,6 +15,9 @@ from heed.errors import UserError
 PLAIN = re.compile(r"[+~]{0,2}[\w./@:]+=")
 """The beginning of an override whose value may be any text."""
 
+FREE = "corpus.parts."
+"""The keys below it are the user's own, so a new one needs no plus; their readers check them."""
+
 NAMED = {
     "train": "corpus=files corpus.train={0}",
     "evaluate": "model={0}",
@@ -31,6 +34,8 @@ def parsed(line: str, command: str = "") -> Override:
     Raises:
         UserError: the line is not an override.
     """
+    if line.startswith(FREE):
+        line = f"++{line}"
     try:
         return OverridesParser.create().parse_override(line)
     except HydraException:

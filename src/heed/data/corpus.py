@@ -15,7 +15,8 @@ from heed.text.lines import selected
 class Part:
     """A corpus in a mix (`heed.data.mix`): how often its pairs are read in an epoch, and how many they are.
 
-    `scored` of the pairs read were left out because they have a sentence of the validation or the test split.
+    `scored` of the pairs read were left out because they have a sentence of the validation or the test split. `turned`:
+    it is in the other direction, so its sources are in the target language of the mix.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Part:
     read: int
     scored: int = 0
     notes: Sequence[str] = ()
+    turned: bool = False
 
 
 @dataclass(frozen=True)

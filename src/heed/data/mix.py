@@ -7,6 +7,7 @@
 The first part gives the languages, the validation split and the test split.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,9 @@ from heed.data.registry import parameters_of, parsed, reader
 from heed.data.text_files import joined
 from heed.errors import UserError
 from heed.settings import shown, without_value
+
+KEY = re.compile(r"(?<![\w/.])corpus(?=\.\w+(?:=| to ))")
+"""The beginning of a key of the corpus in a message, but not of a file."""
 
 MOST = 1000
 """The largest weight."""
@@ -56,7 +60,7 @@ def mix(parts: Mapping[str, Mapping[str, Any]] | None = None, name: str = "mix")
     if not any(source.weight for source in sources):
         raise UserError("corpus.parts: every weight is 0; give one part a larger weight")
     first = sources[0].corpus
-    others = {split: read for split, read in first.splits.items() if split != "train"}
+    others = {split: partial(_split, sources[0], split) for split in first.splits if split != "train"}
     notes = [f"{source.part}: {note}" for source in sources for note in source.corpus.notes]
     return Corpus(name, first.src_lang, first.tgt_lang, {"train": partial(_train, sources), **others}, notes)
 
@@ -74,8 +78,10 @@ def _source(part: str, settings: Mapping[str, Any], name: str, first: Corpus | N
     except UserError as error:
         raise UserError(f"{above}{str(error).removeprefix('corpus.')}") from error
     inherited = {"name": name} if first is None else _inherited(f"{name}-{part}", first)
-    given = {key: value for key, value in inherited.items() if key in parameters_of(read)} | given
-    arguments, faults = parsed(given, read, above)
+    inherited = {key: value for key, value in inherited.items() if key in parameters_of(read) and key not in given}
+    _, unfit = parsed(inherited | given, read, above)  # such as a language that this reader does not have
+    inherited = {key: value for key, value in inherited.items() if key not in unfit}
+    arguments, faults = parsed(inherited | given, read, above)
     if faults:
         raise UserError("; ".join(faults.values()))
     try:
@@ -103,8 +109,8 @@ def _check_languages(part: str, corpus: Corpus, first: Corpus) -> None:
 
 
 def _train(sources: list[Source]) -> Pairs:
-    scored = _scored(sources[0].corpus)
-    parts = [_read(source, scored if number else {}) for number, source in enumerate(sources)]
+    scored = _scored(sources[0])
+    parts = [_read(source, scored if number else {}, sources[0].corpus) for number, source in enumerate(sources)]
     numbers = [number for number, (pairs, _) in enumerate(parts) for _ in range(len(pairs))]
     read = {part.name: pairs for pairs, part in parts if part.weight}
     aligned = all(pairs.gold is not None for pairs in read.values())
@@ -112,24 +118,35 @@ def _train(sources: list[Source]) -> Pairs:
     return replace(pairs, lines=None, notes=(), parts=tuple(part for _, part in parts), part=numbers)
 
 
-def _scored(first: Corpus) -> dict[str, set[str]]:
-    """The sentences of the validation and the test split, by language."""
+def _split(source: Source, split: str) -> Pairs:
+    """A split of a part; errors name the part and its keys."""
+    try:
+        return source.corpus.read(split)
+    except UserError as error:
+        above = f"corpus.parts.{source.part}"
+        raise UserError(f"{above}: {KEY.sub(above, str(error))}") from error
+
+
+def _scored(source: Source) -> dict[str, set[str]]:
+    """The sentences of the validation and the test split of the first part, by language."""
+    first = source.corpus
     sentences: dict[str, set[str]] = {first.src_lang: set(), first.tgt_lang: set()}
     for split in ("valid", "test"):
         if split in first.splits:
-            pairs = first.read(split)
+            pairs = _split(source, split)
             sentences[first.src_lang].update(map(str.strip, pairs.src))
             sentences[first.tgt_lang].update(map(str.strip, pairs.tgt))
     return {language: texts - {""} for language, texts in sentences.items()}
 
 
-def _read(source: Source, scored: Mapping[str, set[str]]) -> tuple[Pairs, Part]:
+def _read(source: Source, scored: Mapping[str, set[str]], first: Corpus) -> tuple[Pairs, Part]:
     """The pairs of a part that may be used for training, and their counts."""
     if not source.weight:
         return Pairs([], [], []), Part(source.part, 0.0, 0)
-    pairs = source.corpus.read("train")
+    pairs = _split(source, "train")
     keep = list(_unscored(source.corpus, pairs, scored))
-    part = Part(source.part, source.weight, len(pairs), len(pairs) - sum(keep), tuple(pairs.notes))
+    turned = source.corpus.src_lang != first.src_lang
+    part = Part(source.part, source.weight, len(pairs), len(pairs) - sum(keep), tuple(pairs.notes), turned)
     return (pairs if all(keep) else pairs.select(keep)), part
 
 

@@ -204,4 +204,5 @@ def _text_parts(splits: Mapping[str, Pairs]) -> Iterator[str]:
             while some := list(islice(lines, LINES_AT_ONCE)):
                 yield "\n".join(some)
         if pairs.parts:
-            yield json.dumps([[asdict(part) for part in pairs.parts], *pairs.part])
+            counted = [{key: value for key, value in asdict(part).items() if key != "turned"} for part in pairs.parts]
+            yield json.dumps([counted, *pairs.part])

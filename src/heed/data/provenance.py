@@ -6,7 +6,7 @@ PREFIX.provenance.json     which side was translated, by which models and which 
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,9 @@ class Provenance:
     date: str
 
     def is_of(self, other: "Provenance") -> bool:
-        """Whether the two are equal except for their dates."""
-        return replace(self, date="") == replace(other, date="")
+        """Whether the two are equal except for their dates and for where the models are."""
+        own, others = ({**asdict(one), "models": sorted(one.models.values()), "date": ""} for one in (self, other))
+        return own == others
 
     def to_json(self) -> str:
         """The content of the file, as `read_provenance` reads it."""

@@ -94,8 +94,8 @@ def beam(
         raise ValueError(
             f"n_best must be at least 1 and at most beam_size, got n_best={wanted} and beam_size={beam_size}"
         )
-    if coverage_penalty < 0:
-        raise ValueError(f"coverage_penalty must be at least 0, got {coverage_penalty}")
+    if not 0 <= coverage_penalty <= 1000:  # with an infinite one, all scores would be
+        raise ValueError(f"coverage_penalty must be at least 0 and at most 1000, got {coverage_penalty}")
     if not -10 <= length_penalty <= 10:  # with a hundred, scores would be infinite
         raise ValueError(f"length_penalty must be at least -10 and at most 10, got {length_penalty}")
     hypotheses: list[list[Hypothesis]] = [[] for _ in range(len(src))]

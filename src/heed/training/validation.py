@@ -90,7 +90,10 @@ class Validation:
             lengths = ([len(one.words) for one in lines] for lines in (self.sources, self.tgt_words))
             self.gold = read_gold(pairs.gold, zip(*lengths, strict=True), "gold alignment of the validation split")
         elif metric and metric.name == "aer":
-            raise UserError("metric=aer needs word alignments of the validation split; put valid.align beside the text")
+            raise UserError(
+                "metric=aer needs word alignments of the validation split; put them beside its text, in a file that "
+                "has the name of corpus.valid and .align at its end"
+            )
         self.score_names = tuple(name for name, of in metrics().items() if of.validated or of == metric)
         """The metrics that are computed; `aer` (alignment error rate) only if there are gold alignments."""
         self.clear()
