@@ -166,12 +166,24 @@ def test_after_a_wrong_setting_another_search_can_be_given(translator: Translato
 
 
 @pytest.mark.parametrize(
-    "block", ["5", "null", '"abc"', '{"a": 1}', '["a", 3]', json.dumps(["un"] * 100), "[", "\\xff"]
+    "block",
+    [
+        b"5",
+        b"null",
+        b'"abc"',
+        b'{"a": 1}',
+        b'["a", 3]',
+        b'["a\\nb"]',
+        b'["\\ud800"]',
+        b"[",
+        b'["\xff"]',
+        json.dumps(["un"] * 100).encode(),
+    ],
 )
-def test_a_damaged_hidden_file_is_refused(translator: Translator, tmp_path: Path, block: str) -> None:
+def test_a_damaged_hidden_file_is_refused(translator: Translator, tmp_path: Path, block: bytes) -> None:
     """Catches a traceback, and letters, keys or too many lines that become translations."""
     made = translate_split(translator, tmp_path / "made", corpus(), **SETTINGS)
-    (tmp_path / f".begun{PART}").write_text(f"{json.dumps(vars(made))}\n{block}\n")
+    (tmp_path / f".begun{PART}").write_bytes(json.dumps(vars(made)).encode() + b"\n" + block + b"\n")
     with pytest.raises(UserError, match=r"begun.*is damaged.*remove it and start again"):
         translate_split(translator, tmp_path / "begun", corpus(), **SETTINGS)
 
@@ -210,7 +222,7 @@ def test_a_part_of_a_mix_in_the_other_direction_is_turned(translator: Translator
 def test_a_line_feed_within_a_sentence_is_refused(translator: Translator, tmp_path: Path) -> None:
     """Catches a file with more lines than the other side."""
     broken = Corpus("own", "en", "fr", {"train": lambda: Pairs(["a\nb"], ["c"])})
-    with pytest.raises(UserError, match="corpus own has a line feed within a sentence"):
+    with pytest.raises(UserError, match="corpus own, train, pair 1 has a line feed"):
         translate_split(translator, tmp_path / "made", broken)
 
 

@@ -21,7 +21,7 @@ from heed.architecture import Architecture
 from heed.data.cleaning import clean
 from heed.data.corpus import Corpus, Pairs
 from heed.data.module import Bitext
-from heed.data.prepared import Recipe, prepare, read_links, read_splits
+from heed.data.prepared import Recipe, fingerprints, prepare, read_links, read_splits
 from heed.data.readers import read_corpus
 from heed.data.summary import Summary
 from heed.errors import UserError
@@ -492,12 +492,13 @@ def _data(settings: Settings, folder: Path | None) -> Data:
     if settings.guided_links:
         splits = splits.guided(read_links(Path(settings.guided_links), len(splits.pairs["train"])))
     train, valid = splits.pairs["train"], splits.pairs["valid"]
+    digests = fingerprints(splits)
     cleaned = cache(lambda: clean(train, **asdict(settings.cleaning)))
     src, tgt = _subwords(settings, lambda: cleaned()[0], folder)
     recipe = Recipe(
         src, tgt, settings.subwords.kind, asdict(settings.cleaning), settings.subword_sampling, settings.seed
     )
-    prepared = prepare(splits, recipe, cleaned)
+    prepared = prepare(splits, recipe, cleaned, digests)
     guiding = cleaned()[0] if settings.guided_attention else None
     cleaned.cache_clear()  # its memory is free before an epoch is planned, which takes more
     processes = started_processes(settings.distributed)

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +32,7 @@ from heed.files import PART, AlreadyLocked, locked, remove_parts, write_whole
 from heed.metrics.bleu import sentence_bleu, sentence_chrf
 from heed.search.registry import search as search_named
 from heed.translation import Translation
-from heed.translator import Translator, read_source
+from heed.translator import LONE_SURROGATE, Translator, read_source
 
 BLOCK = 1000
 """The number of lines that are translated and then stored together; an interruption loses at most so many."""
@@ -98,7 +98,7 @@ def translate_split(
         )
     _check_languages(translator)
     if len(set(translator.folders)) < len(translator.folders):
-        raise UserError(f"model={','.join(map(str, translator.folders))}: a folder is there twice; name each once")
+        raise UserError(f"model=[{','.join(map(str, translator.folders))}]: a folder is there twice; name each once")
     read = corpus or own_corpus(translator.about, translator.folders[0])
     text = _text(translator, read, split)
     named = search_named(search)
@@ -150,11 +150,11 @@ def _part_path(output: Path) -> Path:
 
 def _remove_finished(part: Path, finished: Provenance) -> None:
     """Remove the hidden file of a translation that was killed after it had written everything else."""
-    if part.is_file():
+    with suppress(OSError):  # there is none, or another user owns it
         with part.open("rb") as file:
             begun = _begun_as(file.readline())
         if begun is not None and begun.is_of(finished):
-            part.unlink(missing_ok=True)
+            part.unlink()
 
 
 def _begun_as(line: bytes) -> Provenance | None:
@@ -199,8 +199,12 @@ def _text(translator: Translator, corpus: Corpus, split: str) -> Text:
     languages, pairs = (translator.src_lang, translator.tgt_lang), corpus.read(split)
     digest = fingerprint({split: Pairs(pairs.src, pairs.tgt)})
     sides = list(zip(pairs.src, pairs.tgt, strict=True))
-    if any("\n" in line for pair in sides for line in pair):
-        raise UserError(f"corpus {corpus.name} has a line feed within a sentence, which a line of a file cannot have")
+    for number, pair in enumerate(sides, start=1):
+        if not all(map(_is_line, pair)):
+            raise UserError(
+                f"corpus {corpus.name}, {split}, pair {number} has a line feed or a broken character, which the line "
+                "of a file cannot have; remove it"
+            )
     turned = [pairs.parts[number].turned for number in pairs.part] or [False] * len(sides)
     if languages == (corpus.tgt_lang, corpus.src_lang):
         turned = [not other for other in turned]
@@ -248,7 +252,7 @@ def _write(output: Path, text: Text, wanted: Provenance, translate: Translate) -
             raise
         except Exception:
             if not done:
-                part.unlink()
+                part.unlink(missing_ok=True)
             raise
         for path in (src_path, tgt_path, provenance_path(output)):
             remove_parts(path)
@@ -314,15 +318,20 @@ def _block(line: bytes, part: Path) -> list[str]:
         block = json.loads(line)
     except ValueError:
         block = None
-    if not isinstance(block, list) or not all(isinstance(text, str) for text in block):
+    if not isinstance(block, list) or not all(isinstance(text, str) and _is_line(text) for text in block):
         raise UserError(f"{part} is damaged; remove it and start again")
     return block
 
 
+def _is_line(text: str) -> bool:
+    """Whether a text can be a line of a file: it has no line feed and no half of a surrogate pair."""
+    return "\n" not in text and not LONE_SURROGATE.search(text)
+
+
 def _check_same(begun: Provenance, wanted: Provenance, path: Path) -> None:
     if not begun.is_of(wanted):
-        before, after = asdict(begun), asdict(wanted)
-        different = [key for key in after if before[key] != after[key] and key != "date"]
+        before, after = begun.compared(), wanted.compared()
+        different = [key for key in after if before[key] != after[key]]
         raise UserError(
             f"{path} belongs to another translation, which differs in {', '.join(different)}; choose another "
             f"output=PREFIX, or remove {path}"

@@ -141,10 +141,14 @@ def test_another_weight_changes_the_fingerprint(three: dict[str, dict[str, Any]]
         ({"a": OWN | {"wieght": 1}}, "corpus.parts.a.wieght=1: there is no such key"),
         ({"a": OWN | {"weight": 0}}, "corpus.parts: every weight is 0; give one part a larger weight"),
         ({"a": {"reader": "mix"}}, "corpus.parts.a.reader=mix: should be the name of another reader, such as files"),
-        ({"a": {"reader": "tiny", "src_lang": "fr"}}, "corpus.parts.a: corpus.src_lang=fr and corpus.tgt_lang=fr"),
+        ({"a": {"reader": "tiny", "src_lang": "fr"}}, "corpus.parts.a: corpus.parts.a.src_lang=fr and"),
         (
             {"a": dict(reader="files", src_lang="en", tgt_lang="de"), "b": {"reader": "tiny"}},
             "corpus.parts.b is from en to fr; expected en to de",
+        ),
+        (
+            {"a": dict(reader="files", src_lang="fr", tgt_lang="de"), "b": {"reader": "tiny"}},
+            "corpus.parts.b is from en to fr; expected fr to de",
         ),
         ({"a": "tiny"}, "corpus.parts="),
     ],

@@ -1,5 +1,6 @@
 """Training data are the same whether computed or cached, and the cache is used only if nothing has changed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from heed.data import prepared
 from heed.data.cleaning import Report, clean
 from heed.data.corpus import Corpus, Pairs, Part
 from heed.data.encoded import Encoded
-from heed.data.prepared import Prepared, Recipe, Splits, fingerprint, prepare, read_splits
+from heed.data.prepared import Prepared, Recipe, Splits, fingerprint, fingerprints, read_splits
 from heed.data.resampled import Resampled
 from heed.data.reverse import reverse
 from heed.data.summary import table
@@ -40,6 +41,10 @@ class Cleaning:
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEED_CACHE", str(tmp_path))
     monkeypatch.setattr(prepared, "LARGE", 10)
+
+
+def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, Report]]) -> Prepared:
+    return prepared.prepare(splits, recipe, cleaned, fingerprints(splits))
 
 
 def asked(recipe: Recipe, splits: dict[str, Pairs] = SPLITS) -> int:
@@ -78,13 +83,12 @@ def test_text_that_changes_while_it_is_prepared_is_not_cached(tmp_path: Path) ->
         (tmp_path / f"train.{side}").write_text("\n".join(getattr(SPLITS["train"], side)) + "\n")
     train = files("text", "src", "tgt", train=str(tmp_path / "train"), split_seed=None).stream("train")
 
-    def changing() -> tuple[Pairs, Report]:
-        lines = (tmp_path / "train.tgt").read_text().splitlines()
-        (tmp_path / "train.tgt").write_text("\n".join(reversed(lines)) + "\n")
-        return clean(train)
-
+    splits = Splits(SPLITS | {"train": train})
+    digests, cleaned = fingerprints(splits), clean(train)
+    lines = (tmp_path / "train.tgt").read_text().splitlines()
+    (tmp_path / "train.tgt").write_text("\n".join(reversed(lines)) + "\n")
     with pytest.raises(UserError, match="the training text changed while it was read; start again"):
-        prepare(Splits(SPLITS | {"train": train}), RECIPE, changing)
+        prepared.prepare(splits, RECIPE, lambda: cleaned, digests)
     assert not [*tmp_path.glob("encoded/*"), *tmp_path.glob("encoded/.*")]
 
 

@@ -23,7 +23,7 @@ from heed.data.corpus import Corpus, Pairs
 from heed.data.drawn import MOST, SHARE
 from heed.data.encoded import encode
 from heed.data.lines import stored_lines
-from heed.data.prepared import Recipe, fingerprint, prepare, read_splits
+from heed.data.prepared import Recipe, fingerprint, fingerprints, prepare, read_splits
 from heed.data.summary import leakage
 from heed.data.text_files import files, tsv
 from heed.errors import UserError
@@ -65,9 +65,9 @@ def cleaned_in_memory(rows: Rows) -> tuple[Rows, list[int]]:
             max(len(side.split()) for side in sides) > LIMITS["max_len"],
             max(map(len, sides)) > LIMITS["max_characters"],
             longer + RATIO_MARGIN > LIMITS["max_ratio"] * (shorter + RATIO_MARGIN),
-            pair in seen,
+            stripped(pair) in seen,
         )
-        seen.add(pair)
+        seen.add(stripped(pair))
         if any(tests):
             counts[tests.index(True)] += 1
         else:
@@ -77,10 +77,19 @@ def cleaned_in_memory(rows: Rows) -> tuple[Rows, list[int]]:
 
 def drawn_in_memory(rows: Rows, seed: int) -> tuple[Rows, Rows]:
     """Training pairs and drawn validation pairs, computed with a list of all different pairs."""
-    different = list(dict.fromkeys(rows))
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    for pair in rows:
+        first.setdefault(stripped(pair), pair)
+    different = list(first.values())
     count = min(MOST, max(1, int(SHARE * len(different))))
-    chosen = {different[i] for i in np.random.default_rng(seed).choice(len(different), count, replace=False)}
-    return [pair for pair in rows if pair not in chosen], [pair for pair in different if pair in chosen]
+    chosen = [different[i] for i in sorted(np.random.default_rng(seed).choice(len(different), count, replace=False))]
+    taken = set(map(stripped, chosen))
+    return [pair for pair in rows if stripped(pair) not in taken], chosen
+
+
+def stripped(pair: tuple[str, str]) -> tuple[str, str]:
+    """The pair without white space around its sides, which makes no difference."""
+    return pair[0].strip(), pair[1].strip()
 
 
 def rows_of(pairs: Pairs) -> Rows:
@@ -183,7 +192,7 @@ def list_pairs(rows: Rows) -> Pairs:
 def prepared_of(splits: prepared.Splits) -> prepared.Prepared:
     cleaned = clean(splits.pairs["train"], **LIMITS)  # type: ignore[arg-type]
     src, tgt = train_pair(cleaned[0].src, cleaned[0].tgt, "char", 30)
-    return prepare(splits, Recipe(src, tgt, "char", LIMITS, None, 1), lambda: cleaned)
+    return prepare(splits, Recipe(src, tgt, "char", LIMITS, None, 1), lambda: cleaned, fingerprints(splits))
 
 
 @pytest.mark.usefixtures("few_at_once")
@@ -226,7 +235,7 @@ import sys, tracemalloc
 from pathlib import Path
 from heed.data import batches, encoded, lines, order, prepared
 from heed.data.cleaning import clean
-from heed.data.prepared import Recipe, prepare, read_splits
+from heed.data.prepared import Recipe, fingerprints, prepare, read_splits
 from heed.data.text_files import files
 from heed.text.subwords import Subwords
 
@@ -242,7 +251,8 @@ for pairs in (4_000, 40_000):
                 file.writelines(f"{'1 ' * (number % 20)}{number}\\n" for number in range(size))
     tracemalloc.start()
     splits = read_splits(files("text", "en", "fr", train=f"{prefix}-train", valid=f"{prefix}-valid"))
-    made = prepare(splits, Recipe(subwords, subwords, "char", {}, None, 1), lambda: clean(splits.pairs["train"]))
+    recipe, digests = Recipe(subwords, subwords, "char", {}, None, 1), fingerprints(splits)
+    made = prepare(splits, recipe, lambda: clean(splits.pairs["train"]), digests)
     train = batches.Batches(made.train, sentences=64)
     train.load_state_dict({"epoch": 1, "batch": 0})
     print(made.summary.splits["valid"].pair_in_train, len(train), tracemalloc.get_traced_memory()[1])

@@ -34,7 +34,7 @@ def parsed(line: str, command: str = "") -> Override:
     Raises:
         UserError: the line is not an override.
     """
-    if line.startswith(FREE):
+    if line.startswith(FREE) and "=" in line:
         line = f"++{line}"
     try:
         return OverridesParser.create().parse_override(line)

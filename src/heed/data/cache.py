@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -77,8 +78,8 @@ def cached(name: str, make: Callable[[Store], str]) -> Entry:
     path = cache_folder() / "encoded" / f"{name}.safetensors"
     if (entry := _read(path)) is not None:
         return entry
+    _remove_abandoned(path.parent)
     try:
-        _remove_abandoned(path.parent)
         replace_whole(path, lambda temporary: _write(temporary, make))
     except OSError as error:
         log.warning("%s cannot be written (%s); the next run computes it again", path, error.strerror or error)
@@ -87,8 +88,9 @@ def cached(name: str, make: Callable[[Store], str]) -> Entry:
 
 def _remove_abandoned(folder: Path) -> None:
     for part in folder.glob(f".*{PART}"):
-        if time.time() - part.stat().st_mtime > ABANDONED:
-            part.unlink(missing_ok=True)
+        with suppress(OSError):  # another process has renamed or removed it, or another user owns it
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                part.unlink()
 
 
 def _made(make: Callable[[Store], str]) -> Entry:

@@ -22,6 +22,8 @@ from heed.settings import shown, without_value
 KEY = re.compile(r"(?<![\w/.])corpus(?=\.\w+(?:=| to ))")
 """The beginning of a key of the corpus in a message, but not of a file."""
 
+LANGUAGES = ("src_lang", "tgt_lang")
+
 MOST = 1000
 """The largest weight."""
 
@@ -80,6 +82,8 @@ def _source(part: str, settings: Mapping[str, Any], name: str, first: Corpus | N
     inherited = {"name": name} if first is None else _inherited(f"{name}-{part}", first)
     inherited = {key: value for key, value in inherited.items() if key in parameters_of(read) and key not in given}
     _, unfit = parsed(inherited | given, read, above)  # such as a language that this reader does not have
+    if not unfit.keys().isdisjoint(LANGUAGES):
+        unfit |= dict.fromkeys(LANGUAGES, "")
     inherited = {key: value for key, value in inherited.items() if key not in unfit}
     arguments, faults = parsed(inherited | given, read, above)
     if faults:
@@ -87,7 +91,7 @@ def _source(part: str, settings: Mapping[str, Any], name: str, first: Corpus | N
     try:
         corpus = read(**arguments)
     except ValueError as error:  # a UserError is one
-        raise UserError(f"corpus.parts.{part}: {error}") from error
+        raise _named(part, error) from error
     if first is not None:
         _check_languages(part, corpus, first)
     return Source(part, corpus, float(weight))
@@ -123,8 +127,13 @@ def _split(source: Source, split: str) -> Pairs:
     try:
         return source.corpus.read(split)
     except UserError as error:
-        above = f"corpus.parts.{source.part}"
-        raise UserError(f"{above}: {KEY.sub(above, str(error))}") from error
+        raise _named(source.part, error) from error
+
+
+def _named(part: str, error: Exception) -> UserError:
+    """The error with the name of the part and with its keys."""
+    above = f"corpus.parts.{part}"
+    return UserError(f"{above}: {KEY.sub(above, str(error))}")
 
 
 def _scored(source: Source) -> dict[str, set[str]]:

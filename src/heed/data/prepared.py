@@ -102,14 +102,24 @@ def read_links(path: Path, pairs: int) -> Sequence[str]:
     return links
 
 
-def prepare(splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, Report]]) -> Prepared:
+def fingerprints(splits: Splits) -> dict[str, str]:
+    """The digest of each split."""
+    return {name: fingerprint({name: pairs}) for name, pairs in splits.pairs.items()}
+
+
+def prepare(
+    splits: Splits, recipe: Recipe, cleaned: Callable[[], tuple[Pairs, Report]], digests: Mapping[str, str]
+) -> Prepared:
     """Encode the splits; `cleaned` returns the cleaned training split and is called only if needed.
 
-    For a large training split, the cache is tried first (`heed.data.cache`).
+    For a large training split, the cache is tried first (`heed.data.cache`). `digests` are the `fingerprints` of the
+    splits before they were cleaned.
+
+    Raises:
+        UserError: the training text has changed since then.
     """
     lines = ValidLines(*_lines(splits.pairs["valid"], recipe))
     valid = encoded_lines(*lines)
-    digests = {name: fingerprint({name: pairs}) for name, pairs in splits.pairs.items()}
     if len(splits.pairs["train"]) >= LARGE:
         made = _cached(splits.pairs, recipe, valid, cleaned, digests)
     else:
@@ -168,7 +178,9 @@ def _made(
         store("part", [dealt.part])
     summary = summarise(report, {**splits, "train": pairs}, {"train": rates, "valid": valid.unk_rates})
     if fingerprint({"train": splits["train"]}) != digest:  # the cache would give the wrong text under this digest
-        raise UserError("the training text changed while it was read; start again, and do not change it at the start")
+        raise UserError(
+            "the training text changed while it was read; start again, and do not change it before the first update"
+        )
     return Made(train, summary, dealt)
 
 

@@ -40,9 +40,12 @@ class Provenance:
     date: str
 
     def is_of(self, other: "Provenance") -> bool:
-        """Whether the two are equal except for their dates and for where the models are."""
-        own, others = ({**asdict(one), "models": sorted(one.models.values()), "date": ""} for one in (self, other))
-        return own == others
+        """Whether the two are of the same translation."""
+        return self.compared() == other.compared()
+
+    def compared(self) -> dict[str, Any]:
+        """What makes it the same translation: everything but the date and where the models are."""
+        return {**asdict(self), "models": sorted(self.models.values()), "date": ""}
 
     def to_json(self) -> str:
         """The content of the file, as `read_provenance` reads it."""
