@@ -258,7 +258,7 @@ def test_the_metric_that_chooses_the_best_model_is_computed(model: Seq2Seq) -> N
     for batch in batches(30):
         validation.add(model, batch)
     assert 0 <= validation.scores()["exact"] <= 100
-    with pytest.raises(UserError, match=r"metric=aer needs word alignments .* valid\.align"):
+    with pytest.raises(UserError, match=r"metric=aer needs word alignments .* the name of corpus\.valid and \.align"):
         Validation(Pairs(PAIRS.src, PAIRS.tgt), DIGITS, DIGITS, metric=metric("aer"))
 
 
