@@ -7,7 +7,6 @@ rounds.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import tutorial
+from benchmarks.peak import peak
 from benchmarks.reference import Reference
 from heed.architecture import Architecture, build
 from heed.data.batches import Batches
@@ -147,7 +147,7 @@ def _measured(args: argparse.Namespace, variant: str) -> dict[str, Any]:
     timed = [next(batches) for _ in range(args.updates)]
     start = time.perf_counter()
     losses += [update(*batch) for batch in timed]
-    seconds, peak = time.perf_counter() - start, _peak(args.device)
+    seconds, memory = time.perf_counter() - start, peak(args.device)
     recordings = sum(one is not None for loop in replay.LOOPS for one in loop.recordings.values())
     replay.DEVICES = ()  # from here on every product is launched, and counted, by itself
     if args.profile:
@@ -165,7 +165,7 @@ def _measured(args: argparse.Namespace, variant: str) -> dict[str, Any]:
         "padding": 1
         - sum(int((side != PAD).sum()) for batch in timed for side in batch) / sum(_all(*b) for b in timed),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "peak": peak,
+        "peak": memory,
         "first": mean(losses[:5]),
         "last": mean(losses[-20:]),
         "rate": flop / seconds / 1e9,
@@ -259,13 +259,6 @@ def _pieces(src: Tensor, tgt: Tensor) -> int:
 
 def _all(src: Tensor, tgt: Tensor) -> int:
     return src.numel() + tgt.numel()
-
-
-def _peak(device: str) -> float:
-    """The peak memory in MiB of the process, or of the tensors on a GPU."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _matrix_rate(dtype: torch.dtype, device: str, seconds: float = 1.0) -> float:

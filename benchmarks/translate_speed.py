@@ -7,7 +7,6 @@ for each measurement, and then the median of all rounds.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -17,6 +16,9 @@ from typing import Any, get_args
 
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.peak import peak
 from heed.data.lines import read_lines
 from heed.errors import UserError
 from heed.models.fast.product import multiplies_bfloat16
@@ -35,11 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("source", type=Path, help="one sentence a line, gzipped or not")
     parser.add_argument("reference", type=Path, nargs="?", help="the translations of these sentences, for BLEU")
     parser.add_argument("--max-len", type=int, help="the largest length in subwords (default: 2 × source + 10)")
-    parser.add_argument(
-        "--batch-size",
-        type=int,
-        help="the most hypotheses in a batch, fewer for long lines",
-    )
+    parser.add_argument("--batch-size", type=int, help="the most hypotheses in a batch, fewer for long lines")
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -110,17 +108,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "at_limit": sum(not one.finished for one in measured if one.source),
         "seconds": seconds,
         "processor": processor,
-        "peak": _peak(args.device),
+        "peak": peak(args.device),
         "bleu": _bleu([one.text for one in measured], args.reference),
         "threads": torch.get_num_threads(),
     }
-
-
-def _peak(device: str) -> float:
-    """The peak memory in MiB of the process, or of the tensors on a GPU."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _bleu(texts: list[str], reference: Path | None) -> float | None:

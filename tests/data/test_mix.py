@@ -95,6 +95,13 @@ def test_both_directions_need_no_setting_of_their_own() -> None:
     assert train.gold[0].split()[0].split("-") == train.gold[half].split()[0].split("-")[::-1]
 
 
+def test_a_language_that_a_part_does_not_give_is_that_of_the_first(tmp_path: Path) -> None:
+    """Catches a part that must repeat both languages to give one of them."""
+    train = write(tmp_path / "more", "d", "D")
+    more = mix(a={"reader": "tiny"}, b={"reader": "files", "train": train, "src_lang": "en"})
+    assert more.read("train").tgt[-1] == "D"
+
+
 def test_a_part_of_weight_0_is_not_read(three: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     """Catches a pair dropped as the duplicate of one that is never read, and a refusal because of the weight 0."""
     three["own"]["weight"] = 0

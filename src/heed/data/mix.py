@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from heed.data.corpus import Corpus, Pairs, Part
+from heed.data.duplicates import stripped
 from heed.data.registry import parameters_of, parsed, reader
 from heed.data.text_files import joined
 from heed.errors import UserError
@@ -22,7 +23,7 @@ from heed.settings import shown, without_value
 KEY = re.compile(r"(?<![\w/.])corpus(?=\.\w+(?:=| to ))")
 """The beginning of a key of the corpus in a message, but not of a file."""
 
-LANGUAGES = ("src_lang", "tgt_lang")
+LANGUAGES = {"src_lang", "tgt_lang"}
 
 MOST = 1000
 """The largest weight."""
@@ -81,11 +82,12 @@ def _source(part: str, settings: Mapping[str, Any], name: str, first: Corpus | N
         raise UserError(f"{above}{str(error).removeprefix('corpus.')}") from error
     inherited = {"name": name} if first is None else _inherited(f"{name}-{part}", first)
     inherited = {key: value for key, value in inherited.items() if key in parameters_of(read) and key not in given}
-    _, unfit = parsed(inherited | given, read, above)  # such as a language that this reader does not have
-    if not unfit.keys().isdisjoint(LANGUAGES):
-        unfit |= dict.fromkeys(LANGUAGES, "")
-    inherited = {key: value for key, value in inherited.items() if key not in unfit}
-    arguments, faults = parsed(inherited | given, read, above)
+    # an inherited value may not fit, such as a language that this reader does not have
+    unfit = parsed(inherited | given, read, above)[1].keys() & inherited.keys()
+    if unfit & LANGUAGES:
+        unfit |= LANGUAGES
+    fitting = {key: value for key, value in inherited.items() if key not in unfit}
+    arguments, faults = parsed(fitting | given, read, above)
     if faults:
         raise UserError("; ".join(faults.values()))
     try:
@@ -162,5 +164,5 @@ def _read(source: Source, scored: Mapping[str, set[str]], first: Corpus) -> tupl
 def _unscored(corpus: Corpus, pairs: Pairs, scored: Mapping[str, set[str]]) -> Iterator[bool]:
     """For each pair, whether neither side is a sentence of the validation or test split."""
     scored_src, scored_tgt = scored.get(corpus.src_lang, set()), scored.get(corpus.tgt_lang, set())
-    for src, tgt in zip(pairs.src, pairs.tgt, strict=True):
-        yield src.strip() not in scored_src and tgt.strip() not in scored_tgt
+    for src, tgt in stripped(pairs):
+        yield src not in scored_src and tgt not in scored_tgt

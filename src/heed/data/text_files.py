@@ -175,7 +175,7 @@ def joined(parts: Sequence[Pairs], names: Sequence[str]) -> Pairs:
 
 
 def with_valid(
-    splits: Mapping[str, Callable[[], Pairs]], seed: int | None, paths: Sequence[str] = ()
+    splits: Mapping[str, Callable[[], Pairs]], seed: int | None, paths: Sequence[str]
 ) -> dict[str, Callable[[], Pairs]]:
     """The splits, with a validation split drawn from the training split if there is none and a `seed` to draw it.
 
