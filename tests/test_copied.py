@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heed.copied import with_addresses, with_source_words
+from heed.copied import with_addresses, with_copied_words
 from heed.maps import Line, read_lines, written_line
 from heed.search.greedy import Hypothesis
 from heed.search.registry import register
@@ -52,7 +52,7 @@ def test_unknown_subwords_are_replaced_by_a_source_word(source: str, written: st
     """Catches letters of both words in one word, doubled punctuation, and a word whose spelling was normalised."""
     (line,) = read_lines([source], LETTERS, spaced=True)
     before = written_line(of_text(written), LETTERS, spaced=True)
-    after = with_source_words(before, attending([1] * len(before.ids), line), line, LETTERS, spaced=True)
+    after = with_copied_words(before, attending([1] * len(before.ids), line), line, LETTERS, spaced=True)
     assert (after.text, after.words) == (expected, expected.split())
     assert (after.ids, after.word_index, after.unknown) == (before.ids, before.word_index, before.unknown)
 
@@ -63,7 +63,7 @@ def test_each_unknown_subword_takes_the_word_that_it_attended_to() -> None:
     before = written_line(of_text("X a bX"), LETTERS, spaced=True)
     columns = [2 if piece == UNK else 0 for piece in before.ids]
     columns[before.ids.index(UNK)] = 1
-    assert with_source_words(before, attending(columns, line), line, LETTERS, spaced=True).text == "二 a 三"
+    assert with_copied_words(before, attending(columns, line), line, LETTERS, spaced=True).text == "二 a 三"
 
 
 def test_unknown_subwords_are_replaced_in_text_without_spaces() -> None:
@@ -72,19 +72,42 @@ def test_unknown_subwords_are_replaced_in_text_without_spaces() -> None:
     assert "東京" in line.words
     place = line.words.index("東京")
     before = written_line(KANA.encode("いぬX東がねる"), KANA, spaced=False)
-    after = with_source_words(before, attending([place] * len(before.ids), line), line, KANA, spaced=False)
+    after = with_copied_words(before, attending([place] * len(before.ids), line), line, KANA, spaced=False)
     assert after.text == "いぬ東京がねる"
     assert "東京" in after.words
+
+
+@pytest.mark.parametrize(
+    ("subwords", "prefix", "rest", "expected"),
+    [
+        (LETTERS, "a Zoë", ". b c X", "a Zoë. b c 猫"),
+        (LETTERS, "Zoë Ünal's", " a X", "Zoë Ünal's a 猫"),
+        (KANA, "いぬ東", "がねるX", "いぬ東がねる猫"),
+    ],
+)
+@pytest.mark.parametrize("replace_unk", [True, False])
+def test_unknown_words_of_the_prefix_stay_as_typed(
+    subwords: Subwords, prefix: str, rest: str, expected: str, replace_unk: bool
+) -> None:
+    """Catches a word that the user gave, replaced by a source word, and punctuation after it that is lost."""
+    spaced = subwords is LETTERS
+    (line,) = read_lines(["猫"], subwords, spaced=spaced)
+    (begun,) = read_lines([prefix], subwords, spaced=spaced)
+    ids = [*begun.ids, *subwords.encode(f"a{rest}")[len(subwords.encode("a")) :]]
+    before = written_line(ids, subwords, spaced=spaced)
+    after = with_copied_words(before, attending([0] * len(ids), line), line, subwords, spaced, begun, replace_unk)
+    assert after.text == (expected if replace_unk else expected.replace("猫", "⁇"))
+    assert "".join(after.words) == after.text.replace(" ", "")
 
 
 def test_known_words_and_translations_of_an_empty_source_do_not_change() -> None:
     """Catches a text that changes although it has no unknown subword or the source has no word."""
     known = written_line(LETTERS.encode("a b"), LETTERS, spaced=True)
     (line,) = read_lines(["a b"], LETTERS, spaced=True)
-    assert with_source_words(known, attending([0] * len(known.ids), line), line, LETTERS, spaced=True) is known
+    assert with_copied_words(known, attending([0] * len(known.ids), line), line, LETTERS, spaced=True) is known
     (empty,) = read_lines([""], LETTERS, spaced=True)
     unknown = written_line([UNK], LETTERS, spaced=True)
-    assert with_source_words(unknown, torch.ones(2, 1), empty, LETTERS, spaced=True) is unknown
+    assert with_copied_words(unknown, torch.ones(2, 1), empty, LETTERS, spaced=True) is unknown
 
 
 def test_the_translator_replaces_unknown_words_only_on_request(tmp_path: Path) -> None:
@@ -152,5 +175,5 @@ def test_an_address_and_unknown_subwords_can_be_in_one_word() -> None:
     rows = torch.full((len(ids) + 1, len(src.ids) + 1), 0.01)
     for row, piece in enumerate(ids):
         rows[row, next(i for i, other in enumerate(src.ids) if other == piece)] = 0.9
-    line = with_source_words(written_line(ids, KEEPING, True), rows, src, KEEPING, spaced=True)
+    line = with_copied_words(written_line(ids, KEEPING, True), rows, src, KEEPING, spaced=True)
     assert with_addresses(line, rows, src, (KEEPING, KEEPING)).text.count("https://a.org/") == 1

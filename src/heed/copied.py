@@ -1,10 +1,10 @@
-"""Text that a translation copies from its source: words in the place of `<unk>`, and addresses.
+"""Text that a translation copies from its source or its prefix: words in the place of `<unk>`, and addresses.
 
 After Luong et al. 2015, arXiv 1410.8206, with attention instead of their pointers (Jean et al. 2015, arXiv 1412.2007).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -20,11 +20,19 @@ from heed.text.words import split_words
 STRETCH = re.compile(rf"[\w{UNKNOWN}]*{UNKNOWN}(?:[^｟｠]*{UNKNOWN})?[\w{UNKNOWN}]*")
 """The part of a word that is replaced: the `<unk>` and the letters around it."""
 
+EMPTY = Line("", [], [], [])
 
-def with_source_words(
-    written: Line, weights: Float[Tensor, "rows columns"], source: Line, subwords: Subwords, spaced: bool
+
+def with_copied_words(
+    written: Line,
+    weights: Float[Tensor, "rows columns"],
+    source: Line,
+    subwords: Subwords,
+    spaced: bool,
+    prefix: Line = EMPTY,
+    replace_unk: bool = True,
 ) -> Line:
-    """A translation in which each `<unk>` is replaced by the source word that it attended to most, as typed.
+    """A translation with words of its source and of its prefix, as typed, in the place of `<unk>`.
 
     Args:
         written: the translation, as `heed.maps.written_line` makes it.
@@ -33,16 +41,27 @@ def with_source_words(
         subwords: the vocabulary of the translation.
         spaced: whether the words of the translation are separated by white space. Then the letters around an `<unk>`
             are replaced too, and punctuation stays.
+        prefix: the beginning that was given, as `heed.maps.read_lines` makes it. Its words take the place of their own
+            `<unk>`.
+        replace_unk: replace each `<unk>` after the prefix by the source word that it attended to most.
     """
-    if UNK not in written.ids or not source.word_index:
+    given = prefix.word_index if written.ids[: len(prefix.ids)] == prefix.ids else []
+    rows = [row for row, piece in enumerate(written.ids) if piece == UNK and (replace_unk or row < len(given))]
+    if not rows or not source.word_index:
         return written
     attended = _attended(weights[: len(written.ids)], source)
+    copied = {row: prefix.words[given[row]] if row < len(given) else _best(attended[row], source) for row in rows}
     words = list(written.words)
-    for number in written.unknown:
-        rows = [i for i, word in enumerate(written.word_index) if word == number and written.ids[i] == UNK]
-        word = source.words[int(attended[rows].sum(0).argmax())]
-        words[number] = _inserted(word, words[number]) if spaced else word
-    text = " ".join(filter(None, words)) if spaced else _unspaced(written.ids, attended, source.words, subwords)
+    for number in {written.word_index[row] for row in rows}:
+        own = [row for row in rows if written.word_index[row] == number]
+        if not spaced:
+            words[number] = copied[own[-1]]
+        elif own[0] < len(given):
+            after = [row for row in range(len(given), len(written.ids)) if written.word_index[row] == number]
+            words[number] = copied[own[0]] + subwords.spell([[written.ids[row] for row in after]])[0]
+        else:
+            words[number] = _inserted(_best(attended[own].sum(0), source), words[number])
+    text = " ".join(filter(None, words)) if spaced else _unspaced(written.ids, copied, subwords)
     return replace(written, words=words, text=text)
 
 
@@ -114,17 +133,15 @@ def _inserted(word: str, unknown: str) -> str:
     return before + (re.sub(r"(?<=\w)[^\w]+$", "", inserted) if after else inserted) + after
 
 
-def _unspaced(
-    ids: Sequence[int], attended: Float[Tensor, "rows words"], words: Sequence[str], subwords: Subwords
-) -> str:
+def _best(attended: Float[Tensor, " words"], source: Line) -> str:
+    return source.words[int(attended.argmax())]
+
+
+def _unspaced(ids: Sequence[int], copied: Mapping[int, str], subwords: Subwords) -> str:
     """The text of a translation without spaces between words; consecutive `<unk>` may copy the same word only once."""
-    best, index = attended.argmax(dim=1).tolist(), subwords.word_index(ids)
+    index = subwords.word_index(ids)
     texts = []
-    for _, group in groupby(range(len(ids)), key=lambda i: index[i]):
-        parts = groupby(group, key=lambda i: best[i] if ids[i] == UNK else None)
-        texts.append("".join(_part(copied, [ids[i] for i in own], words, subwords) for copied, own in parts))
+    for _, group in groupby(range(len(ids)), key=lambda row: index[row]):
+        parts = groupby(group, key=copied.get)
+        texts.append("".join(word or subwords.spell([[ids[row] for row in own]])[0] for word, own in parts))
     return " ".join(filter(None, texts))
-
-
-def _part(copied: int | None, ids: Sequence[int], words: Sequence[str], subwords: Subwords) -> str:
-    return subwords.spell([ids])[0] if copied is None else words[copied]

@@ -34,7 +34,7 @@ from heed.attribution import (
     shares,
 )
 from heed.bundle import Bundle
-from heed.copied import with_addresses, with_source_words
+from heed.copied import with_addresses, with_copied_words
 from heed.data.encoded import LONGEST
 from heed.errors import UserError, needs
 from heed.maps import (
@@ -230,7 +230,8 @@ class Translator:
                 have different texts and may be fewer than asked for; only `sample` may return equal ones.
             prefix: the beginning of the translation: one for all lines, or one for each line. It consists of whole
                 words: after it comes a new word or a punctuation mark, but no more letters of its last word, except
-                in scripts that are written without spaces. It is normalised as the vocabulary requires.
+                in scripts that are written without spaces. It is normalised as the vocabulary requires; words with
+                characters that the vocabulary lacks stay as typed.
             replace_unk: replace each `<unk>` that the model writes by the source word that it attended to most, as
                 typed.
             batch_size: hypotheses that are computed together; None for 256. In float32 the translations do not depend
@@ -300,10 +301,9 @@ class Translator:
         for batch in searched(model, lines, partial(named.run, bound, **given), per_batch(batch_size, bound), prefixes):
             hypotheses |= batch
             _report(progress, len(hypotheses), len(lines))
-        begun = [self._addresses(one) for one in _each(prefix, len(lines))]
         several = (
-            self._translations(line, hypotheses[index], spaced, replace_unk, begun[index])
-            for index, line in enumerate(lines)
+            self._translations(line, hypotheses[index], spaced, replace_unk, begun)
+            for index, (line, begun) in enumerate(zip(lines, _each(prefix, len(lines)), strict=True))
         )
         return [_first(candidates if named.random else _different(candidates), n_best) for candidates in several]
 
@@ -646,15 +646,16 @@ class Translator:
         several: Sequence[Hypothesis],
         spaced: bool | None,
         replace_unk: bool,
-        begun: Sequence[str],
+        prefix: str,
     ) -> list[Translation]:
-        translations = []
+        tgt, addresses, translations = self.bundle.tgt, self._addresses(prefix), []
         for hypothesis in several:
-            line = written_line(hypothesis.ids, self.bundle.tgt, spaced)
-            if replace_unk:
+            line = written_line(hypothesis.ids, tgt, spaced)
+            if replace_unk or prefix:
                 are_words = has_spaces([line.text]) if spaced is None else spaced
-                line = with_source_words(line, hypothesis.attention, source, self.bundle.tgt, are_words)
-            line = with_addresses(line, hypothesis.attention, source, self._sides[0], begun)
+                [begun] = read_lines([tgt.masked(prefix)], tgt, are_words)
+                line = with_copied_words(line, hypothesis.attention, source, tgt, are_words, begun, replace_unk)
+            line = with_addresses(line, hypothesis.attention, source, self._sides[0], addresses)
             translations.append(
                 Translation(line.text, hypothesis.score, source, line, hypothesis.attention, *self._sides)
             )

@@ -250,7 +250,11 @@ class Subwords:
         return spelt
 
     def _cleaned(self, text: str) -> str:
-        return _clean(masked(text, self._addresses) if self._kinds else text, self._keeps_spaces)
+        return _clean(self.masked(text), self._keeps_spaces)
+
+    def masked(self, text: str) -> str:
+        """The text with a symbol instead of each address that is encoded as a subword of `kept`."""
+        return masked(text, self._addresses) if self._kinds else text
 
     def addresses(self, text: str) -> list[str]:
         """The addresses in a text that are encoded as subwords of `kept`, in order."""
