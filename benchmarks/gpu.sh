@@ -9,6 +9,7 @@
 # outside a temporary folder. MULTI30K is a folder with train.en.gz and so on; without it the embedded corpus is used
 # throughout. OUT gets log.txt, figures.jsonl (a line for each measurement) and summary.txt (a line for each step). A
 # step that fails or takes too long does not stop the later ones; the exit status is the number of such steps.
+# GPU_SH_ONLY=PATTERN runs only the steps whose names match this regular expression, such as 'tests|search'.
 # GPU_SH_DEVICE=cpu tries the script itself on a CPU, with two updates instead of a hundred and five times the time.
 
 set -uo pipefail
@@ -62,14 +63,19 @@ run() {
         echo "$multi30k/train.en.gz does not exist; give the folder that has Multi30k's files, or leave it out" >&2
         exit 2
     fi
+    python=${PYTHON:-python3}
+    if [[ ! -d $here/wheels ]] && ! "$python" -c 'import hydra, sentencepiece, pytest' 2>/dev/null; then
+        echo "$here/wheels does not exist; make it with 'gpu.sh wheels' on a machine with a network" >&2
+        exit 2
+    fi
     site=$(mktemp -d)
     trap 'rm -rf "$site"' EXIT
     mkdir -p "$out" && out=$(cd "$out" && pwd)
     [[ -z $multi30k ]] || multi30k=$(cd "$multi30k" && pwd)
     cd "$here" && : >"$out/log.txt" && : >"$out/figures.jsonl" && : >"$out/summary.txt"
     export PYTHONPATH=$site:$here/src PYTHONUNBUFFERED=1 HEED_TEST_DEVICE=$device HEED_CACHE=$site/cache CUBLAS_WORKSPACE_CONFIG=:4096:8
-    python=${PYTHON:-python3}
-    local text=(--train data/tiny/train --languages en fr) counts=(--warmup 60 --updates 40) sentences=(64 256 1024) translated=1000
+    export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 # the machine's plugins may be made for another pytest
+    local many package size text=(--train data/tiny/train --languages en fr) counts=(--warmup 60 --updates 40) sentences=(64 256 1024) translated=1000
     local short=() lines=$site/lines.en references=()
     local model=$site/runs/tiny/model
     [[ $device == cpu ]] && counts=(--warmup 1 --updates 2) sentences=(64) translated=20 short=(trainer.max_steps=2)
@@ -78,16 +84,15 @@ run() {
     mkdir "$site/heed-0.dist-info"
     printf 'Metadata-Version: 2.1\nName: heed\nVersion: %s\n' "$(sed -n 's/^version = "\(.*\)"$/\1/p' pyproject.toml)" \
         >"$site/heed-0.dist-info/METADATA"
+    for package in tests benchmarks; do # they lie before packages of these names that the machine may have
+        mkdir "$site/$package" && printf '__path__ = ["%s"]\n' "$here/$package" >"$site/$package/__init__.py"
+    done
     [[ -d wheels ]] && step packages 90 "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir \
         --target "$site" wheels/*.whl
     step machine 30 "$python" benchmarks/gpu_machine.py "$device" "$out/figures.jsonl"
     step tests 150 "$python" -m pytest -m gpu -q -p no:cacheprovider tests/gpu tests/models/fast/test_replay.py
     [[ -n $multi30k ]] && text=(--root "$multi30k" --languages en de)
-    for many in "${sentences[@]}"; do
-        step "training $many" 60 "$python" benchmarks/train_speed.py "${text[@]}" "${counts[@]}" --device "$device" \
-            --sentences "$many" --rounds 1 --variants default launched fp32 --threads 4 --json "$out/figures.jsonl"
-    done
-    step tiny 90 "$python" -m heed train "device=$device" runs="$site/runs" progress_bar=false "${short[@]}"
+    for many in "${sentences[@]}"; do speed "training $many" "$many" default launched; done
     if [[ -n $multi30k ]]; then
         step 'Multi30k, one epoch' 90 "$python" -m heed train experiment=multi30k_en_de "device=$device" runs="$site/runs" \
             progress_bar=false corpus.root="$multi30k" run=recipe trainer.max_epochs=1 "${short[@]}"
@@ -95,12 +100,15 @@ run() {
         gunzip -c "$multi30k/test_2016_flickr.en.gz" | head -n "$translated" >"$lines"
         gunzip -c "$multi30k/test_2016_flickr.de.gz" | head -n "$translated" >"$site/lines.de"
     else
+        tiny
         head -n "$translated" data/tiny/train.en >"$lines"
     fi
     for size in 256 4096; do
         step "search, at most $size hypotheses" 60 "$python" benchmarks/translate_speed.py "$model" "$lines" "${references[@]}" \
             --device "$device" --batch-size "$size" --rounds 1 --max-len 100 --json "$out/figures.jsonl"
     done
+    [[ -n $multi30k ]] && tiny
+    for many in "${sentences[@]}"; do speed "training $many in float32" "$many" fp32; done
     for report in "$site"/runs/*/report.json; do
         [[ -e $report ]] && "$python" -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1]))))' "$report" \
             >>"$out/figures.jsonl"
@@ -110,10 +118,22 @@ run() {
     exit "$failed"
 }
 
+# Measure the speed of training.
+speed() { # NAME SENTENCES VARIANT…
+    step "$1" 60 "$python" benchmarks/train_speed.py "${text[@]}" "${counts[@]}" --device "$device" --sentences "$2" \
+        --rounds 1 --threads 4 --json "$out/figures.jsonl" --variants "${@:3}"
+}
+
+# Train on the embedded corpus.
+tiny() {
+    step tiny 90 "$python" -m heed train "device=$device" runs="$site/runs" progress_bar=false "${short[@]}"
+}
+
 # Run a command for at most SECONDS, and not longer than the time left for all steps; write its result to summary.txt.
 step() { # NAME SECONDS COMMAND…
     local name=$1 limit=$((times * $2)) started=$SECONDS status=0
     shift 2
+    [[ $name == packages || $name =~ ${GPU_SH_ONLY:-.} ]] || return 0
     ((limit > longest - SECONDS)) && limit=$((longest - SECONDS))
     echo "== $name" >>"$out/log.txt"
     if ((limit < 5)); then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measure OpenNMT-py and JoeyNMT, as docs/performance.md quotes them, and Marian.
+# Measure OpenNMT-py, JoeyNMT and Marian, as docs/performance.md quotes them.
 #
 #   peers.sh install                  make a virtual environment for each program
 #   peers.sh text [--root DIR]        write Multi30k as text and as subwords, with heed's own .venv; DIR has its files

@@ -69,6 +69,7 @@ def test_a_batch_too_large_for_memory_is_reported_in_one_line(
 ) -> None:
     """Catches torch's long message about its allocator."""
     if given_device.type == "cuda":
+        torch.cuda.empty_cache()
         free, total = torch.cuda.mem_get_info()
         torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**21) / total)
         assert free > 2**30
@@ -106,7 +107,7 @@ def test_a_process_that_has_multiplied_before_says_what_to_set(given_device: tor
     done = subprocess.run(
         [sys.executable, "-c", PRODUCT_FIRST, str(tmp_path)],
         cwd=ROOT,
-        env=environment | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])},
+        env=environment | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src"), *sys.path])},
         capture_output=True,
         text=True,
         check=False,
