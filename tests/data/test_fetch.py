@@ -5,6 +5,7 @@ import fcntl
 import gzip
 import hashlib
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -468,3 +469,21 @@ def test_a_recipe_can_be_trained(server: Server, tmp_path: Path, tgt: str) -> No
     assert [len(norms) for norms in (encoder.norm_input, encoder.norm_hidden)] == [2, 2]
     assert all(cell.norm_hidden is not None for cell in decoder.cells)
     assert found.about["valid"]["step"] == 2
+
+
+@pytest.mark.parametrize("tgt", ["de", "fr"])
+def test_the_recipe_with_translations_can_be_trained(server: Server, tmp_path: Path, tgt: str) -> None:
+    """Catches names of translations that do not fit to its how-to, and a recipe that can only be used for one pair."""
+    few = ["trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
+    (tmp_path / "translated").mkdir()
+    for name in (f"en-{tgt}-1", f"en-{tgt}-2", f"{tgt}-en-1"):
+        for lang in ("en", tgt):
+            (tmp_path / "translated" / f"{name}.{lang}").write_text("".join(f"{name} {line}\n" for line in range(9)))
+    forward = "forward.train=[translated/en-fr-1,translated/en-fr-2]"
+    french = ["original.pair=en-fr", forward, "backward.train=translated/fr-en-1"]
+    parts = [f"corpus.parts.{setting}" for setting in french if tgt == "fr"]
+    recipe = ["experiment=multi30k_en_de_diversified", f"corpus.parts.original.url={server.url}", "run=student"]
+    trained = forked(tmp_path, "train", *recipe, *parts, *few)
+    assert trained.code == 0, trained.err
+    assert {name.split(".")[1] for name in server.names} == {"en", tgt}
+    assert re.search(r"original +forward +backward\n.*\n +pairs read +50 +18 +9\n", trained.out), trained.out
