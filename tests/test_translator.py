@@ -310,6 +310,8 @@ def test_ctrl_c_ends_a_translation_and_not_the_translator(translator: Translator
     [
         ({"search": "greddy"}, "search=greddy: there is no such search; expected .*; did you mean greedy"),
         ({"beam_size": 3}, "search.beam_size=3: search=greedy has no such setting"),
+        ({"precision": "float32"}, "search.precision=float32: search=greedy has no such setting"),
+        ({"spaced": True}, "search.spaced=true: search=greedy has no such setting"),
         (
             {"search": "beam", "beam_sise": 3},
             "search.beam_sise=3: search=beam has no such setting; did you mean beam_size",

@@ -232,12 +232,12 @@ def evaluate(
     translations = translator.search_lines(
         sources,
         search,
+        settings,
         n_best=n_best,
         batch_size=batch_size,
         progress=progress,
         precision="float32",
         spaced=has_spaces(pairs.tgt),
-        **settings,
     )
     seconds = time.perf_counter() - started
     hypotheses, maps = [translation.text for translation in translations], [translation.map() for translation in forced]

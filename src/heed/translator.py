@@ -258,12 +258,12 @@ class Translator:
         results = self.search_lines(
             read_source(arguments.lines("text", text), self.bundle.src),
             search,
+            settings,
             n_best=n_best,
             prefix=prefix,
             replace_unk=replace_unk,
             batch_size=batch_size,
             progress=progress,
-            **settings,
         )
         return results[0] if isinstance(text, str) else results
 
@@ -271,6 +271,7 @@ class Translator:
         self,
         lines: Sequence[Line],
         search: str = "greedy",
+        settings: Mapping[str, Any] | None = None,
         *,
         n_best: int | None = 1,
         prefix: str | Sequence[str] | None = None,
@@ -279,18 +280,18 @@ class Translator:
         progress: Progress | None = None,
         precision: Precision | None = None,
         spaced: bool | None = None,
-        **settings: Any,
     ) -> list[Translation]:
         """`translate` for lines that are already encoded.
 
         Args:
             lines: lines encoded by `heed.maps.read_lines`.
+            settings: settings of the search.
             precision: replaces the translator's own precision.
             spaced: whether the words of the translations are separated by white space, as for `heed.maps.read_lines`.
         """
         arguments.function("progress", progress, DONE_OF_ALL)
         named = search_named(search)
-        bound = named.bind(settings, n_best)
+        bound = named.bind(settings or {}, n_best)
         if n_best is not None and 1 < n_best < bound.get("beam_size", 0):
             bound["n_best"] = None  # the whole beam, because hypotheses in different subwords may be equal text
         model = self._searching(named.random, precision or self.precision)

@@ -76,7 +76,7 @@ class Searching:
         lines = [line for item in items for line in item.lines]
         prefixes = [prefix for item in items for prefix in item.prefixes] if self.prefixed else None
         results = self.translator.search_lines(
-            lines, self.search, n_best=self.n_best, prefix=prefixes, progress=check, **dict(self.settings)
+            lines, self.search, dict(self.settings), n_best=self.n_best, prefix=prefixes, progress=check
         )
         parts = _dealt(results, [len(item.lines) for item in items])
         return [item.answer(self.model, part) for item, part in zip(items, parts, strict=True)]
