@@ -9,7 +9,8 @@
 # outside a temporary folder. MULTI30K is a folder with train.en.gz and so on; without it the embedded corpus is used
 # throughout. OUT gets log.txt, figures.jsonl (a line for each measurement) and summary.txt (a line for each step). A
 # step that fails or takes too long does not stop the later ones; the exit status is the number of such steps.
-# GPU_SH_ONLY=PATTERN runs only the steps whose names match this regular expression, such as 'tests|search'.
+# GPU_SH_ONLY=PATTERN runs only the steps whose names match this regular expression, such as 'tests|training'. The
+# searches need the model of the step `tiny`, or with MULTI30K that of the step `Multi30k, one epoch`.
 # GPU_SH_DEVICE=cpu tries the script itself on a CPU, with two updates instead of a hundred and five times the time.
 
 set -uo pipefail
@@ -65,7 +66,7 @@ run() {
     fi
     python=${PYTHON:-python3}
     if [[ ! -d $here/wheels ]] && ! "$python" -c 'import hydra, sentencepiece, pytest' 2>/dev/null; then
-        echo "$here/wheels does not exist; make it with 'gpu.sh wheels' on a machine with a network" >&2
+        echo "$here/wheels does not exist; make it with 'gpu.sh wheels' on a machine with a network, or install heed's packages" >&2
         exit 2
     fi
     site=$(mktemp -d)
@@ -114,7 +115,7 @@ run() {
             >>"$out/figures.jsonl"
     done
     echo "$failed steps failed, $SECONDS s" | tee -a "$out/summary.txt"
-    grep -h -E '^(RESULT|LIMIT|MEDIAN)|passed|failed' "$out/log.txt"
+    grep -h -E '^(RESULT|RATIO|MEDIAN|LIMIT)|passed|failed' "$out/log.txt"
     exit "$failed"
 }
 

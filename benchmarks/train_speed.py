@@ -46,7 +46,8 @@ VARIANTS = ("tutorial", "stepping", "fp32", "launched", "default")
 """`launched` is the default without CUDA graphs: every operation of a loop is launched by itself."""
 
 COUNTED = 5
-"""Operations are counted for one of so many batches, because counting takes longer than the update itself on a GPU."""
+"""Operations are counted for one of so many batches and scaled to all, because on a GPU counting takes longer than the
+update itself."""
 
 
 def arguments() -> argparse.Namespace:

@@ -82,6 +82,7 @@ def test_unknown_subwords_are_replaced_in_text_without_spaces() -> None:
     [
         (LETTERS, "a Zoë", ". b c X", "a Zoë. b c 猫"),
         (LETTERS, "Zoë Ünal's", " a X", "Zoë Ünal's a 猫"),
+        (LETTERS, "a Zoë", "'X.", "a Zoë'猫."),
         (KANA, "いぬ東", "がねるX", "いぬ東がねる猫"),
     ],
 )

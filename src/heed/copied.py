@@ -56,11 +56,15 @@ def with_copied_words(
         own = [row for row in rows if written.word_index[row] == number]
         if not spaced:
             words[number] = copied[own[-1]]
-        elif own[0] < len(given):
+            continue
+        typed, rest = "", words[number]
+        if own[0] < len(given):
             after = [row for row in range(len(given), len(written.ids)) if written.word_index[row] == number]
-            words[number] = copied[own[0]] + subwords.spell([[written.ids[row] for row in after]])[0]
-        else:
-            words[number] = _inserted(_best(attended[own].sum(0), source), words[number])
+            typed, rest = copied[own[0]], subwords.spell([[written.ids[row] for row in after]])[0]
+        unknown = [row for row in own if row >= len(given)]
+        if unknown:
+            rest = _inserted(_best(attended[unknown].sum(0), source), rest)
+        words[number] = typed + rest
     text = " ".join(filter(None, words)) if spaced else _unspaced(written.ids, copied, subwords)
     return replace(written, words=words, text=text)
 

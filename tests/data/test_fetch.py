@@ -473,7 +473,7 @@ def test_a_recipe_can_be_trained(server: Server, tmp_path: Path, tgt: str) -> No
 
 @pytest.mark.parametrize("tgt", ["de", "fr"])
 def test_the_recipe_with_translations_can_be_trained(server: Server, tmp_path: Path, tgt: str) -> None:
-    """Catches names of translations that do not fit to its how-to, and a recipe that can only be used for one pair."""
+    """Catches names of translations that do not match the how-to, and a recipe that can only be used for one pair."""
     few = ["trainer.max_steps=2", "trainer.validate_steps=2", "heatmaps=0"]
     (tmp_path / "translated").mkdir()
     for name in (f"en-{tgt}-1", f"en-{tgt}-2", f"{tgt}-en-1"):
