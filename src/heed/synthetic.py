@@ -123,11 +123,12 @@ def translate_split(
         _check_whole(finished, output)
         _remove_finished(_part_path(Path(output)), finished)
         return finished
-    options = {"n_best": n_best or 1, "replace_unk": replace_unk, "batch_size": batch_size}
 
     def translate(lines: Sequence[str], originals: Sequence[str], first: int) -> list[str]:
         encoded = read_source(lines, translator.bundle.src, first=first)
-        translations = translator.search_lines(encoded, search, settings, **options)
+        translations = translator.search_lines(
+            encoded, search, settings, n_best=n_best or 1, replace_unk=replace_unk, batch_size=batch_size
+        )
         return [
             _chosen(translation, original, closest, wanted.translated)
             for translation, original in zip(translations, originals, strict=True)

@@ -50,7 +50,6 @@ def translate(settings: Settings) -> int:
     n_best = search.pop("n_best") or 1
     _check_files(settings)
     translator = load(settings.model, settings.device, settings.precision)
-    options = {"n_best": n_best, "replace_unk": settings.replace_unk, "batch_size": settings.batch_size}
     terminal = _at_terminal(settings)
     if terminal:
         model = settings.model if isinstance(settings.model, str) else " and ".join(settings.model)
@@ -61,7 +60,12 @@ def translate(settings: Settings) -> int:
         settings.output,
         input_lines(settings.input, terminal),
         lambda lines, first: translator.search_lines(
-            read_source(lines, translator.bundle.src, first=first), name, search, **options
+            read_source(lines, translator.bundle.src, first=first),
+            name,
+            search,
+            n_best=n_best,
+            replace_unk=settings.replace_unk,
+            batch_size=settings.batch_size,
         ),
         n_best_lines if n_best > 1 else one_line,
         shown(remarks=watched, attention=watched if settings.show_attention is None else settings.show_attention),
