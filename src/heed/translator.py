@@ -652,7 +652,7 @@ class Translator:
         tgt, addresses, translations = self.bundle.tgt, self._addresses(prefix), []
         for hypothesis in several:
             line = written_line(hypothesis.ids, tgt, spaced)
-            if replace_unk or prefix:
+            if line.unknown and (replace_unk or prefix):
                 are_words = has_spaces([line.text]) if spaced is None else spaced
                 [begun] = read_lines([tgt.masked(prefix)], tgt, are_words)
                 line = with_copied_words(line, hypothesis.attention, source, tgt, are_words, begun, replace_unk)
