@@ -23,6 +23,9 @@ SUPPORTED := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(or $(shell for python in python3.11 python3 python3.14 python3.13 python3.12 python; do \
 	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done),python3)
 
+# Some images set it. Packages are installed without compiled modules, and each start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := check
 .PHONY: setup train evaluate translate align demo board data bench test test-slow test-lowest check lint types imports format \
 	docs notebooks lock audit release clean help

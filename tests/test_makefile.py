@@ -74,6 +74,14 @@ def test_training_is_given_the_name_without_its_folder(checkout: Path, given: st
     assert (override.key_or_group, override.value()) == ("run", name)
 
 
+def test_commands_may_keep_compiled_modules(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches starts that each compile PyTorch and Lightning again, because an image forbids Python to keep that."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    command = checkout / ".venv/bin/python"
+    command.write_text('#!/bin/sh\nprintf "%s\\0" "${PYTHONDONTWRITEBYTECODE-unset}" > arguments\n')
+    assert make(checkout, "train") == ["unset"]
+
+
 def test_without_a_name_training_chooses_it(checkout: Path) -> None:
     """Catches a default of the Makefile that overrides the name from the settings."""
     assert make(checkout, "train") == ["-m", "heed", "train"]

@@ -226,6 +226,15 @@ def test_differences_name_added_and_removed_keys() -> None:
     ]
 
 
+def test_a_whole_number_may_be_written_with_and_without_a_point() -> None:
+    """Catches a part of a mix whose weight is given as `1.0`, which is its default, 1, and so refused on resuming."""
+    assert differences({"weight": 1, "smoothing": 0.0}, {"weight": 1.0, "smoothing": 0}) == []
+    assert differences({"weight": 1, "name": "1"}, {"weight": 10.0, "name": "1.0"}) == [
+        "weight 1 -> 10",
+        'name "1" -> "1.0"',
+    ]
+
+
 @pytest.mark.parametrize("key", ["overwrite", "runs", "run"])
 def test_settings_without_effect_may_differ(folder: Path, key: str) -> None:
     """Catches the same command that is refused because it has another folder or `overwrite`."""

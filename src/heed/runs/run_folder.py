@@ -384,4 +384,5 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str:
-    return json.dumps(settings[key], ensure_ascii=False) if key in settings else "(none)"
+    """A value as text; a whole number has the same text whether `1` or `1.0` was given."""
+    return json.dumps(settings[key], ensure_ascii=False).removesuffix(".0") if key in settings else "(none)"
