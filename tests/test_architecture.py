@@ -92,7 +92,9 @@ class TestChoices:
         with pytest.raises(ValueError, match="tie=all needs one vocabulary, got 20 and 12 subwords"):
             small_model(tie="all")
 
-    @pytest.mark.parametrize(("name", "choices"), [("tie", "none, decoder, all"), ("query", "previous, current")])
+    @pytest.mark.parametrize(
+        ("name", "choices"), [("tie", "none, decoder, all"), ("query", "previous, current, conditional")]
+    )
     def test_an_unknown_choice_is_refused_with_the_known_ones(self, name: str, choices: str) -> None:
         """Catches a misspelt choice that is taken for the default, in Python and in config.json."""
         unchecked = Architecture()
@@ -102,6 +104,11 @@ class TestChoices:
         first = choices.split(", ", maxsplit=1)[0]
         with pytest.raises(ValueError, match=f"^{name}='both': Input should be '{first}'"):
             Architecture.from_dict({name: "both"})
+
+    def test_a_conditional_gru_has_one_layer(self) -> None:
+        """Catches upper layers that are built but never run."""
+        with pytest.raises(ValueError, match=r"^query=conditional needs dec_layers=1, got 2$"):
+            Architecture(query="conditional", dec_layers=2)
 
     def test_an_unknown_score_is_refused_with_the_known_ones(self) -> None:
         """Catches an unregistered name that is refused only when the model is built, after the text was read."""

@@ -102,7 +102,7 @@ def test_both_directions_are_merged_into_one_alignment(method: Method) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("query", ["previous", "current"])
+@pytest.mark.parametrize("query", ["previous", "current", "conditional"])
 def test_saliency_is_the_slope_of_the_probability(kind: str, query: str) -> None:
     """Catches gradients that the fast loops do not pass to the embeddings. Compares them with finite differences."""
     model = small_model(score=kind, query=query, sharp=2.0).double()
@@ -180,10 +180,10 @@ def test_noisy_copies_change_the_saliency_reproducibly(translator: Translator) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("query", ["previous", "current"])
-def test_the_posterior_follows_the_rule_of_bayes(kind: str, query: str) -> None:
+@pytest.mark.parametrize(("query", "layers"), [("previous", 2), ("current", 2), ("conditional", 1)])
+def test_the_posterior_follows_the_rule_of_bayes(kind: str, query: str, layers: int) -> None:
     """Catches the state of another step, a missing prior, and a step that also attends to other words."""
-    model = small_model(score=kind, query=query, sharp=2.0, dec_layers=2)
+    model = small_model(score=kind, query=query, sharp=2.0, dec_layers=layers)
     src, tgt = [5, 9, 7, EOS], [4, 8, EOS]
     pair = Pair.of(src[:-1], tgt[:-1], (Words(["a", "b", "c"], [0, 1, 2]), Words(["d", "e"], [0, 1])))
     longer = Pair.of([6] * 7, [5] * 6, (Words(["a"], [0] * 7), Words(["b"], [0] * 6)))

@@ -44,7 +44,7 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Translator:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("query", ["previous", "current"])
+@pytest.mark.parametrize("query", ["previous", "current", "conditional"])
 def test_a_model_that_ignores_attention_writes_the_same_with_any_attention(kind: str, query: str) -> None:
     """Catches changed weights that change more than the attention of their step."""
     [(_, found)] = [
@@ -104,7 +104,7 @@ def _flat(nested: dict[str, Any]) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("query", ["previous", "current"])
+@pytest.mark.parametrize("query", ["previous", "current", "conditional"])
 def test_a_step_with_its_own_weights_does_not_change(kind: str, query: str) -> None:
     """Catches given weights that are not used as the attention of a step, in any head."""
     model = small_model(score=kind, query=query, sharp=2.0)

@@ -152,6 +152,8 @@ def _check_choices(a: Architecture) -> None:
     for name, choices in (("tie", get_args(Tie)), ("query", get_args(Query))):
         if getattr(a, name) not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(a, name)!r}")
+    if a.query == "conditional" and a.dec_layers > 1:
+        raise ValueError(f"query=conditional needs dec_layers=1, got {a.dec_layers}")
     if a.tie != "none" and a.emb_dim != a.readout_dim:
         raise ValueError(f"tie={a.tie} needs equal emb_dim and readout_dim, got {a.emb_dim} and {a.readout_dim}")
 

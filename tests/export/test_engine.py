@@ -33,6 +33,7 @@ ATTENTION: dict[str, dict[str, Any]] = {
 OPTIONS: list[dict[str, Any]] = [
     {"query": "previous"},
     {"layer_norm": True},
+    {"layer_norm": True, "query": "conditional"},
     {"enc_layers": 2, "dec_layers": 3},
     {"bidirectional": False},
     {"attend_end": False},
@@ -83,7 +84,7 @@ def assert_same(bundle: Bundle, folder: Path, count: int = 4, **settings: Any) -
 @needs_node
 @pytest.mark.filterwarnings("ignore:source of")  # positions that `article` does not know
 @pytest.mark.parametrize("score", ATTENTION)
-@pytest.mark.parametrize("query", ["previous", "current"])
+@pytest.mark.parametrize("query", ["previous", "current", "conditional"])
 def test_every_kind_of_attention_gives_the_same(score: str, query: str, tmp_path: Path) -> None:
     """Catches a wrong energy, a share of another head, or coverage that is a step late."""
     assert_same(sized_bundle(*vocabularies(), {"score": score, **ATTENTION[score]}, query=query), tmp_path)

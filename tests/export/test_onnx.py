@@ -45,8 +45,10 @@ OPTIONS: list[dict[str, Any]] = [
     dict(score="article", positions=3),
     dict(score="article", attend_end=False),
     dict(score="multi_head", attend_end=False, query="previous", layer_norm=True),
+    *(dict(score=kind, query="conditional") for kind in KINDS),
+    dict(layer_norm=True, query="conditional"),
 ]
-"""Every kind of attention with either query, and every option of encoder and decoder; one has only 3 positions."""
+"""Every kind of attention with every query, and every option of encoder and decoder; one has only 3 positions."""
 
 
 def exported(folder: Path, model: Seq2Seq, precision: OnnxPrecision = "float32") -> OnnxModel:
@@ -116,7 +118,7 @@ def flat(results: list[Any]) -> list[Any]:
     return [one for result in results for one in (result if isinstance(result, list) else [result])]
 
 
-@pytest.mark.parametrize("options", [OPTIONS[i] for i in (0, 5, 6, 14, 15, 19)], ids=named)
+@pytest.mark.parametrize("options", [OPTIONS[i] for i in (0, 5, 6, 14, 15, 19, -1)], ids=named)
 def test_int8_gives_nearly_the_same_numbers(tmp_path: Path, options: dict[str, Any]) -> None:
     """Catches scales of the wrong axis, a zero that is not exact, and rows that are rounded with the wrong scale."""
     model = small_model(sharp=2.0, **options)

@@ -10,6 +10,9 @@ from tests.support.models import BOS, EOS, KINDS, sentences, small_model, target
 
 DEPTHS = pytest.mark.parametrize("layers", [1, 2])
 QUERIES = pytest.mark.parametrize("query", ["previous", "current"])
+SHAPES = pytest.mark.parametrize(
+    ("layers", "query"), [(1, "previous"), (2, "previous"), (1, "current"), (2, "current"), (1, "conditional")]
+)
 LENGTHS = [5, 3, 1]
 
 
@@ -18,8 +21,7 @@ def start(model: Seq2Seq) -> tuple[State, AttentionMemory]:
         return model.encode(*sentences(LENGTHS))
 
 
-@QUERIES
-@DEPTHS
+@SHAPES
 @pytest.mark.parametrize("kind", KINDS)
 def test_stepping_equals_the_whole_sentence(kind: str, layers: int, query: str) -> None:
     """Search uses single steps and training whole sentences. Catches a search with another model than was trained."""
@@ -34,11 +36,10 @@ def test_stepping_equals_the_whole_sentence(kind: str, layers: int, query: str) 
         torch.testing.assert_close(weights[:, position], step_weights, rtol=0, atol=1e-10)
 
 
-@QUERIES
-@DEPTHS
+@SHAPES
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_query_knows(kind: str, layers: int, query: str) -> None:
-    """The previous state has not read the last word, the current one has. Catches heatmaps shifted by one word."""
+    """The previous state has not read the last word, the others have. Catches heatmaps shifted by one word."""
     model = small_model(score=kind, dec_layers=layers, query=query, sharp=3.0).double()
     src, src_len = sentences([5])
     tgt = targets(1, 6)
@@ -61,7 +62,7 @@ def test_the_query_is_the_lowest_layer(query: str) -> None:
     torch.testing.assert_close(model.decoder.advance(emb, state, memory)[1].weights, expected, rtol=0, atol=0)
 
 
-@QUERIES
+@pytest.mark.parametrize("query", ["previous", "current", "conditional"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_attended_enters_the_state(kind: str, query: str) -> None:
     """Catches attention that is computed but not used."""
@@ -78,6 +79,26 @@ def test_what_was_attended_enters_the_state(kind: str, query: str) -> None:
     with torch.no_grad():
         model.decoder.attention.attn_combine.weight[:, 8:] = 0  # the context's columns: its only way into the state
     torch.testing.assert_close(after_two(memory), after_two(other), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_a_conditional_gru_attends_between_its_two_cells(layer_norm: bool) -> None:
+    """Catches a query other than the state between the cells, and dropout that changes that state itself."""
+    model = small_model(query="conditional", layer_norm=layer_norm, sharp=2.0).double()
+    decoder = model.decoder
+    state, memory = model.encode(*sentences(LENGTHS))
+    emb = decoder.embed(torch.full((3,), BOS))
+    masks = NO_MASKS._replace(states=torch.tensor([0.0, 2.0]).repeat(3, 1, 4).double())
+    before, mask = state.hidden[:, 0], masks.states[:, 0]  # type: ignore[index]
+
+    between = decoder.cells[0](emb, before, before * mask)
+    attended = decoder.attention.attend(between * mask, memory)
+    after = decoder.second_cell(attended.output, between, between * mask)  # type: ignore[misc]
+
+    found, looked = decoder.advance(emb, state, memory, masks)
+    torch.testing.assert_close(found.hidden[:, 0], after, rtol=0, atol=0)
+    torch.testing.assert_close(looked.weights, attended.weights, rtol=0, atol=0)
+    assert not torch.allclose(decoder.advance(emb, state, memory)[0].hidden, found.hidden)
 
 
 def test_logits_see_state_context_and_word() -> None:

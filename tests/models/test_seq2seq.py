@@ -25,7 +25,7 @@ def test_sentences_never_affect_each_other(kind: str) -> None:
         assert (weights[i, :, length:] == 0).all()
 
 
-@pytest.mark.parametrize("query", ["previous", "current"])
+@pytest.mark.parametrize("query", ["previous", "current", "conditional"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_end_of_the_source_can_be_left_out(kind: str, query: str) -> None:
     """Catches weight on the end, in search or training, an end that the encoder skips, and NaN for an empty source."""
@@ -80,8 +80,9 @@ def test_an_article_model_translates_longer_sources() -> None:
         {"tie": "decoder"},
         {"tie": "all", "src_vocab": 12},
         {"enc_layers": 2, "dec_layers": 2, "bidirectional": False},
+        {"query": "conditional", "layer_norm": True},
     ],
-    ids=["plain", "decoder", "all", "deep"],
+    ids=["plain", "decoder", "all", "deep", "conditional"],
 )
 def test_every_parameter_learns(kind: str, changes: dict[str, Any]) -> None:
     """Catches a part that is built but not used, or cut off by a detach: its gradient is None or zero."""
@@ -172,7 +173,13 @@ class TestBeginning:
         assert not torch.equal(one.decoder.output.weight, other.decoder.output.weight)
 
 
-LOW: list[dict[str, Any]] = [{}, {"layer_norm": True}, {"query": "previous", "dec_layers": 2}, {"tie": "decoder"}]
+LOW: list[dict[str, Any]] = [
+    {},
+    {"layer_norm": True},
+    {"query": "previous", "dec_layers": 2},
+    {"query": "conditional"},
+    {"tie": "decoder"},
+]
 
 
 @pytest.mark.parametrize("changes", LOW)
@@ -267,6 +274,7 @@ def test_layer_normalisation_changes_the_model_and_starts_neutral() -> None:
         {"dropout": 0.3, "query": "previous"},
         {"enc_layers": 2, "dec_layers": 2, "layer_norm": True},
         {"variational": True, "state_dropout": 0.2, "enc_dropout": 0.1, "dropout": 0.3},
+        {"query": "conditional", "state_dropout": 0.2},
     ],
     ids=str,
 )

@@ -39,11 +39,12 @@ def step_graph(model: Seq2Seq, precision: Precision) -> Any:
 
 
 def _advance(graph: Graph, decoder: Decoder, word: str, state: State, memory: Memory) -> tuple[State, Attended]:
-    """Attend and then read the last subword, or read it and then attend."""
-    if decoder.query == "current":
-        return _attend(graph, decoder, _read(graph, decoder, word, state), memory)
-    state, attended = _attend(graph, decoder, state, memory)
-    return _read(graph, decoder, word, state), attended
+    """Attend and then read the last subword, or read it, attend and run the second cell, if there is one."""
+    if decoder.query == "previous":
+        state, attended = _attend(graph, decoder, state, memory)
+        return _read(graph, decoder, word, state), attended
+    state, attended = _attend(graph, decoder, _read(graph, decoder, word, state), memory)
+    return _read_attended(graph, decoder, state), attended
 
 
 def _attend(graph: Graph, decoder: Decoder, state: State, memory: Memory) -> tuple[State, Attended]:
@@ -54,11 +55,20 @@ def _attend(graph: Graph, decoder: Decoder, state: State, memory: Memory) -> tup
 
 def _read(graph: Graph, decoder: Decoder, word: str, state: State) -> State:
     """Run every layer of the GRU on the output of the layer below."""
-    inputs, layers = graph.add("Concat", word, state.attended, axis=1), []
+    inputs, layers = word if decoder.second_cell else graph.add("Concat", word, state.attended, axis=1), []
     for number, cell in enumerate(decoder.cells):
         inputs = _cell(graph, f"decoder.cells.{number}", cast(Cell, cell), inputs, graph.part(state.hidden, number, 1))
         layers.append(graph.unsqueezed(inputs, 1))
     return state._replace(hidden=graph.add("Concat", *layers, axis=1))
+
+
+def _read_attended(graph: Graph, decoder: Decoder, state: State) -> State:
+    """Run the second cell of a conditional GRU, if there is one, on the output of attention."""
+    if not decoder.second_cell:
+        return state
+    before = graph.part(state.hidden, 0, axis=1)
+    after = _cell(graph, "decoder.second_cell", decoder.second_cell, state.attended, before)
+    return state._replace(hidden=graph.unsqueezed(after, 1))
 
 
 def _cell(graph: Graph, name: str, cell: Cell, inputs: str, state: str) -> str:

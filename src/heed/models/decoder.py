@@ -13,8 +13,8 @@ from heed.models.dropout import NO_DROPOUT, Dropout, dropout_mask
 from heed.models.embedding import Embedding
 from heed.models.fast import recurrence as fast
 
-Query = Literal["previous", "current"]
-"""Which state is the query of a step: the one before the last word is read, or the one after."""
+Query = Literal["previous", "current", "conditional"]
+"""Which state is the query of a step: before the last word is read, after it is read, or between two cells."""
 
 Weights = Float[Tensor, "batch src"] | Float[Tensor, "batch src heads"]
 """Weights of one step, for each source position; with several heads, for each head."""
@@ -82,9 +82,17 @@ class Decoder(nn.Module):
         s_t           = GRU(s_{t-1}, [y_{t-1}; o_{t-1}])
         a_t, c_t, o_t = Attn(s_t, memory)
 
-    In both cases a_t belongs to the word that is predicted next. Bahdanau et al. pass the context c_t itself to the
+    With `query` conditional, two cells are run in each step, and the query is the state between them (the conditional
+    GRU of Sennrich et al. 2017, arXiv 1703.04357; there, the second cell reads c_t):
+
+        u_t           = GRU1(s_{t-1}, y_{t-1})
+        a_t, c_t, o_t = Attn(u_t, memory)
+        s_t           = GRU2(u_t, o_t)
+
+    In all cases a_t belongs to the word that is predicted next. Bahdanau et al. pass the context c_t itself to the
     GRU, and use s_{t-1} and maxout in the readout; a linear readout learns faster. With several layers, the lowest one
-    attends, the others read it, and the last one is read out (as in Wu et al. 2016, arXiv 1609.08144, section 3).
+    attends, the others read it, and the last one is read out (as in Wu et al. 2016, arXiv 1609.08144, section 3). A
+    conditional GRU has one layer.
     """
 
     def __init__(
@@ -103,8 +111,10 @@ class Decoder(nn.Module):
         emb_dim, attended_dim = embedding.embedding_dim, attention.attn_combine.out_features
         self.embedding, self.attention, self.output = embedding, attention, output
         self.bridge = nn.Linear(enc_dim, layers * hid_dim)
-        inputs = [emb_dim + attended_dim] + [hid_dim] * (layers - 1)
+        conditional = query == "conditional"
+        inputs = [emb_dim if conditional else emb_dim + attended_dim] + [hid_dim] * (layers - 1)
         self.cells = nn.ModuleList(Cell(size, hid_dim, layer_norm) for size in inputs)
+        self.second_cell = Cell(attended_dim, hid_dim, layer_norm) if conditional else None
         self.readout = nn.Linear(hid_dim + enc_dim + emb_dim, output.in_features)
         self.dropout, self.query = dropout, query
 
@@ -142,11 +152,12 @@ class Decoder(nn.Module):
         masks: DropoutMasks = NO_MASKS,
         weights: Weights | None = None,
     ) -> tuple[State, Attended]:
-        """One step: attend and then read the last word, or read it and then attend."""
-        if self.query == "current":
-            return self.attend(self.read_word(emb, state, masks), memory, masks, weights)
-        state, attended = self.attend(state, memory, masks, weights)
-        return self.read_word(emb, state, masks), attended
+        """One step: attend and then read the last word, or read it, attend and run the second cell, if there is one."""
+        if self.query == "previous":
+            state, attended = self.attend(state, memory, masks, weights)
+            return self.read_word(emb, state, masks), attended
+        state, attended = self.attend(self.read_word(emb, state, masks), memory, masks, weights)
+        return self.read_attended(state, masks), attended
 
     def attend(
         self, state: State, memory: AttentionMemory, masks: DropoutMasks, weights: Weights | None = None
@@ -160,8 +171,8 @@ class Decoder(nn.Module):
         return State(state.hidden, state.coverage + attended.weights, attended.output), attended
 
     def read_word(self, emb: Float[Tensor, "batch emb"], state: State, masks: DropoutMasks) -> State:
-        """Run the GRU on the last word and the output of attention."""
-        inputs = torch.cat((emb, state.attended), dim=1)
+        """Run the GRU on the last word and, unless a second cell reads it, the output of attention."""
+        inputs = emb if self.second_cell else torch.cat((emb, state.attended), dim=1)
         hidden = []
         for layer, cell in enumerate(self.cells):
             before = state.hidden[:, layer]
@@ -169,6 +180,14 @@ class Decoder(nn.Module):
             if layer + 1 < len(self.cells):
                 inputs = hidden[-1] if masks.between is None else hidden[-1] * masks.between[:, layer]
         return state._replace(hidden=torch.stack(hidden, dim=1))
+
+    def read_attended(self, state: State, masks: DropoutMasks) -> State:
+        """Run the second cell of a conditional GRU, if there is one, on the output of attention."""
+        if not self.second_cell:
+            return state
+        before = state.hidden[:, 0]
+        after = self.second_cell(state.attended, before, None if masks.states is None else before * masks.states[:, 0])
+        return state._replace(hidden=after.unsqueeze(1))
 
     def read_out(
         self,
@@ -194,7 +213,7 @@ class Decoder(nn.Module):
 
     def weigh(self, token: Int[Tensor, " batch"], state: State, memory: AttentionMemory) -> Weights:
         """The weights that `step` would use, for each head if the score has several."""
-        if self.query == "current":
+        if self.query != "previous":
             state = self.read_word(self.embed(token), state, NO_MASKS)
         return self.attention.weigh(state.hidden[:, 0], memory._replace(coverage=state.coverage))
 
@@ -219,9 +238,10 @@ class Decoder(nn.Module):
     ) -> Steps:
         """All steps from `initial_state`, by the fast loop of `heed.models.fast` if it supports this decoder.
 
-        If no gradient is needed, single steps are used, which are as fast and store nothing for a backward pass.
+        If no gradient is needed, single steps are used, which are as fast and store nothing for a backward pass. The
+        fast loop does not support a conditional GRU.
         """
-        if not (torch.is_grad_enabled() and fast.covers(self.attention, self.cells)):
+        if self.second_cell or not (torch.is_grad_enabled() and fast.covers(self.attention, self.cells)):
             return self.step_through(emb, state, memory, masks)
         start = fast.Start(state.hidden, state.coverage, masks.states, masks.between)
         return Steps(*fast.unroll(self.attention, self.cells, self.query, emb, start, memory))

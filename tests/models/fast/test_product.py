@@ -13,7 +13,9 @@ LENGTHS = [5, 4, 2]
 STEP = {"decoder.output", "decoder.readout", "decoder.attention.attn_combine", "decoder.cells.0", "decoder.cells.1"}
 
 
-@pytest.mark.parametrize("changes", [{}, {"layer_norm": True, "dec_layers": 2}, {"query": "previous"}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"layer_norm": True, "dec_layers": 2}, {"query": "previous"}, {"query": "conditional"}]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_products_of_a_step_lose_precision(kind: str, changes: dict[str, Any]) -> None:
     """Catches tensors of incompatible types, and states or attention weights rounded to the eight bits of bfloat16."""
@@ -43,6 +45,14 @@ def test_which_layers_multiply_in_bfloat16() -> None:
     low = {name.rpartition(".")[0] for name, one in model.named_parameters() if one.dtype is torch.bfloat16}
     assert low == STEP | {"decoder.attention.attn.query"}
     assert model.decoder.embedding.weight.equal(before)
+
+
+def test_both_cells_of_a_conditional_gru_multiply_in_bfloat16() -> None:
+    """Catches a second cell that stays in float32."""
+    model = small_model(query="conditional")
+    multiply_in_bfloat16(model)
+    low = {name.rpartition(".")[0] for name, one in model.named_parameters() if one.dtype is torch.bfloat16}
+    assert low == STEP - {"decoder.cells.1"} | {"decoder.second_cell", "decoder.attention.attn.query"}
 
 
 def test_a_whole_sentence_runs_too() -> None:

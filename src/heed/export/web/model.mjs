@@ -30,7 +30,8 @@ export class Model {
     this.architecture = architecture;
     this.tensors = tensors;
     this.encoderLayers = Array.from({ length: architecture.enc_layers }, (_, layer) => encoderCells(this, layer));
-    this.cells = Array.from({ length: architecture.dec_layers }, (_, layer) => decoderCell(tensors, layer));
+    this.cells = Array.from({ length: architecture.dec_layers }, (_, layer) => decoderCell(tensors, `cells.${layer}`));
+    this.secondCell = architecture.query === "conditional" ? decoderCell(tensors, "second_cell") : null;
     this.kind = kindOf(architecture.score, architecture.heads, below(tensors, "decoder.attention.attn."));
     this.combine = this.linear("decoder.attention.attn_combine");
     this.vocab = tensors["decoder.output.weight"].rows;
@@ -74,12 +75,12 @@ export class Model {
     const rows = tokens.length;
     const emb = embed(tokens, this.tensors["decoder.embedding.weight"]);
     let looked;
-    if (this.architecture.query === "current") {
-      looked = this.look(this.readWord(emb, state), memory);
-      state = looked.state;
-    } else {
+    if (this.architecture.query === "previous") {
       looked = this.look(state, memory);
       state = this.readWord(emb, looked.state);
+    } else {
+      looked = this.look(this.readWord(emb, state), memory);
+      state = this.readFound(looked.state);
     }
     const readout = this.linear("decoder.readout"), output = this.linear("decoder.output");
     const top = state.hidden[state.hidden.length - 1];
@@ -97,9 +98,15 @@ export class Model {
 
   /** @param {Float64Array} emb @param {State} state @returns {State} */
   readWord(emb, state) {
-    let read = beside(state.rows, emb, state.found);
+    let read = this.secondCell ? emb : beside(state.rows, emb, state.found);
     const hidden = this.cells.map((cell, layer) => (read = step(cell, read, state.hidden[layer], state.rows)));
     return { ...state, hidden };
+  }
+
+  /** The second cell of a conditional GRU, if there is one. @param {State} state @returns {State} */
+  readFound(state) {
+    if (!this.secondCell) return state;
+    return { ...state, hidden: [step(this.secondCell, state.found, state.hidden[0], state.rows)] };
   }
 }
 
@@ -142,13 +149,13 @@ function encoderCells({ architecture, tensors }, layer) {
   });
 }
 
-/** @param {Record<string, Tensor>} tensors @param {number} layer @returns {Cell} */
-function decoderCell(tensors, layer) {
+/** @param {Record<string, Tensor>} tensors @param {string} name @returns {Cell} */
+function decoderCell(tensors, name) {
   /** @param {string} part */
-  const own = (part) => tensors[`decoder.cells.${layer}.${part}`];
+  const own = (part) => tensors[`decoder.${name}.${part}`];
   return {
     weightInput: own("weight_ih"), biasInput: own("bias_ih"), weightState: own("weight_hh"), biasState: own("bias_hh"),
-    normInput: norm(tensors, `decoder.cells.${layer}.norm_input`),
-    normState: norm(tensors, `decoder.cells.${layer}.norm_hidden`),
+    normInput: norm(tensors, `decoder.${name}.norm_input`),
+    normState: norm(tensors, `decoder.${name}.norm_hidden`),
   };
 }

@@ -53,7 +53,7 @@ def multiply_in_bfloat16(model: nn.Module) -> None:
     for decoder in [module for module in model.modules() if isinstance(module, Decoder)]:
         for layer in (decoder.output, decoder.readout, decoder.attention.attn_combine):
             _round(layer, MixedLinear)
-        for cell in decoder.cells:
+        for cell in (*decoder.cells, decoder.second_cell):
             if type(cell) is Cell:
                 _round(cell, MixedCell)
         if isinstance(decoder.attention.attn, Additive):
