@@ -69,11 +69,15 @@ def test_an_epoch_equals_that_of_torchtext(lengths: list[tuple[int, int]], epoch
     assert [batch.index.tolist() for batch in batches] == wanted
 
 
-def test_an_epoch_takes_a_few_bytes_a_pair() -> None:
-    """Catches a plan in Python's lists, which takes 40 bytes a pair, and copies of the lengths of all pairs."""
+@pytest.mark.parametrize("shortest", [3, 39], ids=["many source lengths", "one source length"])
+def test_an_epoch_takes_a_few_bytes_a_pair(shortest: int) -> None:
+    """Catches a plan in Python's lists, which takes 40 bytes a pair, and copies of the lengths of all pairs.
+
+    Also all pairs of a frequent source length in one sort.
+    """
     pairs = 400_000
     draw = np.random.default_rng(1)
-    split = Encoded(*side(draw.integers(3, 40, pairs)), *side(draw.integers(3, 40, pairs)))
+    split = Encoded(*side(draw.integers(shortest, 40, pairs)), *side(draw.integers(3, 40, pairs)))
     at_once = 2**14
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(order, "AT_ONCE", at_once)

@@ -316,7 +316,7 @@ def test_an_epoch_is_planned_when_preparing_has_freed_its_memory(tmp_path: Path)
     paths = {"HEED_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
     output = subprocess.run(command, env=os.environ | paths, check=True, capture_output=True, text=True).stdout
     _, few, many = map(int, output.split())  # the first also imports modules
-    assert many - few < 20_000 * 13  # with half a byte for the beginnings and ends of batches
+    assert many - few < 20_000 * 13  # a flag for each pair would be 20,000 more
 
 
 def test_encoding_is_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> None:

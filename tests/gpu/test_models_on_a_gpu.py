@@ -28,6 +28,7 @@ LENGTHS = [5, 3, 4]
 
 PLAIN: dict[str, Any] = {}
 DEEP: dict[str, Any] = dict(enc_layers=2, dec_layers=2, layer_norm=True, query="current")
+CONDITIONAL: dict[str, Any] = dict(query="conditional", layer_norm=True)
 
 
 def learned(model: Seq2Seq, device: torch.device, low: bool = False, scale: float = 1.0) -> list[Tensor]:
@@ -57,7 +58,7 @@ def _no_recordings() -> Any:
     replay.forget()
 
 
-@pytest.mark.parametrize("changes", [PLAIN, DEEP], ids=["plain", "deep"])
+@pytest.mark.parametrize("changes", [PLAIN, DEEP, CONDITIONAL], ids=["plain", "deep", "conditional"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_attention_learns_the_same(kind: str, changes: dict[str, Any], device: torch.device) -> None:
     """Catches a tensor left on the CPU, an operation that cannot be recorded, and a replay with other results."""
@@ -68,7 +69,7 @@ def test_every_attention_learns_the_same(kind: str, changes: dict[str, Any], dev
         assert float((one - other).norm()) <= 1e-4 * float(other.norm()) + 1e-5
 
 
-@pytest.mark.parametrize("changes", [PLAIN, DEEP], ids=["plain", "deep"])
+@pytest.mark.parametrize("changes", [PLAIN, DEEP, CONDITIONAL], ids=["plain", "deep", "conditional"])
 @pytest.mark.parametrize("kind", ["additive", "multi_head", "dot"])
 def test_bfloat16_rounds_products_alone(kind: str, changes: dict[str, Any], device: torch.device) -> None:
     """Catches float16, in which gradients of this size are zero. Rounding to bfloat16 changes some of them by 17 %."""
@@ -97,8 +98,9 @@ def test_states_stay_float32_under_autocast(device: torch.device) -> None:
     "settings", [PLAIN, {"no_repeat_ngram": 2, "min_len": 5}, {"prefix": [[4, 5], [], [6]]}], ids=str
 )
 @pytest.mark.parametrize("search", [greedy, beam, sample])
+@pytest.mark.parametrize("query", ["previous", "conditional"])
 def test_searches_find_the_same(
-    search: Callable[..., list[Any]], settings: dict[str, Any], device: torch.device
+    query: str, search: Callable[..., list[Any]], settings: dict[str, Any], device: torch.device
 ) -> None:
     """Catches indices, limits and draws that are made on the CPU."""
 
@@ -112,8 +114,8 @@ def test_searches_find_the_same(
         results = search(model, src, src_len, BOS, EOS, max_len=8, **given)
         return [one for each in results for one in (each if isinstance(each, list) else [each])]
 
-    expected = found(small_model(sharp=3.0), torch.device("cpu"))
-    for one, other in zip(found(small_model(sharp=3.0).to(device), device), expected, strict=True):
+    expected = found(small_model(query=query, sharp=3.0), torch.device("cpu"))
+    for one, other in zip(found(small_model(query=query, sharp=3.0).to(device), device), expected, strict=True):
         assert one.ids == other.ids
         assert one.score == pytest.approx(other.score, abs=1e-4)
         assert one.attention.device.type == "cpu"

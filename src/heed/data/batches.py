@@ -195,8 +195,11 @@ class Batches(SortedBatches):
         self.__dict__.pop("_plan", None)  # two plans would be in memory at once
         random_state = np.random.default_rng([self.seed, epoch])
         pairs = self.readings.epoch(self.seed, epoch) if self.readings else None
-        noise = random_state.random(len(self.encoded) if pairs is None else len(pairs))
-        plan = self._cut(by_length(self.encoded, noise, pairs))
+        read = len(self.encoded) if pairs is None else len(pairs)
+        order = by_length(
+            self.encoded, random_state.random(read), pairs
+        )  # the noise is freed before the batches are cut
+        plan = self._cut(order)
         shuffled = random_state.permutation(len(plan.starts))
         self._plan = plan._replace(starts=plan.starts[shuffled], ends=plan.ends[shuffled])
 

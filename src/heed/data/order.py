@@ -22,8 +22,8 @@ def by_length(
     have similar target lengths too.
 
     The order is the same as that of `np.lexsort`. If all pairs are sorted, this needs 4 bytes of memory for each: the
-    pairs are first divided by source length, and neighbouring lengths with up to `AT_ONCE` pairs are then sorted
-    together. A single source length with more pairs is sorted at once.
+    pairs are first divided by their two lengths, and neighbours with up to `AT_ONCE` pairs are then sorted together.
+    More than `AT_ONCE` pairs with the same two lengths are sorted at once, by `noise`.
 
     Args:
         encoded: the pairs as subwords.
@@ -36,21 +36,11 @@ def by_length(
     if pairs is not None:
         order: UInt32[np.ndarray, " read"] = pairs[_sorted(encoded, pairs, noise)].astype(np.uint32)
         return order
-    ends = _counts(encoded).cumsum()
-    order = _by_source_length(encoded, ends)
-    for start, stop in _runs(ends):
-        some = order[start:stop].astype(np.int64)
-        order[start:stop] = some[_sorted(encoded, some, None if noise is None else noise[some])]
+    order, ends = _divided(encoded)
+    for part in _runs(order, ends):
+        some = part.astype(np.int64)
+        part[:] = some[_sorted(encoded, some, None if noise is None else noise[some])]
     return order
-
-
-def _sorted(
-    encoded: Encoded, pairs: Int64[np.ndarray, "some"], noise: Float[np.ndarray, "some"] | None
-) -> Int64[np.ndarray, "some"]:
-    src_len, tgt_len = encoded.lengths(pairs)
-    turned = np.where(src_len % 2, -tgt_len, tgt_len)
-    keys = (turned, src_len) if noise is None else (noise, turned, src_len)
-    return np.lexsort(keys)
 
 
 def portions(encoded: Encoded) -> Iterator[Int64[np.ndarray, "some"]]:
@@ -59,34 +49,49 @@ def portions(encoded: Encoded) -> Iterator[Int64[np.ndarray, "some"]]:
         yield np.arange(start, min(start + AT_ONCE, len(encoded)))
 
 
-def _counts(encoded: Encoded) -> Int64[np.ndarray, "lengths"]:
-    """The number of pairs with each source length."""
-    counts = np.zeros(1, np.int64)
-    for pairs in portions(encoded):
-        more = np.bincount(encoded.lengths(pairs)[0], minlength=len(counts))
-        more[: len(counts)] += counts
-        counts = more
-    return counts
+def _sorted(
+    encoded: Encoded, pairs: Int64[np.ndarray, "some"], noise: Float[np.ndarray, "some"] | None
+) -> Int64[np.ndarray, "some"]:
+    src_len, tgt_len = encoded.lengths(pairs)
+    lengths = (_turned(src_len, tgt_len), src_len)
+    return np.lexsort(lengths if noise is None else (noise, *lengths))
 
 
-def _by_source_length(encoded: Encoded, ends: Int64[np.ndarray, "lengths"]) -> UInt32[np.ndarray, "pairs"]:
-    """The pairs sorted by source length; pairs of equal lengths keep their order."""
-    order = np.empty(len(encoded), np.uint32)
-    free = np.concatenate([[0], ends[:-1]])
+def _turned(src_len: Int64[np.ndarray, "some"], tgt_len: Int64[np.ndarray, "some"]) -> Int64[np.ndarray, "some"]:
+    """Target lengths that ascend where the pairs are sorted by ascending or descending target length in turn."""
+    turned: Int64[np.ndarray, " some"] = np.where(src_len % 2, -tgt_len, tgt_len)
+    return turned
+
+
+def _divided(encoded: Encoded) -> tuple[UInt32[np.ndarray, "pairs"], Int64[np.ndarray, "kinds"]]:
+    """All pairs sorted by their lengths as in `_sorted`, those of equal lengths in their order; and where they end."""
+    longest = max((int(encoded.lengths(pairs)[1].max()) for pairs in portions(encoded)), default=0)
+
+    def kinds_of(pairs: Int64[np.ndarray, "some"]) -> Int64[np.ndarray, "some"]:
+        src_len, tgt_len = encoded.lengths(pairs)
+        found: Int64[np.ndarray, " some"] = src_len * (2 * longest + 1) + _turned(src_len, tgt_len)
+        return found
+
+    kinds, counts = np.empty(0, np.int64), np.empty(0, np.int64)
     for pairs in portions(encoded):
-        src_len, _ = encoded.lengths(pairs)
-        sort = np.argsort(src_len, kind="stable")
-        own = np.bincount(src_len, minlength=len(free))
-        before = np.concatenate([[0], own.cumsum()[:-1]])
-        order[np.repeat(free - before, own) + np.arange(len(pairs))] = pairs[sort]
+        more, own = np.unique(kinds_of(pairs), return_counts=True)
+        kinds, place = np.unique(np.concatenate([kinds, more]), return_inverse=True)
+        counts = np.bincount(place, np.concatenate([counts, own])).astype(np.int64)
+    ends = counts.cumsum()
+    order, free = np.empty(len(encoded), np.uint32), ends - counts
+    for pairs in portions(encoded):
+        place = np.searchsorted(kinds, kinds_of(pairs))
+        own = np.bincount(place, minlength=len(kinds))
+        before = own.cumsum() - own
+        order[np.repeat(free - before, own) + np.arange(len(pairs))] = pairs[np.argsort(place, kind="stable")]
         free += own
-    return order
+    return order, ends
 
 
-def _runs(ends: Int64[np.ndarray, "lengths"]) -> Iterator[tuple[int, int]]:
-    """The ranges of neighbouring lengths that are sorted together."""
+def _runs(order: UInt32[np.ndarray, "pairs"], ends: Int64[np.ndarray, "kinds"]) -> Iterator[UInt32[np.ndarray, "some"]]:
+    """The parts of `order` that are sorted together: up to `AT_ONCE` pairs, or more of equal lengths."""
     start = 0
-    while start < ends[-1]:
+    while start < len(order):
         stop = int(max(ends[ends > start].min(), ends[ends <= start + AT_ONCE].max(initial=0)))
-        yield start, stop
+        yield order[start:stop]
         start = stop
