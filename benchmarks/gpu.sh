@@ -91,7 +91,7 @@ run() {
     [[ -d wheels ]] && step packages 90 "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir \
         --target "$site" wheels/*.whl
     step machine 30 "$python" benchmarks/gpu_machine.py "$device" "$out/figures.jsonl"
-    step tests 150 "$python" -m pytest -m gpu -q -p no:cacheprovider tests/gpu tests/models/fast/test_replay.py
+    step tests 150 "$python" -m pytest -m gpu -v -p no:cacheprovider tests/gpu tests/models/fast/test_replay.py
     [[ -n $multi30k ]] && text=(--root "$multi30k" --languages en de)
     for many in "${sentences[@]}"; do speed "training $many" "$many" default launched; done
     if [[ -n $multi30k ]]; then

@@ -195,10 +195,9 @@ class Batches(SortedBatches):
         self.__dict__.pop("_plan", None)  # two plans would be in memory at once
         random_state = np.random.default_rng([self.seed, epoch])
         pairs = self.readings.epoch(self.seed, epoch) if self.readings else None
-        read = len(self.encoded) if pairs is None else len(pairs)
-        order = by_length(
-            self.encoded, random_state.random(read), pairs
-        )  # the noise is freed before the batches are cut
+        size = len(self.encoded) if pairs is None else len(pairs)
+        # No name for the random numbers, so that they are freed before the batches are cut.
+        order = by_length(self.encoded, random_state.random(size), pairs)
         plan = self._cut(order)
         shuffled = random_state.permutation(len(plan.starts))
         self._plan = plan._replace(starts=plan.starts[shuffled], ends=plan.ends[shuffled])
@@ -220,7 +219,7 @@ def _check_budget(encoded: Encoded, sentences: int | None, tokens: int | None, s
     if not len(encoded):
         raise UserError(f"batches: {split} has no pairs; check its files")
     if tokens is not None:
-        _check_longest(map(encoded.lengths, portions(encoded)), tokens, split)
+        _check_longest(map(encoded.lengths, portions(len(encoded))), tokens, split)
 
 
 def _check_longest(

@@ -1,6 +1,6 @@
 """Sort pairs by their lengths, before they are divided into batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt32
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64, UInt32
 from heed.data.encoded import Encoded
 
 AT_ONCE = 2**18
-"""The number of pairs that are sorted at once; each takes about a hundred bytes of memory."""
+"""The number of pairs that are sorted at once; each takes about seventy bytes of memory."""
 
 
 def by_length(
@@ -21,9 +21,9 @@ def by_length(
     Target lengths alternate between ascending and descending order, so that neighbours at a change of the source length
     have similar target lengths too.
 
-    The order is the same as that of `np.lexsort`. If all pairs are sorted, this needs 4 bytes of memory for each: the
-    pairs are first divided by their two lengths, and neighbours with up to `AT_ONCE` pairs are then sorted together.
-    More than `AT_ONCE` pairs with the same two lengths are sorted at once, by `noise`.
+    The order is the same as that of `np.lexsort`, but sorting needs only 4 bytes of memory for each pair: the pairs are
+    first divided by their two lengths, and neighbours with up to `AT_ONCE` pairs are then sorted together. More than
+    `AT_ONCE` pairs with the same two lengths are sorted at once, by `noise`.
 
     Args:
         encoded: the pairs as subwords.
@@ -33,62 +33,56 @@ def by_length(
     Returns:
         The numbers of the pairs in the new order.
     """
-    if pairs is not None:
-        order: UInt32[np.ndarray, " read"] = pairs[_sorted(encoded, pairs, noise)].astype(np.uint32)
-        return order
-    order, ends = _divided(encoded)
-    for part in _runs(order, ends):
-        some = part.astype(np.int64)
-        part[:] = some[_sorted(encoded, some, None if noise is None else noise[some])]
-    return order
+
+    def lengths(some: Int64[np.ndarray, "some"]) -> tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"]]:
+        """The source lengths, and the target lengths, negative where ascending order is to begin with the longest."""
+        src_len, tgt_len = encoded.lengths(some if pairs is None else pairs[some])
+        return src_len, np.where(src_len % 2, -tgt_len, tgt_len)
+
+    order, ends = _divided(len(encoded) if pairs is None else len(pairs), lengths)
+    if noise is not None:
+        for part in _runs(order, ends):
+            some = part.astype(np.int64)
+            src_len, turned = lengths(some)
+            part[:] = some[np.lexsort((noise[some], turned, src_len))]
+    return order if pairs is None else pairs[order].astype(np.uint32)
 
 
-def portions(encoded: Encoded) -> Iterator[Int64[np.ndarray, "some"]]:
-    """The numbers of all pairs, in portions of `AT_ONCE`."""
-    for start in range(0, len(encoded), AT_ONCE):
-        yield np.arange(start, min(start + AT_ONCE, len(encoded)))
+def portions(size: int) -> Iterator[Int64[np.ndarray, "some"]]:
+    """The numbers from 0 to `size` - 1, in portions of `AT_ONCE`."""
+    for start in range(0, size, AT_ONCE):
+        yield np.arange(start, min(start + AT_ONCE, size))
 
 
-def _sorted(
-    encoded: Encoded, pairs: Int64[np.ndarray, "some"], noise: Float[np.ndarray, "some"] | None
-) -> Int64[np.ndarray, "some"]:
-    src_len, tgt_len = encoded.lengths(pairs)
-    lengths = (_turned(src_len, tgt_len), src_len)
-    return np.lexsort(lengths if noise is None else (noise, *lengths))
+def _divided(
+    size: int,
+    lengths: Callable[[Int64[np.ndarray, "some"]], tuple[Int64[np.ndarray, "some"], Int64[np.ndarray, "some"]]],
+) -> tuple[UInt32[np.ndarray, "size"], Int64[np.ndarray, "kinds"]]:
+    """The numbers from 0 to `size` - 1 sorted by both lengths, and where each kind, two equal lengths, ends there."""
+    longest = max((int(abs(lengths(some)[1]).max()) for some in portions(size)), default=0)
 
-
-def _turned(src_len: Int64[np.ndarray, "some"], tgt_len: Int64[np.ndarray, "some"]) -> Int64[np.ndarray, "some"]:
-    """Target lengths that ascend where the pairs are sorted by ascending or descending target length in turn."""
-    turned: Int64[np.ndarray, " some"] = np.where(src_len % 2, -tgt_len, tgt_len)
-    return turned
-
-
-def _divided(encoded: Encoded) -> tuple[UInt32[np.ndarray, "pairs"], Int64[np.ndarray, "kinds"]]:
-    """All pairs sorted by their lengths as in `_sorted`, those of equal lengths in their order; and where they end."""
-    longest = max((int(encoded.lengths(pairs)[1].max()) for pairs in portions(encoded)), default=0)
-
-    def kinds_of(pairs: Int64[np.ndarray, "some"]) -> Int64[np.ndarray, "some"]:
-        src_len, tgt_len = encoded.lengths(pairs)
-        found: Int64[np.ndarray, " some"] = src_len * (2 * longest + 1) + _turned(src_len, tgt_len)
+    def kinds_of(some: Int64[np.ndarray, "some"]) -> Int64[np.ndarray, "some"]:
+        src_len, turned = lengths(some)
+        found: Int64[np.ndarray, " some"] = src_len * (2 * longest + 1) + turned
         return found
 
     kinds, counts = np.empty(0, np.int64), np.empty(0, np.int64)
-    for pairs in portions(encoded):
-        more, own = np.unique(kinds_of(pairs), return_counts=True)
+    for some in portions(size):
+        more, own = np.unique(kinds_of(some), return_counts=True)
         kinds, place = np.unique(np.concatenate([kinds, more]), return_inverse=True)
         counts = np.bincount(place, np.concatenate([counts, own])).astype(np.int64)
     ends = counts.cumsum()
-    order, free = np.empty(len(encoded), np.uint32), ends - counts
-    for pairs in portions(encoded):
-        place = np.searchsorted(kinds, kinds_of(pairs))
+    order, free = np.empty(size, np.uint32), ends - counts
+    for some in portions(size):
+        place = np.searchsorted(kinds, kinds_of(some))
         own = np.bincount(place, minlength=len(kinds))
         before = own.cumsum() - own
-        order[np.repeat(free - before, own) + np.arange(len(pairs))] = pairs[np.argsort(place, kind="stable")]
+        order[np.repeat(free - before, own) + np.arange(len(some))] = some[np.argsort(place, kind="stable")]
         free += own
     return order, ends
 
 
-def _runs(order: UInt32[np.ndarray, "pairs"], ends: Int64[np.ndarray, "kinds"]) -> Iterator[UInt32[np.ndarray, "some"]]:
+def _runs(order: UInt32[np.ndarray, "size"], ends: Int64[np.ndarray, "kinds"]) -> Iterator[UInt32[np.ndarray, "some"]]:
     """The parts of `order` that are sorted together: up to `AT_ONCE` pairs, or more of equal lengths."""
     start = 0
     while start < len(order):
