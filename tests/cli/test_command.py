@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import heed.cli.command
 from heed.cli.command import Command, Task
-from heed.cli.entry import COMMANDS, KEPT, PRIMITIVES, choose, start
+from heed.cli.entry import COMMANDS, FEW, KEPT, POLICY, PRIMITIVES, SPINS, choose, start
 from heed.cli.export import KINDS
 from heed.cli.sweep import job_name
 from heed.cli.translate import Settings
@@ -337,6 +337,21 @@ def test_onednn_keeps_less_compiled_code(given: str | None, expected: str, monke
     monkeypatch.setattr(sys, "argv", ["heed-train"])
     seen = []
     monkeypatch.setattr(heed.cli.command, "Command", lambda *_, **__: lambda: seen.append(os.environ[PRIMITIVES]))
+    start("train")
+    assert seen == [expected]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, FEW), ({SPINS: "7"}, "7"), ({POLICY: "active"}, None)], ids=["none", "count", "policy"]
+)
+def test_a_waiting_thread_leaves_its_core_early(
+    given: dict[str, str], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches threads that spin beside another program, and a choice of the user that is overwritten."""
+    monkeypatch.setattr(os, "environ", given)
+    monkeypatch.setattr(sys, "argv", ["heed-train"])
+    seen = []
+    monkeypatch.setattr(heed.cli.command, "Command", lambda *_, **__: lambda: seen.append(os.environ.get(SPINS)))
     start("train")
     assert seen == [expected]
 

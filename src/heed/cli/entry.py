@@ -22,6 +22,12 @@ PRIMITIVES, KEPT = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "512"
 """An environment variable of oneDNN, which computes products in bfloat16: for how many shapes it keeps compiled code.
 With its default of 1,024, a long training needs about a gigabyte more, and compiles a tenth fewer shapes."""
 
+SPINS, FEW, POLICY = "GOMP_SPINCOUNT", "2000", "OMP_WAIT_POLICY"
+"""Environment variables of OpenMP: how long a thread keeps its core while it waits for the others.
+
+With libgomp's default, training on two cores is much slower beside another program. If the user has set a policy, it
+decides instead."""
+
 
 def train() -> None:
     """heed-train."""
@@ -88,6 +94,8 @@ def start(name: str) -> None:
         return
     end_silently_at_interrupt()
     os.environ.setdefault(PRIMITIVES, KEPT)
+    if POLICY not in os.environ:
+        os.environ.setdefault(SPINS, FEW)
     from heed.cli.command import Command  # noqa: PLC0415
 
     Command(name, **COMMANDS[name])()
