@@ -73,7 +73,8 @@ def test_an_epoch_equals_that_of_torchtext(lengths: list[tuple[int, int]], epoch
 def test_an_epoch_takes_a_few_bytes_a_pair(shortest: int) -> None:
     """Catches a plan in Python's lists, copies of the lengths of all pairs, and a single sort of many of them.
 
-    Also random numbers that are kept while the batches are cut: these are small here, so their limits take memory too.
+    Also random numbers that are kept while the batches are cut: batches are small here, so that their limits, which are
+    made then, take memory too.
     """
     pairs = 400_000
     draw = np.random.default_rng(1)
